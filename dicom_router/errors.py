@@ -1,0 +1,55 @@
+"""Errors of the gate and the post. What to do next is in the type; this module imports nothing of ours.
+
+RouterError
+├── PeerUnreachable     wait and try again, without limit
+├── PeerRefused         the peer said no to this object for good: a person must look
+├── SpoolFull           the disk reserve is reached: answer 0xA700, go on when space returns
+├── DamagedFile         these bytes are not what they claim to be
+├── FenceLost           the lease ran out and another worker took the work: drop the result
+├── DatabaseDamaged     the database file cannot be read: set it aside, rebuild from the spool
+└── SchemaTooNew        the database was written by a newer program: stop, touch nothing
+"""
+
+
+class RouterError(Exception):
+    """Base of every error that dicom_router raises on purpose."""
+
+
+class PeerUnreachable(RouterError):
+    """The peer did not answer, or answered "later". Wait and try again, without limit.
+
+    ``slowly`` asks for the longest delay at once (status 0x0124: a configuration that a person
+    must mend at the peer, which heals without us).
+    """
+
+    def __init__(self, message: str, *, slowly: bool = False) -> None:
+        super().__init__(message)
+        self.slowly = slowly
+
+
+class PeerRefused(RouterError):
+    """The peer refused this one object for good. ``status`` is its answer, e.g. ``0xA900``."""
+
+    def __init__(self, message: str, *, status: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SpoolFull(RouterError):
+    """Keeping this file would eat into the disk reserve."""
+
+
+class DamagedFile(RouterError):
+    """These bytes are no DICOM instance we could keep, or no longer the bytes that we kept."""
+
+
+class FenceLost(RouterError):
+    """The lease on a piece of work ran out and another worker claimed it."""
+
+
+class DatabaseDamaged(RouterError):
+    """The database cannot be opened or read."""
+
+
+class SchemaTooNew(RouterError):
+    """The database has a newer schema than this program knows."""

@@ -1,0 +1,60 @@
+"""What is known of a DICOM instance from its header alone. Never touches pixel data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from dicom_router.errors import DamagedFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRef:
+    """The names of one instance: PS3.3 C.12.1 and C.7.2.1, and how its bytes are encoded."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledFile:
+    """A DICOM Part 10 file safe on disk under a key of ours. Only spool.py turns the key into a path.
+
+    ``sha256`` is over the encoded dataset, without preamble and file meta information, so that a
+    machine which sends the same object twice is recognised whatever wrapper we put around it.
+    ``size_bytes`` is the size of the file.
+    """
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One instance that a machine (or an import) gave us and that we answer for."""
+
+    arrival_id: int
+    instance: InstanceRef
+    spooled: SpooledFile
+    received_at: datetime
+    calling_ae_title: str
+    peer_host: str
+    quarantined: bool
+
+
+def read_header(stream: BinaryIO) -> Dataset:
+    """Read a DICOM Part 10 file up to, and without, its pixel data.
+
+    Raises DamagedFile when the bytes are no DICOM file.
+    """
+    try:
+        return pydicom.dcmread(stream, stop_before_pixels=True)
+    except (InvalidDicomError, EOFError, OSError, ValueError, RecursionError, KeyError, AttributeError) as error:
+        raise DamagedFile(f"not a readable DICOM file: {error}") from error

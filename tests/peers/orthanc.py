@@ -1,0 +1,1 @@
+"""A real Orthanc on loopback as the central PACS of a test."""

@@ -1,0 +1,1 @@
+"""Film to findings. Knows pixels and models; no network, no database, no page."""

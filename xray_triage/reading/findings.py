@@ -1,0 +1,195 @@
+"""The words of the reading room: findings, scores, priorities, reasons, and their codes. Imports nothing of ours.
+
+Codes are SNOMED CT (SCT), DICOM (DCM, PS3.16 annex D) or RadLex; where no standard code exists, our private
+scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's viewer and published radiology text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: value, scheme designator, English meaning (PS3.3 8.1)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """One thing the reader can find: our name, its code, and what the doctor calls it."""
+
+    name: str
+    code: Code
+    vi: str
+    en: str
+
+
+def _kind(name: str, value: str, scheme: str, meaning: str, vi: str, en: str) -> tuple[str, FindingKind]:
+    return name, FindingKind(name, Code(value, scheme, meaning), vi, en)
+
+
+KINDS: Mapping[str, FindingKind] = dict(
+    (
+        _kind("pneumothorax", "36118008", "SCT", "Pneumothorax", "tràn khí màng phổi", "pneumothorax"),
+        _kind("pleural_effusion", "60046008", "SCT", "Pleural effusion", "tràn dịch màng phổi", "pleural effusion"),
+        _kind("cardiomegaly", "8186001", "SCT", "Cardiomegaly", "bóng tim to", "cardiomegaly"),
+        _kind("consolidation", "9656002", "SCT", "Consolidation", "đông đặc", "consolidation"),
+        _kind("atelectasis", "46621007", "SCT", "Atelectasis", "xẹp phổi", "atelectasis"),
+        _kind("edema", "19242006", "SCT", "Pulmonary edema", "phù phổi", "pulmonary edema"),
+        _kind("nodule", "27925004", "SCT", "Nodule", "nốt", "nodule"),
+        _kind("mass", "4147007", "SCT", "Mass", "khối", "mass"),
+        _kind("infiltration", "112121", "DCM", "Infiltrate", "thâm nhiễm", "infiltration"),
+        _kind("fibrosis", "51615001", "SCT", "Fibrosis of lung", "xơ phổi", "fibrosis"),
+        _kind("emphysema", "87433001", "SCT", "Pulmonary emphysema", "khí phế thũng", "emphysema"),
+        _kind("pleural_thickening", "pleural_thickening", "99XRT", "Pleural thickening", "dày màng phổi", "pleural thickening"),
+        _kind("pneumonia", "233604007", "SCT", "Pneumonia", "viêm phổi", "pneumonia"),
+        _kind("hernia", "39839004", "SCT", "Diaphragmatic hernia", "thoát vị hoành", "hernia"),
+        _kind("tuberculosis", "56717001", "SCT", "Tuberculosis", "nghi lao phổi", "tuberculosis (suspected)"),
+        _kind("covid19", "840539006", "SCT", "COVID-19", "nghi COVID-19", "COVID-19 (suspected)"),
+    )
+)
+ABNORMAL = "abnormal"
+CARDIOTHORACIC_RATIO = "cardiothoracic_ratio"
+
+
+class Priority(StrEnum):
+    """How soon a doctor should look. Declared most urgent first; see ``rank``."""
+
+    URGENT = "urgent"
+    ABNORMAL = "abnormal"
+    NOT_READ = "not_read"
+    NORMAL = "normal"
+
+    @property
+    def rank(self) -> int:
+        """0 is the most urgent. A film that nobody read stands before a normal one: it may hide anything."""
+        return list(Priority).index(self)
+
+    @property
+    def vi(self) -> str:
+        return {"urgent": "khẩn cấp", "abnormal": "có bất thường", "not_read": "chưa đọc được", "normal": "bình thường"}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a film was not read, for the doctor and for the report."""
+
+    code: str
+    vi: str
+    en: str
+
+
+def _reason(code: str, vi: str, en: str) -> tuple[str, Reason]:
+    return code, Reason(code, vi, en)
+
+
+REASONS: Mapping[str, Reason] = dict(
+    (
+        _reason("not_a_projection", "Không phải phim X-quang thường quy (CR/DX).", "Not a projection radiograph (CR/DX)."),
+        _reason("not_an_original", "Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc.", "A derived image or report page, not an original film."),
+        _reason("not_a_chest", "Không phải phim ngực.", "Not a chest film."),
+        _reason("not_frontal", "Không phải phim ngực thẳng.", "Not a frontal chest film."),
+        _reason("rotated", "Phim bị xoay; hãy xoay lại và gửi lại.", "The film is rotated; turn it and send it again."),
+        _reason("child", "Người bệnh nhỏ tuổi hơn giới hạn của mô hình.", "The patient is younger than the model's limit."),
+        _reason("no_pixels", "Tệp không có ảnh.", "The file has no image."),
+        _reason("damaged_pixels", "Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả.", "The image is damaged or does not fit its description."),
+        _reason("undecodable", "Không giải nén được kiểu nén ảnh này.", "This image compression cannot be decoded."),
+        _reason("too_large", "Ảnh vượt quá kích thước cho phép.", "The image is over the size limit."),
+        _reason("too_small", "Ảnh quá nhỏ để đọc.", "The image is too small to read."),
+        _reason("no_contrast", "Ảnh trống hoặc không đủ tương phản.", "The image is blank or has too little contrast."),
+        _reason("more_than_one_frame", "Ảnh nhiều khung hình, không phải phim chụp.", "A multi-frame image, not a radiograph."),
+        _reason("no_model", "Chưa có mô hình AI dùng được; AI đang tắt.", "No usable AI model; AI is off."),
+        _reason("model_failed", "Mô hình AI gặp lỗi khi đọc phim này.", "The AI model failed on this film."),
+        _reason("reader_died", "Phim này làm chương trình đọc dừng đột ngột ba lần nên được để riêng.", "This film stopped the reader three times and was set aside."),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on the film, in pixels of the original: column, row of its upper left corner, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One label's answer: calibrated probability 0..1, the site's threshold, where."""
+
+    kind: FindingKind
+    probability: float
+    threshold: float
+    box: Box | None = None
+
+    @property
+    def positive(self) -> bool:
+        return self.probability >= self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """Which model spoke: ``sha256`` is that of its model.onnx."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that the model said of one film.
+
+    ``findings`` holds the labels shown to the doctor, most probable relative to its threshold first; ``scores`` the
+    general numbers (``abnormal`` 0..1, ``cardiothoracic_ratio`` or None, and labels the bundle withholds).
+    ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
+    """
+
+    findings: tuple[Finding, ...]
+    scores: Mapping[str, float | None]
+    model: ModelIdentity
+    heat_map: NDArray[np.float32] | None = field(default=None, compare=False)
+
+    @property
+    def positive(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.positive)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriageDecision:
+    """How soon, and why: names of the findings that decided, most decisive first."""
+
+    priority: Priority
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReadable:
+    """The film was not read. ``detail`` is for the log and the report, in English, without patient data."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
+
+    ``flags`` are things seen and corrected or worth saying, e.g. ``inverted``. ``model`` is None when AI is off.
+    """
+
+    decision: TriageDecision
+    findings: Findings | None = None
+    not_readable: NotReadable | None = None
+    flags: tuple[str, ...] = ()
+    model: ModelIdentity | None = None
+    seconds: float = 0.0

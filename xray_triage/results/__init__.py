@@ -1,0 +1,1 @@
+"""Findings to DICOM objects: the report (SR), the picture (SC), the outlines (GSPS), the request (KOS)."""
