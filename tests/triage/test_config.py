@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+
+from xray_triage.config import Config, ConfigError, find_config, load_config
+
+PACS = '[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nae_title = "ORTHANC"\n'
+
+
+@pytest.fixture
+def station_toml(tmp_path: Path) -> Path:
+    return tmp_path / "station.toml"
+
+
+def load(path: Path, text: str) -> Config:
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_an_empty_file_gives_a_station_on_loopback(station_toml: Path) -> None:
+    config = load(station_toml, "")
+    assert (config.listener.host, config.web.host) == ("127.0.0.1", "127.0.0.1")
+    assert config.station.data_dir == station_toml.parent / "data"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[listener]\nprot = 1", "listener.prot: unknown key 'prot'; did you mean 'port'?"),
+        ("[listner]\nport = 1", "unknown key 'listner'; did you mean 'listener'?"),
+        (PACS + "compresion = 'none'", "unknown key 'compresion'; did you mean 'compression'?"),
+        ("[listener]\ntls = {cret = 'a'}", "did you mean 'cert'?"),
+        ("[listener]\nhost = '0.0.0.0'", "nobody is named in allow"),
+        ("[web]\nhost = '0.0.0.0'", "no accounts yet"),
+        ("[model]\nthresholds = {pneumothrax = 0.5}", "did you mean 'pneumothorax'?"),
+        ("[model]\nthresholds = {pneumothorax = 1.5}", "less than or equal to 1"),
+        ("[policy]\nurgent = ['fracture']", "no finding is called 'fracture'"),
+        ("[station]\nae_title = 'A TITLE THAT IS TOO LONG'", "1 to 16 plain characters"),
+        ("[[destination]]\nname = 'pacs'\nhost = 'a'", "a dimse destination needs ae_title"),
+        (PACS + PACS, "two destinations are called 'pacs'"),
+        ("[consultation]\ndestination = 'elsewhere'", "is no [[destination]] name"),
+        ("[station", "station.toml"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_that_names_the_key(station_toml: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(station_toml, text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+
+
+def test_the_environment_overrides_the_file(station_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XRAY_TRIAGE__LISTENER__PORT", "4242")
+    assert load(station_toml, "[listener]\nport = 11112").listener.port == 4242
+
+
+def test_a_misspelt_environment_section_is_an_error(station_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XRAY_TRIAGE__LISTNER__PORT", "4242")
+    with pytest.raises(ConfigError, match="did you mean 'listener'"):
+        load(station_toml, "")
+
+
+def test_results_requests_and_originals_go_where_the_destinations_say(station_toml: Path) -> None:
+    config = load(
+        station_toml,
+        PACS + 'send = ["results"]\n[[destination]]\nname = "stick"\nkind = "folder"\nurl = "file:///media/stick"\n',
+    )
+    assert config.destinations_for("results") == ("pacs", "stick")
+    assert config.destinations_for("originals") == ("stick",)
+    assert config.destination[1].path == Path("/media/stick")
+
+
+def test_requests_go_to_the_consultation_destination_when_one_is_named(station_toml: Path) -> None:
+    two = PACS + PACS.replace('"pacs"', '"city"') + '[consultation]\ndestination = "city"'
+    assert load(station_toml, two).destinations_for("requests") == ("city",)
+
+
+def test_the_file_is_found_through_the_environment_or_the_folder(
+    tmp_path: Path, station_toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="xray-triage init"):
+        find_config(None)
+    station_toml.touch()
+    assert find_config(None) == Path("station.toml")
+    monkeypatch.setenv("XRAY_TRIAGE_CONFIG", str(tmp_path / "absent.toml"))
+    with pytest.raises(ConfigError, match="no such file"):
+        find_config(None)

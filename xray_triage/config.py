@@ -1,0 +1,331 @@
+"""station.toml and its environment overrides, checked whole before anything starts.
+
+The file is looked for at --config, $XRAY_TRIAGE_CONFIG, ./station.toml, /etc/xray-triage/station.toml. Every value may
+be overridden by the environment as XRAY_TRIAGE__SECTION__KEY. Knows no room of the house: station.py joins them.
+"""
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from xray_triage.reading.findings import ABNORMAL, KINDS
+
+ENVIRONMENT_PREFIX = "XRAY_TRIAGE__"
+CONFIG_PATHS = (Path("station.toml"), Path("/etc/xray-triage/station.toml"))
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The message is one line that names file and key and says what to do."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener on ``host`` can be reached from this computer only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _ae_title(value: str) -> str:
+    title = value.strip()
+    if not 1 <= len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
+        raise ValueError("an AE title has 1 to 16 plain characters (PS3.5 6.2)")
+    return title
+
+
+def _finding_name(value: str) -> str:
+    if value not in KINDS and value != ABNORMAL:
+        near = difflib.get_close_matches(value, [*KINDS, ABNORMAL], 1)
+        raise ValueError(f"no finding is called {value!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return value
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+FindingName = Annotated[str, AfterValidator(_finding_name)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of every table in station.toml: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(Section):
+    """Certificate files in PEM. ``ca`` asks the other side for a certificate signed by it."""
+
+    cert: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+
+
+class StationSection(Section):
+    """Who we are and where things are kept."""
+
+    name: str = "Trạm y tế"
+    ae_title: AeTitle = "XRAY_TRIAGE"
+    data_dir: Path = Path("data")
+    language: Literal["vi", "en"] = "vi"
+    database: str = ""
+
+
+class Peer(Section):
+    """A machine that may send to us. An empty field allows any."""
+
+    ae_title: str = ""
+    host: str = ""
+
+
+class ListenerSection(Section):
+    """The DICOM side that receives."""
+
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    allow: tuple[Peer, ...] = ()
+    tls: Tls | None = None
+    max_associations: Annotated[int, Field(ge=1, le=100)] = 10
+
+    @model_validator(mode="after")
+    def _only_known_machines_from_outside(self) -> "ListenerSection":
+        if not is_loopback(self.host) and not self.allow:
+            raise ValueError(
+                f"host {self.host!r} is open to the network, but nobody is named in allow: "
+                'list your X-ray machine, e.g. allow = [{ae_title = "DX1", host = "192.168.1.20"}]'
+            )
+        return self
+
+
+class WebSection(Section):
+    """The page and the JSON API."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _loopback_only(self) -> "WebSection":
+        if not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r}: the page has no accounts yet, so it stays on this computer; use 127.0.0.1"
+            )
+        return self
+
+
+class ModelSection(Section):
+    """The bundle that reads. Empty = the bundle that was activated, else the one that ships with the program."""
+
+    bundle: str = ""
+    providers: tuple[str, ...] = ("auto",)
+    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    thresholds: Mapping[FindingName, Probability] = {}
+
+
+class PolicySection(Section):
+    """What the site calls urgent, and when a consultation is asked for without a click."""
+
+    urgent: tuple[FindingName, ...] = ("pneumothorax", "edema")
+    auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
+    minimum_age_years: Annotated[float, Field(ge=0, le=120)] = 15
+
+
+class Destination(Section):
+    """A peer that gets our objects."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    kind: Literal["dimse", "dicomweb", "folder"] = "dimse"
+    host: str = ""
+    port: Port = 104
+    ae_title: str = ""
+    url: str = ""
+    path: Path | None = None
+    username: str = ""
+    password_file: Path | None = None
+    tls: Tls | None = None
+    send: tuple[Literal["results", "requests", "originals"], ...] = ("results", "requests", "originals")
+    compression: Literal["auto", "jpeg-ls", "jpeg2000", "none"] = "auto"
+    commitment: bool = True
+    max_kbit_per_second: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folder_may_stand_in_url(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") == "folder" and values.get("url") and not values.get("path"):
+            return {**values, "path": str(values["url"]).removeprefix("file://")}
+        return values
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "Destination":
+        needed = {"dimse": ("host", "ae_title"), "dicomweb": ("url",), "folder": ("path",)}[self.kind]
+        missing = [key for key in needed if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"a {self.kind} destination needs {' and '.join(missing)}")
+        return self
+
+
+class OverdueMinutes(Section):
+    """After how many minutes an unanswered consultation is overdue."""
+
+    urgent: Annotated[int, Field(ge=1)] = 30
+    routine: Annotated[int, Field(ge=1)] = 1440
+
+
+class ConsultationSection(Section):
+    """Where requests go (empty: every destination that takes them) and how the answer is awaited."""
+
+    destination: str = ""
+    poll_seconds: Annotated[float, Field(ge=1)] = 60
+    overdue_minutes: OverdueMinutes = OverdueMinutes()
+
+
+class RetentionSection(Section):
+    """How long sent films stay, and how much disk is never used."""
+
+    keep_days: Annotated[int, Field(ge=1)] = 90
+    reserve_gb: Annotated[float, Field(ge=0)] = 5
+
+
+class Config(BaseSettings):
+    """The whole of station.toml."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    station: StationSection = StationSection()
+    listener: ListenerSection = ListenerSection()
+    web: WebSection = WebSection()
+    model: ModelSection = ModelSection()
+    policy: PolicySection = PolicySection()
+    destination: tuple[Destination, ...] = ()
+    consultation: ConsultationSection = ConsultationSection()
+    retention: RetentionSection = RetentionSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _destinations_fit_together(self) -> "Config":
+        names = [destination.name for destination in self.destination]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two destinations are called {min(twice)!r}; give each its own name")
+        if self.consultation.destination and self.consultation.destination not in names:
+            raise ValueError(f"consultation.destination {self.consultation.destination!r} is no [[destination]] name")
+        return self
+
+    def destinations_for(self, what: Literal["results", "requests", "originals"]) -> tuple[str, ...]:
+        """Names of the destinations that get this kind of object."""
+        if what == "requests" and self.consultation.destination:
+            return (self.consultation.destination,)
+        return tuple(destination.name for destination in self.destination if what in destination.send)
+
+
+def find_config(path: Path | None) -> Path:
+    """The configuration file to use. Raises ConfigError when there is none."""
+    named = path or (Path(os.environ["XRAY_TRIAGE_CONFIG"]) if os.environ.get("XRAY_TRIAGE_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"{named}: no such file; write one with: xray-triage init --config {named}")
+        return named
+    for candidate in CONFIG_PATHS:
+        if candidate.is_file():
+            return candidate
+    raise ConfigError("no station.toml here or in /etc/xray-triage; write one with: xray-triage init")
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read and check the configuration. Relative paths in it count from its folder. Raises ConfigError."""
+    source = find_config(path)
+    try:
+        values = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{source}: {error}") from error
+    return check_config(values, source=source)
+
+
+def check_config(values: Mapping[str, Any], *, source: Path) -> Config:
+    """``values`` as read from ``source``, with the environment on top. Raises ConfigError."""
+    _check_environment()
+    try:
+        config = Config(**values)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_problem(error)}") from error
+    return _with_absolute_paths(config, source.absolute().parent)
+
+
+def _check_environment() -> None:
+    for name in os.environ:
+        if name.startswith(ENVIRONMENT_PREFIX):
+            section = name.removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
+            if section not in Config.model_fields:
+                raise ConfigError(f"environment {name}: {_unknown(section, Config)}")
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: {_unknown(str(problem['loc'][-1]), _section_at(problem['loc'][:-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _unknown(key: str, section: type[BaseModel]) -> str:
+    known = list(section.model_fields)
+    near = difflib.get_close_matches(key, known, 1, cutoff=0.4)
+    return f"unknown key {key!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[BaseModel]:
+    """The table class that stands at ``location`` in the configuration."""
+    section: type[BaseModel] = Config
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation: Any = section.model_fields[part].annotation
+        candidates = [annotation, *get_args(annotation)]
+        section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return section
+
+
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
+    def resolve(section: Section) -> Section:
+        changes: dict[str, Any] = {}
+        for key in type(section).model_fields:
+            value = getattr(section, key)
+            if isinstance(value, Path):
+                changes[key] = folder / value
+            elif isinstance(value, Section):
+                changes[key] = resolve(value)
+        return section.model_copy(update=changes)
+
+    changes: dict[str, Any] = {
+        name: resolve(value) for name in Config.model_fields if isinstance(value := getattr(config, name), Section)
+    }
+    changes["destination"] = tuple(resolve(destination) for destination in config.destination)
+    if config.model.bundle:
+        changes["model"] = changes["model"].model_copy(update={"bundle": str(folder / config.model.bundle)})
+    return config.model_copy(update=changes)
