@@ -1,0 +1,175 @@
+"""A model in a folder: manifest, weights, golden film; nothing of it is used before its hashes are right.
+
+It must never know how the weights are run (onnx_classifier.py does).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from xray_triage.reading.findings import ABNORMAL, KINDS, ModelIdentity
+from xray_triage.reading.pixels import InputSpec
+
+MODEL_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class BundleError(Exception):
+    """This bundle cannot be used; the message is one line that says why and where."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Calibration(_Strict):
+    """probability = sigmoid(scale * logit + offset)."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class Label(_Strict):
+    """One output of the network; what is said of it was measured on films the network never saw.
+
+    ``name`` is one of findings.KINDS or ``abnormal``. ``withheld`` says why the label is not shown to the doctor (it
+    then goes into the scores only); None shows it.
+    """
+
+    name: str
+    calibration: Calibration = Calibration()
+    threshold: Fraction
+    sensitivity: Fraction | None = None
+    specificity: Fraction | None = None
+    auc: Fraction | None = None
+    auc_interval: tuple[Fraction, Fraction] | None = None
+    withheld: str | None = None
+
+
+class Outputs(_Strict):
+    """Names in the graph: logits (1, labels), activation maps (1, labels, h, w) or none, gate logits or none."""
+
+    logits: str = "logits"
+    activation_maps: str | None = None
+    gate: str | None = None
+
+
+class Gate(_Strict):
+    """What the film itself is: softmax over ``classes`` in the order of the gate logits.
+
+    A class is ``frontal`` or one of findings.REASONS; below ``minimum_frontal`` the film is not read, and the
+    reason is the most probable other class.
+    """
+
+    classes: tuple[str, ...]
+    minimum_frontal: Fraction
+
+
+class Golden(_Strict):
+    """A film of the bundle's own (8-bit gray PNG) and the calibrated probability of every label on it."""
+
+    file: str = "golden.png"
+    sha256: Sha256
+    probabilities: Mapping[str, Fraction]
+    tolerance: Annotated[float, Field(gt=0, le=0.05)] = 0.01
+
+
+class Manifest(_Strict):
+    """manifest.json. ``training`` is free: data, metrics, who and when; it ends up on the model's card."""
+
+    format: Literal[1]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    version: Annotated[str, Field(min_length=1, max_length=64)]
+    licence: str
+    model_sha256: Sha256
+    input: InputSpec
+    outputs: Outputs = Outputs()
+    labels: Annotated[tuple[Label, ...], Field(min_length=1)]
+    gate: Gate | None = None
+    golden: Golden
+    training: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        names = [label.name for label in self.labels]
+        unknown = [name for name in names if name not in KINDS and name != ABNORMAL]
+        if unknown:
+            raise ValueError(f"unknown label {unknown[0]!r}; known: {', '.join(KINDS)}, {ABNORMAL}")
+        if len(set(names)) < len(names):
+            raise ValueError("a label stands twice")
+        if set(self.golden.probabilities) != set(names):
+            raise ValueError("golden.probabilities must name every label, and no other")
+        if (self.gate is None) != (self.outputs.gate is None):
+            raise ValueError("gate and outputs.gate need each other")
+        if not (32 <= self.input.size <= 2048 and self.input.channels in (1, 3) and self.input.std > 0):
+            raise ValueError("input: size must be 32 to 2048, channels 1 or 3, std above 0")
+        if not 0 <= self.input.percentiles[0] < self.input.percentiles[1] <= 100:
+            raise ValueError("input.percentiles must rise, within 0 to 100")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A bundle whose files are there and whose hashes are right."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(name=self.manifest.name, version=self.manifest.version, sha256=self.manifest.model_sha256)
+
+    @property
+    def model_path(self) -> Path:
+        return self.folder / MODEL_FILE
+
+    @property
+    def golden_path(self) -> Path:
+        return self.folder / self.manifest.golden.file
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and check the bundle in ``folder``. Raises BundleError with one line; runs nothing."""
+    if not folder.is_dir():
+        raise BundleError(f"no model bundle at {folder}: there is no such folder")
+    try:
+        text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
+        manifest = Manifest.model_validate_json(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{folder / MANIFEST_FILE} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise BundleError(f"{folder / MANIFEST_FILE} is wrong: {_first_of(error)}") from error
+    bundle = Bundle(folder=folder, manifest=manifest)
+    if Path(manifest.golden.file).name != manifest.golden.file:
+        raise BundleError(f"{folder / MANIFEST_FILE} is wrong: golden.file must be a plain file name")
+    _check_hash(bundle.model_path, manifest.model_sha256)
+    _check_hash(bundle.golden_path, manifest.golden.sha256)
+    return bundle
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in small hexadecimal letters."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error}") from error
+    if found != expected:
+        raise BundleError(f"{path} is damaged or from another version: sha256 is {found}, manifest says {expected}")
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

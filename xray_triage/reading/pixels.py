@@ -1,0 +1,176 @@
+"""From stored pixel values to what the network eats. Numpy only: the workshop trains through this very code.
+
+It must never know DICOM files, models or pages. An image here is float32 (h, w), 0..1, dense tissue bright.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Rectangle = tuple[float, float, float, float]  # x, y, width, height
+
+DISPLAY_PERCENTILES = (0.5, 99.5)
+LARGEST_TRIM = 0.3  # of one side: more than that is no border but half a film
+FLAT = 0.04  # a line of pixels whose values differ by less is border, not patient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """How a film becomes the network's input; part of a bundle's manifest.
+
+    ``size`` is the side of the square input in pixels. ``fit``: letterbox keeps the aspect and pads with black,
+    squash does not keep it, crop takes the middle square. ``trim`` cuts flat borders (collimator, padding) first.
+    ``percentiles`` of the fitted film become 0 and 1. Then every value becomes (value - mean) / std.
+    """
+
+    size: int
+    channels: int = 1
+    mean: float = 0.5
+    std: float = 0.25
+    fit: Literal["letterbox", "squash", "crop"] = "letterbox"
+    trim: bool = True
+    percentiles: tuple[float, float] = (1.0, 99.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Which rectangle of the film lies where in the network's input; both x, y, width, height in pixels."""
+
+    film: tuple[int, int, int, int]
+    input: tuple[int, int, int, int]
+
+    def to_film(self, box: Rectangle) -> Rectangle:
+        """The rectangle on the film (unclipped) that ``box`` in the input shows."""
+        film_x, film_y, film_width, film_height = self.film
+        input_x, input_y, input_width, input_height = self.input
+        across, down = film_width / input_width, film_height / input_height
+        x, y, width, height = box
+        return film_x + (x - input_x) * across, film_y + (y - input_y) * down, width * across, height * down
+
+
+def as_image(values: Any) -> Image:
+    """The values as float32, without a copy when they are so already."""
+    return np.asarray(values, np.float32)
+
+
+def shrink(image: NDArray[Any], longest: int) -> NDArray[Any]:
+    """Average whole blocks of pixels until no side is over ``longest``; an image that fits comes back as it is.
+
+    Whole blocks (so the result is between ``longest`` / 2 and ``longest``) because one pass of integer sums over
+    3000 × 3000 × 16 bit costs milliseconds. Up to one block less one pixel at the right and lower edge is dropped.
+    """
+    block = -(-max(image.shape) // longest)
+    if block <= 1:
+        return image
+    rows, columns = (max(1, side // block) for side in image.shape)
+    block_rows, block_columns = min(block, image.shape[0]), min(block, image.shape[1])
+    kept = image[: rows * block_rows, : columns * block_columns]
+    wide: Any = np.float32 if image.dtype.kind == "f" else np.int32
+    tall = kept[0::block_rows].astype(wide)
+    for offset in range(1, block_rows):
+        tall += kept[offset::block_rows]
+    total = tall[:, 0::block_columns].astype(np.float32)
+    for offset in range(1, block_columns):
+        total += tall[:, offset::block_columns]
+    return total / np.float32(block_rows * block_columns)
+
+
+def to_display(
+    stored: NDArray[Any], *, monochrome1: bool, window: tuple[float, float] | None = None, sigmoid: bool = False
+) -> Image:
+    """Values after the modality LUT -> 0..1, dense bright (MONOCHROME2 sense).
+
+    ``window`` is (center, width) as in PS3.3 C.11.2.1.2; without one, or with one that would blacken or whiten most of
+    the film, the percentiles of the film itself are taken.
+    """
+    values = stored.astype(np.float32)
+    shown = None if window is None else _windowed(values, *window, sigmoid=sigmoid)
+    if shown is None or _washed_out(shown):
+        shown = stretch(values, DISPLAY_PERCENTILES)
+    return as_image(1 - shown) if monochrome1 else shown
+
+
+def _windowed(values: Image, center: float, width: float, *, sigmoid: bool) -> Image:
+    if sigmoid:
+        return as_image(1 / (1 + np.exp(-4 * (values - center) / max(width, 1e-6))))
+    low = center - 0.5 - (width - 1) / 2
+    return as_image(np.clip((values - low) / max(width - 1, 1e-6), 0, 1))
+
+
+def _washed_out(shown: Image) -> bool:
+    sample = shown[::4, ::4]
+    return bool(np.mean((sample <= 0.002) | (sample >= 0.998)) > 0.6)
+
+
+def stretch(values: NDArray[Any], percentiles: tuple[float, float]) -> Image:
+    """Make the two percentiles of ``values`` 0 and 1, linearly, and clip. A flat image becomes all 0."""
+    low, high = (float(value) for value in np.percentile(values, percentiles))
+    if not high > low:
+        return np.zeros(values.shape, np.float32)
+    return as_image(np.clip((values - low) / (high - low), 0, 1))
+
+
+def prepare(image: Image, spec: InputSpec) -> Image:
+    """The film as the network eats it: float32 (1, channels, size, size). ``image`` is float32 (h, w), 0..1."""
+    placement = place(image, spec)
+    x, y, width, height = placement.film
+    input_x, input_y, input_width, input_height = placement.input
+    fitted = stretch(resize(image[y : y + height, x : x + width], input_height, input_width), spec.percentiles)
+    frame = np.zeros((spec.size, spec.size), np.float32)
+    frame[input_y : input_y + input_height, input_x : input_x + input_width] = fitted
+    frame = as_image((frame - spec.mean) / spec.std)
+    return np.repeat(frame[None, None], spec.channels, axis=1)
+
+
+def place(image: Image, spec: InputSpec) -> Placement:
+    """Where ``prepare`` puts the film: to lead activation maps and boxes back onto it."""
+    x, y, width, height = _without_borders(image) if spec.trim else (0, 0, image.shape[1], image.shape[0])
+    if spec.fit == "crop":
+        side = min(width, height)
+        x, y, width, height = x + (width - side) // 2, y + (height - side) // 2, side, side
+    input_width = input_height = spec.size
+    if spec.fit == "letterbox":
+        scale = spec.size / max(width, height)
+        input_width, input_height = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (spec.size - input_width) // 2, (spec.size - input_height) // 2
+    return Placement(film=(x, y, width, height), input=(left, top, input_width, input_height))
+
+
+def _without_borders(image: Image) -> tuple[int, int, int, int]:
+    """The rectangle x, y, width, height that is left without flat lines at the four edges."""
+    top, bottom = _flat_ends(image)
+    left, right = _flat_ends(image[top : image.shape[0] - bottom].T)
+    return left, top, image.shape[1] - left - right, image.shape[0] - top - bottom
+
+
+def _flat_ends(image: Image) -> tuple[int, int]:
+    """How many lines at the start and at the end are border: nearly one value all along, letters aside."""
+    most = int(len(image) * LARGEST_TRIM)
+    across = image[:, :: max(1, image.shape[1] // 128)]
+    low, high = np.percentile(across, (5, 95), axis=1)
+    patient = np.flatnonzero(high - low > FLAT)
+    if len(patient) == 0:
+        return 0, 0
+    return min(int(patient[0]), most), min(len(image) - 1 - int(patient[-1]), most)
+
+
+def resize(image: Image, rows: int, columns: int) -> Image:
+    """Resample to (rows, columns): the mean over each new pixel's area, or linear between pixels when it grows."""
+    return as_image(_weights(image.shape[0], rows) @ image @ _weights(image.shape[1], columns).T)
+
+
+def _weights(before: int, after: int) -> Image:
+    """Matrix (after, before): each row the share of every old pixel in one new pixel."""
+    scale = before / after
+    centers = (np.arange(after) + 0.5) * scale
+    if scale >= 1:
+        starts, ends = centers[:, None] - scale / 2, centers[:, None] + scale / 2
+        pixels = np.arange(before)[None]
+        share = np.clip(np.minimum(ends, pixels + 1) - np.maximum(starts, pixels), 0, 1)
+    else:
+        at = np.clip(centers - 0.5, 0, before - 1)[:, None]
+        share = np.clip(1 - np.abs(at - np.arange(before)[None]), 0, 1)
+    return as_image(share / share.sum(axis=1, keepdims=True))
