@@ -1,0 +1,199 @@
+"""One database, SQLite or PostgreSQL, its transactions and its migrations. Knows no table of anybody.
+
+On SQLite a write transaction is an explicit BEGIN IMMEDIATE, also around DDL, so that a migration is whole or absent;
+every commit is fsynced (WAL, synchronous=FULL). Errors of the database come out as SQLAlchemy's ``DBAPIError``.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from dicom_router.errors import DatabaseDamaged, PeerUnreachable, SchemaTooNew
+
+BUSY_SECONDS = 30.0
+MIGRATION_LOCK = 0x58524159  # any number: it only has to be the same in every node
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, in UTC on the way in and out; a naive one raises ValueError."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without zone: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class OutsideText(TypeDecorator[str]):
+    """Text written by somebody else. NUL and lone surrogates, which databases refuse, become U+FFFD."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Database:
+    """An engine and its two kinds of transaction. Safe to share between threads, not across a fork."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        # SQLite has one writer at a time. Threads of one process queue here, where the next one is woken at once;
+        # SQLite's own busy handler, which sleeps between tries, is then met only by other processes.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction: committed on leaving, rolled back on an error. Not to be nested."""
+        with self._turn, self.engine.connect() as connection:
+            immediate = connection.execution_options(begin_immediate=True)
+            with immediate.begin():
+                yield immediate
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent look (on PostgreSQL: per statement). Writes nothing."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str, *, check: bool = True) -> Database:
+    """Open ``sqlite:///path`` (made when absent; its folder is not) or ``postgresql://…``.
+
+    ``check`` walks a SQLite file once for damage; leave it out where another process just did.
+    Raises DatabaseDamaged (SQLite: what is there is no sound database) or PeerUnreachable (PostgreSQL does not
+    answer). Anything else, e.g. a folder we may not write to, is SQLAlchemy's OperationalError.
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, check=check)
+    engine = sa.create_engine(
+        parsed.set(drivername="postgresql+psycopg"), pool_size=20, max_overflow=40, pool_pre_ping=True
+    )
+    try:
+        with engine.connect():
+            return Database(engine)
+    except OperationalError as error:
+        engine.dispose()
+        raise PeerUnreachable(
+            f"PostgreSQL at {parsed.host}:{parsed.port or 5432} does not answer: {error.orig}"
+        ) from error
+
+
+def _open_sqlite(url: sa.URL, *, check: bool) -> Database:
+    engine = sa.create_engine(url, pool_size=20, max_overflow=40, connect_args={"timeout": BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _prepare_connection)
+    sa.event.listen(engine, "begin", _begin)
+    try:
+        with engine.connect() as connection:
+            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() if check else "ok"
+    except DatabaseError as error:
+        engine.dispose()
+        if _means_damage(error.orig):
+            raise DatabaseDamaged(f"{url.database}: {error.orig}") from error
+        raise
+    if verdict != "ok":
+        engine.dispose()
+        raise DatabaseDamaged(f"{url.database}: {verdict}")
+    return Database(engine)
+
+
+def _means_damage(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _prepare_connection(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver shall begin nothing by itself; _begin does
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("begin_immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> Any | None:
+    """Insert a row unless a UNIQUE rule forbids it. The new row's primary key, or None when it was there already."""
+    make_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    (key,) = table.primary_key.columns
+    statement = make_insert(table).values(values).on_conflict_do_nothing().returning(key)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def migrate(database: Database, *, scripts: Path, version_table: str) -> None:
+    """Bring the tables of one owner to the newest revision under ``scripts``/versions, all in one transaction.
+
+    Quick when there is nothing to do: Alembic is not even imported. Raises SchemaTooNew, touching nothing, when the
+    database was written by a newer program.
+    """
+    revisions = sorted(path.name.split("_")[0] for path in (scripts / "versions").glob("[0-9]*.py"))
+    with database.read() as connection:
+        if _is_current(connection, version_table, revisions):
+            return
+    with database.write() as connection:
+        if not database.is_sqlite:  # several nodes may start at once
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        if not _is_current(connection, version_table, revisions):
+            _upgrade(connection, scripts, version_table)
+
+
+def _is_current(connection: sa.Connection, version_table: str, revisions: list[str]) -> bool:
+    if not sa.inspect(connection).has_table(version_table):
+        return False
+    table = sa.table(version_table, sa.column("version_num", sa.String))
+    current = connection.execute(sa.select(table.c.version_num)).scalar_one_or_none()
+    if current is not None and current not in revisions:
+        raise SchemaTooNew(
+            f"{version_table} is at {current}, this program knows {revisions[-1]}: install the newer program"
+        )
+    return current == revisions[-1]
+
+
+def _upgrade(connection: sa.Connection, scripts: Path, version_table: str) -> None:
+    from alembic.config import Config  # noqa: PLC0415 -- a fifth of a second at each start, for nothing
+    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    directory = ScriptDirectory(str(scripts))
+
+    def steps(current: Any, _context: object) -> Any:
+        return directory._upgrade_revs("head", current)  # noqa: SLF001 -- what alembic.command.upgrade itself calls
+
+    with EnvironmentContext(Config(), directory, fn=steps) as environment:
+        environment.configure(connection=connection, version_table=version_table, transactional_ddl=True)
+        environment.run_migrations()
+
+
+def migrate_router(database: Database) -> None:
+    """Make or renew the tables of tables.py."""
+    migrate(database, scripts=Path(__file__).parent / "migrations", version_table="router_version")

@@ -1,0 +1,194 @@
+"""Files on disk, whole or not at all, under keys of ours. The only room that knows a path; it never decodes pixels."""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from dicom_router.errors import DamagedFile, SpoolFull
+from dicom_router.instance import SpooledFile
+
+CHUNK_BYTES = 1 << 20
+META_CAP_BYTES = 1 << 20
+_KEY = re.compile(r"[0-9a-f]{32}\Z")
+_LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+
+
+class Spool:
+    """A folder of kept files, fanned out by the first two digits of the key, and of files still coming in."""
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+        self._reserve_bytes = reserve_bytes
+        self._make_folders()
+
+    def _make_folders(self) -> None:
+        if self._incoming.is_dir():
+            return
+        for fan in range(256):
+            (self._folder / f"{fan:02x}").mkdir(parents=True, exist_ok=True)
+        self._incoming.mkdir(exist_ok=True)  # last: its presence says that the others are there
+        _sync_folder(self._folder)
+        _sync_folder(self._folder.parent)
+
+    def begin(self) -> "IncomingFile":
+        """A file to write piece by piece, on the same filesystem as the kept ones. Raises SpoolFull."""
+        self._check_room(0)
+        key = secrets.token_hex(16)
+        with _full_disk_as_spool_full():
+            return IncomingFile(self._incoming / key, self._path(key), check_room=self._check_room)
+
+    def keep(self, stream: BinaryIO) -> SpooledFile:
+        """Copy a whole Part 10 file (PS3.10 7.1). Raises SpoolFull, or DamagedFile when it is not one."""
+        head, chunk = _read_head(stream)
+        digest = hashlib.sha256()
+        with self.begin() as incoming:
+            incoming.write(head)
+            while chunk:
+                digest.update(chunk)
+                incoming.write(chunk)
+                chunk = stream.read(CHUNK_BYTES)
+            return incoming.keep(digest.hexdigest())
+
+    def open(self, key: str) -> BinaryIO:
+        """The kept file, from its start. Raises DamagedFile when it is gone."""
+        try:
+            return self._path(key).open("rb")
+        except FileNotFoundError as error:
+            raise DamagedFile(f"the spool has lost {key}") from error
+
+    def delete(self, key: str) -> None:
+        """Forget a file; harmless to repeat."""
+        self._path(key).unlink(missing_ok=True)
+
+    def clear_incoming(self) -> int:
+        """At start, before anybody receives: remove what a crash left half written; how many files."""
+        leftovers = list(self._incoming.iterdir())
+        for leftover in leftovers:
+            leftover.unlink()
+        return len(leftovers)
+
+    def keys(self) -> Iterator[str]:
+        """Every kept file, in no order."""
+        for fan in range(256):
+            for path in (self._folder / f"{fan:02x}").iterdir():
+                if _KEY.match(path.name):
+                    yield path.name
+
+    def free_bytes(self) -> int:
+        """What may still be written before the reserve is reached; never negative."""
+        disk = os.statvfs(self._folder)
+        return max(0, disk.f_bavail * disk.f_frsize - self._reserve_bytes)
+
+    def _check_room(self, size_bytes: int) -> None:
+        free = self.free_bytes()
+        if free == 0 or free < size_bytes:
+            raise SpoolFull(f"{self._folder}: only the reserve of {self._reserve_bytes} bytes is left; free some disk")
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.match(key):
+            raise ValueError(f"not a spool key: {key!r}")
+        return self._folder / key[:2] / key
+
+
+class IncomingFile:
+    """A file being written. ``keep`` makes it last; leaving a ``with`` block without that discards it."""
+
+    def __init__(self, path: Path, kept: Path, *, check_room: Callable[[int], None]) -> None:
+        self._path = path
+        self._kept = kept
+        self._check_room = check_room
+        self._size_bytes = 0
+        self._file = path.open("xb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        """Append. Raises SpoolFull; the file is then to be discarded."""
+        self._check_room(len(chunk))
+        rest = memoryview(chunk)
+        with _full_disk_as_spool_full():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        self._size_bytes += len(chunk)
+
+    def keep(self, sha256: str) -> SpooledFile:
+        """Make it last: fsync, rename, fsync of the folder. ``sha256`` is the caller's, over the encoded dataset.
+
+        Raises SpoolFull; the file is then to be discarded.
+        """
+        with self._file, _full_disk_as_spool_full():
+            os.fsync(self._file.fileno())
+            self._path.rename(self._kept)
+            _sync_folder(self._kept.parent)
+        return SpooledFile(key=self._kept.name, sha256=sha256, size_bytes=self._size_bytes)
+
+    def discard(self) -> None:
+        """Remove it, unless it was kept; harmless to repeat."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+@contextmanager
+def _full_disk_as_spool_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SpoolFull(f"the disk is full: {error}") from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_head(stream: BinaryIO) -> tuple[bytes, bytes]:
+    """Preamble, prefix and file meta information (PS3.10 7.1); and the tag after them, where the dataset begins.
+
+    Walks the elements of group 0002, explicit VR little endian, because the group length of real files may be wrong.
+    """
+    head = bytearray(_read_exactly(stream, 132))
+    if head[128:] != b"DICM":
+        raise DamagedFile("not a DICOM file: no DICM after the preamble")
+    while (tag := stream.read(4))[:2] == b"\x02\x00":
+        head += tag + _read_meta_element(stream)
+        if len(head) > META_CAP_BYTES:
+            raise DamagedFile("not a DICOM file: endless file meta information")
+    if len(tag) < 4:
+        raise DamagedFile("a DICOM file without a dataset")
+    return bytes(head), tag
+
+
+def _read_meta_element(stream: BinaryIO) -> bytes:
+    header = _read_exactly(stream, 4)
+    if header[:2] in _LONG_VRS:  # PS3.5 7.1.2: two reserved bytes, then a length of four
+        header += _read_exactly(stream, 4)
+        length = int.from_bytes(header[4:], "little")
+    else:
+        length = int.from_bytes(header[2:], "little")
+    return header + _read_exactly(stream, length)
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    chunk = stream.read(min(size, META_CAP_BYTES))
+    if len(chunk) != size:
+        raise DamagedFile("a DICOM file that ends in its file meta information")
+    return chunk
