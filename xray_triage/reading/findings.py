@@ -48,7 +48,14 @@ KINDS: Mapping[str, FindingKind] = dict(
         _kind("infiltration", "112121", "DCM", "Infiltrate", "thâm nhiễm", "infiltration"),
         _kind("fibrosis", "51615001", "SCT", "Fibrosis of lung", "xơ phổi", "fibrosis"),
         _kind("emphysema", "87433001", "SCT", "Pulmonary emphysema", "khí phế thũng", "emphysema"),
-        _kind("pleural_thickening", "pleural_thickening", "99XRT", "Pleural thickening", "dày màng phổi", "pleural thickening"),
+        _kind(
+            "pleural_thickening",
+            "pleural_thickening",
+            "99XRT",
+            "Pleural thickening",
+            "dày màng phổi",
+            "pleural thickening",
+        ),
         _kind("pneumonia", "233604007", "SCT", "Pneumonia", "viêm phổi", "pneumonia"),
         _kind("hernia", "39839004", "SCT", "Diaphragmatic hernia", "thoát vị hoành", "hernia"),
         _kind("tuberculosis", "56717001", "SCT", "Tuberculosis", "nghi lao phổi", "tuberculosis (suspected)"),
@@ -74,7 +81,12 @@ class Priority(StrEnum):
 
     @property
     def vi(self) -> str:
-        return {"urgent": "khẩn cấp", "abnormal": "có bất thường", "not_read": "chưa đọc được", "normal": "bình thường"}[self]
+        return {
+            "urgent": "khẩn cấp",
+            "abnormal": "có bất thường",
+            "not_read": "chưa đọc được",
+            "normal": "bình thường",
+        }[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +104,45 @@ def _reason(code: str, vi: str, en: str) -> tuple[str, Reason]:
 
 REASONS: Mapping[str, Reason] = dict(
     (
-        _reason("not_a_projection", "Không phải phim X-quang thường quy (CR/DX).", "Not a projection radiograph (CR/DX)."),
-        _reason("not_an_original", "Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc.", "A derived image or report page, not an original film."),
+        _reason(
+            "not_a_film", "Không phải ảnh X-quang; chỉ lưu và chuyển tiếp.", "Not a film; kept and forwarded only."
+        ),
+        _reason(
+            "not_a_projection", "Không phải phim X-quang thường quy (CR/DX).", "Not a projection radiograph (CR/DX)."
+        ),
+        _reason(
+            "not_an_original",
+            "Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc.",
+            "A derived image or report page, not an original film.",
+        ),
         _reason("not_a_chest", "Không phải phim ngực.", "Not a chest film."),
         _reason("not_frontal", "Không phải phim ngực thẳng.", "Not a frontal chest film."),
         _reason("rotated", "Phim bị xoay; hãy xoay lại và gửi lại.", "The film is rotated; turn it and send it again."),
-        _reason("child", "Người bệnh nhỏ tuổi hơn giới hạn của mô hình.", "The patient is younger than the model's limit."),
+        _reason(
+            "child", "Người bệnh nhỏ tuổi hơn giới hạn của mô hình.", "The patient is younger than the model's limit."
+        ),
         _reason("no_pixels", "Tệp không có ảnh.", "The file has no image."),
-        _reason("damaged_pixels", "Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả.", "The image is damaged or does not fit its description."),
+        _reason(
+            "damaged_pixels",
+            "Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả.",
+            "The image is damaged or does not fit its description.",
+        ),
         _reason("undecodable", "Không giải nén được kiểu nén ảnh này.", "This image compression cannot be decoded."),
         _reason("too_large", "Ảnh vượt quá kích thước cho phép.", "The image is over the size limit."),
         _reason("too_small", "Ảnh quá nhỏ để đọc.", "The image is too small to read."),
         _reason("no_contrast", "Ảnh trống hoặc không đủ tương phản.", "The image is blank or has too little contrast."),
-        _reason("more_than_one_frame", "Ảnh nhiều khung hình, không phải phim chụp.", "A multi-frame image, not a radiograph."),
+        _reason(
+            "more_than_one_frame",
+            "Ảnh nhiều khung hình, không phải phim chụp.",
+            "A multi-frame image, not a radiograph.",
+        ),
         _reason("no_model", "Chưa có mô hình AI dùng được; AI đang tắt.", "No usable AI model; AI is off."),
         _reason("model_failed", "Mô hình AI gặp lỗi khi đọc phim này.", "The AI model failed on this film."),
-        _reason("reader_died", "Phim này làm chương trình đọc dừng đột ngột ba lần nên được để riêng.", "This film stopped the reader three times and was set aside."),
+        _reason(
+            "reader_died",
+            "Phim này làm chương trình đọc dừng đột ngột ba lần nên được để riêng.",
+            "This film stopped the reader three times and was set aside.",
+        ),
     )
 )
 
