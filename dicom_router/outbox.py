@@ -198,7 +198,7 @@ class Outbox:
             .group_by(tables.work.c.state)
         )
         with self._database.read() as connection:
-            by_state = {state: (count, first) for state, count, first in connection.execute(counts).tuples()}
+            by_state = {state: (count, first) for state, count, first in connection.execute(counts)}
             waiting, oldest = by_state.get("waiting", (0, None))
             oldest_at = sa.select(tables.delivery.c.queued_at).where(tables.delivery.c.delivery_id == oldest)
             return QueueSummary(

@@ -1,1 +1,91 @@
 """A real PostgreSQL on loopback for the contract suites."""
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.factories import free_port, until
+
+_numbers = itertools.count(1)
+
+
+def _programs() -> Path:
+    """The folder of initdb and postgres, which Debian keeps out of PATH; the newest when there are several."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
+    in_path = shutil.which("initdb")
+    if not folders and not in_path:
+        pytest.skip("no PostgreSQL: apt-get install postgresql")
+    return folders[-1] if folders else Path(str(in_path)).parent
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a server that lives as long as the session, without a database name."""
+    programs, port = _programs(), free_port()
+    user = "postgres" if os.geteuid() == 0 else None  # initdb and postgres refuse to run as root
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if user:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    cluster = folder / "cluster"
+    initdb = [programs / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+    subprocess.run(initdb, user=user, check=True, timeout=120, capture_output=True, cwd=folder)
+    settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
+    options = [word for setting in settings for word in ("-c", setting)]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", cluster, "-p", str(port), *options],
+            user=user,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+        )
+    try:
+        until(lambda: _answers(port), 60)
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)  # fast shutdown
+        server.wait(30)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def make_postgres_database(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes fresh, empty databases; each is gone after the test."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"test_{next(_numbers)}")
+        _administer(postgres_server, f"CREATE DATABASE {names[-1]}")
+        return f"{postgres_server}/{names[-1]}"
+
+    yield make
+    for name in names:
+        _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(make_postgres_database: Callable[[], str]) -> str:
+    """A fresh, empty database."""
+    return make_postgres_database()
+
+
+def _administer(server: str, statement: str) -> None:
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+def _answers(port: int) -> bool:
+    try:
+        psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
