@@ -178,9 +178,10 @@ def _resize_rows(image: Image, after: int) -> Image:
     return as_image(np.diff(_rows_between(sums, np.arange(after + 1) * scale), axis=0) / scale)
 
 
-def _rows_between(image: NDArray[Any], at: NDArray[np.float64]) -> NDArray[Any]:
+def _rows_between(image: NDArray[Any], at: NDArray[Any]) -> NDArray[Any]:
     """Linear interpolation at fractional row numbers within the image."""
     first = np.minimum(at.astype(np.intp), len(image) - 1)
     second = np.minimum(first + 1, len(image) - 1)
     share = (at - first)[:, None].astype(image.dtype)
-    return image[first] * (1 - share) + image[second] * share
+    between: NDArray[Any] = image[first] * (1 - share) + image[second] * share
+    return between
