@@ -1,0 +1,117 @@
+"""Command sets of DIMSE messages, PS3.7 6.3 and annex E: always implicit VR little endian. Knows no transport."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dicom_router.identity import is_uid
+
+_NO_DATASET = 0x0101
+_ELEMENT = struct.Struct("<HHI")
+_LONGEST_COMMENT = 64  # VR LO, PS3.5 table 6.2-1
+
+
+class CommandField(IntEnum):
+    """(0000,0100) of the requests that are told apart here."""
+
+    C_STORE_RQ = 0x0001
+    C_ECHO_RQ = 0x0030
+
+
+class _Tag(IntEnum):
+    GROUP_LENGTH = 0x0000
+    AFFECTED_SOP_CLASS_UID = 0x0002
+    COMMAND_FIELD = 0x0100
+    MESSAGE_ID = 0x0110
+    MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
+    COMMAND_DATA_SET_TYPE = 0x0800
+    STATUS = 0x0900
+    ERROR_COMMENT = 0x0902
+    AFFECTED_SOP_INSTANCE_UID = 0x1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a machine asks. The UIDs are as they came, without padding: check them before use."""
+
+    field: int
+    message_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    has_dataset: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The status of a response, PS3.7 annex C, and a comment for the person who reads the machine's log."""
+
+    status: int
+    comment: str = ""
+
+
+def parse_request(encoded: bytes) -> Request:
+    """Read a command set. Raises ValueError when it is none, or no request."""
+    elements = _parse_elements(encoded)
+    try:
+        field, message_id, dataset_type = (
+            struct.unpack("<H", elements[tag])[0]
+            for tag in (_Tag.COMMAND_FIELD, _Tag.MESSAGE_ID, _Tag.COMMAND_DATA_SET_TYPE)
+        )
+    except (KeyError, struct.error) as error:
+        raise ValueError("a command without its required elements") from error
+    return Request(
+        field=field,
+        message_id=message_id,
+        sop_class_uid=_text(elements.get(_Tag.AFFECTED_SOP_CLASS_UID, b"")),
+        sop_instance_uid=_text(elements.get(_Tag.AFFECTED_SOP_INSTANCE_UID, b"")),
+        has_dataset=dataset_type != _NO_DATASET,
+    )
+
+
+def encode_response(request: Request, answer: Answer) -> bytes:
+    """The response to ``request``. Its UIDs are repeated only where they are UIDs."""
+    elements: list[tuple[_Tag, bytes]] = [
+        (_Tag.COMMAND_FIELD, struct.pack("<H", request.field | 0x8000)),
+        (_Tag.MESSAGE_ID_BEING_RESPONDED_TO, struct.pack("<H", request.message_id)),
+        (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _NO_DATASET)),
+        (_Tag.STATUS, struct.pack("<H", answer.status)),
+    ]
+    if answer.comment:
+        comment = answer.comment.encode("ascii", "replace")[:_LONGEST_COMMENT]
+        elements.append((_Tag.ERROR_COMMENT, _padded(comment, b" ")))
+    for tag, uid in (
+        (_Tag.AFFECTED_SOP_CLASS_UID, request.sop_class_uid),
+        (_Tag.AFFECTED_SOP_INSTANCE_UID, request.sop_instance_uid),
+    ):
+        if is_uid(uid):
+            elements.append((tag, _padded(uid.encode("ascii"), b"\0")))
+    body = b"".join(_element(tag, value) for tag, value in sorted(elements))
+    return _element(_Tag.GROUP_LENGTH, struct.pack("<I", len(body))) + body
+
+
+def _parse_elements(encoded: bytes) -> dict[int, bytes]:
+    elements: dict[int, bytes] = {}
+    start = 0
+    while start < len(encoded):
+        if start + _ELEMENT.size > len(encoded):
+            raise ValueError("a command that ends in mid-element")
+        group, element, length = _ELEMENT.unpack_from(encoded, start)
+        start += _ELEMENT.size
+        if group != 0 or start + length > len(encoded):
+            raise ValueError("a command with an element that is none")
+        elements[element] = encoded[start : start + length]
+        start += length
+    return elements
+
+
+def _element(tag: _Tag, value: bytes) -> bytes:
+    return _ELEMENT.pack(0, tag, len(value)) + value
+
+
+def _padded(value: bytes, padding: bytes) -> bytes:
+    return value + padding if len(value) % 2 else value
+
+
+def _text(value: bytes) -> str:
+    """A UID as text; one padding NUL (or the blank of sloppy machines) is no part of it, PS3.5 9.1."""
+    return value.decode("latin-1").removesuffix("\0").rstrip(" ")

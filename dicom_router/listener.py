@@ -1,0 +1,158 @@
+"""The gate that machines send films through: C-STORE and C-ECHO SCP, one thread per connection. Never opens a pixel."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from dicom_router.association import Association, Message
+from dicom_router.clock import Clock, SystemClock
+from dicom_router.command import Answer, CommandField
+from dicom_router.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
+from dicom_router.inbox import Inbox
+from dicom_router.negotiation import VERIFICATION
+from dicom_router.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
+from dicom_router.reception import SUCCESS, Reception
+from dicom_router.spool import Spool
+
+UNRECOGNISED_OPERATION = 0x0211
+_LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
+_SLACK = 64  # some machines count the PDV header into, some out of, the maximum length
+_BACKLOG = 128
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """Answers machines from ``start`` to ``stop``. ``on_kept`` is called after the commit of each film."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        spool: Spool,
+        inbox: Inbox,
+        host: str,
+        port: int,
+        on_kept: Callable[[], None],
+        max_instance_bytes: int = 1 << 30,
+        clock: Clock | None = None,
+    ) -> None:
+        self._gate = gate
+        self._gatekeeper = Gatekeeper(gate)
+        self._reception = Reception(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
+        self._address = (host, port)
+        self._clock = clock or SystemClock()
+        self._server: socket.socket | None = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+
+    @property
+    def port(self) -> int:
+        """The TCP port, known after ``start``."""
+        if self._server is None:
+            raise RuntimeError("the listener has not been started")
+        return int(self._server.getsockname()[1])
+
+    def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be had."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        self._server = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        threading.Thread(target=self._accept_forever, args=(self._server,), name="listener", daemon=True).start()
+
+    def stop(self, *, seconds: float = 10.0) -> None:
+        """Take no more. A film whose bytes are all here is still kept and answered; others are cut, and come again."""
+        if self._server is None:
+            return
+        self._stopping.set()
+        _shut(self._server, socket.SHUT_RDWR)
+        self._server.close()
+        self._hang_up(socket.SHUT_RD, seconds)
+        self._hang_up(socket.SHUT_RDWR, seconds)
+
+    def _hang_up(self, how: int, seconds: float) -> None:
+        with self._lock:
+            connections = dict(self._connections)
+        for connection in connections.values():
+            _shut(connection, how)
+        deadline = self._clock.monotonic() + seconds
+        for thread in connections:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+
+    def _accept_forever(self, server: socket.socket) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, address = server.accept()
+            except OSError as error:  # e.g. no descriptor left: others give theirs back
+                self._stopping.wait(0.1) or log.error("cannot_accept", error=str(error))
+                continue
+            visit = self._gatekeeper.knock(address[0])
+            if visit is None:
+                connection.close()
+                continue
+            thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
+            with self._lock:
+                self._connections[thread] = connection
+            thread.start()
+
+    def _serve(self, connection: socket.socket, visit: Visit) -> None:
+        try:
+            with connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                longest = max(self._gate.max_pdu, _LONGEST_REQUEST) + _SLACK
+                stream = PduStream(connection, clock=self._clock, longest=longest, pdu_seconds=self._gate.pdu_seconds)
+                self._converse(stream, visit)
+                stream.finish()
+        finally:
+            visit.leave()
+            with self._lock:
+                del self._connections[threading.current_thread()]
+
+    def _converse(self, stream: PduStream, visit: Visit) -> None:
+        try:
+            self._hold_association(stream, visit)
+        except ConnectionLost as error:
+            log.info("association_lost", peer_host=visit.host, reason=str(error))
+        except ProtocolViolation as error:
+            log.warning("association_aborted", peer_host=visit.host, reason=str(error))
+            _abort(stream, error.reason)
+        except Exception:  # the top of the thread: one peer's trouble stays its own
+            log.exception("association_failed", peer_host=visit.host)
+            _abort(stream, ProtocolViolation.UNSPECIFIED)
+
+    def _hold_association(self, stream: PduStream, visit: Visit) -> None:
+        association = Association(stream, gate=self._gate, clock=self._clock)
+        request = association.ask()
+        calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+        rejection = self._gatekeeper.judge(host=visit.host, called_ae_title=called, calling_ae_title=calling)
+        if rejection is None and not visit.enter():
+            rejection = TOO_MANY
+        if rejection is not None:
+            log.warning("association_rejected", calling_ae_title=calling, peer_host=visit.host, reason=rejection.why)
+            stream.write(make_reject(rejection.result, rejection.source, rejection.reason))
+            return
+        association.accept(request)
+        for message in association.messages():
+            answer = self._answer(message, calling_ae_title=calling, peer_host=visit.host)
+            association.answer(message, answer)
+
+    def _answer(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Answer:
+        operation = (message.request.field, message.context.sop_class_uid == VERIFICATION)
+        if operation == (CommandField.C_ECHO_RQ, True):
+            return Answer(SUCCESS)
+        if operation == (CommandField.C_STORE_RQ, False):
+            return self._reception.take(message, calling_ae_title=calling_ae_title, peer_host=peer_host)
+        return Answer(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served here")
+
+
+def _abort(stream: PduStream, reason: int) -> None:
+    with suppress(ConnectionLost):
+        stream.write(make_abort(reason))
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    with suppress(OSError):  # the peer was faster
+        connection.shutdown(how)

@@ -1,0 +1,184 @@
+"""One C-STORE: from the first piece of the dataset to a film that is safe on disk and on record, or an honest refusal.
+
+PS3.4 annex B. Knows the spool and the inbox, no socket; opens no pixel.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterable
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_router.association import Message
+from dicom_router.command import Answer
+from dicom_router.errors import DamagedFile, SpoolFull
+from dicom_router.identity import is_uid, read_identity
+from dicom_router.inbox import Inbox, Outcome
+from dicom_router.instance import InstanceRef, SpooledFile
+from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_router.spool import IncomingFile, Spool
+
+SUCCESS = 0x0000
+INVALID_INSTANCE_UID = 0x0117
+CLASS_NOT_SUPPORTED = 0x0122
+OUT_OF_RESOURCES = 0xA700
+CLASS_MISMATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+
+log = structlog.get_logger()
+
+
+class Reception:
+    """Takes films. One for the listener; every association calls it from its own thread."""
+
+    def __init__(self, *, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int) -> None:
+        self._spool = spool
+        self._inbox = inbox
+        self._on_kept = on_kept
+        self._max_instance_bytes = max_instance_bytes
+
+    def take(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Answer:
+        """The answer to a C-STORE: Success only when the film is fsynced and committed.
+
+        Raises ConnectionLost or ProtocolViolation when the dataset never ends; nothing is left of it then.
+        """
+        refusal = _refusal(message)
+        if refusal:
+            return refusal
+        try:
+            spooled = self._write(message)
+            instance = self._identify(message, spooled)
+        except _RefusalError as refused:
+            log.warning("film_refused", calling_ae_title=calling_ae_title, peer_host=peer_host, reason=str(refused))
+            return refused.answer
+        except (SpoolFull, OSError) as error:
+            log.error("film_not_kept", calling_ae_title=calling_ae_title, peer_host=peer_host, error=str(error))
+            return Answer(OUT_OF_RESOURCES, "no room on disk, try later")
+        return self._record(instance, spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+
+    def _write(self, message: Message) -> SpooledFile:
+        digest = hashlib.sha256()
+        head = _file_head(message)
+        with self._spool.begin() as incoming:
+            incoming.write(head)
+            self._copy(message.fragments, incoming, digest.update)
+            return incoming.keep(digest.hexdigest())
+
+    def _copy(self, fragments: Iterable[bytes], incoming: IncomingFile, hash_piece: Callable[[bytes], None]) -> None:
+        size_bytes = 0
+        for fragment in fragments:
+            size_bytes += len(fragment)
+            if size_bytes > self._max_instance_bytes:
+                raise _RefusalError(OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
+            hash_piece(fragment)
+            incoming.write(fragment)
+
+    def _identify(self, message: Message, spooled: SpooledFile) -> InstanceRef:
+        """What the dataset says it is, which must be what the command said. Deletes what cannot be kept."""
+        try:
+            return self._read_instance(message, spooled)
+        except _RefusalError:
+            self._spool.delete(spooled.key)
+            raise
+
+    def _read_instance(self, message: Message, spooled: SpooledFile) -> InstanceRef:
+        syntax = message.context.transfer_syntax_uid
+        start = len(_file_head(message))
+        try:
+            with self._spool.open(spooled.key) as stream:
+                found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
+        except DamagedFile as error:
+            raise _RefusalError(CANNOT_UNDERSTAND, str(error)) from error
+        if found.sop_class_uid != message.request.sop_class_uid:
+            raise _RefusalError(CLASS_MISMATCH, "SOP Class UID differs from the command")
+        if found.sop_instance_uid != message.request.sop_instance_uid:
+            raise _RefusalError(CLASS_MISMATCH, "SOP Instance UID differs from the command")
+        return InstanceRef(
+            sop_instance_uid=found.sop_instance_uid,
+            sop_class_uid=found.sop_class_uid,
+            study_instance_uid=found.study_instance_uid,
+            series_instance_uid=found.series_instance_uid,
+            transfer_syntax_uid=syntax,
+        )
+
+    def _record(self, instance: InstanceRef, spooled: SpooledFile, *, calling_ae_title: str, peer_host: str) -> Answer:
+        try:
+            outcome = self._inbox.record(
+                instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host
+            )
+        except SQLAlchemyError as error:
+            log.error("film_not_recorded", key=spooled.key, calling_ae_title=calling_ae_title, error=str(error))
+            return self._after_failed_commit(instance, spooled)
+        log.info(
+            "film_received",
+            outcome=str(outcome),
+            key=spooled.key,
+            size_bytes=spooled.size_bytes,
+            calling_ae_title=calling_ae_title,
+            peer_host=peer_host,
+        )
+        if outcome is Outcome.SAME:
+            self._spool.delete(spooled.key)
+        else:
+            self._on_kept()
+        return Answer(SUCCESS)
+
+    def _after_failed_commit(self, instance: InstanceRef, spooled: SpooledFile) -> Answer:
+        """A commit that failed may yet have happened: its file goes only when the database says that it did not.
+
+        Where even that cannot be asked the file stays; the machine sends the film again.
+        """
+        try:
+            recorded = {kept.spooled.key for kept in self._inbox.of_study(instance.study_instance_uid)}
+        except SQLAlchemyError:
+            return Answer(OUT_OF_RESOURCES, "the database does not answer, try later")
+        if spooled.key in recorded:
+            self._on_kept()
+            return Answer(SUCCESS)
+        self._spool.delete(spooled.key)
+        return Answer(OUT_OF_RESOURCES, "could not be recorded, try later")
+
+
+class _RefusalError(Exception):
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(comment)
+        self.answer = Answer(status, comment)
+
+
+def _refusal(message: Message) -> Answer | None:
+    """What is wrong with the command alone, before any byte is written."""
+    request = message.request
+    if not is_uid(request.sop_instance_uid):
+        return Answer(INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+    if request.sop_class_uid != message.context.sop_class_uid:
+        return Answer(CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+    if not request.has_dataset:
+        return Answer(CANNOT_UNDERSTAND, "C-STORE without a dataset")
+    return None
+
+
+def _file_head(message: Message) -> bytes:
+    """Preamble and file meta information, PS3.10 7.1, for the dataset as it comes over the link.
+
+    Written by hand: pydicom refuses to write a UID with leading zeros, and some machines make such UIDs.
+    """
+    elements = struct.pack("<HH2sxxI2s", 2, 0x0001, b"OB", 2, b"\0\1") + b"".join(
+        _meta_element(element, vr, text)
+        for element, vr, text in (
+            (0x0002, b"UI", message.request.sop_class_uid),
+            (0x0003, b"UI", message.request.sop_instance_uid),
+            (0x0010, b"UI", message.context.transfer_syntax_uid),
+            (0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+            (0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        )
+    )
+    group_length = struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(elements))
+    return bytes(128) + b"DICM" + group_length + elements
+
+
+def _meta_element(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("ascii")
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
