@@ -49,6 +49,17 @@ class Arrival:
     quarantined: bool
 
 
+def reference_to(dataset: Dataset) -> InstanceRef:
+    """The names of ``dataset``, which has its file meta information."""
+    return InstanceRef(
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        sop_class_uid=str(dataset.SOPClassUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+    )
+
+
 def read_header(stream: BinaryIO) -> Dataset:
     """Read a DICOM Part 10 file up to, and without, its pixel data.
 

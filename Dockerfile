@@ -1,0 +1,21 @@
+# The station without torch: some 500 MB, runs as an ordinary user, keeps everything in /var/lib/xray-triage.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY dicom_router dicom_router
+COPY xray_triage xray_triage
+COPY models/bundles models/bundles
+RUN python -m venv /opt/xray-triage && /opt/xray-triage/bin/pip install --no-cache-dir .
+
+FROM python:3.11-slim
+COPY --from=build /opt/xray-triage /opt/xray-triage
+ENV PATH=/opt/xray-triage/bin:$PATH XRAY_TRIAGE_CONFIG=/etc/xray-triage/station.toml
+RUN useradd --system --uid 10001 --home-dir /var/lib/xray-triage xray \
+    && mkdir -p /var/lib/xray-triage /etc/xray-triage \
+    && chown xray /var/lib/xray-triage
+USER xray
+VOLUME /var/lib/xray-triage
+EXPOSE 11112 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["python", "-c", \
+    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
+CMD ["xray-triage", "serve"]

@@ -1,0 +1,46 @@
+# demo: a station, a stand-in PACS and films, on this computer.   test: everything, against real peers.
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
+
+.PHONY: demo test lint format bench clean help
+
+help:
+	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
+	@echo "make test                            run every test against real Orthanc, dcmtk, PostgreSQL, Chromium"
+	@echo "make lint                            ruff and mypy"
+	@echo "make bench [QUICK=1]                 run the benchmarks, write benchmarks/results"
+
+$(BIN)/python:
+	tools/make-venv $(VENV)
+
+$(VENV)/.station: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.station
+	$(BIN)/python -m pip install -q -e ".[test,train]"
+	touch $@
+
+demo: $(VENV)/.station
+	$(BIN)/xray-triage demo $(if $(EXIT),--exit) $(FILM)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.test lint
+	tools/system-packages $(PEERS)
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test
+	tools/system-packages $(PEERS)
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

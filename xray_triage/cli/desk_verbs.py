@@ -1,0 +1,128 @@
+"""Verbs about what the doctor sees: cases, queue, consult."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the verbs of this module on ``app``."""
+    app.command()(cases)
+    app.command()(consult)
+    app.add_typer(queue_app, name="queue")
+
+
+def cases(
+    priority: Annotated[str | None, typer.Option(help="urgent, abnormal, not_read or normal.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+    config: ConfigPath = None,
+) -> None:
+    """List the cases, most urgent first."""
+    from dicom_router.clock import SystemClock
+    from xray_triage.config import load_config
+    from xray_triage.reading.findings import Priority
+    from xray_triage.rooms import open_rooms
+    from xray_triage.web.shapes import case_json
+
+    if priority is not None and priority not in list(Priority):
+        raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
+    rooms = open_rooms(load_config(config), role="cli", clock=SystemClock())
+    found = rooms.casebook.cases(priority=priority, limit=limit)
+    if as_json:
+        deliveries = rooms.outbox.of_studies([case.study_instance_uid for case in found])
+        for case in found:
+            print_json(case_json(case, deliveries.get(case.study_instance_uid, [])))
+        return
+    table = Table("case", "priority", "patient", "findings", "received", "consultation")
+    for case in found:
+        findings = {f"{f.kind.vi} {f.probability:.0%}" for image in case.images for f in image.findings if f.positive}
+        reasons = {image.reason.vi for image in case.images if image.reason}
+        table.add_row(
+            case.case_id,
+            case.priority.vi,
+            f"{case.patient.name} ({case.patient.id})",
+            "; ".join(sorted(findings | reasons)),
+            f"{case.received_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            case.consultation.state.value if case.consultation else "",
+        )
+    out.print(table)
+
+
+def consult(
+    case: Annotated[str, typer.Argument(help="Case number, as `cases` prints it.", show_default=False)],
+    question: Annotated[str, typer.Option("--question", help="What the specialist is asked.", show_default=False)],
+    urgent: Annotated[bool, typer.Option("--urgent", help="Ask for an answer at once.")] = False,
+    requested_by: Annotated[str, typer.Option("--by", help="Who asks.")] = "",
+    config: ConfigPath = None,
+) -> None:
+    """Ask the specialist: sends a request into the same study at the PACS."""
+    from dicom_router.clock import SystemClock
+    from xray_triage.config import load_config
+    from xray_triage.rooms import open_rooms
+
+    settings = load_config(config)
+    rooms = open_rooms(settings, role="cli", clock=SystemClock())
+    consultation = rooms.consultations.request(
+        case,
+        question=question,
+        priority="urgent" if urgent else "routine",
+        requested_by=requested_by or settings.station.name,
+    )
+    if consultation.question != question:
+        err.print("a consultation is open already; its question stands:", consultation.question, soft_wrap=True)
+    if not settings.destinations_for("requests"):
+        err.print("kept, but no [[destination]] takes requests: add one to station.toml")
+    out.print(f"{consultation.state.value} {consultation.requested_at.astimezone():%Y-%m-%d %H:%M:%S}")
+
+
+queue_app = typer.Typer(
+    help="What waits to be read and sent; `queue retry ID` (or `all`) sends a refused object again."
+)
+
+
+@queue_app.callback(invoke_without_command=True)
+def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show what waits to be read and sent, and what a PACS refused."""
+    if context.invoked_subcommand is not None:
+        return
+    from dicom_router.clock import SystemClock
+    from xray_triage.config import load_config
+    from xray_triage.rooms import open_rooms
+    from xray_triage.web.shapes import queue_json
+
+    clock = SystemClock()
+    rooms = open_rooms(load_config(config), role="cli", clock=clock)
+    summary = rooms.outbox.summary()
+    if as_json:
+        print_json(queue_json(summary, unread=rooms.inbox.unread(), now=clock.now()))
+        return
+    out.print(f"unread {rooms.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
+    for delivery in summary.refused:
+        out.print(
+            f"refused  {delivery.delivery_id}  {delivery.what} to {delivery.destination}: {delivery.last_error}",
+            soft_wrap=True,
+        )
+
+
+@queue_app.command()
+def retry(
+    delivery: Annotated[str, typer.Argument(metavar="ID", help="Number as `queue` prints it, or all.")],
+    config: ConfigPath = None,
+) -> None:
+    """Send a refused object again."""
+    from dicom_router.clock import SystemClock
+    from xray_triage.config import load_config
+    from xray_triage.rooms import open_rooms
+
+    outbox = open_rooms(load_config(config), role="cli", clock=SystemClock()).outbox
+    if delivery == "all":
+        out.print(f"{outbox.retry_all_refused()} objects will be sent again")
+        return
+    if not delivery.isdecimal() or not outbox.retry(int(delivery)):
+        err.print(f"{delivery}: no refused object has this number; see: xray-triage queue")
+        raise typer.Exit(1)
+    out.print(f"{delivery} will be sent again")

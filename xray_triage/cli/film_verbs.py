@@ -1,0 +1,149 @@
+"""Verbs about film files: read, send, import, export, phantom."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.progress import track
+
+from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, settings_or_defaults
+
+T = TypeVar("T")
+Files = Annotated[list[Path], typer.Argument(help="Film files or folders.", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the verbs of this module on ``app``."""
+    app.command()(read)
+    app.command()(send)
+    app.command("import")(import_folder)
+    app.command()(export)
+    app.command()(phantom)
+
+
+def read(
+    files: Files,
+    as_json: AsJson = False,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Write the report (SR), picture (SC) and outlines (GSPS) here.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Read films (DICOM, PNG, JPEG) without a station, and print what the model sees."""
+    from xray_triage.desk_reading import DeskReader
+
+    reader = DeskReader.from_config(settings_or_defaults(config))
+    if reader.problem:
+        err.print(f"AI is off: {reader.problem}", soft_wrap=True)
+    for path in _progress(expand(files), "reading", quiet=as_json):
+        film = reader.read(path)
+        if as_json:
+            print_json(film.as_json())
+        else:
+            out.print(film.as_text(), soft_wrap=True)
+        if out_folder is not None:
+            for written in reader.write_results(film, out_folder):
+                err.print(f"  wrote {written}", soft_wrap=True)
+    if reader.problem:
+        raise typer.Exit(1)
+
+
+def send(
+    files: Files,
+    to: Annotated[str, typer.Option("--to", help="AET@HOST:PORT", show_default=False)],
+    calling: Annotated[str, typer.Option("--calling", help="Our AE title.")] = "XRAY_TRIAGE",
+) -> None:
+    """Send films as an X-ray machine would, and print each answer."""
+    from dicom_router.sending import parse_address, send_files
+
+    try:
+        address = parse_address(to)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error
+    paths = expand(files)
+    failed = 0
+    for sent in _progress(send_files(paths, address, calling_ae_title=calling), "sending", total=len(paths)):
+        failed += not sent.ok
+        out.print(f"{sent.status:>8}  {sent.path}  {sent.comment}".rstrip(), soft_wrap=True)
+    if failed:
+        err.print(f"{failed} of {len(paths)} not taken; see the status before each")
+        raise typer.Exit(1)
+
+
+def import_folder(
+    folder: Annotated[Path, typer.Argument(help="A folder of DICOM files, e.g. a USB stick.", show_default=False)],
+    config: ConfigPath = None,
+) -> None:
+    """Take films from a folder into the station, as if the machine had sent them."""
+    from dicom_router.inbox import Outcome
+    from xray_triage.config import load_config
+    from xray_triage.stick import Importer
+
+    importer = Importer.from_config(load_config(config))
+    paths = expand([folder])
+    for path in _progress(paths, "importing"):
+        problem = importer.take(path)
+        if problem:
+            err.print(f"{path}: {problem}", soft_wrap=True)
+    new, same, conflict, skipped = (importer.counts[o] for o in (Outcome.NEW, Outcome.SAME, Outcome.CONFLICT, None))
+    out.print(f"{new} new, {same} known already, {conflict} kept aside, {skipped} not DICOM or damaged")
+    if skipped == len(paths):
+        err.print(f"{folder}: nothing here that could be imported")
+        raise typer.Exit(1)
+
+
+def export(
+    case: Annotated[str, typer.Argument(help="Case number, as `cases` prints it.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="Folder, e.g. a USB stick.", show_default=False)],
+    config: ConfigPath = None,
+) -> None:
+    """Copy a case, films and results, to a folder: for when the link is dead."""
+    from xray_triage.config import load_config
+    from xray_triage.stick import Exporter
+
+    exporter = Exporter.from_config(load_config(config))
+    parcels = exporter.parcels(case)
+    for parcel in _progress(parcels, "exporting"):
+        exporter.put(parcel, to)
+    out.print(f"{len(parcels)} objects of case {case} written to {to}")
+
+
+def phantom(
+    path: Annotated[Path, typer.Argument(metavar="OUT.dcm", show_default=False)],
+    finding: Annotated[list[str] | None, typer.Option("--finding", help="A lesion to put in; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Another number, another patient.")] = 0,
+    size: Annotated[int, typer.Option(help="Rows and columns in pixels.", min=256, max=6000)] = 2000,
+    monochrome1: Annotated[bool, typer.Option("--monochrome1", help="Store it as MONOCHROME1.")] = False,
+) -> None:
+    """Write a synthetic chest film with lesions of known place; no real person is on it."""
+    from xray_triage import phantom as phantoms
+
+    try:
+        made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=size)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--finding") from error
+    phantoms.write(path, made, photometric="MONOCHROME1" if monochrome1 else "MONOCHROME2")
+    for lesion in made.lesions:
+        out.print(f"{lesion.name}: {lesion.box}")
+    out.print(f"{path} written")
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, folders by all the files in them. Raises FileNotFoundError for what is neither."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(inside for inside in path.rglob("*") if inside.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"{path}: no such file or folder")
+    return found
+
+
+def _progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float | None = None) -> Iterator[T]:
+    """A bar on standard error while a person watches; nothing when output goes to a program."""
+    yield from track(
+        items, description=what, total=total, console=err, transient=True, disable=quiet or not err.is_terminal
+    )

@@ -1,0 +1,35 @@
+"""Options and print-outs that several verbs share."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from xray_triage.config import Config
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option("--config", help="station.toml; else $XRAY_TRIAGE_CONFIG, ./station.toml, /etc/xray-triage."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output, Vietnamese letters as they are."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def settings_or_defaults(path: Path | None) -> "Config":
+    """For verbs that need no station: without any station.toml the defaults do."""
+    from xray_triage.config import CONFIG_PATHS, Config, load_config
+
+    if path is None and "XRAY_TRIAGE_CONFIG" not in os.environ and not any(p.is_file() for p in CONFIG_PATHS):
+        return Config()
+    return load_config(path)

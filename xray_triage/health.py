@@ -1,0 +1,164 @@
+"""Is the station well? Checks in plain words for the page, /readyz and the CLI's ``check``. Joins nothing itself.
+
+A check is a callable without arguments that gives a Check and does not raise. station.py makes them from these
+functions.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from dicom_router.clock import Clock
+from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.transport.protocol import Transport
+
+# No station of ours can have a clock before this program was written.
+BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
+GIB = 1024**3
+
+
+class CheckState(StrEnum):
+    """OK; WARNING: work goes on, a person should look; BAD: a film could not be taken or read now."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One answer. ``vi`` and ``en`` say what is wrong and what to do; ``detail`` is for the engineer."""
+
+    name: str
+    state: CheckState
+    vi: str
+    en: str
+    detail: str = ""
+
+
+Probe = Callable[[], Check]
+
+
+class Health:
+    """The checks of one station, in the order they were given."""
+
+    def __init__(self, probes: Iterable[Probe]) -> None:
+        self._probes = tuple(probes)
+
+    def report(self) -> list[Check]:
+        return [probe() for probe in self._probes]
+
+
+def troubles(report: Sequence[Check]) -> list[Check]:
+    """What is not OK, the worst first."""
+    return sorted((c for c in report if c.state is not CheckState.OK), key=lambda c: c.state is not CheckState.BAD)
+
+
+def ready(report: Sequence[Check]) -> bool:
+    """Whether a film could be taken and read now."""
+    return all(check.state is not CheckState.BAD for check in report)
+
+
+def _ok(name: str, vi: str, en: str) -> Check:
+    return Check(name=name, state=CheckState.OK, vi=vi, en=en)
+
+
+def config_check(load: Callable[[], object], error_type: type[Exception]) -> Check:
+    """Whether the configuration can be read: ``load`` raises ``error_type`` with one line that says what to do."""
+    try:
+        load()
+    except error_type as error:
+        return Check(
+            name="config",
+            state=CheckState.BAD,
+            vi=f"Tệp cấu hình có lỗi: {error}. Hãy sửa rồi chạy lại xray-triage check.",
+            en=f"The configuration is wrong: {error}. Mend it and run xray-triage check again.",
+        )
+    return _ok("config", "Tệp cấu hình đọc được.", "The configuration can be read.")
+
+
+def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> Check:
+    """Room above the reserve (``Spool.free_bytes``): without any no film is taken."""
+    free = free_bytes()
+    vi, en = f"còn {free / GIB:.1f} GiB trống", f"{free / GIB:.1f} GiB free"
+    if free <= 0:
+        return Check(
+            name="disk",
+            state=CheckState.BAD,
+            vi=f"Hết chỗ lưu phim ({vi}). Hãy giải phóng ổ đĩa; máy X-quang sẽ tự gửi lại.",
+            en=f"No room for films ({en}). Free some disk space; the X-ray machine will send again.",
+        )
+    if free < warn_bytes:
+        return Check(
+            name="disk",
+            state=CheckState.WARNING,
+            vi=f"Ổ đĩa sắp đầy ({vi}). Hãy giải phóng ổ đĩa.",
+            en=f"The disk is nearly full ({en}). Free some disk space.",
+        )
+    return _ok("disk", f"Ổ đĩa {vi}.", f"The disk has {en}.")
+
+
+def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:
+    """Whether the clock is after the day this program was made. A wrong one harms only the times shown."""
+    now = clock.now()
+    if now < built_at:
+        return Check(
+            name="clock",
+            state=CheckState.WARNING,
+            vi=f"Đồng hồ máy tính sai ({now:%d/%m/%Y}). Phim vẫn được nhận; hãy chỉnh lại ngày giờ.",
+            en=f"The computer's clock is wrong ({now:%Y-%m-%d}). Films are still taken; set date and time.",
+        )
+    return _ok("clock", f"Đồng hồ: {now:%d/%m/%Y}.", f"The clock says {now:%Y-%m-%d}.")
+
+
+def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
+    """Whether the model's hash and golden film are right. ``verify`` gives its name or raises ``error_type``."""
+    try:
+        name = verify()
+    except error_type as error:
+        return Check(
+            name="model",
+            state=CheckState.BAD,
+            vi="AI đang tắt: mô hình không dùng được. Phim vẫn được nhận và gửi đi, nhưng chưa được đọc. "
+            "Hãy cài lại mô hình: xray-triage model verify.",
+            en="AI is off: the model cannot be used. Films are still taken and forwarded, but not read. "
+            "See: xray-triage model verify.",
+            detail=str(error),
+        )
+    return _ok("model", f"Mô hình AI {name} đúng.", f"The AI model {name} is right.")
+
+
+def destination_check(name: str, transport: Transport) -> Check:
+    """Whether a destination answers. Nothing is lost while it does not."""
+    try:
+        transport.echo()
+    except PeerUnreachable as error:
+        return Check(
+            name=f"destination:{name}",
+            state=CheckState.WARNING,
+            vi=f"Không liên lạc được {name}. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.",
+            en=f"{name} does not answer. Films and results are kept and sent when it does.",
+            detail=str(error),
+        )
+    except PeerRefused as error:
+        return Check(
+            name=f"destination:{name}",
+            state=CheckState.WARNING,
+            vi=f"{name} từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.",
+            en=f"{name} refuses us. Ask its administrator to check the AE titles and addresses.",
+            detail=str(error),
+        )
+    return _ok(f"destination:{name}", f"{name} trả lời.", f"{name} answers.")
+
+
+def reader_check(is_alive: Callable[[], bool]) -> Check:
+    """Whether the reader process is there. It is restarted by itself."""
+    if is_alive():
+        return _ok("reader", "Chương trình đọc phim đang chạy.", "The reader is running.")
+    return Check(
+        name="reader",
+        state=CheckState.BAD,
+        vi="Chương trình đọc phim đang khởi động lại; phim được đọc sau ít giây.",
+        en="The reader is starting again; films are read in some seconds.",
+    )

@@ -1,0 +1,273 @@
+"""One film: arrival -> reading -> results -> case and deliveries, all in one commit.
+
+Runs in the reader process. Keeps no state between films, so it may die at any line: the film is simply read again, and
+every object it makes has the same UIDs the second time. Knows no peer and no page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+import pydicom
+import structlog
+from pydicom.dataset import Dataset
+from sqlalchemy import Connection
+
+from dicom_router.clock import Clock
+from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
+from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
+from dicom_router.ledger import Work
+from xray_triage.cases.consultation import PreparedRequest
+from xray_triage.config import Config
+from xray_triage.reading.classifier import Classifier
+from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.onnx_classifier import ModelFailed
+from xray_triage.reading.patient import read_patient, repair_text
+from xray_triage.reading.radiograph import FILM_CLASSES, Admission, Radiograph, admit
+from xray_triage.reading.triage import Policy, decide, not_read
+from xray_triage.results.make import ResultObject, make_results
+from xray_triage.rooms import READ_WORK, Rooms
+
+LAST_TRY = 3
+FULL_DISK_PAUSE_SECONDS = 30.0
+AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePolicy:
+    """What the site decided: who is read, what is urgent, when a consultation is asked for without a click."""
+
+    admission: Admission
+    triage: Policy
+    auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
+    station_name: str = ""
+
+    @classmethod
+    def from_config(cls, config: Config) -> "SitePolicy":
+        return cls(
+            admission=Admission(minimum_age_years=config.policy.minimum_age_years),
+            triage=Policy(urgent=config.policy.urgent),
+            auto_request=config.policy.auto_request,
+            station_name=config.station.name,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """One film on its way through the reader: its header with repaired text, and what came of it."""
+
+    arrival: Arrival
+    header: Dataset
+    reading: Reading
+    radiograph: Radiograph | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptResult:
+    """A result object, safe in the spool and not yet promised to anybody."""
+
+    what: str
+    instance: InstanceRef
+    spooled: SpooledFile
+
+
+class Reader:
+    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        *,
+        classifier: Classifier | None,
+        policy: SitePolicy,
+        result_destinations: Sequence[str],
+        clock: Clock,
+    ) -> None:
+        self._rooms = rooms
+        self._classifier = classifier
+        self._policy = policy
+        self._result_destinations = result_destinations
+        self._clock = clock
+
+    def run_once(self) -> bool:
+        """Read the most urgent waiting film, if any. False: nothing was waiting."""
+        work = self._rooms.ledger.claim(READ_WORK)
+        if work is None:
+            return False
+        arrival = self._rooms.inbox.get(int(work.key))
+        started = self._clock.monotonic()
+        try:
+            film = self._set_aside(arrival) if work.attempt >= LAST_TRY else self._read(arrival)
+            self._record(work, film)
+        except SpoolFull as error:
+            self._rooms.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
+            log.warning("reading postponed", arrival=arrival.arrival_id, error=str(error))
+        except FenceLost:
+            log.warning("reading dropped: another reader took the film", arrival=arrival.arrival_id)
+        else:
+            log.info(
+                "film read",
+                arrival=arrival.arrival_id,
+                priority=film.reading.decision.priority.value,
+                reason=film.reading.not_readable.reason.code if film.reading.not_readable else None,
+                seconds=round(self._clock.monotonic() - started, 3),
+            )
+        return True
+
+    def _read(self, arrival: Arrival) -> Film:
+        try:
+            with self._rooms.spool.open(arrival.spooled.key) as stream:
+                dataset = pydicom.dcmread(stream)
+            repair_text(dataset)
+        except (DamagedFile, OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
+            return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
+        if arrival.instance.sop_class_uid not in FILM_CLASSES:
+            return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
+        radiograph = admit(dataset, self._policy.admission)
+        header = _without_pixels(dataset)
+        if isinstance(radiograph, NotReadable):
+            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+        return Film(
+            arrival=arrival,
+            header=header,
+            radiograph=radiograph,
+            reading=classify(radiograph, self._classifier, self._policy, clock=self._clock),
+        )
+
+    def _set_aside(self, arrival: Arrival) -> Film:
+        return self._unread(arrival, NotReadable(reason=REASONS["reader_died"]))
+
+    def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
+        """A film whose pixels must not, or cannot, be touched: its header if that much can be read."""
+        try:
+            with self._rooms.spool.open(arrival.spooled.key) as stream:
+                header = read_header(stream)
+            repair_text(header)
+        except (DamagedFile, OSError, ValueError):
+            header = _bare_header(arrival.instance)
+        return Film(arrival=arrival, header=header, reading=_not_read(why))
+
+    def _record(self, work: Work, film: Film) -> None:
+        """COMMIT 2: the case, its results on their way, the study's promotion, and the work done.
+
+        Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
+        """
+        results = [
+            KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=self._keep(result))
+            for result in self._make_results(film)
+        ]
+        request = self._prepare_request(film, results)
+        try:
+            with self._rooms.database.write() as connection:
+                self._write(connection, work, film, results, request)
+        except BaseException:
+            for spooled in [*(result.spooled for result in results), *([request.spooled] if request else [])]:
+                self._rooms.spool.delete(spooled.key)
+            raise
+
+    def _write(
+        self,
+        connection: Connection,
+        work: Work,
+        film: Film,
+        results: Sequence[KeptResult],
+        request: PreparedRequest | None,
+    ) -> None:
+        urgent = film.reading.decision.priority is Priority.URGENT
+        recorded = self._rooms.casebook.record(
+            connection,
+            arrival=film.arrival,
+            patient=read_patient(film.header),
+            accession_number=str(film.header.get("AccessionNumber") or ""),
+            reading=film.reading,
+            picture_key=next((result.spooled.key for result in results if result.what == "sc"), None),
+        )
+        for result in results:
+            self._rooms.outbox.enqueue(
+                connection,
+                instance=result.instance,
+                spooled=result.spooled,
+                what=result.what,
+                urgent=urgent,
+                destinations=self._result_destinations,
+            )
+        if urgent:
+            self._rooms.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
+        if request is not None:
+            self._rooms.consultations.request_within(connection, recorded.case_id, request)
+        self._rooms.ledger.finish(connection, work)
+
+    def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
+        """The consultation that the site's policy asks for by itself, or None."""
+        priority = film.reading.decision.priority
+        if priority not in AUTO_REQUEST[self._policy.auto_request]:
+            return None
+        positive = film.reading.findings.positive if film.reading.findings else ()
+        seen = "; ".join(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)
+        return self._rooms.consultations.prepare(
+            film.header,
+            [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
+            question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+            priority="urgent" if priority is Priority.URGENT else "routine",
+            requested_by="AI",
+        )
+
+    def _make_results(self, film: Film) -> list[ResultObject]:
+        if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
+            return []
+        return make_results(
+            film.header,
+            film.reading,
+            film.radiograph,
+            station_name=self._policy.station_name,
+            at=self._clock.now(),
+        )
+
+    def _keep(self, result: ResultObject) -> SpooledFile:
+        buffer = BytesIO()
+        pydicom.dcmwrite(buffer, result.dataset, enforce_file_format=True)
+        buffer.seek(0)
+        return self._rooms.spool.keep(buffer)
+
+
+def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:
+    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess."""
+    if classifier is None:
+        return _not_read(NotReadable(reason=REASONS["no_model"]))
+    started = clock.monotonic()
+    try:
+        findings = classifier.classify(radiograph)
+    except ModelFailed as error:
+        return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
+    readable = not isinstance(findings, NotReadable)
+    return Reading(
+        decision=decide(findings, policy.triage) if readable else not_read(),
+        findings=findings if readable else None,
+        not_readable=None if readable else findings,
+        flags=radiograph.flags,
+        model=classifier.identity,
+        seconds=clock.monotonic() - started,
+    )
+
+
+def _not_read(why: NotReadable) -> Reading:
+    return Reading(decision=not_read(), not_readable=why)
+
+
+def _without_pixels(dataset: Dataset) -> Dataset:
+    if "PixelData" in dataset:
+        del dataset.PixelData
+    return dataset
+
+
+def _bare_header(instance: InstanceRef) -> Dataset:
+    """What the gate knew of an instance whose file can no longer be parsed."""
+    header = Dataset()
+    header.SOPInstanceUID = instance.sop_instance_uid
+    header.SOPClassUID = instance.sop_class_uid
+    header.StudyInstanceUID = instance.study_instance_uid
+    header.SeriesInstanceUID = instance.series_instance_uid
+    return header

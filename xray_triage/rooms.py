@@ -1,0 +1,79 @@
+"""The rooms of the house, joined the same way for the front, the reader process and the verbs of the command line.
+
+station.py and reader_process.py run them. Knows no page and no network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database, migrate_router, open_database
+from dicom_router.inbox import Inbox
+from dicom_router.ledger import Ledger
+from dicom_router.outbox import Outbox
+from dicom_router.spool import Spool
+from xray_triage.cases.casebook import Casebook, migrate_cases
+from xray_triage.cases.consultation import Consultations
+from xray_triage.config import Config
+
+READ_WORK = "read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """The rooms on one database and one spool, joined the same way for every process and verb."""
+
+    database: Database
+    ledger: Ledger
+    spool: Spool
+    inbox: Inbox
+    outbox: Outbox
+    casebook: Casebook
+    consultations: Consultations
+
+
+def open_rooms(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Rooms:
+    """Open database and spool, bring the schema up to date, join the rooms.
+
+    ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request is to be sent.
+    """
+    data_dir = config.station.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True)
+    database = open_database(config.station.database or f"sqlite:///{data_dir / 'station.db'}")
+    migrate_router(database)
+    migrate_cases(database)
+    ledger = Ledger(database, clock=clock, node=node_name(config, role))
+    spool = Spool(data_dir / "spool", reserve_bytes=round(config.retention.reserve_gb * 1e9))
+    outbox = Outbox(database, ledger, clock=clock)
+    inbox = Inbox(
+        database,
+        ledger,
+        outbox,
+        clock=clock,
+        work_kind=READ_WORK,
+        destinations=config.destinations_for("originals"),
+    )
+    consultations = Consultations(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        destinations=config.destinations_for("requests"),
+        station_name=config.station.name,
+        wake=wake,
+    )
+    return Rooms(
+        database=database,
+        ledger=ledger,
+        spool=spool,
+        inbox=inbox,
+        outbox=outbox,
+        casebook=Casebook(database, clock=clock),
+        consultations=consultations,
+    )
+
+
+def node_name(config: Config, role: str) -> str:
+    """The name under which a process of this station holds leases."""
+    return f"{config.station.ae_title}/{role}"

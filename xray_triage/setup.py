@@ -1,0 +1,102 @@
+"""Writes the first station.toml: every key that a site may want, with what it means. Asks nothing itself."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from xray_triage.config import ConfigError
+
+TEMPLATE = """\
+# xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
+
+[station]
+name = {name}
+ae_title = {ae_title}
+data_dir = "data"            # films, results and the database; relative to this file
+language = "vi"              # "vi" or "en"
+database = ""                # "" = SQLite in data_dir, or a postgresql:// URL
+
+[listener]                   # where the X-ray machine sends to
+host = "127.0.0.1"           # to hear other machines use "0.0.0.0", and name them in allow
+port = 11112
+allow = []                   # e.g. [{{ae_title = "DX1", host = "192.168.1.20"}}]
+max_associations = 10
+
+[web]                        # the page; on this computer only
+host = "127.0.0.1"
+port = 8080
+
+[model]
+bundle = ""                  # "" = the bundle activated with `xray-triage model activate`, else the one shipped
+providers = ["auto"]
+threads = 0                  # 0 = chosen at start
+thresholds = {{}}              # e.g. {{pneumothorax = 0.30}}
+
+[policy]
+urgent = ["pneumothorax", "edema"]
+auto_request = "urgent"      # ask for a consultation by itself: "urgent", "abnormal" or "never"
+minimum_age_years = 15
+
+[consultation]
+destination = ""             # "" = every destination that takes requests
+poll_seconds = 60
+overdue_minutes = {{urgent = 30, routine = 1440}}
+
+[retention]
+keep_days = 90
+reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
+
+{destination}"""
+
+PACS = """\
+[[destination]]              # the central PACS
+name = "pacs"
+kind = "dimse"               # or "dicomweb" with url, or "folder" with path
+host = {host}
+port = {port}
+ae_title = {ae_title}
+send = ["results", "requests", "originals"]
+compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
+max_kbit_per_second = 0      # 0 = no limit
+"""
+
+NO_PACS = "# No central PACS yet. Take the # away and fill in:\n" + "".join(
+    f"# {line}\n" for line in PACS.format(host='"192.168.1.10"', port=104, ae_title='"PACS"').splitlines()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What only the site knows."""
+
+    name: str = "Trạm y tế"
+    ae_title: str = "XRAY_TRIAGE"
+    pacs_host: str = ""
+    pacs_port: int = 104
+    pacs_ae_title: str = "PACS"
+
+    def with_pacs(self, *, port: int, ae_title: str) -> "Answers":
+        return replace(self, pacs_port=port, pacs_ae_title=ae_title)
+
+
+def write_config(path: Path, answers: Answers) -> None:
+    """Write station.toml whole or not at all. Raises ConfigError when there is one already."""
+    if path.exists():
+        raise ConfigError(f"{path} is there already; edit it, or name another with --config")
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in _texts(answers).items()}
+    pacs = PACS.format(host=quoted["pacs_host"], port=answers.pacs_port, ae_title=quoted["pacs_ae_title"])
+    text = TEMPLATE.format(
+        name=quoted["name"], ae_title=quoted["ae_title"], destination=pacs if answers.pacs_host else NO_PACS
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    with beside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+
+
+def _texts(answers: Answers) -> dict[str, str]:
+    return {key: getattr(answers, key) for key in ("name", "ae_title", "pacs_host", "pacs_ae_title")}

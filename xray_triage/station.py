@@ -1,0 +1,138 @@
+"""The running station: the front process and the reader process beside it. The last place where things are joined.
+
+Everything above this module (the command line) speaks to it; nothing below imports it.
+"""
+
+import fcntl
+import signal
+import threading
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+from fastapi import FastAPI
+
+from dicom_router.clock import Clock, SystemClock
+from dicom_router.gatekeeper import AllowedPeer, Gate
+from dicom_router.ledger import Ledger
+from dicom_router.listener import Listener
+from xray_triage.config import Config
+from xray_triage.health import Health
+from xray_triage.post import Post, server_tls
+from xray_triage.rooms import node_name, open_rooms
+from xray_triage.supervisor import Supervisor
+from xray_triage.web.app import create_app
+from xray_triage.web.server import WebServer
+
+log = structlog.get_logger()
+
+
+class StationError(Exception):
+    """The station cannot start; the message is one line that says what to do."""
+
+
+class Station:
+    """The front process: listener, post, page, and the reader process beside them."""
+
+    def __init__(self, config: Config, config_path: Path, *, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._lock = _only_one(config.station.data_dir)
+        self.rooms = open_rooms(config, role="front", clock=self._clock, wake=self._wake_light)
+        self._post = Post(config, outbox=self.rooms.outbox, spool=self.rooms.spool, clock=self._clock)
+        self._supervisor = Supervisor(config_path, on_done=self._wake_light, clock=self._clock)
+        self._listener = Listener(
+            gate=Gate(
+                ae_title=config.station.ae_title,
+                allow=tuple(AllowedPeer(ae_title=p.ae_title, host=p.host) for p in config.listener.allow),
+                max_associations=config.listener.max_associations,
+            ),
+            spool=self.rooms.spool,
+            inbox=self.rooms.inbox,
+            host=config.listener.host,
+            port=config.listener.port,
+            tls=server_tls(config.listener.tls) if config.listener.tls else None,
+            on_kept=self._wake_for_new_film,
+            clock=self._clock,
+        )
+        self._web = WebServer(config.web, self._make_app())
+
+    @property
+    def dicom_port(self) -> int:
+        return self._listener.port
+
+    @property
+    def url(self) -> str:
+        return self._web.url
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        self.start()
+        stop.wait()
+        log.info("stopping")
+        self.stop()
+
+    def start(self) -> None:
+        """Take back what this station held when it last died, then open: gate, post, page, reader."""
+        self.rooms.spool.clear_incoming()
+        self.rooms.ledger.free_leases(forgive=True)
+        Ledger(self.rooms.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(forgive=True)
+        self._supervisor.start()
+        try:
+            self._listener.start()
+            self._web.start()
+        except OSError as error:
+            self._supervisor.stop()
+            raise StationError(f"cannot listen: {error}; is another program using the port?") from error
+        self._post.start()
+        log.info(
+            "station open",
+            dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
+            page=self.url,
+            data=str(self._config.station.data_dir),
+        )
+
+    def stop(self) -> None:
+        """Close the gate first, then let the others finish what they hold."""
+        self._listener.stop()
+        self._supervisor.stop()
+        self._post.stop()
+        self._web.stop()
+        self.rooms.database.close()
+        self._lock.close()
+
+    def _wake_for_new_film(self) -> None:
+        self._supervisor.ring()
+        self._post.ring(("bulk",))
+
+    def _wake_light(self) -> None:
+        self._post.ring(("light",))
+
+    def _make_app(self) -> FastAPI:
+        return create_app(
+            casebook=self.rooms.casebook,
+            consultations=self.rooms.consultations,
+            inbox=self.rooms.inbox,
+            outbox=self.rooms.outbox,
+            spool=self.rooms.spool,
+            health=Health(serving_probes(self._config, self.rooms, self._supervisor, clock=self._clock)),
+            clock=self._clock,
+            station_name=self._config.station.name,
+        )
+
+
+def _only_one(data_dir: Path) -> TextIO:
+    """Hold the station's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lock = (data_dir / "station.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StationError(
+            f"a station is running on {data_dir} already; stop it, or choose another data_dir"
+        ) from error
+    return lock

@@ -1,0 +1,147 @@
+"""The front's side of the reader process: starts it, wakes it, watches its time, starts it again when it dies.
+
+The two processes share the database and a pair of pipes. To the reader: one byte is a ring, end of file is "stop".
+From the reader: one JSON object a line, {"event": "ready" | "busy" | "done" | "idle", ...}. Knows no DICOM, no model.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from dicom_router.clock import Clock
+
+FILM_SECONDS = 40.0  # below the ledger's lease of a minute: a film under way is never given to another reader
+RESTART_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0)
+STOP_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderState:
+    """What the front knows of the reader. ``problem`` says in one line why AI is off; None while it is on."""
+
+    alive: bool = False
+    ready: bool = False
+    problem: str | None = None
+    model: dict[str, str] | None = None
+    restarts: int = 0
+
+
+class Supervisor:
+    """Keeps one reader process running. ``on_done`` is called, from a thread of ours, after every film."""
+
+    def __init__(self, config_path: Path, *, on_done: Callable[[], None], clock: Clock) -> None:
+        self._command = [sys.executable, "-m", "xray_triage.reader_process", str(config_path)]
+        self._on_done = on_done
+        self._clock = clock
+        self._state = ReaderState()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
+
+    @property
+    def state(self) -> ReaderState:
+        return self._state
+
+    @property
+    def process_id(self) -> int | None:
+        process = self._process
+        return process.pid if process and process.poll() is None else None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Wake the reader: there is work. Free when it is busy or not there; it looks by itself then."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        try:
+            os.write(process.stdin.fileno(), b"\n")
+        except (BlockingIOError, BrokenPipeError, ValueError):
+            return  # full of rings already, or dying: the next life starts by looking
+
+    def stop(self) -> None:
+        """Let the reader finish its film, then end it."""
+        self._stopping.set()
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+        self._thread.join(STOP_SECONDS)
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    def _keep_running(self) -> None:
+        lives_without_success = 0
+        while not self._stopping.is_set():
+            was_ready = self._live_once()
+            if self._stopping.is_set():
+                return
+            lives_without_success = 0 if was_ready else lives_without_success + 1
+            pause = RESTART_SECONDS[min(lives_without_success, len(RESTART_SECONDS) - 1)]
+            self._state = ReaderState(
+                problem="the reader stopped and is being started again", restarts=self._state.restarts + 1
+            )
+            log.error("reader stopped", restart_in_seconds=pause)
+            self._stopping.wait(pause)
+
+    def _live_once(self) -> bool:
+        """One life of the reader process. True when it came as far as being ready."""
+        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        os.set_blocking(process.stdout.fileno(), False)
+        self._process = process
+        self._state = ReaderState(alive=True, restarts=self._state.restarts)
+        with selectors.DefaultSelector() as selector, process.stdout:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            self._listen(process, selector)
+        process.wait()
+        process.stdin.close()
+        return self._state.ready
+
+    def _listen(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
+        assert process.stdout is not None
+        tail = b""
+        busy_since: float | None = None
+        while True:
+            left = None if busy_since is None else busy_since + FILM_SECONDS - self._clock.monotonic()
+            if not selector.select(None if left is None else max(left, 0)):
+                log.error("reader stopped: a film took too long", limit_seconds=FILM_SECONDS)
+                process.kill()
+                return
+            chunk = process.stdout.read(65536)
+            if not chunk:
+                return
+            *lines, tail = (tail + chunk).split(b"\n")
+            for line in lines:
+                busy_since = self._hear(json.loads(line))
+
+    def _hear(self, message: dict[str, object]) -> float | None:
+        """Take in one message; returns since when the reader has been busy with a film, or None."""
+        if message["event"] == "busy":
+            return self._clock.monotonic()
+        if message["event"] == "ready":
+            model, problem = message.get("model"), message.get("problem")
+            self._state = ReaderState(
+                alive=True,
+                ready=True,
+                problem=str(problem) if problem else None,
+                model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
+                restarts=self._state.restarts,
+            )
+        if message["event"] == "done":
+            self._on_done()
+        return None

@@ -1,0 +1,55 @@
+"""Runs the web application in a thread of the front process, on a socket that is bound before anything is promised."""
+
+import socket
+import threading
+
+import uvicorn
+from fastapi import FastAPI
+
+from xray_triage.config import WebSection
+
+START_SECONDS = 10.0
+STOP_SECONDS = 5.0
+
+
+class WebServer:
+    """One uvicorn server on one address, from ``start`` to ``stop``."""
+
+    def __init__(self, web: WebSection, app: FastAPI) -> None:
+        self._web = web
+        tls = web.tls
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=2,
+                ssl_certfile=tls.cert if tls else None,
+                ssl_keyfile=tls.key if tls else None,
+            )
+        )
+        self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the page is, known after ``start``."""
+        assert self._socket is not None, "the web server has not been started"
+        host, port = self._socket.getsockname()[:2]
+        return f"{'https' if self._web.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def start(self) -> None:
+        """Bind and serve. Raises OSError when the address is taken."""
+        family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
+        self._socket = socket.create_server((self._web.host, self._web.port), family=family)
+        arguments = {"sockets": [self._socket]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="web", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests under way, then close."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
