@@ -22,7 +22,7 @@ work = sa.Table(
     metadata,
     sa.Column("work_id", _Number, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("key", OutsideText, nullable=False),
     sa.Column("rank", sa.Integer, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -58,7 +58,7 @@ _INSTANCE = ("sop_instance_uid", "sop_class_uid", "study_instance_uid", "series_
 
 
 def _instance_columns() -> list[sa.Column[str]]:
-    return [sa.Column(name, sa.Text, nullable=False) for name in _INSTANCE]
+    return [sa.Column(name, OutsideText, nullable=False) for name in _INSTANCE]
 
 
 def _spooled_columns() -> list[sa.Column[object]]:

@@ -5,6 +5,8 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ __all__ = [
     "DX",
     "ExplicitVRLittleEndian",
     "ImplicitVRLittleEndian",
+    "StoppedClock",
     "film",
     "film_bytes",
     "film_file",
@@ -52,6 +55,25 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@dataclass
+class StoppedClock:
+    """A Clock that moves when told; ``time`` may be set to anything, also backwards."""
+
+    time: datetime = datetime(2025, 6, 1, 8, 15, tzinfo=UTC)
+    elapsed_seconds: float = 0.0
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.elapsed_seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += timedelta(seconds=seconds)
+        self.elapsed_seconds += seconds
 
 
 def film(

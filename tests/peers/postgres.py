@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback for the contract suites."""
+"""A real PostgreSQL on loopback, and the two databases that a contract suite runs over."""
 
 import itertools
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dicom_router.database import Database, migrate_router, open_database
 from tests.factories import free_port, until
 
 _numbers = itertools.count(1)
@@ -36,7 +37,19 @@ def postgres_server() -> Iterator[str]:
     if user:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     cluster = folder / "cluster"
-    initdb = [programs / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+    initdb = [
+        str(programs / "initdb"),
+        "-D",
+        str(cluster),
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "-N",
+    ]
     subprocess.run(initdb, user=user, check=True, timeout=120, capture_output=True, cwd=folder)
     settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
     options = [word for setting in settings for word in ("-c", setting)]
@@ -78,9 +91,26 @@ def postgres_url(make_postgres_database: Callable[[], str]) -> str:
     return make_postgres_database()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, empty database; the test runs once over each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'station.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The same, open, with the router's tables."""
+    opened = open_database(database_url)
+    migrate_router(opened)
+    yield opened
+    opened.close()
+
+
 def _administer(server: str, statement: str) -> None:
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
 
 
 def _answers(port: int) -> bool:

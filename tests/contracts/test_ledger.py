@@ -1,0 +1,282 @@
+"""The contract of the ledger, over SQLite and PostgreSQL."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from dicom_router.database import Database
+from dicom_router.errors import FenceLost
+from dicom_router.ledger import Ledger, Work
+from tests.factories import StoppedClock
+
+LEASE_SECONDS = 60
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def ledger(database: Database, clock: StoppedClock) -> Ledger:
+    return Ledger(database, clock=clock, node="station/reader", lease_seconds=LEASE_SECONDS)
+
+
+def enqueue(ledger: Ledger, database: Database, *keys: str, rank: int = 100, size: int = 0) -> list[bool]:
+    with database.write() as connection:
+        return [ledger.enqueue(connection, kind="read", key=key, rank=rank, size=size) for key in keys]
+
+
+def claim(ledger: Ledger) -> Work:
+    work = ledger.claim("read")
+    assert work is not None
+    return work
+
+
+def finish(ledger: Ledger, database: Database, work: Work) -> None:
+    with database.write() as connection:
+        ledger.finish(connection, work)
+
+
+def refuse(ledger: Ledger, database: Database, work: Work) -> None:
+    with database.write() as connection:
+        ledger.refuse(connection, work, error="no")
+
+
+def finish_and_fail(ledger: Ledger, database: Database, work: Work) -> None:
+    with database.write() as connection:
+        ledger.finish(connection, work)
+        raise ZeroDivisionError
+
+
+def test_the_same_work_is_enqueued_once(ledger: Ledger, database: Database) -> None:
+    assert enqueue(ledger, database, "a", "a") == [True, False]
+    finish(ledger, database, claim(ledger))
+    assert enqueue(ledger, database, "a") == [False]
+    assert ledger.claim("read") is None
+
+
+def test_lower_ranks_come_first_then_smaller_sizes_then_older_ones(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "routine, older", "routine, younger", size=5)
+    enqueue(ledger, database, "routine, small", size=1)
+    enqueue(ledger, database, "urgent", rank=0, size=9)
+    assert [claim(ledger).key for _ in range(4)] == ["urgent", "routine, small", "routine, older", "routine, younger"]
+
+
+def test_work_of_another_kind_is_not_claimed(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    assert ledger.claim("deliver/pacs/light") is None
+
+
+def test_every_claim_counts_the_attempt_and_raises_the_fence(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    enqueue(ledger, database, "a")
+    first = claim(ledger)
+    assert (first.attempt, first.fence, first.lease_until) == (1, 1, clock.now() + timedelta(seconds=LEASE_SECONDS))
+    ledger.postpone(first, seconds=0, error="link down")
+    second = claim(ledger)
+    assert (second.attempt, second.fence) == (2, 2)
+
+
+def test_leased_work_is_taken_over_when_the_lease_runs_out_and_its_old_worker_can_settle_nothing(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    enqueue(ledger, database, "a")
+    late = claim(ledger)
+    clock.advance(LEASE_SECONDS - 1)
+    assert ledger.claim("read") is None
+    clock.advance(1)
+    successor = claim(ledger)
+    with pytest.raises(FenceLost):
+        finish(ledger, database, late)
+    with pytest.raises(FenceLost):
+        refuse(ledger, database, late)
+    with pytest.raises(FenceLost):
+        ledger.postpone(late, seconds=1, error="late")
+    with pytest.raises(FenceLost):
+        ledger.renew(late)
+    finish(ledger, database, successor)
+
+
+def test_work_finished_twice_is_refused_the_second_time(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    work = claim(ledger)
+    finish(ledger, database, work)
+    with pytest.raises(FenceLost):
+        finish(ledger, database, work)
+
+
+def test_a_renewed_lease_holds(ledger: Ledger, database: Database, clock: StoppedClock) -> None:
+    enqueue(ledger, database, "a")
+    work = claim(ledger)
+    for _ in range(5):
+        clock.advance(LEASE_SECONDS - 1)
+        ledger.renew(work)
+        assert ledger.claim("read") is None
+    finish(ledger, database, work)
+
+
+def test_a_result_that_cannot_be_written_leaves_the_work_unfinished(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    enqueue(ledger, database, "a")
+    work = claim(ledger)
+    with pytest.raises(ZeroDivisionError):
+        finish_and_fail(ledger, database, work)
+    assert ledger.unfinished("read") == 1
+    clock.advance(LEASE_SECONDS)
+    assert claim(ledger).key == "a"
+
+
+def test_postponed_work_comes_back_when_it_is_due_and_not_before(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    enqueue(ledger, database, "a")
+    ledger.postpone(claim(ledger), seconds=300, error="link down")
+    clock.advance(299)
+    assert ledger.claim("read") is None
+    clock.advance(1)
+    assert claim(ledger).attempt == 2
+
+
+def test_nothing_is_postponed_for_more_than_an_hour(ledger: Ledger, database: Database, clock: StoppedClock) -> None:
+    enqueue(ledger, database, "a")
+    ledger.postpone(claim(ledger), seconds=1e9, error="link down")
+    clock.advance(3600)
+    assert claim(ledger).key == "a"
+
+
+def test_an_error_text_with_nul_and_broken_characters_is_kept(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    ledger.postpone(claim(ledger), seconds=0, error="bad\0text \udcff 😀 Nguyễn")
+    with database.read() as connection:
+        assert connection.scalar(sa.text("SELECT error FROM work")) == "bad\ufffdtext \ufffd 😀 Nguyễn"
+
+
+def test_refused_work_waits_for_a_person_and_then_starts_afresh(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    work = claim(ledger)
+    assert not ledger.retry(work.work_id)
+    refuse(ledger, database, work)
+    assert ledger.claim("read") is None
+    assert ledger.unfinished("read") == 0
+    assert ledger.retry(work.work_id)
+    again = claim(ledger)
+    assert (again.attempt, again.fence) == (1, 2)
+
+
+def test_promotion_makes_work_more_urgent_and_never_less(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "older")
+    enqueue(ledger, database, "promoted")
+    enqueue(ledger, database, "urgent", rank=0)
+    with database.write() as connection:
+        ledger.promote(connection, kinds=["read"], keys=["promoted", "urgent"], rank=50)
+    assert [claim(ledger).key for _ in range(3)] == ["urgent", "promoted", "older"]
+
+
+def test_promotion_reaches_work_that_is_being_done_or_refused(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    enqueue(ledger, database, "leased", "refused", "other")
+    leased, refused = claim(ledger), claim(ledger)
+    refuse(ledger, database, refused)
+    with database.write() as connection:
+        ledger.promote(connection, kinds=["read"], keys=["leased", "refused"], rank=0)
+    ledger.retry(refused.work_id)
+    ledger.postpone(leased, seconds=0, error="")
+    assert [claim(ledger).key for _ in range(3)] == ["leased", "refused", "other"]
+
+
+def test_at_start_a_node_takes_back_its_own_leases_and_no_others(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    neighbour = Ledger(database, clock=clock, node="hub/reader")
+    enqueue(ledger, database, "mine", "theirs")
+    mine, theirs = claim(ledger), claim(neighbour)
+    assert ledger.free_leases(forgive=False) == 1
+    with pytest.raises(FenceLost):
+        finish(ledger, database, mine)
+    again = claim(ledger)
+    assert (again.key, again.attempt) == ("mine", 2)
+    finish(neighbour, database, theirs)
+
+
+def test_a_forgiven_start_gives_the_attempt_back(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    claim(ledger)
+    assert ledger.free_leases(forgive=True) == 1
+    again = claim(ledger)
+    assert (again.attempt, again.fence) == (1, 2)
+    assert Ledger(database, clock=StoppedClock(), node="station/front").free_leases(forgive=True) == 0
+
+
+@pytest.mark.parametrize(
+    "jump",
+    [timedelta(days=-400), timedelta(days=3650), datetime(1970, 1, 1, tzinfo=UTC) - StoppedClock().now()],
+    ids=["back 400 days", "forward 10 years", "1970"],
+)
+def test_work_goes_on_in_order_when_the_clock_jumps(
+    ledger: Ledger, database: Database, clock: StoppedClock, jump: timedelta
+) -> None:
+    enqueue(ledger, database, "leased", "postponed", "done")
+    leased = claim(ledger)
+    ledger.postpone(claim(ledger), seconds=300, error="link down")
+    finish(ledger, database, claim(ledger))
+    clock.time += jump
+    enqueue(ledger, database, "new")
+    assert [claim(ledger).key for _ in range(3)] == ["leased", "postponed", "new"]
+    assert ledger.claim("read") is None
+    with pytest.raises(FenceLost):
+        finish(ledger, database, leased)
+
+
+def test_a_node_whose_clock_is_half_a_minute_behind_robs_nobody(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    behind = StoppedClock(time=clock.now() - timedelta(seconds=30))
+    enqueue(ledger, database, "a")
+    work = claim(ledger)
+    assert Ledger(database, clock=behind, node="hub/reader").claim("read") is None
+    finish(ledger, database, work)
+
+
+def test_many_threads_do_each_work_once(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, *(str(number) for number in range(120)))
+    done: list[str] = []
+
+    def work_on() -> None:
+        while (work := ledger.claim("read")) is not None:
+            finish(ledger, database, work)
+            done.append(work.key)
+
+    threads = [threading.Thread(target=work_on) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(done, key=int) == [str(number) for number in range(120)]
+
+
+def test_expired_work_is_taken_over_by_one_of_many_threads(
+    ledger: Ledger, database: Database, clock: StoppedClock
+) -> None:
+    keys = [str(number) for number in range(40)]
+    enqueue(ledger, database, *keys)
+    for _ in keys:
+        claim(ledger)
+    clock.advance(LEASE_SECONDS)
+    taken: list[str] = []
+
+    def take_over() -> None:
+        while (work := ledger.claim("read")) is not None:
+            taken.append(work.key)
+
+    threads = [threading.Thread(target=take_over) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(taken, key=int) == keys
