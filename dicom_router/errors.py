@@ -19,12 +19,13 @@ class PeerUnreachable(RouterError):
     """The peer did not answer, or answered "later". Wait and try again, without limit.
 
     ``slowly`` asks for the longest delay at once (status 0x0124: a configuration that a person
-    must mend at the peer, which heals without us).
+    must mend at the peer, which heals without us). ``status`` is the peer's answer, where it gave one.
     """
 
-    def __init__(self, message: str, *, slowly: bool = False) -> None:
+    def __init__(self, message: str, *, slowly: bool = False, status: str = "") -> None:
         super().__init__(message)
         self.slowly = slowly
+        self.status = status
 
 
 class PeerRefused(RouterError):

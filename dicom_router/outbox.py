@@ -142,6 +142,10 @@ class Outbox:
         (found,) = self._select(tables.work.c.work_id == claimed.work_id)
         return claimed, found
 
+    def renew(self, work: Work) -> None:
+        """Keep the lease while a long sending runs. Raises FenceLost."""
+        self._ledger.renew(work)
+
     def acknowledge(self, work: Work, delivery: Delivery, acknowledgement: Acknowledgement) -> None:
         """COMMIT 3: the peer has it. Raises FenceLost."""
         with self._database.write() as connection:

@@ -31,9 +31,11 @@ def check_answer(status: int, *, peer: str, comment: str = "") -> str:
         return text
     sentence = f"{peer} answered {text} ({_meaning(status)})" + (f": {comment}" if comment else "")
     if status == NOT_AUTHORISED:
-        raise PeerUnreachable(f"{sentence}; ask its administrator to allow this station to store", slowly=True)
+        raise PeerUnreachable(
+            f"{sentence}; ask its administrator to allow this station to store", slowly=True, status=text
+        )
     if status in TRY_AGAIN or status & 0xFF00 == 0xA700:
-        raise PeerUnreachable(f"{sentence}; it will be sent again")
+        raise PeerUnreachable(f"{sentence}; it will be sent again", status=text)
     raise PeerRefused(sentence, status=text)
 
 

@@ -1,0 +1,158 @@
+"""Sends instances by C-STORE: decides presentation contexts and encoding. Knows no queue and no retry."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from dicom_router.clock import Clock
+from dicom_router.compression import UNCOMPRESSED, Compression, Economy, transcoded
+from dicom_router.errors import DamagedFile, PeerRefused, PeerUnreachable
+from dicom_router.part10 import seek_dataset
+from dicom_router.transport.answers import check_answer
+from dicom_router.transport.association import MAX_CONTEXTS, VERIFICATION, Association, ContextKey, Endpoint, Patience
+from dicom_router.transport.pace import Pace
+from dicom_router.transport.protocol import Acknowledgement, Parcel
+
+_RESULTS = (
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
+PATIENCE = Patience()
+# Proposed on every association, so that the results of a film need one association and not one each.
+USUAL: tuple[ContextKey, ...] = (
+    (VERIFICATION, str(ImplicitVRLittleEndian)),
+    (str(SecondaryCaptureImageStorage), str(JPEGBaseline8Bit)),
+    *((str(sop_class), syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
+)
+
+
+class DimseTransport:
+    """One peer over DIMSE. Keeps its association open between sends, until ``close`` or a fault.
+
+    ``max_kbit_per_second`` 0 is no limit; ``tls`` None is plain TCP; ``compression`` see Economy.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each line of a destination in station.toml
+        self,
+        host: str,
+        port: int,
+        ae_title: str,
+        calling_ae_title: str,
+        *,
+        clock: Clock,
+        compression: Compression = "auto",
+        max_kbit_per_second: float = 0,
+        tls: ssl.SSLContext | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
+        self._clock = clock
+        self._patience = patience
+        self._economy = Economy(compression, clock=clock)
+        self._pace = Pace(max_kbit_per_second, clock=clock)
+        self._wanted = dict.fromkeys(USUAL)
+        self._association: Association | None = None
+
+    def send(self, parcel: Parcel) -> Acknowledgement:
+        """See Transport. A film is offered as it is, uncompressed and, when the policy wants it, compressed."""
+        reused = self._association is not None
+        try:
+            return self._send(parcel)
+        except PeerUnreachable:
+            # An idle association may have been dropped on the way without a word: that says nothing of the peer.
+            if not reused or self._association is not None:
+                raise
+        return self._send(parcel)
+
+    def echo(self) -> None:
+        """C-ECHO. Raises PeerUnreachable; PeerRefused when the peer is there but speaks no Verification."""
+        with self._open([]) as association:
+            if VERIFICATION not in association.known_classes:
+                raise PeerRefused(f"{self._endpoint} does not accept C-ECHO", status="0x0122")
+            answer = association.echo()
+        check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
+
+    def close(self) -> None:
+        """Release the association, if one is open."""
+        if self._association is not None:
+            self._association.release()
+            self._association = None
+
+    def _send(self, parcel: Parcel) -> Acknowledgement:
+        with self._open(self._contexts_for(parcel)) as association:
+            key, stream = self._encoding(parcel, association)
+            with stream:
+                seek_dataset(stream)
+                begun = self._clock.monotonic()
+                answer = association.store(key, parcel.instance.sop_instance_uid, stream, self._pace.spend)
+        self._economy.learn(sent_bytes=answer.sent_bytes, seconds=self._clock.monotonic() - begun)
+        status = check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
+        return Acknowledgement(
+            status=status, peer=str(self._endpoint), at=self._clock.now(), sent_bytes=answer.sent_bytes
+        )
+
+    @contextmanager
+    def _open(self, contexts: list[ContextKey]) -> Iterator[Association]:
+        """The association with all these contexts proposed, opened anew when needed; forgotten after a fault."""
+        if any(key not in self._wanted for key in contexts):
+            self.close()
+            # A dict, for its order; over the limit only the usual ones and the newest are proposed.
+            self._wanted = dict.fromkeys([*self._wanted, *contexts])
+            if len(self._wanted) > MAX_CONTEXTS:
+                self._wanted = dict.fromkeys([*USUAL, *contexts])
+        if self._association is not None and self._association.is_stale():
+            self._association.abort()
+            self._association = None
+        if self._association is None:
+            self._association = Association(self._endpoint, list(self._wanted), self._patience)
+        try:
+            yield self._association
+        except (PeerRefused, DamagedFile):
+            raise  # nothing was begun: the association is as good as before
+        except BaseException:
+            self._association.abort()
+            self._association = None
+            raise
+
+    def _contexts_for(self, parcel: Parcel) -> list[ContextKey]:
+        syntaxes = [parcel.instance.transfer_syntax_uid, *UNCOMPRESSED]
+        if self._economy.may_shrink(parcel):
+            syntaxes.insert(0, self._economy.transfer_syntax_uid)
+        return [(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
+
+    def _encoding(self, parcel: Parcel, association: Association) -> tuple[ContextKey, BinaryIO]:
+        """What goes over the link, from what the peer accepted. Raises PeerRefused."""
+        sop_class_uid, own = parcel.instance.sop_class_uid, parcel.instance.transfer_syntax_uid
+        smaller = (sop_class_uid, self._economy.transfer_syntax_uid)
+        if smaller in association.accepted and self._economy.is_worth_it(parcel):
+            stream = self._economy.shrink(parcel)
+            if stream is not None:
+                return smaller, stream
+        if (sop_class_uid, own) in association.accepted:
+            return (sop_class_uid, own), parcel.open()
+        return self._rewritten(parcel, association)
+
+    def _rewritten(self, parcel: Parcel, association: Association) -> tuple[ContextKey, BinaryIO]:
+        """The uncompressed encoding that the peer accepts, for an instance whose own encoding it does not."""
+        sop_class_uid, own = parcel.instance.sop_class_uid, parcel.instance.transfer_syntax_uid
+        for syntax in UNCOMPRESSED:
+            if (sop_class_uid, syntax) in association.accepted:
+                stream = transcoded(parcel, syntax)
+                if stream is not None:
+                    return (sop_class_uid, syntax), stream
+        why = "accepts it only in an encoding that this film cannot be given"
+        if sop_class_uid not in association.known_classes:
+            why = "does not accept this SOP class"
+        raise PeerRefused(f"{self._endpoint} {why}: {sop_class_uid} in {own}", status="0x0122")
