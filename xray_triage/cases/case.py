@@ -1,0 +1,98 @@
+"""A case as the doctor sees it, in frozen values. Knows no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from xray_triage.reading.findings import Finding, ModelIdentity, Priority, Reason
+from xray_triage.reading.patient import Patient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One film of a case and what the reader said of it. ``reason`` is set when it was not read."""
+
+    sop_instance_uid: str
+    arrival_id: int
+    priority: Priority
+    reasons: tuple[str, ...]
+    reason: Reason | None
+    findings: tuple[Finding, ...]
+    scores: Mapping[str, float | None]
+    flags: tuple[str, ...]
+    model: ModelIdentity | None
+    picture_key: str | None
+    received_at: datetime
+    read_at: datetime
+
+    @property
+    def status(self) -> str:
+        return "read" if self.reason is None else "not_read"
+
+
+class ConsultationState(StrEnum):
+    """How far a request for a consultation has come. SENT and OVERDUE are seen, not stored."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    ANSWERED = "answered"
+    OVERDUE = "overdue"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the specialist wrote. ``verified`` as their report says."""
+
+    text: str
+    author: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consultation:
+    """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object."""
+
+    state: ConsultationState
+    question: str
+    priority: str
+    requested_by: str
+    requested_at: datetime
+    request_uid: str
+    answered_at: datetime | None = None
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The doctor's word on what the AI said."""
+
+    agrees: bool
+    note: str
+    given_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A study. ``priority`` is the highest its images ever had; ``reasons`` are the findings that decided it."""
+
+    case_id: str
+    study_instance_uid: str
+    accession_number: str
+    patient: Patient
+    received_at: datetime
+    read_at: datetime
+    priority: Priority
+    images: tuple[Image, ...]
+    consultation: Consultation | None
+    verdict: Verdict | None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
+        return tuple(dict.fromkeys(deciding))
+
+    @property
+    def model(self) -> ModelIdentity | None:
+        return next((image.model for image in reversed(self.images) if image.model is not None), None)

@@ -1,0 +1,200 @@
+"""The book of cases: one per study, written by the reader, read by the desk. Never touches pixels or the network."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database, insert_new, migrate
+from dicom_router.instance import Arrival
+from xray_triage.cases import rows, tables
+from xray_triage.cases.case import Case, Verdict
+from xray_triage.reading.findings import Priority, Reading
+from xray_triage.reading.patient import Patient
+
+ALARMS = (Priority.URGENT, Priority.ABNORMAL)
+
+
+class UnknownCase(LookupError):  # noqa: N818 -- named, as the router's errors are, by what is the matter
+    """There is no case with this id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCase:
+    """Where a reading went. ``raised``: the case is now more urgent than before it (a new case counts from normal)."""
+
+    case_id: str
+    priority: Priority
+    raised: bool
+
+
+class Casebook:
+    """All cases. Order is always the most urgent first, then the newest by sequence, whatever the clock said."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def record(
+        self,
+        connection: sa.Connection,
+        *,
+        arrival: Arrival,
+        patient: Patient,
+        accession_number: str,
+        reading: Reading,
+        picture_key: str | None,
+    ) -> RecordedCase:
+        """Write one reading into its case, making the case when it is the study's first. Harmless to repeat.
+
+        Runs inside the reader's transaction. ``picture_key`` is the spool key of the secondary capture, or None.
+        """
+        patient_columns = rows.patient_columns(patient, accession_number)
+        before = self._locked_case(connection, arrival, patient_columns)
+        self._write_image(connection, before.sequence, arrival, reading, picture_key)
+        priority = self._priority(connection, before)
+        changes = {"priority": priority.value, "priority_rank": priority.rank, "read_at": self._clock.now()}
+        if patient.id or patient.name:
+            changes |= patient_columns
+        connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
+        return RecordedCase(case_id=before.case_id, priority=priority, raised=priority.rank < before.priority_rank)
+
+    def _locked_case(
+        self, connection: sa.Connection, arrival: Arrival, patient_columns: Mapping[str, Any]
+    ) -> sa.Row[Any]:
+        uid = arrival.instance.study_instance_uid
+        known = sa.select(tables.case).where(tables.case.c.study_instance_uid == uid).with_for_update()
+        row = connection.execute(known).one_or_none()
+        if row is not None:
+            return row
+        new = {
+            "case_id": secrets.token_hex(6),
+            "study_instance_uid": uid,
+            "received_at": arrival.received_at,
+            "read_at": self._clock.now(),
+            "priority": Priority.NORMAL.value,
+            "priority_rank": Priority.NORMAL.rank,
+            **patient_columns,
+        }
+        # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
+        insert_new(connection, tables.case, new)
+        return connection.execute(known).one()
+
+    def _write_image(
+        self, connection: sa.Connection, sequence: int, arrival: Arrival, reading: Reading, picture_key: str | None
+    ) -> None:
+        image = tables.image
+        values = rows.image_columns(reading) | {
+            "case_sequence": sequence,
+            "arrival_id": arrival.arrival_id,
+            "picture_key": picture_key,
+            "received_at": arrival.received_at,
+            "read_at": self._clock.now(),
+        }
+        uid = arrival.instance.sop_instance_uid
+        if not connection.execute(image.update().where(image.c.sop_instance_uid == uid).values(values)).rowcount:
+            connection.execute(image.insert().values(sop_instance_uid=uid, **values))
+
+    @staticmethod
+    def _priority(connection: sa.Connection, before: sa.Row[Any]) -> Priority:
+        image = tables.image
+        lowest_rank = sa.select(sa.func.min(image.c.priority_rank)).where(image.c.case_sequence == before.sequence)
+        now = list(Priority)[connection.execute(lowest_rank).scalar_one()]
+        was = Priority(before.priority)
+        # An alarm once given stays, even if the film is read again; "not read" is no alarm and yields to a reading.
+        return was if was in ALARMS and was.rank < now.rank else now
+
+    def cases(
+        self, *, priority: str | None = None, since: datetime | None = None, search: str = "", limit: int = 100
+    ) -> list[Case]:
+        """The worklist. ``since``: received at or after. ``search``: in name, patient id or accession number."""
+        case = tables.case
+        # The sum keeps SQLite from walking the worklist from its start in search of the few cases since then.
+        rank = case.c.priority_rank if since is None else case.c.priority_rank + 0
+        page = sa.select(case.c.sequence).order_by(rank, case.c.sequence.desc()).limit(limit)
+        if priority is not None:
+            page = page.where(rank == Priority(priority).rank)
+        if since is not None:
+            page = page.where(case.c.received_at >= since)
+        for word in rows.fold(search).split():
+            page = page.where(case.c.search_text.contains(word, autoescape=True))
+        # The inner query walks one covering index; only the rows of the page are fetched whole.
+        return self._load(case.c.sequence.in_(page.subquery().select()))
+
+    def case(self, case_id: str) -> Case | None:
+        return next(iter(self._load(tables.case.c.case_id == case_id)), None)
+
+    def case_of_study(self, study_instance_uid: str) -> Case | None:
+        return next(iter(self._load(tables.case.c.study_instance_uid == study_instance_uid)), None)
+
+    def counts(self) -> dict[Priority, int]:
+        """How many cases there are of each priority."""
+        case = tables.case
+        counted = sa.select(case.c.priority_rank, sa.func.count()).group_by(case.c.priority_rank)
+        with self._database.read() as connection:
+            found: dict[int, int] = dict(connection.execute(counted).tuples().all())
+        return {priority: found.get(priority.rank, 0) for priority in Priority}
+
+    def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
+        """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""
+        image = tables.image
+        recorded = sa.select(image.c.image_id, image.c.received_at, image.c.read_at).order_by(image.c.image_id)
+        with self._database.read() as connection:
+            found = connection.execute(recorded.where(image.c.image_id > after_image)).all()
+        return [(row.image_id, (row.read_at - row.received_at).total_seconds()) for row in found]
+
+    def last_image(self) -> int:
+        """The number of the newest image, 0 when there is none."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.max(tables.image.c.image_id))).scalar() or 0
+
+    def give_verdict(self, case_id: str, *, agrees: bool, note: str) -> Verdict:
+        """Keep the doctor's word; the last one counts. Raises UnknownCase."""
+        given = Verdict(agrees=agrees, note=note, given_at=self._clock.now())
+        with self._database.write() as connection:
+            row = {"agrees": agrees, "note": note, "given_at": given.given_at}
+            connection.execute(tables.verdict.insert().values(case_sequence=sequence_of(connection, case_id), **row))
+        return given
+
+    def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:
+        case = tables.case
+        ordered = sa.select(case).where(wanted).order_by(case.c.priority_rank, case.c.sequence.desc())
+        with self._database.read() as connection:
+            found = connection.execute(ordered).all()
+            sequences = [row.sequence for row in found]
+            images = _by_case(connection, tables.image, sequences)
+            consultations = _by_case(connection, tables.consultation, sequences)
+            verdicts = _by_case(connection, tables.verdict, sequences)
+        return [
+            rows.case_of(row, images[row.sequence], consultations[row.sequence], verdicts[row.sequence])
+            for row in found
+        ]
+
+
+def migrate_cases(database: Database) -> None:
+    """Make or renew the desk's tables. Raises SchemaTooNew."""
+    migrate(database, scripts=Path(__file__).parent.parent / "migrations", version_table="triage_version")
+
+
+def sequence_of(connection: sa.Connection, case_id: str) -> int:
+    """The inner number of a case. Raises UnknownCase."""
+    found = connection.execute(sa.select(tables.case.c.sequence).where(tables.case.c.case_id == case_id)).scalar()
+    if found is None:
+        raise UnknownCase(case_id)
+    return int(found)
+
+
+def _by_case(
+    connection: sa.Connection, table: sa.Table, sequences: Iterable[int]
+) -> defaultdict[int, list[sa.Row[Any]]]:
+    grouped = defaultdict[int, list[sa.Row[Any]]](list)
+    wanted = sa.select(table).where(table.c.case_sequence.in_(list(sequences))).order_by(next(iter(table.primary_key)))
+    for row in connection.execute(wanted):
+        grouped[row.case_sequence].append(row)
+    return grouped

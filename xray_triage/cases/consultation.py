@@ -1,0 +1,176 @@
+"""Asking a specialist: a consultation and the delivery of its request object, in one commit. Never talks to a PACS."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from pydicom.dataset import Dataset
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database, insert_new
+from dicom_router.errors import DamagedFile
+from dicom_router.inbox import Inbox
+from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
+from dicom_router.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.spool import Spool
+from xray_triage.cases import rows, tables
+from xray_triage.cases.case import Consultation, ConsultationState
+from xray_triage.cases.casebook import UnknownCase, sequence_of
+from xray_triage.reading.patient import repair_text
+from xray_triage.results.make import make_request
+
+PRIORITIES = ("urgent", "routine")
+
+
+class CannotAsk(Exception):  # noqa: N818 -- named, as the router's errors are, by what is the matter
+    """No request can be made of this case now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRequest:
+    """A request object, safe in the spool and not yet promised to anybody."""
+
+    consultation: Consultation
+    instance: InstanceRef
+    spooled: SpooledFile
+
+
+class Consultations:
+    """The desk's questions to specialists. ``destinations`` take requests; ``wake`` is called when one is committed."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        inbox: Inbox,
+        outbox: Outbox,
+        spool: Spool,
+        destinations: Sequence[str],
+        station_name: str,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._inbox = inbox
+        self._outbox = outbox
+        self._spool = spool
+        self._destinations = destinations
+        self._station_name = station_name
+        self._wake = wake
+
+    def request(self, case_id: str, *, question: str, priority: str, requested_by: str) -> Consultation:
+        """Ask. While a request is open, every further one (a double click) gives that one back.
+
+        Raises UnknownCase or CannotAsk.
+        """
+        study_uid, open_one = self._look_up(case_id)
+        if open_one is not None:
+            return open_one
+        films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
+        if not films:
+            raise CannotAsk(f"case {case_id} has no film on this station")
+        results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
+        references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
+        prepared = self.prepare(
+            self._header(films[0]), references, question=question, priority=priority, requested_by=requested_by
+        )
+        with self._database.write() as connection:
+            consultation = self.request_within(connection, case_id, prepared)
+        self._wake()
+        return consultation
+
+    def prepare(
+        self, source: Dataset, references: Sequence[InstanceRef], *, question: str, priority: str, requested_by: str
+    ) -> PreparedRequest:
+        """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
+
+        ``source`` is the repaired header of a film of the study.
+        """
+        now = self._clock.now()
+        made = make_request(
+            source,
+            references,
+            question=question,
+            priority="urgent" if priority == "urgent" else "routine",
+            requested_by=requested_by,
+            at=now,
+            station_name=self._station_name,
+        ).dataset
+        buffer = io.BytesIO()
+        made.save_as(buffer, enforce_file_format=True)
+        buffer.seek(0)
+        consultation = Consultation(
+            state=ConsultationState.REQUESTED,
+            question=question,
+            priority=priority,
+            requested_by=requested_by,
+            requested_at=now,
+            request_uid=str(made.SOPInstanceUID),
+        )
+        return PreparedRequest(consultation=consultation, instance=reference_to(made), spooled=self._spool.keep(buffer))
+
+    def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
+        """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""
+        sequence = sequence_of(connection, case_id)
+        asked = prepared.consultation
+        row = {
+            "case_sequence": sequence,
+            "state": asked.state.value,
+            "question": asked.question,
+            "priority": asked.priority,
+            "requested_by": asked.requested_by,
+            "requested_at": asked.requested_at,
+            "request_uid": asked.request_uid,
+        }
+        if insert_new(connection, tables.consultation, row) is None:
+            self._spool.delete(prepared.spooled.key)
+            return rows.consultation_of(connection.execute(_open_request(sequence)).one())
+        urgent = asked.priority == "urgent"
+        self._outbox.enqueue(
+            connection,
+            instance=prepared.instance,
+            spooled=prepared.spooled,
+            what="request",
+            urgent=urgent,
+            destinations=self._destinations,
+        )
+        if urgent:
+            self._outbox.promote_study(connection, prepared.instance.study_instance_uid)
+        return asked
+
+    def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
+        case = tables.case
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(case).where(case.c.case_id == case_id)).one_or_none()
+            if found is None:
+                raise UnknownCase(case_id)
+            row = connection.execute(_open_request(found.sequence)).one_or_none()
+        return found.study_instance_uid, rows.consultation_of(row) if row else None
+
+    def _header(self, film: Arrival) -> Dataset:
+        try:
+            with self._spool.open(film.spooled.key) as stream:
+                header = read_header(stream)
+        except DamagedFile as error:
+            raise CannotAsk(f"the film cannot be read from disk: {error}") from error
+        repair_text(header)
+        return header
+
+
+def with_delivery(consultation: Consultation, deliveries: Sequence[Delivery]) -> Consultation:
+    """``consultation`` as it stands: SENT once a PACS has acknowledged its request object."""
+    sent = any(
+        delivery.instance.sop_instance_uid == consultation.request_uid and delivery.state is DeliveryState.ACKNOWLEDGED
+        for delivery in deliveries
+    )
+    if sent and consultation.state is ConsultationState.REQUESTED:
+        return replace(consultation, state=ConsultationState.SENT)
+    return consultation
+
+
+def _open_request(sequence: int) -> sa.Select[Any]:
+    consultation = tables.consultation
+    return sa.select(consultation).where(consultation.c.case_sequence == sequence, consultation.c.state == "requested")

@@ -1,0 +1,185 @@
+"""Between the desk's tables and its values. Knows columns; decides nothing."""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Verdict
+from xray_triage.reading.findings import (
+    KINDS,
+    REASONS,
+    Box,
+    Code,
+    Finding,
+    FindingKind,
+    ModelIdentity,
+    Priority,
+    Reading,
+    Reason,
+)
+from xray_triage.reading.patient import Patient
+
+Row = sa.Row[Any]
+
+
+def fold(text: str) -> str:
+    """``text`` without accents and case, so that "nguyen" finds "Nguyễn"."""
+    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return "".join(character for character in plain if not unicodedata.combining(character))
+
+
+def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:
+    """The columns of ``case`` that come from a film's header."""
+    return {
+        "patient_id": patient.id,
+        "patient_name": patient.name,
+        "patient_sex": patient.sex,
+        "patient_birth_date": patient.birth_date,
+        "patient_age_years": patient.age_years,
+        "accession_number": accession_number,
+        "search_text": fold(f"{patient.name} {patient.id} {accession_number}"),
+    }
+
+
+def image_columns(reading: Reading) -> dict[str, Any]:
+    """The columns of ``image`` that come from a reading."""
+    findings = reading.findings
+    return {
+        "priority": reading.decision.priority.value,
+        "priority_rank": reading.decision.priority.rank,
+        "reading": json.dumps(
+            {
+                "reason": reading.not_readable.reason.code if reading.not_readable else None,
+                "reasons": reading.decision.reasons,
+                "findings": [_finding_json(finding) for finding in findings.findings] if findings else [],
+                "scores": {name: _plain(score) for name, score in findings.scores.items()} if findings else {},
+                "flags": reading.flags,
+                "model": asdict(reading.model) if reading.model else None,
+            },
+            allow_nan=False,
+        ),
+    }
+
+
+def case_of(row: Row, images: Sequence[Row], consultations: Sequence[Row], verdicts: Sequence[Row]) -> Case:
+    """A case from its row and the rows that belong to it, oldest first."""
+    return Case(
+        case_id=row.case_id,
+        study_instance_uid=row.study_instance_uid,
+        accession_number=row.accession_number,
+        patient=Patient(
+            id=row.patient_id,
+            name=row.patient_name,
+            sex=row.patient_sex,
+            birth_date=row.patient_birth_date,
+            age_years=row.patient_age_years,
+        ),
+        received_at=row.received_at,
+        read_at=row.read_at,
+        priority=Priority(row.priority),
+        images=tuple(_image_of(image) for image in images),
+        consultation=consultation_of(consultations[-1]) if consultations else None,
+        verdict=_verdict_of(verdicts[-1]) if verdicts else None,
+    )
+
+
+def consultation_of(row: Row) -> Consultation:
+    """A consultation from its row."""
+    answer = None
+    if row.answer_text is not None:
+        answer = Answer(text=row.answer_text, author=row.answer_author or "", verified=bool(row.answer_verified))
+    return Consultation(
+        state=ConsultationState(row.state),
+        question=row.question,
+        priority=row.priority,
+        requested_by=row.requested_by,
+        requested_at=row.requested_at,
+        request_uid=row.request_uid,
+        answered_at=row.answered_at,
+        answer=answer,
+    )
+
+
+def _verdict_of(row: Row) -> Verdict:
+    return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at)
+
+
+def _image_of(row: Row) -> Image:
+    said = _said(row.reading)
+    return Image(
+        sop_instance_uid=row.sop_instance_uid,
+        arrival_id=row.arrival_id,
+        priority=Priority(row.priority),
+        reasons=said.reasons,
+        reason=said.reason,
+        findings=said.findings,
+        scores=said.scores,
+        flags=said.flags,
+        model=said.model,
+        picture_key=row.picture_key,
+        received_at=row.received_at,
+        read_at=row.read_at,
+    )
+
+
+class _Said(NamedTuple):
+    """What the reader said of one film."""
+
+    reason: Reason | None
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    scores: Mapping[str, float | None]
+    flags: tuple[str, ...]
+    model: ModelIdentity | None
+
+
+@lru_cache(maxsize=1024)  # the worklist is asked for again and again, and a reading hardly ever changes
+def _said(text: str) -> _Said:
+    entry = json.loads(text)
+    return _Said(
+        reason=_reason_of(entry["reason"]),
+        reasons=tuple(entry["reasons"]),
+        findings=tuple(_finding_of(finding) for finding in entry["findings"]),
+        scores=MappingProxyType(entry["scores"]),
+        flags=tuple(entry["flags"]),
+        model=ModelIdentity(**entry["model"]) if entry["model"] else None,
+    )
+
+
+def _plain(number: float | None) -> float | None:
+    """Without numpy's types, which JSON does not know."""
+    return None if number is None else float(number)
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    box = finding.box
+    return {
+        "name": finding.kind.name,
+        "probability": float(finding.probability),
+        "threshold": float(finding.threshold),
+        "box": [int(side) for side in (box.x, box.y, box.width, box.height)] if box else None,
+    }
+
+
+def _finding_of(entry: Mapping[str, Any]) -> Finding:
+    return Finding(
+        kind=kind_named(entry["name"]),
+        probability=entry["probability"],
+        threshold=entry["threshold"],
+        box=Box(*entry["box"]) if entry["box"] else None,
+    )
+
+
+def kind_named(name: str) -> FindingKind:
+    """The kind of finding called ``name``. A word that this version no longer knows is shown as it was written."""
+    return KINDS.get(name) or FindingKind(name, Code(name, "99XRT", name), name, name)
+
+
+def _reason_of(code: str | None) -> Reason | None:
+    return None if code is None else REASONS.get(code) or Reason(code, code, code)

@@ -1,0 +1,84 @@
+"""The desk's four tables: case, image, consultation, verdict; migrations/ makes them. Knows none of the router's."""
+
+import sqlalchemy as sa
+
+from dicom_router.database import OutsideText, UtcDateTime
+
+metadata = sa.MetaData()
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _case_number() -> sa.Column[int]:
+    return sa.Column("case_sequence", sa.ForeignKey("case.sequence"), nullable=False, index=True)
+
+
+# ``sequence`` orders cases: clocks at a station jump, a counter does not.
+case = sa.Table(
+    "case",
+    metadata,
+    sa.Column("sequence", _Number, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False, unique=True),
+    sa.Column("study_instance_uid", OutsideText, nullable=False, unique=True),
+    sa.Column("accession_number", OutsideText, nullable=False),
+    sa.Column("patient_id", OutsideText, nullable=False),
+    sa.Column("patient_name", OutsideText, nullable=False),
+    sa.Column("patient_sex", OutsideText, nullable=False),
+    sa.Column("patient_birth_date", OutsideText, nullable=False),
+    sa.Column("patient_age_years", sa.Float),
+    sa.Column("search_text", OutsideText, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("read_at", UtcDateTime, nullable=False),
+    sa.Column("priority", sa.Text, nullable=False),
+    sa.Column("priority_rank", sa.Integer, nullable=False),
+    sa.Index("case_worklist", "priority_rank", sa.text("sequence DESC")),
+    sa.Index("case_since", "received_at", "priority_rank", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+image = sa.Table(
+    "image",
+    metadata,
+    sa.Column("image_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("sop_instance_uid", OutsideText, nullable=False, unique=True),
+    sa.Column("arrival_id", sa.BigInteger, nullable=False),
+    sa.Column("priority", sa.Text, nullable=False),
+    sa.Column("priority_rank", sa.Integer, nullable=False),
+    sa.Column("reading", sa.Text, nullable=False),  # JSON, written and parsed by rows.py
+    sa.Column("picture_key", sa.Text),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("read_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+consultation = sa.Table(
+    "consultation",
+    metadata,
+    sa.Column("consultation_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("question", OutsideText, nullable=False),
+    sa.Column("priority", sa.Text, nullable=False),
+    sa.Column("requested_by", OutsideText, nullable=False),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("request_uid", sa.Text, nullable=False),
+    sa.Column("answered_at", UtcDateTime),
+    sa.Column("answer_text", OutsideText),
+    sa.Column("answer_author", OutsideText),
+    sa.Column("answer_verified", sa.Boolean),
+    sqlite_autoincrement=True,
+)
+# At most one open request per case, whoever clicks how often and from how many processes.
+_open = consultation.c.state == "requested"
+sa.Index("consultation_open", consultation.c.case_sequence, unique=True, sqlite_where=_open, postgresql_where=_open)
+
+verdict = sa.Table(
+    "verdict",
+    metadata,
+    sa.Column("verdict_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("agrees", sa.Boolean, nullable=False),
+    sa.Column("note", OutsideText, nullable=False),
+    sa.Column("given_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,
+)

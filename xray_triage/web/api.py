@@ -1,0 +1,99 @@
+"""The JSON API: cases, consultations, verdicts, the queue. Answers are built by shapes.py and sent as they are."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
+
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.consultation import CannotAsk
+from xray_triage.reading.findings import Priority
+from xray_triage.web.desk import Desk
+from xray_triage.web.shapes import (
+    CaseJson,
+    ConsultationJson,
+    QueueJson,
+    VerdictJson,
+    case_json,
+    consultation_json,
+    queue_json,
+    verdict_json,
+)
+
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+UNKNOWN_CASE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no case with this id."}}
+
+
+class ConsultationBody(BaseModel):
+    """The doctor's question to a specialist."""
+
+    model_config = ConfigDict(extra="forbid")
+    question: Question
+    priority: Literal["urgent", "routine"] = "routine"
+
+
+class VerdictBody(BaseModel):
+    """Whether the doctor agrees with the reading."""
+
+    model_config = ConfigDict(extra="forbid")
+    agrees: StrictBool
+    note: Note = ""
+
+
+def api_router(desk: Desk) -> APIRouter:
+    """The routes under /api."""
+    api = APIRouter(prefix="/api", default_response_class=JSONResponse)
+
+    @api.get("/cases", responses={200: {"model": list[CaseJson]}})
+    def list_cases(
+        priority: Priority | None = None,
+        since: AwareDatetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    ) -> JSONResponse:
+        """The worklist: the most urgent first, then the newest. ``since``: received at or after."""
+        cases = desk.casebook.cases(priority=priority, since=since, limit=limit)
+        deliveries = desk.outbox.of_studies([case.study_instance_uid for case in cases])
+        return JSONResponse([case_json(case, deliveries.get(case.study_instance_uid, ())) for case in cases])
+
+    @api.get("/cases/{case_id}", responses={200: {"model": CaseJson}, **UNKNOWN_CASE})
+    def show_case(case_id: str) -> JSONResponse:
+        """One case."""
+        case = desk.casebook.case(case_id)
+        if case is None:
+            raise _no_case(case_id)
+        return JSONResponse(case_json(case, desk.outbox.of_study(case.study_instance_uid)))
+
+    @api.post("/cases/{case_id}/consultation", responses={200: {"model": ConsultationJson}, **UNKNOWN_CASE})
+    def request_consultation(case_id: str, body: ConsultationBody) -> JSONResponse:
+        """Ask a specialist. While a request is open, asking again gives that one back."""
+        try:
+            # There are no accounts yet: whoever sits at the station's computer asks for the station.
+            asked = desk.consultations.request(
+                case_id, question=body.question, priority=body.priority, requested_by=desk.station_name
+            )
+        except UnknownCase:
+            raise _no_case(case_id) from None
+        except CannotAsk as error:
+            raise HTTPException(409, str(error)) from None
+        return JSONResponse(consultation_json(asked, ()))
+
+    @api.post("/cases/{case_id}/verdict", responses={200: {"model": VerdictJson}, **UNKNOWN_CASE})
+    def give_verdict(case_id: str, body: VerdictBody) -> JSONResponse:
+        """Keep the doctor's word on the reading; the last one counts."""
+        try:
+            return JSONResponse(verdict_json(desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)))
+        except UnknownCase:
+            raise _no_case(case_id) from None
+
+    @api.get("/queue", responses={200: {"model": QueueJson}})
+    def show_queue() -> JSONResponse:
+        """What still has to be read and sent."""
+        return JSONResponse(queue_json(desk.outbox.summary(), unread=desk.inbox.unread(), now=desk.clock.now()))
+
+    return api
+
+
+def _no_case(case_id: str) -> HTTPException:
+    return HTTPException(404, f"no case {case_id[:40]!r}")

@@ -1,0 +1,59 @@
+"""The web application: the page, the JSON API, health and metrics. The front process runs it, on loopback only."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from dicom_router.clock import Clock
+from dicom_router.inbox import Inbox
+from dicom_router.outbox import Outbox
+from dicom_router.spool import Spool
+from xray_triage import __version__
+from xray_triage.cases.casebook import Casebook
+from xray_triage.cases.consultation import Consultations
+from xray_triage.health import Health
+from xray_triage.web.api import api_router
+from xray_triage.web.desk import Desk
+from xray_triage.web.guard import Guard
+from xray_triage.web.pages import page_router
+from xray_triage.web.pictures import picture_router
+from xray_triage.web.status import status_router
+
+
+def create_app(
+    *,
+    casebook: Casebook,
+    consultations: Consultations,
+    inbox: Inbox,
+    outbox: Outbox,
+    spool: Spool,
+    health: Health,
+    clock: Clock,
+    station_name: str,
+) -> FastAPI:
+    """The ASGI application. It keeps no state of its own beyond the metrics counters."""
+    desk = Desk(
+        casebook=casebook,
+        consultations=consultations,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        health=health,
+        clock=clock,
+        station_name=station_name,
+    )
+    app = FastAPI(
+        title="xray-triage",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its script comes from a CDN
+        redoc_url=None,
+    )
+    app.include_router(api_router(desk))
+    app.include_router(status_router(desk))
+    app.include_router(page_router(desk), include_in_schema=False)
+    app.include_router(picture_router(desk), include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_middleware(Guard)
+    return app

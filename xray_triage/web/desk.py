@@ -1,0 +1,25 @@
+"""What the page and the API have at hand. Joins nothing: station.py fills it."""
+
+from dataclasses import dataclass
+
+from dicom_router.clock import Clock
+from dicom_router.inbox import Inbox
+from dicom_router.outbox import Outbox
+from dicom_router.spool import Spool
+from xray_triage.cases.casebook import Casebook
+from xray_triage.cases.consultation import Consultations
+from xray_triage.health import Health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The rooms behind the page."""
+
+    casebook: Casebook
+    consultations: Consultations
+    inbox: Inbox
+    outbox: Outbox
+    spool: Spool
+    health: Health
+    clock: Clock
+    station_name: str

@@ -1,0 +1,266 @@
+"""The JSON shapes of the API, as types and as functions from cases to them. Times are ISO 8601 with zone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+# pydantic, which turns these types into the OpenAPI document, wants this TypedDict before Python 3.12.
+from typing_extensions import TypedDict
+
+from dicom_router.outbox import Delivery, DestinationSummary, QueueSummary
+from xray_triage.cases.case import Case, Consultation, Image, Verdict
+from xray_triage.cases.consultation import with_delivery
+from xray_triage.reading.findings import Finding, ModelIdentity
+
+
+class PatientJson(TypedDict):
+    """``birth_date`` is YYYY-MM-DD, or null when the machine did not say."""
+
+    id: str
+    name: str
+    sex: str
+    birth_date: str | None
+
+
+class FindingJson(TypedDict):
+    """``box`` is [x, y, width, height] in pixels of the film."""
+
+    code: str
+    scheme: str
+    name: str
+    probability: float
+    threshold: float
+    positive: bool
+    box: list[int] | None
+
+
+class ModelJson(TypedDict):
+    """Which model read: ``sha256`` is that of its model.onnx."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class ImageJson(TypedDict):
+    """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor."""
+
+    sop_instance_uid: str
+    status: str
+    reason: str | None
+    reason_text: str | None
+    priority: str
+    findings: list[FindingJson]
+    scores: dict[str, float | None]
+    flags: list[str]
+    model: ModelJson | None
+
+
+class DeliveryJson(TypedDict):
+    """One object on its way to one destination. ``state``: waiting, sending, acknowledged, refused."""
+
+    what: str
+    sop_instance_uid: str
+    destination: str
+    state: str
+    attempts: int
+    last_error: str | None
+
+
+class AnswerJson(TypedDict):
+    """The specialist's answer."""
+
+    text: str
+    author: str
+    verified: bool
+
+
+class ConsultationJson(TypedDict):
+    """``state``: requested, sent, answered, overdue, cancelled."""
+
+    state: str
+    question: str
+    priority: str
+    requested_by: str
+    requested_at: str
+    answered_at: str | None
+    answer: AnswerJson | None
+
+
+class VerdictJson(TypedDict):
+    """The doctor's word on the reading."""
+
+    agrees: bool
+    note: str
+    given_at: str
+
+
+class CaseJson(TypedDict):
+    """A study as the station knows it."""
+
+    case_id: str
+    study_instance_uid: str
+    accession_number: str
+    patient: PatientJson
+    received_at: str
+    read_at: str
+    priority: str
+    reasons: list[str]
+    images: list[ImageJson]
+    model: ModelJson | None
+    deliveries: list[DeliveryJson]
+    consultation: ConsultationJson | None
+    verdict: VerdictJson | None
+
+
+class RefusedJson(TypedDict):
+    """An object that a destination will not take: a person must look."""
+
+    what: str
+    sop_instance_uid: str
+    destination: str
+    status: str
+    since: str
+
+
+class DestinationJson(TypedDict):
+    """A destination that was tried at least once. ``reachable``: it answered the last try."""
+
+    name: str
+    reachable: bool
+    last_success_at: str | None
+    last_error: str | None
+
+
+class QueueJson(TypedDict):
+    """What still has to be read and sent."""
+
+    unread: int
+    waiting: int
+    sending: int
+    refused: list[RefusedJson]
+    oldest_waiting_seconds: float | None
+    destinations: list[DestinationJson]
+
+
+def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
+    """A case and what is on its way."""
+    patient = case.patient
+    return {
+        "case_id": case.case_id,
+        "study_instance_uid": case.study_instance_uid,
+        "accession_number": case.accession_number,
+        "patient": {"id": patient.id, "name": patient.name, "sex": patient.sex, "birth_date": patient.birth_date},
+        "received_at": case.received_at.isoformat(),
+        "read_at": case.read_at.isoformat(),
+        "priority": case.priority.value,
+        "reasons": list(case.reasons),
+        "images": [_image_json(image) for image in case.images],
+        "model": model_json(case.model),
+        "deliveries": [_delivery_json(delivery) for delivery in deliveries],
+        "consultation": consultation_json(case.consultation, deliveries) if case.consultation else None,
+        "verdict": verdict_json(case.verdict) if case.verdict else None,
+    }
+
+
+def consultation_json(consultation: Consultation, deliveries: Sequence[Delivery]) -> ConsultationJson:
+    """A consultation; ``deliveries`` tell whether its request has been sent."""
+    answer = consultation.answer
+    return {
+        "state": with_delivery(consultation, deliveries).state.value,
+        "question": consultation.question,
+        "priority": consultation.priority,
+        "requested_by": consultation.requested_by,
+        "requested_at": consultation.requested_at.isoformat(),
+        "answered_at": _iso(consultation.answered_at),
+        "answer": {"text": answer.text, "author": answer.author, "verified": answer.verified} if answer else None,
+    }
+
+
+def verdict_json(verdict: Verdict) -> VerdictJson:
+    """A verdict."""
+    return {"agrees": verdict.agrees, "note": verdict.note, "given_at": verdict.given_at.isoformat()}
+
+
+def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJson:
+    """The queue at ``now``."""
+    oldest = summary.oldest_waiting_at
+    return {
+        "unread": unread,
+        "waiting": summary.waiting,
+        "sending": summary.sending,
+        "refused": [
+            {
+                "what": delivery.what,
+                "sop_instance_uid": delivery.instance.sop_instance_uid,
+                "destination": delivery.destination,
+                "status": delivery.status or delivery.last_error or "",
+                "since": (delivery.refused_at or delivery.queued_at).isoformat(),
+            }
+            for delivery in summary.refused
+        ],
+        # A clock that was set back must not make an age negative.
+        "oldest_waiting_seconds": max(0.0, (now - oldest).total_seconds()) if oldest else None,
+        "destinations": [
+            {
+                "name": destination.name,
+                "reachable": is_reachable(destination, summary.refused),
+                "last_success_at": _iso(destination.last_success_at),
+                "last_error": destination.last_error,
+            }
+            for destination in summary.destinations
+        ],
+    }
+
+
+def is_reachable(destination: DestinationSummary, refused: Sequence[Delivery]) -> bool:
+    """Whether it answered the last try. A peer that refuses one object is there all the same."""
+    refusals = {delivery.last_error for delivery in refused if delivery.destination == destination.name}
+    return destination.last_error is None or destination.last_error in refusals
+
+
+def _image_json(image: Image) -> ImageJson:
+    return {
+        "sop_instance_uid": image.sop_instance_uid,
+        "status": image.status,
+        "reason": image.reason.code if image.reason else None,
+        "reason_text": image.reason.vi if image.reason else None,
+        "priority": image.priority.value,
+        "findings": [finding_json(finding) for finding in image.findings],
+        "scores": dict(image.scores),
+        "flags": list(image.flags),
+        "model": model_json(image.model),
+    }
+
+
+def finding_json(finding: Finding) -> FindingJson:
+    """A finding, also for the command line."""
+    box = finding.box
+    return {
+        "code": finding.kind.code.value,
+        "scheme": finding.kind.code.scheme,
+        "name": finding.kind.name,
+        "probability": finding.probability,
+        "threshold": finding.threshold,
+        "positive": finding.positive,
+        "box": [box.x, box.y, box.width, box.height] if box else None,
+    }
+
+
+def model_json(model: ModelIdentity | None) -> ModelJson | None:
+    """A model, also for the command line."""
+    return {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
+
+
+def _delivery_json(delivery: Delivery) -> DeliveryJson:
+    return {
+        "what": delivery.what,
+        "sop_instance_uid": delivery.instance.sop_instance_uid,
+        "destination": delivery.destination,
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "last_error": delivery.last_error,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
