@@ -1,7 +1,7 @@
 """Who stands before the detector: the numbers one seed gives, and the mapping from body centimetres to pixels.
 
 Body coordinates: x to the right of the picture (the patient's left), z downwards, both in centimetres of an average
-adult; x = 0 is the midline, z = 0 the upper edge of a 36 cm field whose lower edge lies below the diaphragm.
+adult; x = 0 is the midline, z = 0 lies about the upper edge of a 36 cm field whose lower edge lies below the diaphragm.
 """
 
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ class Frame:
         self.shape = shape
         self.px_per_cm = min(shape) / FIELD_CM * body.scale
         self._cos, self._sin = float(np.cos(body.tilt)), float(np.sin(body.tilt))
-        self._middle = np.array([0.0, FIELD_CM / 2], dtype=np.float32)
+        self._middle = np.array([0.0, FIELD_CM / 2 + 0.7], dtype=np.float32)
         column, row = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
         across, down = (column - shape[1] / 2) / self.px_per_cm, (row - shape[0] / 2) / self.px_per_cm
         self.x: Canvas = across * self._cos + down * self._sin

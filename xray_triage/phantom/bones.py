@@ -69,9 +69,11 @@ def add_ribs(total: Canvas, body: Body, frame: Frame, side: int, rng: np.random.
         degrees = np.degrees(theta)
         line[:, 0] += body.turn * np.clip((degrees - 90) / 60, 0, 1)
         height = (
-            np.interp(degrees, [8, 25, 90, 150], [0.36, 0.55, 0.54, 0.66]) + 0.02 * rng.normal() - 0.1 * (number >= 11)
+            np.interp(degrees, [8, 25, 55, 90, 120, 150], [0.36, 0.54, 0.52, 0.30, 0.50, 0.64])
+            + 0.02 * rng.normal()
+            - 0.1 * (number >= 11)
         )
-        weight = 0.6 * seen[1:]
+        weight = 0.62 * seen[1:] * np.interp(degrees[1:], [5, 30], [0.4, 1.0])
         if number < 11:
             weight *= np.interp(degrees[1:], [degrees[-1] - 16, degrees[-1]], [1.0, 0.15])
         add_bone(total, frame, [line], [height], weight=weight)
@@ -91,7 +93,10 @@ def spine(body: Body, frame: Frame) -> Canvas:
     x = (frame.x - np.interp(frame.z, centres, bend)) / np.interp(frame.z, centres, half)
     inside = np.maximum(1 - (x / (1 + 0.10 * v**2)) ** 2, 0) * (1 - smoothstep(v, 0.97, 1.05))
     total = blur(
-        (0.60 * np.sqrt(inside) * (1 + 0.5 * smoothstep(v, 0.7, 0.95))).astype(np.float32), 0.06 * frame.px_per_cm
+        (np.interp(frame.z, [0, 6], [0.3, 0.5]) * np.sqrt(inside) * (1 + 0.5 * smoothstep(v, 0.7, 0.95))).astype(
+            np.float32
+        ),
+        0.06 * frame.px_per_cm,
     )
     rings, arms, tips = [], [], []
     for z, p, h, b in zip(centres, pitch, half, bend, strict=True):
@@ -100,7 +105,7 @@ def spine(body: Body, frame: Frame) -> Canvas:
             arms.append(np.array([[b + side * h * 0.9, z - 0.1], [b + side * (h + 1.2), z - 0.35]]))
         tips.append(np.array([[b, z + 0.30 * p], [b, z + 0.75 * p]]))
     add_bone(total, frame, rings, [np.full(2, 0.33)] * len(rings), weight=0.6)
-    add_bone(total, frame, arms, [np.array([0.42, 0.32])] * len(arms), weight=0.4)
+    add_bone(total, frame, arms, [np.array([0.42, 0.32])] * len(arms), weight=0.25)
     add_bone(total, frame, tips, [np.array([0.18, 0.28])] * len(tips), weight=0.8)
     return total
 
@@ -120,8 +125,8 @@ def add_clavicle(total: Canvas, body: Body, frame: Frame, side: int, rng: np.ran
     """One collar bone, an S from the breast bone to the top of the shoulder."""
     lift = rng.normal(0, 0.25) + body.shoulder_drop * 0.5
     knots = [
-        (1.7, 8.8, 0.9),
-        (2.8, 8.4, 0.85),
+        (1.7, 8.8, 0.72),
+        (2.8, 8.4, 0.70),
         (6, 7.3, 0.56),
         (9, 6.2, 0.52),
         (12, 5.5, 0.58),
@@ -129,7 +134,7 @@ def add_clavicle(total: Canvas, body: Body, frame: Frame, side: int, rng: np.ran
         (16.6, 5.4, 0.75),
     ]
     line, radius = _bent(np.array([(side * x + body.turn, z + lift * x / 16, r) for x, z, r in knots]))
-    add_bone(total, frame, [line], [radius], weight=0.95, wall=0.12)
+    add_bone(total, frame, [line], [radius], weight=0.85, wall=0.1)
 
 
 def add_shoulder(total: Canvas, body: Body, frame: Frame, side: int) -> None:

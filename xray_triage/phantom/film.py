@@ -7,7 +7,7 @@ from xray_triage.phantom.paint import Canvas, blur, resize
 from xray_triage.phantom.soft import Paths
 
 SOFT_PER_CM, LUNG_PER_CM, BONE_PER_CM = 0.205, 0.052, 0.50  # about 100 kVp, after the grid
-SCATTER = 0.055
+SCATTER = 0.05
 
 
 def attenuation(paths: Paths, lung_density: float) -> Canvas:
@@ -33,7 +33,7 @@ def develop(log_signal: Canvas, frame: Frame) -> Canvas:
     broad = blur(log_signal, 1.8 * frame.px_per_cm)
     detail = log_signal - broad
     fine = log_signal - blur(log_signal, 0.12 * frame.px_per_cm)
-    picture = 0.86 * broad + 1.08 * detail + 0.25 * fine
+    picture = 0.86 * broad + 1.08 * detail + 0.5 * fine
     inner = picture[picture.shape[0] // 10 : -picture.shape[0] // 10, picture.shape[1] // 6 : -picture.shape[1] // 6]
     low, high = np.quantile(inner[::4, ::4], (0.02, 0.985))
     value = (picture - low) / (high - low)

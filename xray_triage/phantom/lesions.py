@@ -51,7 +51,8 @@ class Scene:
     def patch(self, x: float, z: float, across: float, down: float, ragged: float = 0.35) -> Canvas:
         """A ragged cloud, 1 in its middle, 0 outside."""
         rho2 = ((self.frame.x - x) / across) ** 2 + ((self.frame.z - z) / down) ** 2
-        cloud = smoothstep((1.0 - rho2 + ragged * self.noise(min(across, down) * 0.8)).astype(np.float32), -0.05, 0.9)
+        cloud = smoothstep(1.0 - rho2 + ragged * self.noise(min(across, down) * 0.8), -0.35, 1.25)
+        cloud = blur(cloud, 0.15 * self.frame.px_per_cm)
         return np.asarray(cloud * (rho2 < 2.2) * (np.sign(self.frame.x) == np.sign(x)), dtype=np.float32)
 
     def lines(
@@ -94,14 +95,14 @@ def _pleural_effusion(s: Scene) -> Mask:
 
 
 def _cardiomegaly(s: Scene) -> Mask:
-    return (s.heart > 0.5) & (s.frame.z > 13.5)
+    return (s.heart > 0.5) & (s.frame.z > 13.5) & (s.frame.z < dome_height(s.body, s.frame) + 0.8)
 
 
 def _consolidation(s: Scene, density: float = 0.85) -> Mask:
     side = s.side()
     x, z = side * s.rng.uniform(6.5, 9.0), s.rng.uniform(14.0, 22.5)
     cloud = s.patch(x, z, s.rng.uniform(3.0, 4.6), s.rng.uniform(2.6, 4.2))
-    s.fill(density * cloud * (1 - 0.12 * np.clip(s.noise(0.9), 0, 2)))
+    s.fill(density * np.minimum(1.3 * cloud, 1) * (1 - 0.10 * np.clip(s.noise(0.9), 0, 2)))
     return (cloud > 0.3) & (s.pleural > 0.5)
 
 
@@ -149,7 +150,7 @@ def _round(s: Scene, radius: float, lobes: int) -> Mask:
         dx, dz = 0.55 * radius * np.cos(angle), 0.55 * radius * np.sin(angle)
         depth = np.maximum(depth, ellipsoid(s.frame, x + dx, z + dz, 0.65 * radius, 0.6 * radius, 0.8 * radius))
     depth = blur(depth.astype(np.float32), 0.05 * s.frame.px_per_cm)
-    s.fill_depth(1.15 * depth)
+    s.fill_depth(1.6 * depth)
     return depth > 0.35 * radius
 
 
@@ -173,8 +174,8 @@ def _fibrosis(s: Scene) -> Mask:
     zone = np.zeros(s.frame.shape, dtype=np.float32)
     for side in (-1, 1):
         zone = np.maximum(zone, s.patch(side * (s.body.lung_half_width - 3.2), 22.5, 3.4, 5.5))
-    net = 1 - smoothstep(np.abs(s.noise(0.75, 1)), 0.0, 0.42)
-    s.fill(zone * (0.18 + 0.38 * net))
+    net = 1 - smoothstep(np.minimum(np.abs(s.noise(0.7, 1)), np.abs(s.noise(0.5, 1))), 0.0, 0.35)
+    s.fill(zone * (0.15 + 0.3 * blur(net, 0.03 * s.frame.px_per_cm)))
     return (zone > 0.4) & (s.pleural > 0.5)
 
 
@@ -187,14 +188,14 @@ def _pleural_thickening(s: Scene) -> Mask:
     inside = lung_outer_edge(s.body, s.frame.z) - s.frame.x * side
     height = np.interp(s.frame.z, [8, 12, 22, 26], [0.2, 0.9, 1.1, 0.3]).astype(np.float32) + 0.12 * s.noise(2.0, 2)
     band = (
-        smoothstep(height - inside, -0.08, 0.12)
+        smoothstep(height - inside, -0.2, 0.25)
         * (s.frame.z > 8)
         * (s.frame.z < 26.5)
         * (s.pleural > 0)
         * (s.frame.x * side > 4)
     )
-    s.fill(band)
-    s.paths.soft += 0.9 * band
+    s.fill(0.85 * band)
+    s.paths.soft += 0.5 * band
     return (band > 0.5) & (inside > 0)
 
 

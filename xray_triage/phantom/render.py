@@ -66,14 +66,18 @@ def _anatomy(body: Body, frame: Frame, rng: np.random.Generator) -> tuple[Paths,
     heart, behind = mediastinum(body, frame)
     # Under the dome only the recess behind heart and liver holds air: the heart must not show through the liver.
     covered = heart * (1 - smoothstep(frame.z - dome_height(body, frame), 0, 2))
-    lung = np.maximum(pleural - covered - behind, 0) * (1 + 0.012 * noise(rng, frame.shape, 0.8 * frame.px_per_cm, 3))
+    left_over = pleural - covered - behind
+    lung = (
+        0.5 * (left_over + np.hypot(left_over, 3.0)) * smoothstep(pleural, 0, 3)
+    )  # rounded: no hard edge along the spine
+    lung = np.minimum(lung, pleural) * (1 + 0.022 * noise(rng, frame.shape, 1.0 * frame.px_per_cm, 4))
     soft = trunk(body, frame) + chest_wall(body, frame, rng)
     soft *= 1 + 0.012 * noise(rng, frame.shape, 3 * frame.px_per_cm, 4)
     paths = Paths(
         soft=soft,
         lung=lung,
         air=airways_and_gas(body, frame, rng),
-        vessel=np.minimum(1.5 * vessels(body, frame, rng), 0.7 * lung),
+        vessel=np.minimum(2.0 * vessels(body, frame, rng) * np.clip(1 - heart / 9, 0.2, 1), 0.7 * lung),
         bone=bones(body, frame, rng),
     )
     return paths, pleural, heart

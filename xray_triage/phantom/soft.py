@@ -109,14 +109,19 @@ def mediastinum(body: Body, frame: Frame) -> tuple[Canvas, Canvas]:
     z = frame.z
     x = frame.x - np.float32(body.turn)
     border = np.where(x > 0, heart_border(body, z, 1), heart_border(body, z, -1))
-    deep = np.interp(z, [5, 10, 14, 18, 24, 29], [5.0, 6.0, 7.5, 11.5, 14.0, 13.0]).astype(np.float32)
-    heart = deep * np.sqrt(np.maximum(1 - np.abs(x / border) ** 2.3, 0))
+    deep = np.interp(z, [5, 10, 14, 18, 24, 29], [5.0, 6.0, 9.0, 13.5, 16.5, 15.0]).astype(np.float32)
+    heart = deep * np.maximum(1 - np.abs(x / border) ** 2.2, 0) ** np.float32(0.62)
+    hila = [
+        0.55 * ellipsoid(frame, side * 4.1 + body.turn, low, 1.5, 2.5, 1.3 * body.vessel, side * -14)
+        for side, low in ((-1, 16.4), (1, 15.5))
+    ]
     knob = ellipsoid(frame, 1.7 + body.turn / 2, 11.9, 2.0 * body.aorta, 1.9 * body.aorta, 3.2)
-    column = np.abs(frame.x) / np.float32(2.9)
-    back = 9.0 * np.maximum(1 - column**2, 0) * smoothstep(z, -2, 7)
+    column = np.abs(frame.x) / np.float32(3.1)
+    back = 10.0 * np.maximum(1 - column**2, 0) * smoothstep(z, -2, 7)
     down = (frame.x - (2.0 - 0.05 * (z - 12))) / np.float32(1.35 * body.aorta)
-    aorta = 2.6 * np.sqrt(np.maximum(1 - down**2, 0)) * (z > 12)
-    return np.maximum(heart, knob).astype(np.float32), (back + aorta).astype(np.float32)
+    aorta = 2.6 * np.sqrt(np.maximum(1 - down**2, 0)) * smoothstep(z, 10.5, 14.5)
+    before = np.maximum.reduce([heart, knob, *(blur(hilum, 0.35 * frame.px_per_cm) for hilum in hila)])
+    return before.astype(np.float32), (back + aorta).astype(np.float32)
 
 
 def trunk(body: Body, frame: Frame) -> Canvas:
@@ -125,11 +130,14 @@ def trunk(body: Body, frame: Frame) -> Canvas:
     half = body.lung_half_width + 1.7 + 0.9 * body.fat
     side = half - 1.2 * smoothstep(z, 18, 30) + 0.8 * smoothstep(z, 30, 38)
     chest = (20.0 + 1.6 * body.fat) * np.maximum(1 - (distance / side) ** 2.7, 0) ** np.float32(0.42)
-    top = np.interp(distance, [0, 4.9, 5.7, 6.6, 8.5, 12, 16, 20, 24], [-30, -8, -1.0, 0.9, 2.3, 3.6, 4.6, 6.4, 11])
+    top = np.interp(
+        distance, [0, 4.6, 5.4, 6.4, 7.6, 9.2, 12, 16, 20, 24], [-30, -9, -3.4, -1.0, 0.5, 1.7, 3.1, 4.4, 6.4, 11]
+    )
     depth_below_skin = z - (top + body.shoulder_drop * np.clip(distance / 16, 0, 1)).astype(np.float32)
-    neck = 10.0 * np.sqrt(np.maximum(1 - (distance / 6.0) ** 2, 0)) * smoothstep(-z, -9, -3)
-    girdle = 11.5 * np.sqrt(np.clip(depth_below_skin / 4.0, 0, 1))
-    chest = chest * np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1)) * (0.45 + 0.55 * smoothstep(z, -1, 13))
+    throat = 5.3 + 0.9 * smoothstep(z, -3, 3)
+    neck = 10.5 * np.sqrt(np.maximum(1 - (distance / throat) ** 2, 0)) * smoothstep(-z, -9, -3)
+    girdle = 11.5 * np.sqrt(np.clip(depth_below_skin / 3.6, 0, 1))
+    chest = chest * np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1)) * (0.5 + 0.5 * smoothstep(z, -1, 20))
     fold = 15.5 + 0.5 * body.fat - 1.1 * np.abs(distance - half - 0.6)
     shoulders = girdle * np.sqrt(np.clip((fold - z) / 5.0, 0, 1))
     shift = distance - (20.6 + body.arm_out + 0.16 * (z - 10))
@@ -144,14 +152,14 @@ def chest_wall(body: Body, frame: Frame, rng: np.random.Generator) -> Canvas:
     for side in (-1, 1):
         added += 0.35 * ellipsoid(frame, side * 10.5, 13.0, 6.5, 6.0, 2.0 + 0.3 * body.fat, side * 35)
         if body.female:
-            added += _breast(body, frame, side * (8.6 + 0.3 * body.breast), 24.0 + 1.0 * body.breast)
+            added += _breast(body, frame, side * (9.6 + 0.3 * body.breast), 24.6 + 1.0 * body.breast)
     return added * (1 + 0.04 * noise(rng, frame.shape, 2.5 * frame.px_per_cm))
 
 
 def _breast(body: Body, frame: Frame, x: float, z: float) -> Canvas:
     """A drop: sharp lower border, fading upwards."""
     dz = frame.z - np.float32(z)
-    across = (frame.x - np.float32(x)) / np.float32(5.2 + body.breast)
+    across = (frame.x - np.float32(x)) / np.float32(5.6 + body.breast)
     down = np.where(dz > 0, dz / 3.2, dz / 9.5)
     return np.asarray(
         2.6

@@ -35,14 +35,14 @@ def _trunks(body: Body, side: int) -> list[tuple[Points, Points, float, int]]:
     x = side * (3.6 if side < 0 else 3.9) + body.turn / 2
     lower = float(body.dome_right - 25.6) * 0.02
     plan = [
-        (0.0, -0.6, (0.45, -1.0, 0.1), 0.40, 8),
-        (0.3, -0.3, (0.9, -0.65, 0.35), 0.36, 8),
-        (0.3, 0.2, (1.0, -0.05, -0.5), 0.36, 8),
-        (0.2, 0.6, (0.95, 0.55, -0.4), 0.38, 8),
-        (0.1, 1.2, (0.40, 1.0 + lower, 0.3), 0.58, 9),
-        (0.3, 2.2, (0.75, 0.9 + lower, 0.45), 0.44, 8),
+        (0.0, -0.6, (0.45, -1.0, 0.1), 0.38, 9),
+        (0.3, -0.3, (0.9, -0.65, 0.35), 0.34, 9),
+        (0.3, 0.2, (1.0, -0.05, -0.5), 0.34, 9),
+        (0.2, 0.6, (0.95, 0.55, -0.4), 0.36, 9),
+        (0.1, 1.2, (0.40, 1.0 + lower, 0.3), 0.50, 10),
+        (0.3, 2.2, (0.75, 0.9 + lower, 0.45), 0.40, 9),
         (-0.8, 3.6, (1.0, 0.5, 0.2), 0.40, 7),
-        (-0.4, 2.6, (0.5, 1.0, -0.2), 0.36, 8),
+        (-0.4, 2.6, (0.5, 1.0, -0.2), 0.34, 9),
     ]
     return [
         (np.array([x + side * dx, z + dz, 0.0]), np.array([side * v[0], v[1], v[2]]), radius, generations)
@@ -54,7 +54,7 @@ def _grow(trunk: tuple[Points, Points, float, int], rng: np.random.Generator) ->
     """Segments (n, 3) to (n, 3) with radii (n, 2) in centimetres."""
     root, way, thick, generations = trunk
     position, direction, radius = root[None, :], (way / np.linalg.norm(way))[None, :], np.array([thick])
-    length = 2.6
+    length = 2.1
     starts, ends, radii = [], [], []
     for _ in range(generations):
         reach = length * rng.uniform(0.65, 1.3, len(position))
@@ -74,7 +74,7 @@ def _grow(trunk: tuple[Points, Points, float, int], rng: np.random.Generator) ->
         position = np.concatenate([child[0] for child in children])
         direction = np.concatenate([child[1] for child in children])
         radius = np.concatenate([child[2] for child in children])
-        length *= 0.86
+        length *= 0.87
     return np.concatenate(starts), np.concatenate(ends), np.concatenate(radii)
 
 
