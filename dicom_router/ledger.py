@@ -86,11 +86,17 @@ class Ledger:
         """Done, in the caller's transaction, which must be rolled back on FenceLost."""
         _settle(connection, work, state=DONE, due_at=None, node=None, error=None)
 
-    def postpone(self, work: Work, *, seconds: float, error: str) -> None:
-        """Give it back, to be claimed again in ``seconds`` (an hour at the most). Raises FenceLost."""
+    def postpone(self, work: Work, *, seconds: float, error: str, forgive: bool = False) -> None:
+        """Give it back, to be claimed again in ``seconds`` (an hour at the most). Raises FenceLost.
+
+        ``forgive`` gives the attempt back: the cause (a full disk) lies not in this work.
+        """
         delay = timedelta(seconds=min(max(seconds, 0.0), LONGEST_POSTPONEMENT_SECONDS))
+        values = {"state": WAITING, "due_at": self._clock.now() + delay, "node": None, "error": error}
+        if forgive:
+            values["attempt"] = table.c.attempt - 1
         with self._database.write() as connection:
-            _settle(connection, work, state=WAITING, due_at=self._clock.now() + delay, node=None, error=error)
+            _settle(connection, work, **values)
 
     def refuse(self, connection: sa.Connection, work: Work, *, error: str) -> None:
         """Set it aside until a person asks for it again. Raises FenceLost."""

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dicom_router.sending import parse_address, send_files
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -33,6 +32,7 @@ from dicom_router.instance import read_header
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
+from dicom_router.sending import parse_address, send_files
 from dicom_router.spool import Spool
 from xray_triage.demo_films import gather
 from xray_triage.reading.findings import KINDS, Priority

@@ -4,9 +4,8 @@ import ssl
 import threading
 from collections.abc import Sequence
 
-from dicom_router.forwarder import Forwarder
-
 from dicom_router.clock import Bell, Clock
+from dicom_router.forwarder import Forwarder
 from dicom_router.outbox import LANES, Outbox
 from dicom_router.spool import Spool
 from dicom_router.transport.dicomweb import DicomwebTransport

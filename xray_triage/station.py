@@ -16,6 +16,7 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.gatekeeper import AllowedPeer, Gate
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
+from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.health import Health
 from xray_triage.post import Post, server_tls
@@ -118,7 +119,7 @@ class Station:
             inbox=self.rooms.inbox,
             outbox=self.rooms.outbox,
             spool=self.rooms.spool,
-            health=Health(serving_probes(self._config, self.rooms, self._supervisor, clock=self._clock)),
+            health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
             clock=self._clock,
             station_name=self._config.station.name,
         )

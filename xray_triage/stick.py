@@ -8,7 +8,8 @@ from dicom_router.clock import SystemClock
 from dicom_router.errors import DamagedFile
 from dicom_router.identity import is_uid
 from dicom_router.inbox import Outcome
-from dicom_router.instance import InstanceRef, read_header, reference_to
+from dicom_router.instance import Arrival, InstanceRef, read_header, reference_to
+from dicom_router.outbox import Delivery
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.protocol import Parcel
 from xray_triage.cases.casebook import UnknownCase
@@ -80,19 +81,19 @@ class Exporter:
         case = self._rooms.casebook.case(case_id)
         if case is None:
             raise UnknownCase(case_id)
-        kept = [
-            *self._rooms.inbox.of_study(case.study_instance_uid),
-            *self._rooms.outbox.of_study(case.study_instance_uid),
+        study_uid = case.study_instance_uid
+        kept: list[Arrival | Delivery] = [
+            *self._rooms.inbox.of_study(study_uid),
+            *self._rooms.outbox.of_study(study_uid),
         ]
-        by_uid = {each.instance.sop_instance_uid: each for each in reversed(kept)}
-        return [
-            Parcel(
-                instance=each.instance,
-                size_bytes=each.spooled.size_bytes,
-                open=lambda key=each.spooled.key: self._rooms.spool.open(key),
-            )
-            for each in reversed(by_uid.values())
-        ]
+        by_key = {each.spooled.key: each for each in kept}  # an original has an arrival and a delivery of one file
+        return [self._parcel(each) for each in by_key.values()]
+
+    def _parcel(self, kept: Arrival | Delivery) -> Parcel:
+        spooled = kept.spooled
+        return Parcel(
+            instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._rooms.spool.open(spooled.key)
+        )
 
     def put(self, parcel: Parcel, folder: Path) -> None:
         FolderTransport(folder, clock=SystemClock()).send(parcel)

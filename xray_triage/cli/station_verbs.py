@@ -55,9 +55,9 @@ def serve(config: ConfigPath = None) -> None:
 
 def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Look the station over, in plain words. Exit 1 when something needs a person."""
+    from xray_triage.checks import check_station
     from xray_triage.config import load_config
     from xray_triage.health import CheckState
-    from xray_triage.station import check_station
 
     settings = load_config(config)
     checks = check_station(settings)

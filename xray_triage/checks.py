@@ -1,0 +1,92 @@
+"""Which checks a station has: those of the running station, cheap enough for every request, and those of ``check``."""
+
+from functools import partial
+
+from dicom_router.clock import Clock, SystemClock
+from xray_triage.ai import prove_bundle
+from xray_triage.config import Config, ConfigError
+from xray_triage.health import (
+    Check,
+    CheckState,
+    Probe,
+    clock_check,
+    destination_check,
+    disk_check,
+    model_check,
+    reader_check,
+)
+from xray_triage.post import make_transport, server_tls
+from xray_triage.reading.bundle import BundleError
+from xray_triage.rooms import Rooms, open_rooms
+from xray_triage.shelf import chosen_folder
+from xray_triage.supervisor import Supervisor
+
+
+def serving_probes(rooms: Rooms, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+    """Checks of the running station: what the processes know already; none asks the network (the page
+    shows what the queue knows of the destinations) or runs the model."""
+
+    def the_model_in_use() -> str:
+        state = supervisor.state
+        if state.problem:
+            raise BundleError(state.problem)
+        return state.model["name"] if state.model else "…"
+
+    return [
+        partial(disk_check, rooms.spool.free_bytes),
+        partial(clock_check, clock),
+        partial(reader_check, lambda: supervisor.state.ready),
+        partial(model_check, the_model_in_use, BundleError),
+    ]
+
+
+def check_station(config: Config) -> list[Check]:
+    """The self-check: runs the model on its golden film and asks every destination for an echo."""
+    clock = SystemClock()
+    rooms = open_rooms(config, role="check", clock=clock)
+    probes: list[Probe] = [
+        partial(disk_check, rooms.spool.free_bytes),
+        partial(clock_check, clock),
+        partial(model_check, lambda: prove_bundle(config, chosen_folder(config)).identity.name, BundleError),
+        partial(_certificates_check, config),
+        *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
+    ]
+    if not config.destination:
+        probes.append(_nowhere_to_send)
+    return [probe() for probe in probes]
+
+
+def _ask(config: Config, index: int, clock: Clock) -> Check:
+    destination = config.destination[index]
+    try:
+        transport = make_transport(destination, config, clock=clock)
+    except ConfigError as error:
+        return _bad(f"destination:{destination.name}", str(error))
+    try:
+        return destination_check(destination.name, transport)
+    finally:
+        transport.close()
+
+
+def _certificates_check(config: Config) -> Check:
+    try:
+        if config.listener.tls:
+            server_tls(config.listener.tls)
+        if config.web.tls:
+            server_tls(config.web.tls)
+    except ConfigError as error:
+        return _bad("certificates", str(error))
+    return Check(name="certificates", state=CheckState.OK, vi="Chứng thư đọc được.", en="Certificates can be read.")
+
+
+def _nowhere_to_send() -> Check:
+    return Check(
+        name="destination",
+        state=CheckState.WARNING,
+        vi="Chưa khai báo PACS nào; phim chỉ được lưu tại trạm. Hãy thêm [[destination]] vào station.toml.",
+        en="No PACS is named; films stay here. Add a [[destination]] to station.toml.",
+    )
+
+
+def _bad(name: str, problem: str) -> Check:
+    return Check(name=name, state=CheckState.BAD, vi=f"Cần sửa: {problem}", en=f"To be mended: {problem}")
