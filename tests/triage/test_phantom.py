@@ -67,6 +67,12 @@ def test_boxes_grow_with_the_film() -> None:
     assert large.width == pytest.approx(2 * small.width, abs=4)
 
 
+def test_another_seed_for_the_same_picture_gives_another_patient_and_study(a_healthy_film: Phantom) -> None:
+    one, other = dataset(a_healthy_film, seed=1), dataset(a_healthy_film, seed=2)
+    assert one.PatientID != other.PatientID
+    assert one.StudyInstanceUID != other.StudyInstanceUID
+
+
 def test_several_findings_lie_in_one_film() -> None:
     film = render(seed=2, findings=["nodule", "pleural_effusion", "nodule"], rows=PX, columns=PX)
     assert [lesion.name for lesion in film.lesions] == ["nodule", "pleural_effusion"]

@@ -54,12 +54,13 @@ def dataset(
     modality: str = "DX",
     study_instance_uid: str = "",
     sop_instance_uid: str = "",
+    seed: int | None = None,
     at: datetime = EXPOSED_AT,
 ) -> Dataset:
     """The phantom as a DX (PS3.3 A.26) or CR (A.2) object with file meta information, explicit little endian.
 
-    Without UIDs they are derived from patient, time and pixels: the same film has the same UIDs. Without a patient one
-    of ``PATIENTS`` of the body's sex is chosen by the pixels.
+    ``seed`` (else the phantom's own) chooses one of ``PATIENTS`` of the body's sex and, together with time and pixels,
+    the UIDs that are not given: the same film has the same UIDs.
     """
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise ValueError(f"photometric is {photometric}: use MONOCHROME1 or MONOCHROME2")
@@ -67,8 +68,9 @@ def dataset(
     stored = np.round(phantom.image * full).astype("<u2")
     pixels = (full - stored if photometric == "MONOCHROME1" else stored).astype("<u2").tobytes()
     digest = hashlib.sha256(pixels).hexdigest()
-    patient = patient or _patient_for(phantom, digest)
-    entropy = [digest, patient.patient_id, at.isoformat(), modality]
+    seed = phantom.seed if seed is None else seed
+    patient = patient or _patient_for(phantom, seed)
+    entropy = [digest, str(seed), patient.patient_id, at.isoformat(), modality]
     film = Dataset()
     _identify(film, patient, at, digest)
     film.SOPClassUID = DigitalXRayImageStorageForPresentation if modality == "DX" else ComputedRadiographyImageStorage
@@ -77,7 +79,7 @@ def dataset(
     film.SeriesInstanceUID = _uid(film.SOPInstanceUID, "series")
     film.Modality = modality
     _picture(film, phantom.image.shape, photometric, bits)
-    _describe(film, phantom, dx=modality == "DX", chest=phantom.body is not None)
+    _describe(film, phantom, dx=modality == "DX")
     film.PixelData = pixels
     film.file_meta = FileMetaDataset()
     film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID
@@ -99,10 +101,10 @@ def _uid(*entropy: str) -> UID:
     return UID(f"2.25.{int.from_bytes(hashlib.sha256('|'.join(entropy).encode()).digest()[:16], 'big')}")
 
 
-def _patient_for(phantom: Phantom, digest: str) -> PhantomPatient:
+def _patient_for(phantom: Phantom, seed: int) -> PhantomPatient:
     sex = None if phantom.body is None else ("F" if phantom.body.female else "M")
     suitable = [patient for patient in PATIENTS if sex in (None, patient.sex)]
-    return suitable[int(digest[:8], 16) % len(suitable)]
+    return suitable[seed % len(suitable)]
 
 
 def _identify(film: Dataset, patient: PhantomPatient, at: datetime, digest: str) -> None:
@@ -124,9 +126,9 @@ def _identify(film: Dataset, patient: PhantomPatient, at: datetime, digest: str)
     film.DeviceSerialNumber, film.SoftwareVersions = "0", "1"
 
 
-def _describe(film: Dataset, phantom: Phantom, *, dx: bool, chest: bool) -> None:
+def _describe(film: Dataset, phantom: Phantom, *, dx: bool) -> None:
     """Body part, projection, geometry; for DX also what PS3.3 C.8.11 asks of the detector and the anatomy."""
-    film.BodyPartExamined = "CHEST" if chest else ("HAND" if phantom.image.std() > 0.02 else "")
+    film.BodyPartExamined = phantom.part
     film.ViewPosition = "PA"
     film.PatientOrientation = ["L", "F"]
     film.ImagerPixelSpacing = [round(phantom.pixel_spacing_mm, 6)] * 2
@@ -143,7 +145,7 @@ def _describe(film: Dataset, phantom: Phantom, *, dx: bool, chest: bool) -> None
     film.PositionerType = "NONE"
     film.AcquisitionDeviceProcessingDescription = ""
     film.AcquisitionContextSequence = Sequence()
-    region = ("51185008", "Chest") if chest else ("85562004", "Hand")
+    region = ("85562004", "Hand") if phantom.part == "HAND" else ("51185008", "Chest")
     film.AnatomicRegionSequence = Sequence([_code(*region)])
     view = _code("399348003", "postero-anterior")
     view.ViewModifierCodeSequence = Sequence()

@@ -5,7 +5,7 @@ import numpy as np
 from xray_triage.phantom.paint import Canvas, add_tubes, blur, noise, resize
 from xray_triage.phantom.render import Phantom
 
-NON_CHESTS = ("blank", "test_pattern", "hand")
+NON_CHESTS = ("blank", "test_pattern", "limb")
 _WORKING_PX = 700
 
 # Finger, then wrist bones in hand units (0..1 of the film): knots of x, y, radius.
@@ -19,15 +19,17 @@ _RAYS = (
 
 
 def non_chest(kind: str, *, seed: int = 0, rows: int = 1024, columns: int = 1024) -> Phantom:
-    """``blank`` (noise only), ``test_pattern`` (bars and steps) or ``hand``. Raises ValueError for another kind."""
+    """``blank`` (noise only), ``test_pattern`` (bars and steps) or ``limb`` (a hand). Raises ValueError for another kind."""
     rng = np.random.default_rng([seed, 9])
-    makers = {"blank": _blank, "test_pattern": _test_pattern, "hand": _hand}
+    makers = {"blank": (_blank, ""), "test_pattern": (_test_pattern, ""), "limb": (_limb, "HAND")}
     if kind not in makers:
         raise ValueError(f"no phantom is called {kind}; there are {', '.join(NON_CHESTS)}")
-    image = resize(makers[kind](rng), rows, columns)
+    image = resize(makers[kind][0](rng), rows, columns)
     image += 0.005 * rng.standard_normal((rows, columns), dtype=np.float32)
     spacing_mm = 240 / min(rows, columns)
-    return Phantom(image=np.clip(image, 0, 1), lesions=(), body=None, pixel_spacing_mm=spacing_mm)
+    return Phantom(
+        image=np.clip(image, 0, 1), lesions=(), body=None, part=makers[kind][1], pixel_spacing_mm=spacing_mm, seed=seed
+    )
 
 
 def _blank(rng: np.random.Generator) -> Canvas:
@@ -42,7 +44,7 @@ def _test_pattern(_: np.random.Generator) -> Canvas:
     return np.asarray(np.maximum(np.where(row < 0.3, steps, np.where(row > 0.75, bars, 0.35)), rings), dtype=np.float32)
 
 
-def _hand(rng: np.random.Generator) -> Canvas:
+def _limb(rng: np.random.Generator) -> Canvas:
     shape = (_WORKING_PX, _WORKING_PX)
     flesh, bone = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
     shift = rng.normal(0, 0.008, 2)

@@ -28,13 +28,15 @@ WORKING_PX = 900
 class Phantom:
     """A synthetic film: ``image`` is float32 (rows, columns), 0..1, dense bright; boxes are in its pixels.
 
-    ``body`` is None for what is no chest.
+    ``body`` is None for what is no chest; ``part`` is the BodyPartExamined, empty when there is none.
     """
 
     image: Canvas
     lesions: tuple[Lesion, ...]
     body: Body | None
+    part: str = "CHEST"
     pixel_spacing_mm: float
+    seed: int
 
 
 def render(*, seed: int = 0, findings: Sequence[str] = (), rows: int = 1024, columns: int = 1024) -> Phantom:
@@ -57,7 +59,13 @@ def render(*, seed: int = 0, findings: Sequence[str] = (), rows: int = 1024, col
     rng = np.random.default_rng([seed, 3])
     picture = develop(expose(attenuation(paths, body.lung_density), frame), frame)
     image = enlarge(collimate(picture, rng), rows, columns, rng)
-    return Phantom(image=image, lesions=tuple(lesions), body=body, pixel_spacing_mm=FIELD_CM * 10 / min(rows, columns))
+    return Phantom(
+        image=image,
+        lesions=tuple(lesions),
+        body=body,
+        pixel_spacing_mm=FIELD_CM * 10 / min(rows, columns),
+        seed=seed,
+    )
 
 
 def _anatomy(body: Body, frame: Frame, rng: np.random.Generator) -> tuple[Paths, Canvas, Canvas]:
