@@ -87,8 +87,8 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
     with ExitStack() as stack:
         try:
             target = stack.enter_context(tempfile.TemporaryFile())
-            source = stack.enter_context(parcel.open())
-            problem = _run_child(source, target, transfer_syntax_uid)
+            with parcel.open() as source:
+                problem = _run_child(source.read(), target, transfer_syntax_uid)
         except (OSError, subprocess.SubprocessError) as error:
             problem = str(error)
         if problem:
@@ -96,19 +96,18 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
             log.warning("not rewritten", sop_instance_uid=uid, transfer_syntax_uid=transfer_syntax_uid, error=problem)
             return None
         stack.pop_all()
-    source.close()
     target.seek(0)
     return target
 
 
-def _run_child(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> str:
+def _run_child(source: bytes, target: BinaryIO, transfer_syntax_uid: str) -> str:
     """Why it failed; empty when ``target`` is complete. Raises OSError, SubprocessError."""
     command = [sys.executable, "-m", "dicom_router.transcode", transfer_syntax_uid, "--memory-mb", str(MEMORY_MB)]
     # Each BLAS thread would claim address space under the cap, and we use none of them.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(  # noqa: S603 - our own module under our own interpreter
         command,
-        stdin=source,
+        input=source,
         stdout=target,
         stderr=subprocess.PIPE,
         timeout=LONGEST_SECONDS,

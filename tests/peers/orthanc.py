@@ -67,7 +67,7 @@ class OrthancPeer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()
 
     @property
     def url(self) -> str:
@@ -103,6 +103,13 @@ class OrthancPeer:
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=10)
+
+    def kill(self) -> None:
+        """As a power cut does; at once, where ``stop`` takes Orthanc seconds. ``restart`` works after either."""
+        process, self._process = self._process, None
+        if process is not None:
             process.kill()
             process.wait(timeout=10)
 
