@@ -57,6 +57,11 @@ class Listener:
             raise RuntimeError("the listener has not been started")
         return int(self._server.getsockname()[1])
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are being served now."""
+        return len(self._connections)
+
     def start(self) -> None:
         """Listen. Raises OSError when the address cannot be had."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET

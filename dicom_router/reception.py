@@ -108,7 +108,12 @@ class Reception:
                 instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host
             )
         except SQLAlchemyError as error:
-            log.error("film_not_recorded", key=spooled.key, calling_ae_title=calling_ae_title, error=str(error))
+            log.error(
+                "film_not_recorded",
+                key=spooled.key,
+                calling_ae_title=calling_ae_title,
+                error=str(error).splitlines()[0],
+            )
             return self._after_failed_commit(instance, spooled)
         log.info(
             "film_received",
