@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from xray_triage.reading.findings import ABNORMAL, KINDS, ModelIdentity
+from xray_triage.reading.findings import ABNORMAL, KINDS, REASONS, ModelIdentity
 from xray_triage.reading.pixels import InputSpec
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
+GOLDEN_FILE = "golden.png"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -71,11 +72,18 @@ class Gate(_Strict):
     classes: tuple[str, ...]
     minimum_frontal: Fraction
 
+    @model_validator(mode="after")
+    def _has_known_classes(self) -> Self:
+        unknown = [name for name in self.classes if name != "frontal" and name not in REASONS]
+        if unknown or "frontal" not in self.classes or len(set(self.classes)) < max(2, len(self.classes)):
+            raise ValueError("classes must be frontal and, once each, codes of reasons not to read a film")
+        return self
+
 
 class Golden(_Strict):
     """A film of the bundle's own (8-bit gray PNG) and the calibrated probability of every label on it."""
 
-    file: str = "golden.png"
+    file: str = GOLDEN_FILE
     sha256: Sha256
     probabilities: Mapping[str, Fraction]
     tolerance: Annotated[float, Field(gt=0, le=0.05)] = 0.01

@@ -50,7 +50,7 @@ KINDS: Mapping[str, FindingKind] = dict(
         _kind("emphysema", "87433001", "SCT", "Pulmonary emphysema", "khí phế thũng", "emphysema"),
         _kind(
             "pleural_thickening",
-            "pleural_thickening",
+            "pleural_thick",
             "99XRT",
             "Pleural thickening",
             "dày màng phổi",
@@ -187,12 +187,14 @@ class Findings:
     ``findings`` holds the labels shown to the doctor, most probable relative to its threshold first; ``scores`` the
     general numbers (``abnormal`` 0..1, ``cardiothoracic_ratio`` or None, and labels the bundle withholds).
     ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
+    A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding.
     """
 
     findings: tuple[Finding, ...]
     scores: Mapping[str, float | None]
     model: ModelIdentity
     heat_map: NDArray[np.float32] | None = field(default=None, compare=False)
+    abnormal_threshold: float | None = None
 
     @property
     def positive(self) -> tuple[Finding, ...]:

@@ -1,0 +1,124 @@
+"""A tiny real bundle for tests: a genuine ONNX graph, manifest and golden film, written in milliseconds."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, sha256_of
+from xray_triage.reading.pixels import InputSpec, prepare
+
+CELLS = 8  # the activation maps are CELLS x CELLS
+LOGITS = {"pneumothorax": -3.0, "pleural_effusion": -3.0, "cardiomegaly": 3.0, "abnormal": 2.0}
+SPEC = InputSpec(size=64, mean=0.0, std=1.0)
+
+
+def make_bundle(
+    folder: Path,
+    *,
+    logits: Mapping[str, float] = LOGITS,
+    gate: Mapping[str, float] | None = None,
+    withheld: Sequence[str] = (),
+    threshold: float = 0.5,
+    activation_maps: bool = True,
+    **changes: Any,
+) -> Path:
+    """Write a bundle into ``folder`` and give it back.
+
+    Every label's activation map is the film itself in 8 x 8 cells, so the heat is where the film is bright; its logit
+    is the given one plus a tenth of the film's mean brightness. ``gate`` maps classes to their fixed logits
+    (``{"frontal": -2, "rotated": 2}`` refuses every film). ``changes`` overwrite manifest keys after all is right.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model, golden = folder / MODEL_FILE, folder / GOLDEN_FILE
+    onnx.save(_graph(logits, gate), model)
+    film = np.linspace(0, 255, 96 * 80).reshape(96, 80).round().astype(np.uint8)
+    Image.fromarray(film).save(golden)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    answer = session.run(["logits"], {"films": prepare(film.astype(np.float32) / 255, SPEC)})[0][0]
+    manifest = {
+        "format": 1,
+        "name": "test-bundle",
+        "version": "1.0.0",
+        "licence": "Apache-2.0",
+        "model_sha256": sha256_of(model),
+        "input": {"size": SPEC.size, "mean": SPEC.mean, "std": SPEC.std},
+        "outputs": {
+            "logits": "logits",
+            "activation_maps": "cams" if activation_maps else None,
+            "gate": "gate_logits" if gate else None,
+        },
+        "labels": [
+            {
+                "name": name,
+                "calibration": {"scale": 1.0, "offset": 0.0},
+                "threshold": threshold,
+                "sensitivity": 0.8,
+                "specificity": 0.9,
+                "auc": 0.9,
+                "auc_interval": [0.85, 0.94],
+                "withheld": "measured too weak" if name in withheld else None,
+            }
+            for name in logits
+        ],
+        "gate": {"classes": list(gate), "minimum_frontal": 0.5} if gate else None,
+        "golden": {
+            "file": GOLDEN_FILE,
+            "sha256": sha256_of(golden),
+            "probabilities": {
+                name: float(1 / (1 + np.exp(-value))) for name, value in zip(logits, answer, strict=True)
+            },
+            "tolerance": 0.01,
+        },
+        "training": {},
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | changes), encoding="utf-8")
+    (folder / "MODEL_CARD.md").write_text("# A bundle for tests\n", encoding="utf-8")
+    return folder
+
+
+def _graph(logits: Mapping[str, float], gate: Mapping[str, float] | None) -> onnx.ModelProto:
+    size, count, cell = SPEC.size, len(logits), [SPEC.size // CELLS] * 2
+    constants = {
+        "ones": np.ones((count, 1, 1, 1), np.float32),
+        "bias": np.array([list(logits.values())], np.float32),
+        "tenth": np.array(0.1, np.float32),
+        "axes": np.array([2, 3], np.int64),
+    }
+    nodes = [
+        helper.make_node("AveragePool", ["films"], ["cells"], kernel_shape=cell, strides=cell),
+        helper.make_node("Conv", ["cells", "ones"], ["cams"]),
+        helper.make_node("ReduceMean", ["cams", "axes"], ["means"], keepdims=0),
+        helper.make_node("Mul", ["means", "tenth"], ["little"]),
+        helper.make_node("Add", ["little", "bias"], ["logits"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, count]),
+        helper.make_tensor_value_info("cams", TensorProto.FLOAT, [1, count, CELLS, CELLS]),
+    ]
+    if gate:
+        constants["gate_bias"] = np.array([list(gate.values())], np.float32)
+        constants["nothing"] = np.array(0, np.float32)
+        constants["first"] = np.array([0], np.int64)
+        nodes += [
+            helper.make_node("Gather", ["logits", "first"], ["one"], axis=1),
+            helper.make_node("Mul", ["one", "nothing"], ["zero"]),
+            helper.make_node("Add", ["zero", "gate_bias"], ["gate_logits"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("gate_logits", TensorProto.FLOAT, [1, len(gate)]))
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("films", TensorProto.FLOAT, [1, 1, size, size])],
+        outputs,
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model

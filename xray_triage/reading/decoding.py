@@ -1,0 +1,154 @@
+"""The bytes of Pixel Data -> stored pixel values, whatever the compression. It must never know what they mean.
+
+Codecs meet bytes from outside: nothing is decoded before the codestream itself says the size that the header says.
+"""
+
+import re
+import struct
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from xray_triage.reading.eligibility import number
+
+Stored = NDArray[np.integer]  # (h, w), or (h, w, 3) of a colour page
+
+DECODERS = {
+    JPEGBaseline8Bit: "pillow",
+    JPEGLossless: "gdcm",
+    JPEGLosslessSV1: "gdcm",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000: "pylibjpeg",
+    JPEG2000Lossless: "pylibjpeg",
+    HTJ2K: "pylibjpeg",
+    HTJ2KLossless: "pylibjpeg",
+    HTJ2KLosslessRPCL: "pylibjpeg",
+    RLELossless: "pydicom",
+}
+WAVELET = frozenset({JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+# What the codecs and pydicom were seen to raise on damaged streams; MemoryError is what a bomb ends in.
+CODEC_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError, struct.error,
+)  # fmt: skip
+
+
+class DamagedPixels(Exception):  # noqa: N818 - named like NotReadable's reason
+    """The pixel data is not what the header says."""
+
+
+class Undecodable(Exception):  # noqa: N818 - named like NotReadable's reason
+    """No decoder for this transfer syntax."""
+
+
+def decode(dataset: Dataset) -> Stored:
+    """Stored values (rows, columns[, samples]). An uncompressed film comes as a view of its bytes, not as a copy.
+
+    Raises DamagedPixels or Undecodable.
+    """
+    syntax = _transfer_syntax(dataset)
+    try:
+        if not syntax.is_compressed:
+            return _native(dataset, big_endian=syntax == ExplicitVRBigEndian)
+        return _compressed(dataset, syntax)
+    except CODEC_ERRORS as error:
+        raise DamagedPixels(f"{type(error).__name__} in {syntax.name}: {error}"[:300]) from error
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    meta = getattr(dataset, "file_meta", None)
+    syntax = UID(str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)) if meta else ImplicitVRLittleEndian
+    if syntax.is_private or not syntax.is_transfer_syntax or syntax == DeflatedExplicitVRLittleEndian:
+        raise Undecodable(str(syntax))
+    return syntax
+
+
+def _native(dataset: Dataset, *, big_endian: bool) -> Stored:
+    rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
+    samples, allocated = number(dataset, "SamplesPerPixel", 1), number(dataset, "BitsAllocated")
+    if allocated not in (8, 16, 32) or samples not in (1, 3):
+        raise DamagedPixels(f"BitsAllocated {allocated}, SamplesPerPixel {samples}")
+    data = dataset.PixelData
+    count = rows * columns * samples
+    if len(data) < count * allocated // 8:
+        raise DamagedPixels(f"{len(data)} bytes of pixel data, {count * allocated // 8} needed")
+    if samples != 1:
+        return pixel_array(dataset)
+    kind = "i" if number(dataset, "PixelRepresentation") else "u"
+    values = np.frombuffer(data, f"{'>' if big_endian else '<'}{kind}{allocated // 8}", count).reshape(rows, columns)
+    return _without_unused_bits(values, dataset)
+
+
+def _without_unused_bits(values: Stored, dataset: Dataset) -> Stored:
+    """Overlays and rubbish may sit in the bits beside the stored ones (PS3.5 8.1.1)."""
+    allocated, stored = number(dataset, "BitsAllocated"), number(dataset, "BitsStored")
+    below = number(dataset, "HighBit", stored - 1) + 1 - stored
+    if stored == allocated or not 0 <= below <= allocated - stored:
+        return values
+    if values.dtype.kind == "u":
+        if below == 0 and values.max() < 1 << stored:
+            return values
+        return (values >> below) & ((1 << stored) - 1)
+    above = allocated - stored - below
+    return (values << above) >> (above + below)
+
+
+def _compressed(dataset: Dataset, syntax: UID) -> Stored:
+    if number(dataset, "SamplesPerPixel", 1) not in (1, 3):
+        raise DamagedPixels(f"SamplesPerPixel {number(dataset, 'SamplesPerPixel', 1)}")
+    expected = (number(dataset, "Rows"), number(dataset, "Columns"))
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    if syntax != RLELossless:
+        found = _codestream_size(frame, wavelet=syntax in WAVELET)
+        if found != expected:
+            raise DamagedPixels(f"the codestream holds {found} rows and columns, the header says {expected}")
+    if syntax == JPEGExtended12Bit:
+        values = imagecodecs.jpeg_decode(frame)  # no decoder of pydicom's takes 12 bits
+    elif syntax in DECODERS:
+        values = pixel_array(dataset, decoding_plugin=DECODERS[syntax])
+    else:
+        raise Undecodable(syntax.name)
+    if values.shape[:2] != expected:
+        raise DamagedPixels(f"decoded to {values.shape[:2]}, the header says {expected}")
+    return values
+
+
+def _codestream_size(frame: bytes, *, wavelet: bool) -> tuple[int, int]:
+    """Rows and columns that the codestream itself claims: SIZ of JPEG 2000, SOF of JPEG and JPEG-LS."""
+    if wavelet:
+        start = frame.find(b"\xff\x4f\xff\x51", 0, 4096)
+        if start < 0:
+            raise DamagedPixels("no JPEG 2000 codestream")
+        width, height, left, top = struct.unpack_from(">4I", frame, start + 8)
+        return height - top, width - left
+    position = 2
+    while match := re.compile(rb"\xff+([^\x00\xff])", re.DOTALL).search(frame, position):
+        marker, position = match[1][0], match.end()
+        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
+            height, width = struct.unpack_from(">HH", frame, position + 3)
+            return height, width
+        position += struct.unpack_from(">H", frame, position)[0]
+    raise DamagedPixels("no JPEG frame header")

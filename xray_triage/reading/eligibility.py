@@ -1,0 +1,171 @@
+"""May this film be read at all? Answers from the header alone, before a single pixel is decoded.
+
+It refuses only what the header says clearly; whatever is missing, odd or unknown goes on to the pixels.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from xray_triage.reading.findings import REASONS, NotReadable
+from xray_triage.reading.patient import age_years
+
+COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
+DIGITAL_X_RAY = "1.2.840.10008.5.1.4.1.1.1.1"
+DIGITAL_X_RAY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+FILM_CLASSES = frozenset({COMPUTED_RADIOGRAPHY, DIGITAL_X_RAY, DIGITAL_X_RAY_FOR_PROCESSING, SECONDARY_CAPTURE})
+
+FILM_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", ""})
+SMALLEST_SIDE = 64
+
+# Whole words, upper case, without accents: PS3.16 annex L, what machines write, and Vietnamese.
+CHEST = re.compile(
+    r"\b(?:\w*CHEST\w*|\w*THORAX|TORAX|LUNGS?|PULMON\w*|POUMONS?|RIB(?:S|CAGE)?|HEART|CXR|PECHO|(?:LONG)?NGUC|PHOI)\b"
+)
+ELSEWHERE = re.compile(
+    r"\b(?:ABDOMEN\w*|KUB|PELVIS\w*|HIPS?|\w*EXTREMITY\w*|EXTREMITIES|LEGS?|LOWLIMB|UPLIMB|LIMBS?|FEMUR|TIBIA|FIBULA|"
+    r"KNEES?|PATELLA|ANKLES?|FOOT|FEET|TOES?|HEEL|CALCANEUS|ARMS?|HUMERUS|FOREARM|ULNA|RADIUS|ELBOWS?|WRISTS?|HANDS?|"
+    r"FINGERS?|THUMB|SHOULDERS?|SCAPULA|CLAVICLE|SKULL|HEAD|SINUS\w*|ORBITS?|FACE|JAW\w*|MANDIBLE|MAXILLA|TMJ|"
+    r"TEETH|TOOTH|DENTAL|PANORAMI\w*|NECK|\w*SPINE|SACRUM|COCCYX|SIJOINT|BREAST|WHOLEBODY|"
+    r"BUNG|KHUNG CHAU|HANG|DUI|GOI|CHAN|TAY|VAI|RANG|XOANG|COT SONG|SO NAO)\b"
+)
+# In free text only what can mean nothing else: CHAN is a leg and half of "diagnosis", "arms up" is a chest film.
+TOLD_ELSEWHERE = re.compile(
+    r"\b(?:ABDOMEN|PELVIS|HIP|FEMUR|TIBIA|KNEE|ANKLE|FOOT|ELBOW|WRIST|FINGER|SKULL|JAW|MANDIBLE|TEETH|TOOTH|DENTAL|"
+    r"PANORAMI\w*|LUMBAR|[CL]SPINE|SACRUM|MAMMO\w*|KHUNG CHAU|COT SONG|SO NAO|KHOP GOI|KHOP HANG|BAN TAY|BAN CHAN)\b"
+)
+SIDE_VIEWS = frozenset({"LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "LAT", "RLAT", "LLAT"})
+SIDE_WORDS = re.compile(r"\b(?:LATERAL|LAT|OBLIQUE|NGHIENG|PROFIL|DECUBITUS)\b")
+FRONTAL_WORDS = re.compile(r"\b(?:PA|AP|POSTERO ?ANTERIOR|ANTERO ?POSTERIOR|FRONTAL|THANG)\b")
+PAGE_WORDS = re.compile(r"\b(?:REPORT|SCREEN ?SAVE|SCREEN ?SHOT|SCREEN ?CAPTURE|DOSE|RENDERED|CAD|COLLAGE|LOGO)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What the site reads. ``max_pixels`` is rows × columns: more is refused before anything is decoded."""
+
+    minimum_age_years: float = 15
+    max_pixels: int = 100_000_000
+
+
+def refusal(dataset: Dataset, policy: Admission) -> NotReadable | None:
+    """The first reason in the header against reading this film, in the order of the checks; None when there is none."""
+    return (
+        _no_film(dataset) or _elsewhere(dataset) or _from_the_side(dataset) or _no_original(dataset)
+        or _no_image(dataset, policy) or _too_young(dataset, policy)
+    )  # fmt: skip
+
+
+def _no_film(dataset: Dataset) -> NotReadable | None:
+    if words(dataset, "SOPClassUID", keep="0-9.") not in FILM_CLASSES:
+        return _not("not_a_film", f"SOP class {words(dataset, 'SOPClassUID', keep='0-9.')}")
+    modality = words(dataset, "Modality")
+    digitised = modality in ("OT", "SC") and words(dataset, "ConversionType") == "DF"
+    return None if modality in FILM_MODALITIES or digitised else _not("not_a_projection", f"Modality {modality}")
+
+
+def _elsewhere(dataset: Dataset) -> NotReadable | None:
+    species = words(dataset, "PatientSpeciesDescription")
+    if species and not re.search("HUMAN|HOMO", species):
+        return _not("not_a_chest", f"PatientSpeciesDescription {species}")
+    part = words(dataset, "BodyPartExamined")
+    if CHEST.search(part):
+        return None
+    if ELSEWHERE.search(part):
+        return _not("not_a_chest", f"BodyPartExamined {part}")
+    told = " ".join([*_meanings(dataset, "AnatomicRegionSequence"), _descriptions(dataset)])
+    other = TOLD_ELSEWHERE.search(told)
+    return _not("not_a_chest", f"described as {other[0]}") if other and not CHEST.search(told) else None
+
+
+def _from_the_side(dataset: Dataset) -> NotReadable | None:
+    view = words(dataset, "ViewPosition")
+    coded = " ".join(_meanings(dataset, "ViewCodeSequence"))
+    if view in SIDE_VIEWS or SIDE_WORDS.search(view) or SIDE_WORDS.search(coded):
+        return _not("not_frontal", f"view {view or coded}")
+    told = words(dataset, "SeriesDescription")
+    if not view and not coded and SIDE_WORDS.search(told) and not FRONTAL_WORDS.search(told):
+        return _not("not_frontal", "described as a lateral or oblique view")
+    return None
+
+
+def _no_original(dataset: Dataset) -> NotReadable | None:
+    """Derived alone is no reason: archives call a film derived once they compressed it, and every SC is secondary."""
+    image_type = words(dataset, "ImageType").split()
+    captured = words(dataset, "SOPClassUID", keep="0-9.") == SECONDARY_CAPTURE
+    derived = image_type[:1] == ["DERIVED"]
+    photometric = words(dataset, "PhotometricInterpretation")
+    if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):
+        return _not("not_an_original", f"PhotometricInterpretation {photometric}")
+    if PAGE_WORDS.search(" ".join(image_type[2:])):
+        return _not("not_an_original", f"ImageType {' '.join(image_type)}")
+    if words(dataset, "BurnedInAnnotation") == "YES" and (captured or derived):
+        return _not("not_an_original", "BurnedInAnnotation YES")
+    if derived and image_type[1:2] == ["SECONDARY"] and not captured:
+        return _not("not_an_original", f"ImageType {' '.join(image_type)}")
+    return None
+
+
+def _no_image(dataset: Dataset, policy: Admission) -> NotReadable | None:
+    if "PixelData" not in dataset:
+        return _not("no_pixels")
+    rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
+    if rows * columns > policy.max_pixels:
+        return _not("too_large", f"{rows} x {columns} pixels, at most {policy.max_pixels}")
+    if number(dataset, "NumberOfFrames", 1) > 1:
+        return _not("more_than_one_frame", f"{number(dataset, 'NumberOfFrames')} frames")
+    if min(rows, columns) < SMALLEST_SIDE:
+        return (
+            _not("too_small", f"{rows} x {columns} pixels") if rows and columns else _not("damaged_pixels", "no size")
+        )
+    stored, allocated = number(dataset, "BitsStored"), number(dataset, "BitsAllocated")
+    agree = 1 < stored <= allocated
+    return None if agree else _not("damaged_pixels", f"BitsStored {stored}, BitsAllocated {allocated}")
+
+
+def _too_young(dataset: Dataset, policy: Admission) -> NotReadable | None:
+    age = age_years(dataset)
+    return _not("child", f"{age} years") if age is not None and age < policy.minimum_age_years else None
+
+
+def words(dataset: Dataset, keyword: str, keep: str = "A-Z0-9") -> str:
+    """All values as upper-case words without accents; everything but ``keep`` (a regex class) parts words."""
+    try:
+        value = dataset.get(keyword)
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+    text = " ".join("" if one is None else str(one) for one in values).upper().replace("Đ", "D")
+    plain = "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    return " ".join(re.sub(f"[^{keep}]", " ", plain).split())
+
+
+def number(dataset: Dataset, keyword: str, missing: int = 0) -> int:
+    """An integer attribute; ``missing`` when it is absent or no number."""
+    try:
+        value = dataset.get(keyword)
+        return missing if value is None else int(value)
+    except (ValueError, TypeError, OverflowError):
+        return missing
+
+
+def _descriptions(dataset: Dataset) -> str:
+    return " ".join(words(dataset, keyword) for keyword in ("SeriesDescription", "ProtocolName", "StudyDescription"))
+
+
+def _meanings(dataset: Dataset, keyword: str) -> Iterator[str]:
+    try:
+        items = list(dataset.get(keyword) or ())
+    except (ValueError, TypeError):
+        return
+    for item in items:
+        if isinstance(item, Dataset):
+            yield words(item, "CodeMeaning")
+
+
+def _not(code: str, detail: str = "") -> NotReadable:
+    return NotReadable(reason=REASONS[code], detail=detail)

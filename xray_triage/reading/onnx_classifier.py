@@ -1,0 +1,228 @@
+"""Runs a bundle with ONNX Runtime: the only module that imports it. It must never know DICOM, queues or pages."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from PIL import Image as Picture
+
+from xray_triage.reading.bundle import Bundle, BundleError, Label
+from xray_triage.reading.classifier import ModelFailed
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    KINDS,
+    REASONS,
+    Finding,
+    Findings,
+    ModelIdentity,
+    NotReadable,
+)
+from xray_triage.reading.heat import box_of, over_film
+from xray_triage.reading.pixels import Image, as_image, prepare
+from xray_triage.reading.radiograph import Radiograph
+
+__all__ = ["ModelFailed", "OnnxClassifier", "verify"]
+
+MOST_THREADS = 4
+PREFERRED = ("CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider")
+RUNTIME_ERRORS = (
+    ort_errors.EPFail, ort_errors.EngineError, ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf, ort_errors.NoModel, ort_errors.NoSuchFile, ort_errors.NotFound,
+    ort_errors.NotImplemented, ort_errors.RuntimeException, MemoryError, RuntimeError, ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the graph said of one film: logits (L,), activation maps (L, h, w) or None, gate logits (G,) or None."""
+
+    logits: NDArray[np.float64]
+    activation_maps: Image | None
+    gate: NDArray[np.float64] | None
+
+
+class OnnxClassifier:
+    """A bundle at work.
+
+    ``thresholds`` are the site's, by label, over the bundle's. ``providers``: ``auto``, or ONNX Runtime's names, also
+    short (``cuda``). ``threads`` 0 takes one for every core, at most four. Raises BundleError.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        providers: Sequence[str] = ("auto",),
+        threads: int = 0,
+    ) -> None:
+        self._bundle = bundle
+        self._thresholds = _thresholds(bundle, thresholds or {})
+        self._session = _open(bundle, providers, threads)
+        self._input = self._session.get_inputs()[0].name
+        outputs = bundle.manifest.outputs
+        self._outputs = [name for name in (outputs.logits, outputs.activation_maps, outputs.gate) if name]
+        missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise BundleError(f"{bundle.model_path} has no output {min(missing)!r}, which the manifest names")
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._bundle.identity
+
+    def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+        answer = self._run(radiograph.image)
+        refused = self._gate(answer)
+        return refused if refused is not None else self._findings(answer, radiograph)
+
+    def probabilities(self, image: Image) -> dict[str, float]:
+        """The calibrated probability of every label, withheld ones too, whatever the gate says of the image."""
+        return self._calibrated(self._run(image))
+
+    def _run(self, image: Image) -> Answer:
+        manifest = self._bundle.manifest
+        try:
+            values = self._session.run(self._outputs, {self._input: prepare(image, manifest.input)})
+        except RUNTIME_ERRORS as error:
+            raise ModelFailed(f"ONNX Runtime failed: {error}") from error
+        named = dict(zip(self._outputs, values, strict=True))
+        gate, maps = manifest.outputs.gate, manifest.outputs.activation_maps
+        return Answer(
+            logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
+            activation_maps=as_image(_checked(named[maps], (len(manifest.labels), None, None))) if maps else None,
+            gate=_checked(named[gate], (len(manifest.gate.classes),)) if gate and manifest.gate else None,
+        )
+
+    def _calibrated(self, answer: Answer) -> dict[str, float]:
+        found = {}
+        for label, logit in zip(self._bundle.manifest.labels, answer.logits, strict=True):
+            margin = label.calibration.scale * float(logit) + label.calibration.offset
+            found[label.name] = float(1 / (1 + np.exp(-np.clip(margin, -60, 60))))
+        return found
+
+    def _gate(self, answer: Answer) -> NotReadable | None:
+        gate = self._bundle.manifest.gate
+        if gate is None or answer.gate is None:
+            return None
+        shares = np.exp(answer.gate - answer.gate.max())
+        said = dict(zip(gate.classes, (shares / shares.sum()).tolist(), strict=True))
+        if said["frontal"] >= gate.minimum_frontal:
+            return None
+        reason = max((name for name in gate.classes if name != "frontal"), key=said.__getitem__)
+        detail = ", ".join(f"{name} {share:.2f}" for name, share in said.items())
+        return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}")
+
+    def _findings(self, answer: Answer, radiograph: Radiograph) -> Findings:
+        probabilities = self._calibrated(answer)
+        findings: list[Finding] = []
+        heat: Image | None = None
+        for index, label in enumerate(self._bundle.manifest.labels):
+            if not _shown(label):
+                continue
+            probability, threshold = probabilities[label.name], self._thresholds[label.name]
+            box = None
+            if probability >= threshold and answer.activation_maps is not None:
+                place = over_film(answer.activation_maps[index], radiograph.image, self._bundle.manifest.input)
+                if place is not None:
+                    box = box_of(place, radiograph.rows, radiograph.columns)
+                    heat = place if heat is None else np.maximum(heat, place)
+            findings.append(Finding(kind=KINDS[label.name], probability=probability, threshold=threshold, box=box))
+        findings.sort(key=lambda finding: finding.probability / max(finding.threshold, 1e-6), reverse=True)
+        return Findings(
+            findings=tuple(findings),
+            scores=self._scores(probabilities),
+            model=self.identity,
+            heat_map=heat,
+            abnormal_threshold=self._thresholds.get(ABNORMAL),
+        )
+
+    def _scores(self, probabilities: Mapping[str, float]) -> dict[str, float | None]:
+        scores: dict[str, float | None] = {ABNORMAL: None, CARDIOTHORACIC_RATIO: None}
+        for label in self._bundle.manifest.labels:
+            if not _shown(label):
+                scores[label.name] = probabilities[label.name]
+        return scores
+
+
+def verify(bundle: Bundle, classifier: OnnxClassifier) -> None:
+    """Read the bundle's golden film and compare. Raises BundleError when an answer is off, ModelFailed when none comes.
+
+    A right hash does not show that this machine's runtime computes what the workshop's did.
+    """
+    try:
+        with Picture.open(bundle.golden_path, formats=("PNG",)) as picture:
+            image = as_image(np.asarray(picture.convert("L"), np.float32) / 255)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BundleError(f"{bundle.golden_path} is no readable picture: {error}") from error
+    golden, found = bundle.manifest.golden, classifier.probabilities(image)
+    off = {name: abs(found[name] - expected) for name, expected in golden.probabilities.items()}
+    worst = max(off, key=off.__getitem__)
+    if not off[worst] <= golden.tolerance:
+        raise BundleError(
+            f"{bundle.folder}: on the golden film {worst} is {found[worst]:.3f}, "
+            f"should be {golden.probabilities[worst]:.3f}"
+        )
+
+
+def _shown(label: Label) -> bool:
+    return label.name in KINDS and label.withheld is None
+
+
+def _thresholds(bundle: Bundle, wanted: Mapping[str, float]) -> dict[str, float]:
+    labels = bundle.manifest.labels
+    thresholds = {label.name: label.threshold for label in labels if label.withheld is None}
+    for name, value in wanted.items():
+        if all(label.name != name for label in labels):
+            known = ", ".join(label.name for label in labels)
+            raise BundleError(f"[model] thresholds: this bundle has no label {name!r}; it has {known}")
+        if not 0 < value < 1:
+            raise BundleError(f"[model] thresholds: {name} = {value} must lie between 0 and 1")
+    return thresholds | {name: value for name, value in wanted.items() if name in thresholds}
+
+
+def _open(bundle: Bundle, providers: Sequence[str], threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # The station's other process needs the cores between two layers more than we need the microseconds.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(bundle.model_path, options, providers=_providers(providers))
+    except RUNTIME_ERRORS as error:
+        raise BundleError(f"{bundle.model_path} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def _providers(wanted: Sequence[str]) -> list[str]:
+    available = onnxruntime.get_available_providers()
+    if "auto" in wanted:
+        return [name for name in PREFERRED if name in available]
+    chosen = []
+    for short in wanted:
+        match = [
+            name for name in available if short.lower() in (name.lower(), name.lower()[: -len("ExecutionProvider")])
+        ]
+        if not match:
+            raise BundleError(f"[model] providers: {short!r} is not there; this machine has {', '.join(available)}")
+        chosen += match
+    return chosen
+
+
+def _checked(value: object, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """One film's part of an output; ModelFailed when it is not finite or not of the promised shape."""
+    array = np.asarray(value, np.float64)
+    expected = (1, *shape)
+    fits = array.ndim == len(expected) and all(
+        want in (None, have) for want, have in zip(expected, array.shape, strict=True)
+    )
+    if not fits:
+        raise ModelFailed(f"the model answered an array of {array.shape}, expected {expected}")
+    if not np.isfinite(array).all():
+        raise ModelFailed("the model answered something that is no number")
+    first: NDArray[np.float64] = array[0]
+    return first
