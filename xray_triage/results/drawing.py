@@ -1,0 +1,67 @@
+"""Fonts, colours and text on pictures: what overlay.py and panel.py share. Must never know DICOM.
+
+DejaVu Sans lies beside this module because a station has no fonts, and Pillow's own has no Vietnamese letters.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from PIL import ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+BACKGROUND: Colour = (15, 18, 22)
+TEXT: Colour = (235, 238, 242)
+DIM: Colour = (142, 150, 160)
+LINE: Colour = (52, 58, 66)
+AMBER: Colour = (255, 193, 7)
+# Told apart on a grey film and by colour-blind eyes.
+FINDING_COLOURS: tuple[Colour, ...] = (
+    (255, 214, 10),
+    (64, 200, 255),
+    (255, 130, 200),
+    (130, 255, 120),
+    (255, 150, 60),
+    (190, 160, 255),
+)
+_FONTS = Path(__file__).parent / "fonts"
+
+
+@cache
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans of this size in pixels."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(_FONTS / name, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def wrapped(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
+    """The text in lines no wider than ``width``; a single word that is wider is cut."""
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if letters.getlength(longer) <= width:
+            line = longer
+            continue
+        if line:
+            yield line
+        line = fitted(word, letters, width)
+    if line:
+        yield line
+
+
+def fitted(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
+    """As much of the text as fits, with an ellipsis where something was cut."""
+    if letters.getlength(text) <= width:
+        return text
+    while text and letters.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def tag(canvas: ImageDraw.ImageDraw, place: tuple[float, float], text: str, colour: Colour) -> None:
+    """A label: dark letters on colour, its upper left corner at ``place``."""
+    letters = font(16, bold=True)
+    left, top = place
+    canvas.rectangle((left, top, left + letters.getlength(text) + 12, top + 24), fill=colour)
+    canvas.text((left + 6, top + 2), text, font=letters, fill=BACKGROUND)

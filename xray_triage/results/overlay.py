@@ -1,0 +1,99 @@
+"""Draws the picture: the film with heat map and outlines, and the panel of findings beside it.
+
+Must never know DICOM. No name of a patient is drawn: the viewer shows whose film it is.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from xray_triage.reading.findings import Finding, Reading
+from xray_triage.reading.radiograph import Radiograph
+from xray_triage.results.drawing import BACKGROUND, FINDING_COLOURS, Colour, font, tag
+from xray_triage.results.panel import PANEL_WIDTH, draw_panel, panel_height
+from xray_triage.results.wording import percent
+
+SMALLEST_SIDE, LARGEST_SIDE = 768, 1024  # of the film's longer side in the picture
+HEAT_FROM, HEAT_OPACITY = 0.3, 0.45
+LABEL_HEIGHT = 26
+_STEPS = np.arange(256) / 255
+_OPACITY = (np.clip((_STEPS - HEAT_FROM) / (1 - HEAT_FROM), 0, 1) * HEAT_OPACITY * 255).astype(np.uint8).tolist()
+_GREEN = (200 - 160 * _STEPS).astype(np.uint8).tolist()
+
+
+def draw(reading: Reading, radiograph: Radiograph, *, station_name: str, at: datetime) -> Image.Image:
+    """The picture as RGB, the film at its left at most 1024 pixels long. ``reading`` must have findings."""
+    assert reading.findings is not None
+    film = _film(radiograph)
+    if reading.findings.heat_map is not None:
+        _warm(film, reading.findings.heat_map)
+    colours = colours_of(reading.findings.positive)
+    scale = film.width / radiograph.columns, film.height / radiograph.rows
+    _draw_outlines(ImageDraw.Draw(film), reading.findings.positive, colours, scale, film.size)
+    height = max(film.height, panel_height(reading))
+    picture = Image.new("RGB", (film.width + PANEL_WIDTH, height), BACKGROUND)
+    picture.paste(film, (0, (height - film.height) // 2))
+    draw_panel(picture, film.width, reading, colours, station_name=station_name, at=at)
+    return picture
+
+
+def colours_of(findings: Sequence[Finding]) -> dict[str, Colour]:
+    """Finding name -> its colour, the same on film and panel."""
+    return {one.kind.name: FINDING_COLOURS[index % len(FINDING_COLOURS)] for index, one in enumerate(findings)}
+
+
+def _film(radiograph: Radiograph) -> Image.Image:
+    grey = Image.fromarray((np.clip(radiograph.image, 0, 1) * 255).astype(np.uint8))
+    longest = max(grey.size)
+    wanted = min(max(longest, SMALLEST_SIDE), LARGEST_SIDE)
+    if wanted != longest:
+        size = max(1, grey.width * wanted // longest), max(1, grey.height * wanted // longest)
+        grey = grey.resize(size, Image.Resampling.BICUBIC)
+    return grey.convert("RGB")
+
+
+def _warm(film: Image.Image, heat_map: NDArray[np.float32]) -> None:
+    """Lay the heat map (0..1, over the whole film) on it, amber to red, the film still to be seen beneath."""
+    heat = Image.fromarray((np.clip(np.nan_to_num(heat_map), 0, 1) * 255).astype(np.uint8))
+    heat = heat.resize(film.size, Image.Resampling.BICUBIC)
+    full, none = Image.new("L", film.size, 255), Image.new("L", film.size, 0)
+    film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), mask=heat.point(_OPACITY))
+
+
+def _draw_outlines(
+    canvas: ImageDraw.ImageDraw,
+    findings: Sequence[Finding],
+    colours: dict[str, Colour],
+    scale: tuple[float, float],
+    size: tuple[int, int],
+) -> None:
+    taken: list[tuple[float, float, float]] = []
+    for finding in findings:
+        box = finding.box
+        if box is None:
+            continue
+        left, top = box.x * scale[0], box.y * scale[1]
+        right, bottom = left + box.width * scale[0], top + box.height * scale[1]
+        canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=BACKGROUND, width=5)
+        canvas.rectangle((left, top, right, bottom), outline=colours[finding.kind.name], width=3)
+        text = f"{finding.kind.vi} {percent(finding.probability)}"
+        place = _free_place(text, (left, top), size, taken)
+        tag(canvas, place, text, colours[finding.kind.name])
+
+
+def _free_place(
+    text: str, corner: tuple[float, float], size: tuple[int, int], taken: list[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """Above the outline, inside the film, under the labels that lie there already."""
+    width = font(16, bold=True).getlength(text) + 12
+    left = max(0.0, min(corner[0], size[0] - width))
+    top = max(0.0, corner[1] - LABEL_HEIGHT)
+    for other_left, other_top, other_width in sorted(taken, key=lambda one: one[1]):
+        beside = left + width <= other_left or other_left + other_width <= left
+        if not beside and abs(top - other_top) < LABEL_HEIGHT:
+            top = other_top + LABEL_HEIGHT
+    taken.append((left, top, width))
+    return left, top

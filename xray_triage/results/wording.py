@@ -1,0 +1,52 @@
+"""The Vietnamese sentences that our objects share, so that report, picture and outlines say the same.
+
+Must never know DICOM.
+"""
+
+from collections.abc import Mapping
+
+from xray_triage.reading.findings import Finding, Priority, Reading
+
+DISCLAIMER = "AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"
+NOTHING_FOUND = "Không có dấu hiệu nào vượt ngưỡng."
+FLAGS: Mapping[str, str] = {
+    "inverted": "Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc.",
+}
+
+
+def percent(probability: float) -> str:
+    """A probability for people: never a certainty that no model has."""
+    if probability < 0.01:
+        return "<1%"
+    return ">99%" if probability > 0.99 else f"{100 * probability:.0f}%"
+
+
+def decimal(number: float) -> str:
+    """Two decimals, with the comma that is written in Vietnam."""
+    return f"{number:.2f}".replace(".", ",")
+
+
+def score(finding: Finding) -> str:
+    """``tràn khí màng phổi 93% (ngưỡng 50%)``."""
+    return f"{finding.kind.vi} {percent(finding.probability)} (ngưỡng {percent(finding.threshold)})"
+
+
+def flag_lines(reading: Reading) -> list[str]:
+    """One sentence per flag; a flag without a sentence of ours as it is."""
+    return [FLAGS.get(flag, flag) for flag in reading.flags]
+
+
+def summary(reading: Reading) -> list[str]:
+    """What a doctor must know, a line each: how soon, what or why not, flags, what this is."""
+    lines = [f"Ưu tiên: {reading.decision.priority.vi.upper()}"]
+    if reading.findings is not None:
+        positive = reading.findings.positive
+        lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
+    elif reading.not_readable is not None:
+        lines += [f"AI không đọc phim này: {reading.not_readable.reason.vi}"]
+    return [*lines, *flag_lines(reading), DISCLAIMER]
+
+
+def urgency(priority: str) -> str:
+    """The priority of a consultation request, ``urgent`` or ``routine``."""
+    return Priority.URGENT.vi.upper() if priority == "urgent" else "thường quy"
