@@ -1,0 +1,185 @@
+from pathlib import Path
+
+import highdicom
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as dictionary
+from pydicom.sr.coding import Code as PydicomCode
+
+from tests.peers.dcmtk import dciodvfy, dsrdump
+from tests.triage.results.making import (
+    MODEL,
+    STATION,
+    a_finding,
+    a_full_reading,
+    a_reading,
+    an_origin,
+    header,
+    not_read,
+    written,
+)
+from xray_triage.reading.findings import KINDS, REASONS, Box, Code, Priority, Reading
+from xray_triage.results import codes
+from xray_triage.results.report import make_report
+from xray_triage.results.wording import DISCLAIMER
+
+
+def report(reading: Reading, source: Dataset | None = None) -> Dataset:
+    return make_report(an_origin(source or header()), reading)
+
+
+def parsed(path: Path) -> highdicom.sr.MeasurementReport:
+    return highdicom.sr.srread(path).content
+
+
+def texts(dataset: Dataset) -> str:
+    return "\n".join(str(one.value) for one in dataset.iterall() if one.keyword == "TextValue")
+
+
+READINGS = {
+    "all labels": a_full_reading(),
+    "nothing found": a_reading(priority=Priority.NORMAL),
+    **{code: not_read(code) for code in REASONS},
+}
+
+
+@pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
+def test_the_report_is_valid_and_opens_in_dcmtk(tmp_path: Path, reading: Reading) -> None:
+    path = written(tmp_path / "sr.dcm", report(reading))
+    assert dciodvfy(path) == []
+    shown = dsrdump(path)
+    assert "Imaging Measurement Report" in shown
+    assert "Nguyễn^Văn^An" in shown
+
+
+def test_another_reader_of_tid_1500_finds_each_finding_with_its_numbers(tmp_path: Path) -> None:
+    found = parsed(written(tmp_path / "sr.dcm", report(a_full_reading())))
+    (located,) = found.get_planar_roi_measurement_groups()
+    assert located.finding_type == dictionary.SCT.PleuralEffusion
+    assert located.tracking_identifier == "tràn dịch màng phổi"
+    assert [site.value for site in located.finding_sites] == [PydicomCode("3120008", "SCT", "Pleura")]
+    assert [float(number.value) for number in located.get_measurements()] == [93.0, 50.0]
+    assert {number.unit for number in located.get_measurements()} == {dictionary.UCUM.Percent}
+    assert located.roi.value.tolist() == [[10, 200], [90, 200], [90, 260], [10, 260], [10, 200]]
+    others = found.get_image_measurement_groups()
+    assert len(others) == len(KINDS)  # all other labels, and the group of general scores
+    uids = {group.tracking_uid for group in [located, *others]}
+    assert len(uids) == len(KINDS) + 1
+
+
+def test_every_label_is_said_to_be_present_or_absent(tmp_path: Path) -> None:
+    found = parsed(written(tmp_path / "sr.dcm", report(a_full_reading())))
+    presence = PydicomCode("705057003", "SCT", "Presence")
+    groups = [*found.get_planar_roi_measurement_groups(), *found.get_image_measurement_groups()]
+    said = {
+        group.tracking_identifier: one.value.meaning
+        for group in groups
+        for one in group.get_qualitative_evaluations(presence)
+    }
+    assert said == {kind.vi: "Absent" for kind in KINDS.values()} | {
+        "tràn dịch màng phổi": "Present",
+        "bóng tim to": "Present",
+    }
+
+
+def test_it_says_that_a_device_wrote_it_in_vietnamese_and_nobody_checked_it() -> None:
+    dataset = report(a_full_reading())
+    assert (dataset.PreliminaryFlag, dataset.VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
+    assert dataset.SpecificCharacterSet == "ISO_IR 192"
+    by_name = {one.ConceptNameCodeSequence[0].CodeValue: one for one in dataset.ContentSequence}
+    assert by_name["121049"].ConceptCodeSequence[0].CodeValue == "vi"
+    assert by_name["121005"].ConceptCodeSequence[0].CodeMeaning == "Device"
+    assert by_name["121013"].TextValue == STATION
+    assert DISCLAIMER in texts(dataset)
+    assert f"sha256={MODEL.sha256}" in texts(dataset)
+
+
+@pytest.mark.parametrize(
+    ("priority", "value"),
+    [(Priority.URGENT, "RID49480"), (Priority.ABNORMAL, "RID49481"), (Priority.NORMAL, "normal")],
+)
+def test_the_priority_is_an_actionable_finding_category_or_none(priority: Priority, value: str) -> None:
+    evaluations = report(a_reading(priority=priority)).ContentSequence[-1].ContentSequence
+    assert evaluations[0].ConceptCodeSequence[0].CodeValue == value
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_a_film_that_was_not_read_says_why_in_code_and_in_vietnamese(code: str) -> None:
+    dataset = report(not_read(code))
+    evaluations = dataset.ContentSequence[-1].ContentSequence
+    assert evaluations[0].ConceptCodeSequence[0].CodeValue == "not_read"
+    assert evaluations[1].ConceptNameCodeSequence[0].CodeValue == "not_read_reason"
+    assert REASONS[code].vi in texts(dataset)
+    assert not [one for one in dataset.ContentSequence if one.get("ValueType") == "NUM"]
+    assert "bình thường" not in texts(dataset)
+
+
+def test_reasons_are_told_apart_by_their_codes() -> None:
+    own = [codes.reason_code(reason) for reason in REASONS.values()]
+    assert len({code.value for code in own if code.scheme == "99XRT"}) == sum(code.scheme == "99XRT" for code in own)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "x", "side"),
+    [
+        (["L", "F"], 10, "Right"),
+        (["L", "F"], 150, "Left"),
+        (["R", "F"], 10, "Left"),
+        (["L", "F"], 80, None),
+        ("", 10, None),
+    ],
+)
+def test_the_side_is_said_only_when_the_film_tells_it(orientation: object, x: int, side: str | None) -> None:
+    finding = a_finding(box=Box(x=x, y=20, width=40, height=40))
+    dataset = report(a_reading(finding), header(PatientOrientation=orientation))
+    meanings = [str(one.value) for one in dataset.iterall() if one.keyword == "CodeMeaning"]
+    assert [word for word in meanings if word in ("Left", "Right")] == ([side] if side else [])
+
+
+def test_reading_a_film_again_gives_the_same_report_but_another_model_another_one() -> None:
+    one, again = report(a_full_reading()), report(a_full_reading())
+    assert one == again
+    other = make_report(an_origin(header(), model=None), not_read())
+    assert other.SOPInstanceUID != one.SOPInstanceUID
+    assert other.StudyInstanceUID == one.StudyInstanceUID
+
+
+def test_a_film_not_read_and_read_later_by_the_same_model_has_two_reports() -> None:
+    assert report(not_read("model_failed")).SOPInstanceUID != report(a_full_reading()).SOPInstanceUID
+
+
+def test_result_times_are_on_the_clock_of_the_film() -> None:
+    dataset = report(a_full_reading(), header(TimezoneOffsetFromUTC="+0700"))
+    assert (dataset.ContentDate, dataset.ContentTime[:6]) == ("20250601", "082030")
+    assert dataset.TimezoneOffsetFromUTC == "+0700"
+    assert "TimezoneOffsetFromUTC" not in report(a_full_reading(), header(TimezoneOffsetFromUTC="ICT"))
+
+
+def all_codes() -> list[Code]:
+    own = [value for value in vars(codes).values() if isinstance(value, Code)]
+    tables = [*codes.SITES.values(), *codes.TRIAGE.values(), *codes.QUALITY_REASONS.values()]
+    return [*own, *tables, *(kind.code for kind in KINDS.values())]
+
+
+def test_every_code_of_the_dicom_dictionaries_has_their_meaning() -> None:
+    known = {
+        ("DCM", entry.value): entry.meaning
+        for entry in (getattr(dictionary.DCM, name) for name in dir(dictionary.DCM))
+        if hasattr(entry, "meaning")
+    }
+    for code in all_codes():
+        if code.scheme == "DCM":
+            assert known[code.scheme, code.value] == code.meaning
+
+
+def test_every_code_fits_its_attributes() -> None:
+    for code in [*all_codes(), *map(codes.reason_code, REASONS.values())]:
+        assert len(code.value) <= 16
+        assert len(code.meaning) <= 64
+
+
+def test_the_report_is_small_enough_for_a_weak_link(tmp_path: Path) -> None:
+    path = written(tmp_path / "sr.dcm", report(a_full_reading()))
+    assert path.stat().st_size < 40_000
+    assert pydicom.dcmread(path).SOPInstanceUID == report(a_full_reading()).SOPInstanceUID

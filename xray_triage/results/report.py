@@ -1,0 +1,172 @@
+"""The AI report: a Comprehensive SR of template TID 1500, with a group per finding or the reason why there is none.
+
+Must never know pixels. PS3.3 A.35.3, PS3.16 TID 1500.
+"""
+
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    Box,
+    Code,
+    Finding,
+    Findings,
+    ModelIdentity,
+    Reading,
+)
+from xray_triage.results import codes
+from xray_triage.results.content import (
+    CONTAINS,
+    HAS_CONCEPT_MOD,
+    HAS_OBS_CONTEXT,
+    SELECTED_FROM,
+    add_document,
+    code_item,
+    container_item,
+    device_items,
+    evidence,
+    language_item,
+    number_item,
+    object_item,
+    polyline_item,
+    text_item,
+    uid_item,
+)
+from xray_triage.results.items import add, reference
+from xray_triage.results.origin import Kind, Origin, begin
+from xray_triage.results.wording import summary
+
+REPORT = Kind(
+    what="sr",
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.33",
+    modality="SR",
+    series_number=9101,
+    description="AI: báo cáo",
+)
+
+
+def make_report(origin: Origin, reading: Reading) -> Dataset:
+    """The report of one film. One that says why the film was not read has other UIDs than one with findings."""
+    not_readable = reading.not_readable
+    dataset = begin(origin, REPORT, *([not_readable.reason.code] if not_readable else []))
+    add(
+        dataset,
+        CompletionFlag="COMPLETE",
+        VerificationFlag="UNVERIFIED",
+        PreliminaryFlag="PRELIMINARY",
+        PerformedProcedureCodeSequence=[],
+        CurrentRequestedProcedureEvidenceSequence=[_evidence(origin.source)],
+    )
+    procedure = codes.PLAIN_CHEST_XRAY if reading.findings is not None else codes.PLAIN_RADIOGRAPHY
+    film = _film(origin.source, CONTAINS)
+    children = [
+        language_item(),
+        *device_items(origin),
+        code_item(HAS_CONCEPT_MOD, codes.PROCEDURE_REPORTED, procedure),
+        container_item(codes.IMAGE_LIBRARY, [container_item(codes.IMAGE_LIBRARY_GROUP, [film])]),
+    ]
+    if reading.findings is not None:
+        children.append(container_item(codes.IMAGING_MEASUREMENTS, _groups(origin, reading.findings)))
+    children.append(container_item(codes.QUALITATIVE_EVALUATIONS, _evaluations(reading)))
+    add_document(dataset, title=codes.IMAGING_MEASUREMENT_REPORT, template="1500", children=children)
+    return dataset
+
+
+def _evidence(source: Dataset) -> Dataset:
+    instance = reference(str(source.SOPClassUID), str(source.SOPInstanceUID))
+    return evidence(str(source.StudyInstanceUID), [(str(source.SeriesInstanceUID), [instance])])
+
+
+def _film(source: Dataset, relationship: str, name: Code | None = None) -> Dataset:
+    return object_item(relationship, str(source.SOPClassUID), str(source.SOPInstanceUID), name=name)
+
+
+def _evaluations(reading: Reading) -> list[Dataset]:
+    """How soon, why not, and the same in a few Vietnamese lines for viewers that show nothing but text."""
+    items = [code_item(CONTAINS, codes.TRIAGE_CATEGORY, codes.TRIAGE[reading.decision.priority])]
+    if reading.not_readable is not None:
+        items.append(code_item(CONTAINS, codes.NOT_READ_REASON, codes.reason_code(reading.not_readable.reason)))
+    return [*items, text_item(CONTAINS, codes.SUMMARY, "\r\n".join(summary(reading)))]
+
+
+def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
+    groups = [_finding_group(origin, finding, findings.model) for finding in findings.findings]
+    scores = _scores(findings)
+    if scores:
+        groups.append(_group(origin, "điểm chung", "scores", [*_algorithm(findings.model), *scores]))
+    return groups
+
+
+def _group(origin: Origin, label: str, name: str, children: Sequence[Dataset]) -> Dataset:
+    """A measurement group with its own tracking UID: TID 1501."""
+    tracking = [
+        text_item(HAS_OBS_CONTEXT, codes.TRACKING_IDENTIFIER, label),
+        uid_item(HAS_OBS_CONTEXT, codes.TRACKING_UID, origin.uid("tracking", name)),
+    ]
+    return container_item(codes.MEASUREMENT_GROUP, [*tracking, *children])
+
+
+def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity) -> Dataset:
+    """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it."""
+    kind = finding.kind
+    children = [
+        code_item(CONTAINS, codes.FINDING, kind.code),
+        number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT),
+        number_item(codes.THRESHOLD, f"{100 * finding.threshold:.2f}", codes.PERCENT),
+        code_item(CONTAINS, codes.PRESENCE, codes.PRESENT if finding.positive else codes.ABSENT),
+    ]
+    if finding.positive:
+        children += [*_algorithm(model), *_place(origin.source, finding)]
+    return _group(origin, kind.vi, kind.name, children)
+
+
+def _place(source: Dataset, finding: Finding) -> list[Dataset]:
+    """The anatomic site, and the outline on the film or at least the film."""
+    site, box = codes.site_of(finding.kind.name), finding.box
+    if box is None:
+        return [code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site), _film(source, CONTAINS, codes.SOURCE)]
+    film = _film(source, SELECTED_FROM, codes.SOURCE)
+    return [
+        code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site, _side(source, box)),
+        polyline_item(codes.IMAGE_REGION, outline(box), film),
+    ]
+
+
+def outline(box: Box) -> list[tuple[float, float]]:
+    """The closed outline of a box, (column, row) from the upper left corner of the film."""
+    left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
+    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+
+
+def _side(source: Dataset, box: Box) -> list[Dataset]:
+    """Which lung, when the film says how the patient stands in it and the box keeps to one half of it."""
+    rows_run_to = str(source.get("PatientOrientation", "") or " ").strip("[]' ")[:1]
+    columns = int(source.get("Columns") or 0)
+    if not columns or rows_run_to not in ("L", "R") or box.x < columns / 2 < box.x + box.width:
+        return []
+    in_left_half_of_film = box.x + box.width <= columns / 2
+    left = in_left_half_of_film == (rows_run_to == "R")
+    return [code_item(HAS_CONCEPT_MOD, codes.LATERALITY, codes.LEFT if left else codes.RIGHT)]
+
+
+def _scores(findings: Findings) -> list[Dataset]:
+    abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
+    items = []
+    if abnormal is not None:
+        items.append(number_item(codes.PROBABILITY_OF_ABNORMALITY, f"{100 * abnormal:.2f}", codes.PERCENT))
+    if ratio is not None:
+        items.append(number_item(codes.CARDIOTHORACIC_RATIO, f"{ratio:.3f}", codes.RATIO))
+    return items
+
+
+def _algorithm(model: ModelIdentity) -> list[Dataset]:
+    """Who measured: TID 4019."""
+    return [
+        text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_NAME, model.name),
+        text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_VERSION, model.version),
+        text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_PARAMETERS, f"sha256={model.sha256}"),
+        code_item(HAS_CONCEPT_MOD, codes.ALGORITHM_FAMILY, codes.ARTIFICIAL_INTELLIGENCE),
+    ]
