@@ -1,0 +1,204 @@
+"""The outlines: a Grayscale Softcopy Presentation State over the original film, for viewers that apply one.
+
+A viewer that applies it ignores the film's own window and MONOCHROME1 or 2 (PS3.4 N.2.4), so both are restated here.
+Must never know pixels. PS3.3 A.33.1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from xray_triage.reading.findings import Finding, Reading
+from xray_triage.results.copying import formed
+from xray_triage.results.items import add, item, reference
+from xray_triage.results.origin import Kind, Origin, begin
+from xray_triage.results.report import outline
+from xray_triage.results.wording import percent, summary
+
+PRESENTATION = Kind(
+    what="gsps",
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.11.1",
+    modality="PR",
+    series_number=9103,
+    description="AI: đường viền",
+)
+LAYER = "AI"
+YELLOW_CIELAB = [63613, 27329, 57100]  # PS3.3 C.10.7.1.1: L* 0..100, a* and b* -128..127, each over 0..65535
+LABEL_HEIGHT = 0.03  # of the film's height
+
+
+def make_presentation(origin: Origin, reading: Reading) -> Dataset:
+    """Outlines and labels of the located findings, and the summary in a corner. ``is_possible`` must hold."""
+    source = origin.source
+    dataset = begin(origin, PRESENTATION)
+    film = reference(str(source.SOPClassUID), str(source.SOPInstanceUID))
+    add(
+        dataset,
+        Laterality="",
+        ContentLabel="AI",
+        ContentDescription="AI: đường viền",
+        ContentCreatorName="xray-triage",
+        PresentationCreationDate=dataset.ContentDate,
+        PresentationCreationTime=dataset.ContentTime,
+        ReferencedSeriesSequence=[
+            item(ReferencedImageSequence=[film], SeriesInstanceUID=str(source.SeriesInstanceUID))
+        ],
+        DisplayedAreaSelectionSequence=[_displayed_area(source)],
+        GraphicAnnotationSequence=[_annotation(source, reading, film)],
+        GraphicLayerSequence=[
+            item(GraphicLayer=LAYER, GraphicLayerOrder="1", GraphicLayerRecommendedDisplayCIELabValue=YELLOW_CIELAB)
+        ],
+        SoftcopyVOILUTSequence=[_window(source)],
+        PresentationLUTShape=_shape(source, inverted="inverted" in reading.flags),
+    )
+    _add_modality_lut(dataset, source)
+    del dataset.ContentDate, dataset.ContentTime
+    return dataset
+
+
+def is_possible(source: Dataset) -> bool:
+    """Whether a grayscale presentation state may refer to this film at all."""
+    return str(source.get("PhotometricInterpretation", "")).startswith("MONOCHROME") and bool(
+        source.get("Rows") and source.get("Columns")
+    )
+
+
+def _displayed_area(source: Dataset) -> Dataset:
+    """The whole film, as large as it fits: PS3.3 C.10.4."""
+    area = item(
+        DisplayedAreaTopLeftHandCorner=[1, 1],
+        DisplayedAreaBottomRightHandCorner=[int(source.Columns), int(source.Rows)],
+        PresentationSizeMode="SCALE TO FIT",
+    )
+    spacing = formed(source, "PixelSpacing") or formed(source, "ImagerPixelSpacing")
+    if isinstance(spacing, list) and len(spacing) == 2 and min(map(float, spacing)) > 0:
+        add(area, PresentationPixelSpacing=spacing)
+    else:
+        add(area, PresentationPixelAspectRatio=["1", "1"])
+    return area
+
+
+def _annotation(source: Dataset, reading: Reading, film: Dataset) -> Dataset:
+    """PS3.3 C.10.5, in pixels of the original."""
+    rows, columns = int(source.Rows), int(source.Columns)
+    positive = reading.findings.positive if reading.findings else ()
+    located = [finding for finding in positive if finding.box is not None]
+    lines = summary(reading)
+    corner = (0.02 * columns, 0.02 * rows, 0.7 * columns, rows * (0.02 + LABEL_HEIGHT * len(lines)))
+    annotation = item(
+        ReferencedImageSequence=[reference(film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID)],
+        GraphicLayer=LAYER,
+        TextObjectSequence=[_text("\r\n".join(lines), *corner), *(_label(one, rows, columns) for one in located)],
+    )
+    if located:
+        add(annotation, GraphicObjectSequence=[_outline(one) for one in located])
+    return annotation
+
+
+def _outline(finding: Finding) -> Dataset:
+    assert finding.box is not None
+    points = outline(finding.box)
+    return item(
+        GraphicAnnotationUnits="PIXEL",
+        GraphicDimensions=2,
+        NumberOfGraphicPoints=len(points),
+        GraphicData=[float(value) for point in points for value in point],
+        GraphicType="POLYLINE",
+        GraphicFilled="N",
+    )
+
+
+def _label(finding: Finding, rows: int, columns: int) -> Dataset:
+    """The finding's name above its outline, or inside where there is no room above."""
+    box = finding.box
+    assert box is not None
+    height = LABEL_HEIGHT * rows
+    top = box.y - height if box.y >= height else float(box.y)
+    right = min(float(columns), box.x + max(box.width, 0.35 * columns))
+    return _text(f"{finding.kind.vi} {percent(finding.probability)}", float(box.x), top, right, top + height)
+
+
+def _text(text: str, left: float, top: float, right: float, bottom: float) -> Dataset:
+    return item(
+        BoundingBoxAnnotationUnits="PIXEL",
+        UnformattedTextValue=text,
+        BoundingBoxTopLeftHandCorner=[left, top],
+        BoundingBoxBottomRightHandCorner=[right, bottom],
+        BoundingBoxTextHorizontalJustification="LEFT",
+    )
+
+
+def _shape(source: Dataset, *, inverted: bool) -> str:
+    """A film flagged as inverted bears the wrong photometric interpretation: show it the right way round."""
+    negative = str(source.PhotometricInterpretation) == "MONOCHROME1"
+    return "INVERSE" if negative != inverted else "IDENTITY"
+
+
+def _window(source: Dataset) -> Dataset:
+    """The film's own VOI transformation, else the whole range that it can store: PS3.3 C.11.8."""
+    if source.get("VOILUTSequence"):
+        return item(VOILUTSequence=[_lut(source, source.VOILUTSequence[0])])
+    center, width = _first(source, "WindowCenter"), _first(source, "WindowWidth")
+    function = str(formed(source, "VOILUTFunction") or "LINEAR")
+    if center is not None and width is not None and float(width) >= 1:
+        window = item(WindowCenter=center, WindowWidth=width)
+        if function in ("SIGMOID", "LINEAR_EXACT"):
+            add(window, VOILUTFunction=function)
+        return window
+    low, high = _range(source)
+    return item(WindowCenter=f"{(low + high + 1) / 2:.6g}", WindowWidth=f"{high - low + 1:.6g}")
+
+
+def _range(source: Dataset) -> tuple[float, float]:
+    """The least and greatest value after the modality LUT."""
+    if source.get("ModalityLUTSequence"):
+        data = source.ModalityLUTSequence[0].LUTData
+        entries = np.frombuffer(data, "<u2", len(data) // 2) if isinstance(data, bytes) else np.asarray(data)
+        return float(entries.min()), float(entries.max())
+    bits = int(source.get("BitsStored") or 16)
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if _signed(source) else (0, 2**bits - 1)
+    slope, intercept = _rescale(source) or ("1", "0")
+    ends = sorted((low * float(slope) + float(intercept), high * float(slope) + float(intercept)))
+    return ends[0], ends[1]
+
+
+def _add_modality_lut(dataset: Dataset, source: Dataset) -> None:
+    """PS3.3 C.11.1. Without it a viewer would take stored values for values after rescaling."""
+    rescale = _rescale(source)
+    if source.get("ModalityLUTSequence"):
+        lut = _lut(source, source.ModalityLUTSequence[0])
+        add(lut, ModalityLUTType=formed(source.ModalityLUTSequence[0], "ModalityLUTType") or "US")
+        add(dataset, ModalityLUTSequence=[lut])
+    elif rescale:
+        slope, intercept = rescale
+        kind = formed(source, "RescaleType") or "US"
+        add(dataset, RescaleSlope=slope, RescaleIntercept=intercept, RescaleType=kind)
+
+
+def _rescale(source: Dataset) -> tuple[str, str] | None:
+    slope, intercept = _first(source, "RescaleSlope"), _first(source, "RescaleIntercept")
+    return (slope, intercept) if slope and intercept and float(slope) != 0 else None
+
+
+def _lut(source: Dataset, lut: Dataset) -> Dataset:
+    copied = Dataset()
+    signed = "SS" if _signed(source) else "US"
+    copied.add_new("LUTDescriptor", signed, list(lut.LUTDescriptor))
+    explanation = formed(lut, "LUTExplanation")
+    if explanation:
+        add(copied, LUTExplanation=explanation)
+    data: Any = lut.LUTData
+    vr = "OW" if isinstance(data, bytes) else "US"
+    copied.add_new("LUTData", vr, data)
+    return copied
+
+
+def _signed(source: Dataset) -> bool:
+    return int(source.get("PixelRepresentation") or 0) == 1
+
+
+def _first(source: Dataset, keyword: str) -> str | None:
+    value: str | Sequence[str] | None = formed(source, keyword)
+    return value if value is None or isinstance(value, str) else value[0]
