@@ -1,0 +1,95 @@
+"""The request for a consultation: a Key Object Selection "For Conference" with the doctor's question in it.
+
+Must never know the network: who sends it, and what comes back, is not its business. PS3.3 A.35.4, PS3.16 TID 2010.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Literal
+
+from pydicom.dataset import Dataset
+
+from dicom_router.instance import InstanceRef
+from xray_triage.results import codes
+from xray_triage.results.content import (
+    CONTAINS,
+    HAS_OBS_CONTEXT,
+    add_document,
+    code_item,
+    evidence,
+    language_item,
+    object_item,
+    person_item,
+    text_item,
+)
+from xray_triage.results.items import add, reference
+from xray_triage.results.origin import Kind, Origin, begin
+from xray_triage.results.wording import urgency
+
+REQUEST = Kind(
+    what="request",
+    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.59",
+    modality="KO",
+    series_number=9104,
+    description="Yêu cầu hội chẩn",
+)
+# Prefixes of storage classes that are no images: structured reports, presentation states, encapsulated documents.
+_NO_IMAGES = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.104.")
+
+
+def make_request_document(
+    origin: Origin,
+    references: Sequence[InstanceRef],
+    *,
+    question: str,
+    priority: Literal["urgent", "routine"],
+    requested_by: str,
+) -> Dataset:
+    """The request over all ``references``, which may be of several films. Raises ValueError when there are none.
+
+    The same question asked again at another time is another request, and has other UIDs.
+    """
+    if not references:
+        raise ValueError("a request must refer to at least one instance")
+    asked = origin.at.isoformat()
+    dataset = begin(origin, REQUEST, asked, priority, requested_by, question)
+    add(dataset, CurrentRequestedProcedureEvidenceSequence=_evidence(references))
+    children = [
+        language_item(),
+        code_item(HAS_OBS_CONTEXT, codes.OBSERVER_TYPE, codes.PERSON),
+        person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, _person_name(requested_by)),
+        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, _description(question, priority, requested_by)),
+        *(_reference_item(one) for one in references),
+    ]
+    add_document(dataset, title=codes.FOR_CONFERENCE, template="2010", children=children)
+    return dataset
+
+
+def _description(question: str, priority: str, requested_by: str) -> str:
+    lines = [f"Yêu cầu hội chẩn – ưu tiên: {urgency(priority)}", f"Người yêu cầu: {requested_by}", "", question]
+    return "\r\n".join(line for text in lines for line in text.splitlines() or [""])
+
+
+def _person_name(name: str) -> str:
+    """A free-text name as one component of a PN: PS3.5 6.2."""
+    return " ".join(name.translate(str.maketrans("^=\\", "   ")).split())[:64]
+
+
+def _reference_item(instance: InstanceRef) -> Dataset:
+    value_type = "COMPOSITE" if instance.sop_class_uid.startswith(_NO_IMAGES) else "IMAGE"
+    return object_item(CONTAINS, instance.sop_class_uid, instance.sop_instance_uid, value_type=value_type)
+
+
+def _evidence(references: Sequence[InstanceRef]) -> list[Dataset]:
+    def names(one: InstanceRef) -> tuple[str, str]:
+        return one.study_instance_uid, one.series_instance_uid
+
+    ordered = sorted(references, key=names)
+    return [
+        evidence(study, [(series, _references(ones)) for (_, series), ones in groupby(of_study, key=names)])
+        for study, of_study in groupby(ordered, key=lambda one: one.study_instance_uid)
+    ]
+
+
+def _references(instances: Iterable[InstanceRef]) -> list[Dataset]:
+    return [reference(one.sop_class_uid, one.sop_instance_uid) for one in instances]
