@@ -1,0 +1,63 @@
+"""The door of this room: a reading in, DICOM objects out, ready to be kept and sent.
+
+Making them again gives objects of the same UIDs. Must never know the spool, the database or the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydicom.dataset import Dataset
+
+from dicom_router.instance import InstanceRef
+from xray_triage.reading.findings import Reading
+from xray_triage.reading.radiograph import Radiograph
+from xray_triage.results.capture import make_capture
+from xray_triage.results.origin import Origin
+from xray_triage.results.presentation import is_possible, make_presentation
+from xray_triage.results.report import make_report
+from xray_triage.results.request import make_request_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultObject:
+    """One object of ours. ``what`` is sr, sc, gsps or request; ``dataset`` has its file meta information."""
+
+    what: str
+    dataset: Dataset
+
+
+def make_results(
+    source: Dataset, reading: Reading, radiograph: Radiograph | None, *, station_name: str, at: datetime
+) -> list[ResultObject]:
+    """The report, and for a film that was read the picture and the outlines.
+
+    ``source`` is the film's header with its text already repaired. A colour film (a digitised picture) gets no
+    outlines: DICOM allows a grayscale presentation state over grayscale images only.
+    """
+    origin = Origin(source=source, model=reading.model, station_name=station_name, at=at)
+    results = [ResultObject(what="sr", dataset=make_report(origin, reading))]
+    if reading.findings is None:
+        return results
+    if radiograph is not None:
+        results.append(ResultObject(what="sc", dataset=make_capture(origin, reading, radiograph)))
+    if is_possible(source):
+        results.append(ResultObject(what="gsps", dataset=make_presentation(origin, reading)))
+    return results
+
+
+def make_request(
+    source: Dataset,
+    references: Sequence[InstanceRef],
+    *,
+    question: str,
+    priority: Literal["urgent", "routine"],
+    requested_by: str,
+    at: datetime,
+    station_name: str,
+) -> ResultObject:
+    """A request for a consultation in the study of ``source``, over ``references``: films, reports, pictures."""
+    origin = Origin(source=source, model=None, station_name=station_name, at=at)
+    dataset = make_request_document(origin, references, question=question, priority=priority, requested_by=requested_by)
+    return ResultObject(what="request", dataset=dataset)
