@@ -59,11 +59,13 @@ class Casebook:
         before = self._locked_case(connection, arrival, patient_columns)
         self._write_image(connection, before.sequence, arrival, reading, picture_key)
         priority = self._priority(connection, before)
-        changes = {"priority": priority.value, "priority_rank": priority.rank, "read_at": self._clock.now()}
+        changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         if patient.id or patient.name:
             changes |= patient_columns
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
-        return RecordedCase(case_id=before.case_id, priority=priority, raised=priority.rank < before.priority_rank)
+        return RecordedCase(
+            case_id=before.case_id, priority=priority, raised=priority.rank < Priority(before.priority).rank
+        )
 
     def _locked_case(
         self, connection: sa.Connection, arrival: Arrival, patient_columns: Mapping[str, Any]
@@ -79,7 +81,7 @@ class Casebook:
             "received_at": arrival.received_at,
             "read_at": self._clock.now(),
             "priority": Priority.NORMAL.value,
-            "priority_rank": Priority.NORMAL.rank,
+            "urgency": rows.urgency(Priority.NORMAL),
             **patient_columns,
         }
         # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
@@ -104,8 +106,8 @@ class Casebook:
     @staticmethod
     def _priority(connection: sa.Connection, before: sa.Row[Any]) -> Priority:
         image = tables.image
-        lowest_rank = sa.select(sa.func.min(image.c.priority_rank)).where(image.c.case_sequence == before.sequence)
-        now = list(Priority)[connection.execute(lowest_rank).scalar_one()]
+        worst = sa.select(image.c.priority).where(image.c.case_sequence == before.sequence)
+        now = Priority(connection.execute(worst.order_by(image.c.urgency.desc()).limit(1)).scalar_one())
         was = Priority(before.priority)
         # An alarm once given stays, even if the film is read again; "not read" is no alarm and yields to a reading.
         return was if was in ALARMS and was.rank < now.rank else now
@@ -116,10 +118,10 @@ class Casebook:
         """The worklist. ``since``: received at or after. ``search``: in name, patient id or accession number."""
         case = tables.case
         # The sum keeps SQLite from walking the worklist from its start in search of the few cases since then.
-        rank = case.c.priority_rank if since is None else case.c.priority_rank + 0
-        page = sa.select(case.c.sequence).order_by(rank, case.c.sequence.desc()).limit(limit)
+        urgency = case.c.urgency if since is None else case.c.urgency + 0
+        page = sa.select(case.c.sequence).order_by(urgency.desc(), case.c.sequence.desc()).limit(limit)
         if priority is not None:
-            page = page.where(rank == Priority(priority).rank)
+            page = page.where(urgency == rows.urgency(Priority(priority)))
         if since is not None:
             page = page.where(case.c.received_at >= since)
         for word in rows.fold(search).split():
@@ -136,10 +138,10 @@ class Casebook:
     def counts(self) -> dict[Priority, int]:
         """How many cases there are of each priority."""
         case = tables.case
-        counted = sa.select(case.c.priority_rank, sa.func.count()).group_by(case.c.priority_rank)
+        counted = sa.select(case.c.urgency, sa.func.count()).group_by(case.c.urgency)
         with self._database.read() as connection:
-            found: dict[int, int] = dict(connection.execute(counted).tuples().all())
-        return {priority: found.get(priority.rank, 0) for priority in Priority}
+            found = {row[0]: row[1] for row in connection.execute(counted)}
+        return {priority: found.get(rows.urgency(priority), 0) for priority in Priority}
 
     def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
         """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""
@@ -164,7 +166,7 @@ class Casebook:
 
     def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:
         case = tables.case
-        ordered = sa.select(case).where(wanted).order_by(case.c.priority_rank, case.c.sequence.desc())
+        ordered = sa.select(case).where(wanted).order_by(case.c.urgency.desc(), case.c.sequence.desc())
         with self._database.read() as connection:
             found = connection.execute(ordered).all()
             sequences = [row.sequence for row in found]

@@ -28,6 +28,11 @@ from xray_triage.reading.patient import Patient
 Row = sa.Row[Any]
 
 
+def urgency(priority: Priority) -> int:
+    """What the worklist is ordered by: 0 is the most urgent, the others are below it."""
+    return -priority.rank
+
+
 def fold(text: str) -> str:
     """``text`` without accents and case, so that "nguyen" finds "Nguyễn"."""
     plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
@@ -52,7 +57,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
     findings = reading.findings
     return {
         "priority": reading.decision.priority.value,
-        "priority_rank": reading.decision.priority.rank,
+        "urgency": urgency(reading.decision.priority),
         "reading": json.dumps(
             {
                 "reason": reading.not_readable.reason.code if reading.not_readable else None,

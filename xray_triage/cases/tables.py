@@ -9,16 +9,17 @@ _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def _case_number() -> sa.Column[int]:
-    return sa.Column("case_sequence", sa.ForeignKey("case.sequence"), nullable=False, index=True)
+    return sa.Column("case_sequence", sa.BigInteger, sa.ForeignKey("case.sequence"), nullable=False)
 
 
-# ``sequence`` orders cases: clocks at a station jump, a counter does not.
+# ``sequence`` orders cases: clocks at a station jump, a counter does not. ``urgency`` is minus the priority's rank, so
+# that the worklist is one plain index read backwards.
 case = sa.Table(
     "case",
     metadata,
     sa.Column("sequence", _Number, primary_key=True),
-    sa.Column("case_id", sa.Text, nullable=False, unique=True),
-    sa.Column("study_instance_uid", OutsideText, nullable=False, unique=True),
+    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("study_instance_uid", OutsideText, nullable=False),
     sa.Column("accession_number", OutsideText, nullable=False),
     sa.Column("patient_id", OutsideText, nullable=False),
     sa.Column("patient_name", OutsideText, nullable=False),
@@ -29,9 +30,11 @@ case = sa.Table(
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
-    sa.Column("priority_rank", sa.Integer, nullable=False),
-    sa.Index("case_worklist", "priority_rank", sa.text("sequence DESC")),
-    sa.Index("case_since", "received_at", "priority_rank", "sequence"),
+    sa.Column("urgency", sa.Integer, nullable=False),
+    sa.UniqueConstraint("case_id", name="case_case_id"),
+    sa.UniqueConstraint("study_instance_uid", name="case_study"),
+    sa.Index("case_worklist", "urgency", "sequence"),
+    sa.Index("case_since", "received_at", "urgency", "sequence"),
     sqlite_autoincrement=True,
 )
 
@@ -40,14 +43,16 @@ image = sa.Table(
     metadata,
     sa.Column("image_id", _Number, primary_key=True),
     _case_number(),
-    sa.Column("sop_instance_uid", OutsideText, nullable=False, unique=True),
+    sa.Column("sop_instance_uid", OutsideText, nullable=False),
     sa.Column("arrival_id", sa.BigInteger, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
-    sa.Column("priority_rank", sa.Integer, nullable=False),
+    sa.Column("urgency", sa.Integer, nullable=False),
     sa.Column("reading", sa.Text, nullable=False),  # JSON, written and parsed by rows.py
     sa.Column("picture_key", sa.Text),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
+    sa.Index("image_case", "case_sequence"),
     sqlite_autoincrement=True,
 )
 
@@ -66,6 +71,7 @@ consultation = sa.Table(
     sa.Column("answer_text", OutsideText),
     sa.Column("answer_author", OutsideText),
     sa.Column("answer_verified", sa.Boolean),
+    sa.Index("consultation_case", "case_sequence"),
     sqlite_autoincrement=True,
 )
 # At most one open request per case, whoever clicks how often and from how many processes.
@@ -80,5 +86,6 @@ verdict = sa.Table(
     sa.Column("agrees", sa.Boolean, nullable=False),
     sa.Column("note", OutsideText, nullable=False),
     sa.Column("given_at", UtcDateTime, nullable=False),
+    sa.Index("verdict_case", "case_sequence"),
     sqlite_autoincrement=True,
 )

@@ -31,13 +31,13 @@ def _make_case() -> None:
         sa.Column("received_at", _time, nullable=False),
         sa.Column("read_at", _time, nullable=False),
         *_texts("priority"),
-        sa.Column("priority_rank", sa.Integer, nullable=False),
+        sa.Column("urgency", sa.Integer, nullable=False),
         sa.UniqueConstraint("case_id", name="case_case_id"),
         sa.UniqueConstraint("study_instance_uid", name="case_study"),
         sqlite_autoincrement=True,
     )
-    op.create_index("case_worklist", "case", ["priority_rank", sa.text("sequence DESC")])
-    op.create_index("case_since", "case", ["received_at", "priority_rank", "sequence"])
+    op.create_index("case_worklist", "case", ["urgency", "sequence"])
+    op.create_index("case_since", "case", ["received_at", "urgency", "sequence"])
 
 
 def _make_image() -> None:
@@ -48,7 +48,7 @@ def _make_image() -> None:
         *_texts("sop_instance_uid"),
         sa.Column("arrival_id", sa.BigInteger, nullable=False),
         *_texts("priority"),
-        sa.Column("priority_rank", sa.Integer, nullable=False),
+        sa.Column("urgency", sa.Integer, nullable=False),
         *_texts("reading"),
         sa.Column("picture_key", sa.Text),
         sa.Column("received_at", _time, nullable=False),

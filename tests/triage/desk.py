@@ -1,0 +1,175 @@
+"""A desk over real rooms: films arrive, are read as told, and lie in the casebook with their results on the way."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+from pydicom.dataset import Dataset
+
+from dicom_router.database import Database
+from dicom_router.inbox import Inbox, Outcome
+from dicom_router.instance import Arrival, reference_to
+from dicom_router.ledger import Ledger
+from dicom_router.outbox import Delivery, Outbox
+from dicom_router.spool import Spool
+from dicom_router.transport.protocol import Acknowledgement
+from tests.factories import StoppedClock, film, film_bytes
+from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases
+from xray_triage.cases.consultation import Consultations
+from xray_triage.health import Health, Probe
+from xray_triage.reading.findings import (
+    KINDS,
+    REASONS,
+    Box,
+    Finding,
+    Findings,
+    ModelIdentity,
+    NotReadable,
+    Priority,
+    Reading,
+    TriageDecision,
+)
+from xray_triage.reading.patient import read_patient
+from xray_triage.reading.radiograph import Radiograph
+from xray_triage.results.make import make_results
+from xray_triage.web.app import create_app
+
+PACS = "pacs"
+STATION = "Trạm y tế Thạnh An"
+MODEL = ModelIdentity(name="phổi", version="1.2", sha256="ab" * 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestDesk:
+    """The rooms behind the page, and the hands of the machine, the reader and the forwarder."""
+
+    __test__ = False
+
+    database: Database
+    clock: StoppedClock
+    spool: Spool
+    ledger: Ledger
+    outbox: Outbox
+    inbox: Inbox
+    casebook: Casebook
+    consultations: Consultations
+
+    def receive(self, dataset: Dataset) -> Arrival:
+        """What the listener does with one instance."""
+        spooled = self.spool.keep(io.BytesIO(film_bytes(dataset)))
+        kept = self.inbox.record(
+            instance=reference_to(dataset), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1"
+        )
+        assert kept is not Outcome.SAME
+        return self.inbox.of_study(dataset.StudyInstanceUID)[-1]
+
+    def record(self, arrival: Arrival, dataset: Dataset, reading: Reading) -> RecordedCase:
+        """What the reader does with one film after it was read, the results included."""
+        shade = Radiograph(image=np.tile(np.linspace(0, 1, 400, dtype=np.float32), (500, 1)), rows=500, columns=400)
+        made = make_results(
+            dataset,
+            reading,
+            shade if reading.findings else None,
+            station_name=STATION,
+            at=self.clock.now(),
+        )
+        kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(film_bytes(one.dataset)))) for one in made]
+        with self.database.write() as connection:
+            recorded = self.casebook.record(
+                connection,
+                arrival=arrival,
+                patient=read_patient(dataset),
+                accession_number=str(dataset.AccessionNumber),
+                reading=reading,
+                picture_key=next((spooled.key for what, _, spooled in kept if what == "sc"), None),
+            )
+            for what, made_dataset, spooled in kept:
+                self.outbox.enqueue(
+                    connection,
+                    instance=reference_to(made_dataset),
+                    spooled=spooled,
+                    what=what,
+                    urgent=reading.decision.priority is Priority.URGENT,
+                    destinations=(PACS,),
+                )
+        return recorded
+
+    def add(self, reading: Reading, **film_attributes: object) -> RecordedCase:
+        """A film comes in and is read."""
+        dataset = film(**film_attributes)  # type: ignore[arg-type]
+        return self.record(self.receive(dataset), dataset, reading)
+
+    def deliver(self) -> list[Delivery]:
+        """What the forwarder does while the PACS is well: everything that waits is taken."""
+        taken = []
+        for lane in ("light", "bulk"):
+            while claimed := self.outbox.claim(PACS, lane):
+                work, delivery = claimed
+                said = Acknowledgement(status="0x0000", peer=PACS, at=self.clock.now(), sent_bytes=1)
+                self.outbox.acknowledge(work, delivery, said)
+                taken.append(delivery)
+        return taken
+
+    def app(self, *probes: Probe) -> FastAPI:
+        return create_app(
+            casebook=self.casebook,
+            consultations=self.consultations,
+            inbox=self.inbox,
+            outbox=self.outbox,
+            spool=self.spool,
+            health=Health(probes),
+            clock=self.clock,
+            station_name=STATION,
+        )
+
+
+def open_desk(database: Database, folder: Path, *, request_destinations: tuple[str, ...] = (PACS,)) -> TestDesk:
+    """A desk on ``database``, which has the router's tables, and a spool in ``folder``."""
+    migrate_cases(database)
+    clock = StoppedClock()
+    ledger = Ledger(database, clock=clock, node="test/front")
+    outbox = Outbox(database, ledger, clock=clock)
+    inbox = Inbox(database, ledger, outbox, clock=clock, destinations=(PACS,))
+    spool = Spool(folder / "spool")
+    consultations = Consultations(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        destinations=request_destinations,
+        station_name=STATION,
+    )
+    return TestDesk(
+        database=database,
+        clock=clock,
+        spool=spool,
+        ledger=ledger,
+        outbox=outbox,
+        inbox=inbox,
+        casebook=Casebook(database, clock=clock),
+        consultations=consultations,
+    )
+
+
+def reading(priority: Priority = Priority.URGENT, **probabilities: float) -> Reading:
+    """A film that was read, every label with a threshold of one half."""
+    findings = tuple(
+        Finding(kind=KINDS[name], probability=p, threshold=0.5, box=Box(10, 20, 30, 40) if p >= 0.5 else None)
+        for name, p in (probabilities or {"pneumothorax": 0.93, "cardiomegaly": 0.12}).items()
+    )
+    positive = tuple(finding.kind.name for finding in findings if finding.positive)
+    return Reading(
+        decision=TriageDecision(priority=priority, reasons=positive),
+        findings=Findings(findings=findings, scores={"abnormal": 0.9, "cardiothoracic_ratio": 0.51}, model=MODEL),
+        model=MODEL,
+        seconds=0.2,
+    )
+
+
+def unread(reason: str = "no_model") -> Reading:
+    """A film that was not read."""
+    decision = TriageDecision(priority=Priority.NOT_READ, reasons=())
+    return Reading(decision=decision, not_readable=NotReadable(reason=REASONS[reason]))
