@@ -187,5 +187,5 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(120)
 def test_no_sequence_of_events_loses_or_doubles_work(database: Database) -> None:
     machine = type("LedgerMachineOnIt", (LedgerMachine,), {"database": database})
-    profile = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    profile = settings(max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=profile)
