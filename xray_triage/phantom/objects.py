@@ -53,7 +53,6 @@ def dataset(
     bits: int = 12,
     modality: str = "DX",
     study_instance_uid: str = "",
-    sop_instance_uid: str = "",
     seed: int | None = None,
     at: datetime = EXPOSED_AT,
 ) -> Dataset:
@@ -74,7 +73,7 @@ def dataset(
     film = Dataset()
     _identify(film, patient, at, digest)
     film.SOPClassUID = DigitalXRayImageStorageForPresentation if modality == "DX" else ComputedRadiographyImageStorage
-    film.SOPInstanceUID = sop_instance_uid or _uid(*entropy, "instance")
+    film.SOPInstanceUID = _uid(*entropy, "instance")
     film.StudyInstanceUID = study_instance_uid or _uid(*entropy, "study")
     film.SeriesInstanceUID = _uid(film.SOPInstanceUID, "series")
     film.Modality = modality

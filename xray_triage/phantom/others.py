@@ -19,7 +19,7 @@ _RAYS = (
 
 
 def non_chest(kind: str, *, seed: int = 0, rows: int = 1024, columns: int = 1024) -> Phantom:
-    """``blank`` (noise only), ``test_pattern`` (bars and steps) or ``limb`` (a hand). Raises ValueError for another kind."""
+    """``blank``, ``test_pattern`` or ``limb`` (a hand); ValueError for another kind."""
     rng = np.random.default_rng([seed, 9])
     makers = {"blank": (_blank, ""), "test_pattern": (_test_pattern, ""), "limb": (_limb, "HAND")}
     if kind not in makers:

@@ -1,0 +1,63 @@
+"""Throughput: films as fast as the station takes them, until the last result and the last original are in the PACS."""
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.report import publish
+from benchmarks.scene import STATION_TITLE, FilmRoll, XrayMachine, a_station
+
+FREE_GB = 12
+
+
+def measure(folder: Path, *, films: int = 200, pixels: int = 3000, seconds: float = 600) -> dict[str, float]:
+    """Films, seconds until all were received and until all was in the PACS, films a second, longest answer.
+
+    ``seconds`` bounds the wait. Raises SystemExit when that is not enough, or the disk is too small.
+    """
+    if shutil.disk_usage(folder).free < FREE_GB * 2**30:
+        raise SystemExit(f"{folder} has less than {FREE_GB} GB free, which {films} films here and in the PACS may need")
+    roll = FilmRoll(pixels)
+    with a_station(folder) as (station, pacs):
+        machine = XrayMachine(station.dicom_port, STATION_TITLE)
+        machine.send(roll.next())
+        station.wait_until_done(60)
+        before = len(pacs.instances())
+        started = time.monotonic()
+        answers = [_seconds(*machine.send(roll.next())) for _ in range(films)]
+        received = time.monotonic() - started
+        unread = station.get("/api/queue")["unread"]
+        machine.close()
+        station.wait_until_done(seconds)
+        complete = time.monotonic() - started
+        objects = len(pacs.instances()) - before
+    return {
+        "films": films,
+        "received_seconds": received,
+        "unread_when_received": unread,
+        "longest_answer_seconds": max(answers),
+        "complete_seconds": complete,
+        "films_per_second": films / complete,
+        "objects_in_pacs": objects,
+    }
+
+
+def _seconds(started: float, answered: float) -> float:
+    return answered - started
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--films", type=int, default=200)
+    options.add_argument("--pixels", type=int, default=3000, help="rows and columns")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="xray-triage-bench-") as folder:
+        row = measure(Path(folder), films=chosen.films, pixels=chosen.pixels)
+    publish("throughput", rows=[row], settings=vars(chosen), notes=["To reach: 1 film a second, complete in the PACS."])
+
+
+if __name__ == "__main__":
+    main()
