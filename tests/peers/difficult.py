@@ -4,7 +4,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
@@ -14,7 +14,10 @@ ANY_SYNTAX = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 
 
 class StorePeer:
-    """A storage SCP that answers each C-STORE with the next of ``answers``; the last one for ever."""
+    """A storage SCP that answers each C-STORE with the next of ``answers``; the last one for ever.
+
+    ``answer_to`` goes first, by SOP Instance UID; ``on_store`` is called before each answer.
+    """
 
     ae_title = "DIFFICULT"
 
@@ -32,6 +35,8 @@ class StorePeer:
     def forget(self) -> None:
         """As new: takes everything from everybody."""
         self.answers: list[int] = [0x0000]
+        self.answer_to: dict[str, int] = {}
+        self.on_store: Callable[[], object] = lambda: None
         self.received: list[str] = []
         self.received_syntaxes: list[str] = []
         self.associations = 0
@@ -47,8 +52,10 @@ class StorePeer:
     def _answer(self, event: evt.Event) -> Dataset:
         self.received.append(str(event.request.AffectedSOPInstanceUID))
         self.received_syntaxes.append(str(event.context.transfer_syntax))
+        self.on_store()
         answer = Dataset()
-        answer.Status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        following = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer.Status = self.answer_to.get(self.received[-1], following)
         if answer.Status:
             answer.ErrorComment = "because of the test"
         return answer
