@@ -1,0 +1,181 @@
+"""How fast films of 18 MB are taken, every one fsynced and committed, beside dcmtk's storescp and Orthanc.
+
+The sender is dcmtk's storescu for all; the receivers take turns, so that a busy minute hurts each of them. The peers do
+neither fsync nor hash.
+"""
+
+import argparse
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import sync
+from pathlib import Path
+
+import psutil
+import structlog
+
+from benchmarks.report import publish, summarise
+from dicom_router.clock import SystemClock
+from dicom_router.database import migrate_router, open_database
+from dicom_router.gatekeeper import Gate
+from dicom_router.inbox import Inbox
+from dicom_router.ledger import Ledger
+from dicom_router.listener import Listener
+from dicom_router.outbox import Outbox
+from dicom_router.spool import Spool
+from tests.factories import film, film_bytes
+from tests.peers.dcmtk import free_port, stop, wait_for_port
+from tests.peers.orthanc import OrthancPeer, orthanc_program
+
+ROWS = COLUMNS = 3000
+ASSOCIATIONS = (1, 4)
+PDU = ("-pdu", "131072")
+TITLE = "STATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Somebody who takes films; ``pid`` is its process, for its memory."""
+
+    name: str
+    port: int
+    pid: int
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--count", type=int, default=100, help="films in one run")
+    options.add_argument("--runs", type=int, default=3, help="runs of each receiver")
+    options.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    chosen = options.parse_args()
+    if chosen.serve:
+        serve(chosen.serve)
+        return
+    with tempfile.TemporaryDirectory(prefix="receive-") as name:
+        folder = Path(name)
+        files = make_films(folder / "films", chosen.count)
+        rows = [row for associations in ASSOCIATIONS for row in compare(folder, files, associations, chosen.runs)]
+    publish("receive", rows=rows, settings={"films": chosen.count, "megabytes": 18, "runs": chosen.runs})
+
+
+def make_films(folder: Path, count: int) -> list[Path]:
+    """Films that differ in their UIDs."""
+    folder.mkdir()
+    pattern = film_bytes(film(rows=ROWS, columns=COLUMNS, sop_instance_uid=uid(0)))
+    files = [folder / f"{number}.dcm" for number in range(count)]
+    for number, path in enumerate(files):
+        path.write_bytes(pattern.replace(uid(0).encode(), uid(number).encode()))
+    return files
+
+
+def uid(number: int) -> str:
+    """UIDs of one length, so that one film is made from another by replacement."""
+    return f"2.25.{10**30 + number}"
+
+
+def compare(
+    folder: Path, files: Sequence[Path], associations: int, runs: int
+) -> Iterator[dict[str, str | int | float]]:
+    """One row for each receiver, from runs in turn."""
+    starters: dict[str, Callable[[Path], object]] = {"xray-triage": a_station, "storescp": a_storescp}
+    if orthanc_program():
+        starters["orthanc"] = an_orthanc
+    seconds: dict[str, list[float]] = {name: [] for name in starters}
+    memory: dict[str, float] = {}
+    for _ in range(runs):
+        for name, start in starters.items():
+            place = folder / name
+            place.mkdir()
+            with start(place) as receiver:  # type: ignore[attr-defined]
+                sync()
+                seconds[name].append(send(receiver.port, files, associations))
+                memory[name] = psutil.Process(receiver.pid).memory_info().rss / 1e6
+            shutil.rmtree(place)
+    ours = summarise(seconds["xray-triage"])["median"]
+    for name, measured in seconds.items():
+        summary = summarise(measured)
+        yield {
+            "receiver": name,
+            "associations": associations,
+            "runs": summary["n"],
+            "seconds_median": summary["median"],
+            "seconds_p95": summary["p95"],
+            "films_per_second": round(len(files) / summary["median"], 1),
+            "rss_mb": round(memory[name], 1),
+            "we_are_times_faster": round(summary["median"] / ours, 2),
+        }
+
+
+def send(port: int, files: Sequence[Path], associations: int) -> float:
+    """Seconds until the last of so many senders at once has its last Success."""
+    shares = [files[start::associations] for start in range(associations)]
+    begin = time.perf_counter()
+    command = ["storescu", "-R", *PDU, "--max-send-pdu", "131072", "-aec", TITLE, "127.0.0.1", str(port)]
+    senders = [subprocess.Popen([*command, *map(str, share)]) for share in shares if share]
+    codes = [sender.wait() for sender in senders]
+    seconds = time.perf_counter() - begin
+    if any(codes):
+        raise SystemExit(f"storescu ended with {codes}: not every film was taken")
+    return seconds
+
+
+@contextmanager
+def a_station(folder: Path) -> Iterator[Receiver]:
+    """The gate of this project with its spool and database, alone in its process."""
+    command = [sys.executable, "-m", "benchmarks.receive", "--serve", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        yield Receiver("xray-triage", port, process.pid)
+        stop(process)
+
+
+@contextmanager
+def a_storescp(folder: Path) -> Iterator[Receiver]:
+    """dcmtk, one process for each association, as it must be to take more than one."""
+    port = free_port()
+    process = subprocess.Popen(["storescp", "--fork", *PDU, "-aet", TITLE, "-od", str(folder), str(port)])
+    wait_for_port(port)
+    yield Receiver("storescp", port, process.pid)
+    stop(process)
+
+
+@contextmanager
+def an_orthanc(folder: Path) -> Iterator[Receiver]:
+    """Orthanc with its own settings."""
+    with OrthancPeer.start(folder / "orthanc", settings={"MaximumPduLength": 131_072}) as peer:
+        yield Receiver("orthanc", peer.dicom_port, peer.pid)
+
+
+def serve(folder: Path) -> None:
+    """Be the station until killed; print the port."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    clock = SystemClock()
+    database = open_database(f"sqlite:///{folder}/station.db")
+    migrate_router(database)
+    ledger = Ledger(database, clock=clock, node="bench/front")
+    inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
+    listener = Listener(
+        gate=Gate(ae_title=TITLE),
+        spool=Spool(folder / "spool"),
+        inbox=inbox,
+        host="127.0.0.1",
+        port=0,
+        on_kept=lambda: None,
+    )
+    listener.start()
+    sys.stdout.write(f"{listener.port}\n")
+    sys.stdout.flush()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
