@@ -1,0 +1,105 @@
+"""Who may speak to the page: FAULTS 27 and what a page without accounts owes."""
+
+import socket
+from collections.abc import Callable
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from tests.triage.desk import TestDesk, reading
+from xray_triage.web.guard import MAX_BODY_BYTES, Guard
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[", "192.168.1.9"]
+)
+def test_a_name_that_is_not_this_computers_gets_nothing(client: httpx.Client, sqlite_desk: TestDesk, host: str) -> None:
+    sqlite_desk.add(reading())
+    answer = client.get("/api/cases", headers={"Host": host})
+    assert (answer.status_code, "pneumothorax" in answer.text) == (421, False)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080"])
+def test_this_computer_is_served_under_its_names(client: httpx.Client, host: str) -> None:
+    assert client.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_another_sites_page_cannot_act(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:9"):
+        assert client.post(url, json={"agrees": True}, headers={"Origin": origin}).status_code == 403, origin
+    assert (
+        client.post(url, json={"agrees": True}, headers={"Origin": str(client.base_url).rstrip("/")}).status_code == 200
+    )
+    assert client.post(url, json={"agrees": True}).status_code == 200  # a program sends no origin
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_what_a_form_of_another_site_can_send_is_refused(
+    client: httpx.Client, sqlite_desk: TestDesk, kind: str
+) -> None:
+    url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
+    assert client.post(url, content=b'{"agrees": true}', headers={"Content-Type": kind}).status_code == 415
+
+
+def test_a_large_body_is_refused_before_it_is_kept(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
+    assert client.post(url, content=b" " * (MAX_BODY_BYTES + 1), headers=JSON).status_code == 413
+
+
+def test_every_answer_carries_the_security_headers(client: httpx.Client) -> None:
+    for path in ("/", "/api/cases", "/nothing", "/static/page.js", "/healthz"):
+        headers = client.get(path).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"], path
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+    assert client.get("/").headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+def port(sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]) -> int:
+    """Where a server listens whose patience with bodies is short."""
+    return int(serve(Guard(sqlite_desk.app(), body_seconds=0.2)).rpartition(":")[2])
+
+
+def spoken(port: int, *pieces: bytes) -> bytes:
+    """What the server says to ``pieces`` until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        for piece in pieces:
+            try:
+                connection.sendall(piece)
+            except OSError:
+                break  # the server has closed already, which is what we ask for
+        heard = b""
+        try:
+            while piece := connection.recv(65536):
+                heard += piece
+        except OSError:
+            pass
+        return heard
+
+
+def head(port: int, *lines: str) -> bytes:
+    return "\r\n".join(("POST /api/cases/0/verdict HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", "")).encode()
+
+
+def test_a_body_that_never_comes_is_not_waited_for(port: int) -> None:
+    heard = spoken(port, head(port, "Content-Type: application/json", "Content-Length: 1000"), b"{")
+    assert heard.startswith(b"HTTP/1.1 408 ")
+
+
+def test_an_upload_of_gigabytes_is_cut_off(port: int) -> None:
+    opening = head(port, "Content-Type: application/json", "Content-Length: 5000000000")
+    assert spoken(port, opening, b" " * (MAX_BODY_BYTES + 1)).startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_endless_chunked_body_is_cut_off(port: int) -> None:
+    chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+    opening = head(port, "Content-Type: application/json", "Transfer-Encoding: chunked")
+    assert spoken(port, opening, *[chunk] * 5).startswith(b"HTTP/1.1 413 ")

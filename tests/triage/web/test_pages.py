@@ -1,0 +1,177 @@
+"""The pages as a browser without scripts would get them."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from pydicom.uid import generate_uid
+from starlette.types import ASGIApp
+
+from tests.factories import film
+from tests.triage.desk import PACS, TestDesk, reading, unread
+from xray_triage.health import Check, CheckState
+from xray_triage.reading.findings import Priority
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+
+
+def test_the_worklist_shows_the_most_urgent_first_in_vietnamese(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading(Priority.NORMAL, pneumothorax=0.1), patient_name="Lê^Văn^Bình")
+    sqlite_desk.add(reading(), patient_name="Nguyễn^Thị^Hoa")
+    page = client.get("/").text
+
+    assert page.index("Nguyễn Thị Hoa") < page.index("Lê Văn Bình")
+    for words in ("khẩn cấp", "tràn khí màng phổi <b>93%</b>", "không thấy dấu hiệu nào vượt ngưỡng", "55 tuổi"):
+        assert words in page
+    assert "không thay thế chẩn đoán" in page
+    assert "Chưa có tài khoản" in page
+
+
+def test_an_empty_station_says_what_will_happen(client: httpx.Client) -> None:
+    assert "Phim chụp xong sẽ tự hiện ở đây" in client.get("/").text
+    assert "Không tìm thấy ca nào" in client.get("/", params={"q": "ai đó"}).text
+
+
+def test_the_worklist_can_be_searched_without_accents(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading(), patient_name="Đặng^Thị^Bưởi")
+    sqlite_desk.add(reading(), patient_name="Lê^Văn^Bình")
+    page = client.get("/", params={"q": "dang thi", "priority": "urgent"}).text
+    assert ("Đặng Thị Bưởi" in page, "Lê Văn Bình" in page) == (True, False)
+
+
+def test_a_case_shows_every_finding_with_its_threshold_and_the_model(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, mass=0.21)).case_id
+    page = client.get(f"/cases/{case_id}").text
+
+    for words in ("tràn khí màng phổi", "93%", "trên 50%", "khối", "21%", "dưới 50%", "phổi 1.2 (abababab)", "0.51"):
+        assert words in page, words
+    assert page.count("chờ gửi") == 4
+
+
+def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    case_id = sqlite_desk.add(unread("child")).case_id
+    for path in ("/fragments/worklist", f"/cases/{case_id}"):
+        assert "Người bệnh nhỏ tuổi hơn giới hạn của mô hình." in client.get(path).text
+    page = client.get(f"/cases/{case_id}").text
+    assert "Chưa đọc không có nghĩa là bình thường" in page
+    assert "/picture/" not in page
+
+
+def test_the_picture_is_the_jpeg_of_the_secondary_capture(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    dataset = film()
+    case_id = sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading()).case_id
+    answer = client.get(f"/cases/{case_id}/picture/{dataset.SOPInstanceUID}")
+
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.content.startswith(b"\xff\xd8\xff")
+    assert answer.content.rstrip(b"\0").endswith(b"\xff\xd9")
+
+
+def test_a_picture_is_found_only_through_its_case(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    one, other = film(), film()
+    case_id = sqlite_desk.record(sqlite_desk.receive(one), one, reading()).case_id
+    sqlite_desk.record(sqlite_desk.receive(other), other, reading())
+    for path in (f"{case_id}/picture/{other.SOPInstanceUID}", f"{case_id}/picture/..%2f..", "0/picture/0"):
+        assert client.get(f"/cases/{path}").status_code == 404
+    case = sqlite_desk.casebook.case(case_id)
+    assert case is not None
+    sqlite_desk.spool.delete(str(case.images[0].picture_key))
+    assert client.get(f"/cases/{case_id}/picture/{one.SOPInstanceUID}").status_code == 404
+
+
+def test_script_in_any_field_is_inert_text(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading(), patient_name=SCRIPT, patient_id=SCRIPT, AccessionNumber=SCRIPT[:16]).case_id
+    client.post(f"/api/cases/{case_id}/consultation", json={"question": SCRIPT}).raise_for_status()
+    client.post(
+        f"/api/cases/{case_id}/verdict", json={"agrees": True, "note": "</textarea>" + SCRIPT}
+    ).raise_for_status()
+    claimed = sqlite_desk.outbox.claim(PACS, "light")
+    assert claimed is not None
+    sqlite_desk.outbox.refuse(claimed[0], status="0xA900", error=SCRIPT)
+
+    for path in ("/", f"/?q={SCRIPT}", f"/cases/{case_id}", f"/fragments/cases/{case_id}/progress"):
+        page = client.get(path).text
+        assert "<img src=x" not in page, path
+        assert "&lt;img src=x onerror" in page, path
+
+
+def test_a_fragment_is_sent_again_only_when_it_changed(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    tag = client.get("/fragments/worklist").headers["ETag"]
+    assert client.get("/fragments/worklist", headers={"If-None-Match": tag}).status_code == 304
+    sqlite_desk.add(reading())
+    assert client.get("/fragments/worklist", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None:
+    answer = client.get("/cases/000000000000")
+    assert (answer.status_code, "Về danh sách phim" in answer.text) == (404, True)
+    assert client.get("/fragments/cases/000000000000/films").status_code == 404
+
+
+def test_a_dead_link_and_refused_objects_stand_at_the_top(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading(), study_instance_uid=generate_uid())
+    first, second = sqlite_desk.outbox.claim(PACS, "light"), sqlite_desk.outbox.claim(PACS, "light")
+    assert first is not None
+    assert second is not None
+    sqlite_desk.outbox.refuse(first[0], status="0xA900", error="0xA900")
+    sqlite_desk.outbox.postpone(second[0], seconds=2, error="connection refused")
+    page = client.get("/").text
+
+    assert "Không liên lạc được pacs. 3 tệp đang chờ" in page
+    assert "1 tệp bị nơi nhận từ chối" in page
+    assert "1 tệp bị từ chối" in page
+
+
+def test_a_conflicting_film_is_shown_on_the_list_and_in_its_case(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    dataset = film()
+    case_id = sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading()).case_id
+    sqlite_desk.receive(
+        film(sop_instance_uid=dataset.SOPInstanceUID, study_instance_uid=dataset.StudyInstanceUID, seed=5)
+    )
+    for path in ("/", f"/cases/{case_id}"):
+        assert "khác nội dung đã được giữ riêng" in client.get(path).text
+
+
+@pytest.mark.parametrize(("state", "status"), [(CheckState.WARNING, 200), (CheckState.BAD, 503)])
+def test_trouble_is_a_banner_on_every_page_and_bad_trouble_is_not_ready(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str], state: CheckState, status: int
+) -> None:
+    check = Check(name="model", state=state, vi="AI đang tắt.", en="AI is off.")
+    case_id = sqlite_desk.add(unread()).case_id
+    with httpx.Client(base_url=serve(sqlite_desk.app(lambda: check))) as client:
+        for path in ("/", f"/cases/{case_id}"):
+            assert "AI đang tắt." in client.get(path).text
+        answer = client.get("/readyz")
+        assert answer.status_code == status
+        assert answer.json()["reasons"][0] == {
+            "name": "model",
+            "state": state.value,
+            "vi": "AI đang tắt.",
+            "en": "AI is off.",
+        }
+        assert client.get("/healthz").status_code == 200
+        assert f'xray_triage_check{{name="model"}} {float(state is not CheckState.BAD)}' in client.get("/metrics").text
+
+
+def test_the_metrics_count_without_naming_anybody(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    dataset = film(patient_name="Nguyễn^Thị^Hoa")
+    arrival = sqlite_desk.receive(dataset)
+    sqlite_desk.clock.advance(0.3)
+    sqlite_desk.record(arrival, dataset, reading())
+    metrics = client.get("/metrics").text
+
+    for line in (
+        'xray_triage_cases{priority="urgent"} 1.0',
+        'xray_triage_deliveries{state="waiting"} 4.0',
+        "xray_triage_unread 1.0",
+        'xray_triage_result_seconds_bucket{le="0.2"} 0.0',
+        'xray_triage_result_seconds_bucket{le="0.4"} 1.0',
+    ):
+        assert line in metrics, line
+    assert 'seconds_bucket{le="0.4"} 1.0' in client.get("/metrics").text  # counted once
+    assert "Hoa" not in metrics
+    assert dataset.StudyInstanceUID not in metrics
