@@ -72,7 +72,6 @@ SEQUENCES: Mapping[str, tuple[str, ...]] = {
     "ReferencedPatientSequence": _REFERENCE,
     "OtherPatientIDsSequence": ("PatientID", "TypeOfPatientID"),
     "EthnicGroupCodeSequence": _CODE,
-    "DeidentificationMethodCodeSequence": _CODE,
     "IssuerOfAccessionNumberSequence": ("LocalNamespaceEntityID",),
     "ProcedureCodeSequence": _CODE,
     "ReferencedStudySequence": _REFERENCE,
@@ -92,8 +91,8 @@ ENUMERATED: Mapping[str, tuple[str, ...]] = {
     "PregnancyStatus": ("1", "2", "3", "4"),
 }
 # Copied letter by letter even when longer than allowed: a shortened identifier is another patient or study.
-IDENTIFIERS = ("PatientID", "AccessionNumber", "StudyID", "AdmissionID", "IssuerOfPatientID")
-LONGEST: Mapping[str, int] = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240}
+IDENTIFIERS = ("PatientName", "PatientID", "AccessionNumber", "StudyID", "AdmissionID", "IssuerOfPatientID")
+LONGEST: Mapping[str, int] = {"SH": 16, "CS": 16, "PN": 64, "LO": 64, "ST": 1024, "LT": 10240}
 
 
 def copy_patient_and_study(source: Dataset, target: Dataset) -> None:

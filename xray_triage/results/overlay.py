@@ -70,18 +70,20 @@ def _draw_outlines(
     scale: tuple[float, float],
     size: tuple[int, int],
 ) -> None:
-    taken: list[tuple[float, float, float]] = []
+    """All outlines first, so that none of them crosses a label."""
+    labels = []
     for finding in findings:
-        box = finding.box
+        box, colour = finding.box, colours[finding.kind.name]
         if box is None:
             continue
         left, top = box.x * scale[0], box.y * scale[1]
         right, bottom = left + box.width * scale[0], top + box.height * scale[1]
         canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=BACKGROUND, width=5)
-        canvas.rectangle((left, top, right, bottom), outline=colours[finding.kind.name], width=3)
-        text = f"{finding.kind.vi} {percent(finding.probability)}"
-        place = _free_place(text, (left, top), size, taken)
-        tag(canvas, place, text, colours[finding.kind.name])
+        canvas.rectangle((left, top, right, bottom), outline=colour, width=3)
+        labels.append((f"{finding.kind.vi} {percent(finding.probability)}", (left, top), colour))
+    taken: list[tuple[float, float, float]] = []
+    for text, corner, colour in labels:
+        tag(canvas, _free_place(text, corner, size, taken), text, colour)
 
 
 def _free_place(

@@ -80,7 +80,7 @@ def _draw_finding(canvas: ImageDraw.ImageDraw, x: int, y: int, finding: Finding,
     filled = colour if finding.positive else DIM
     canvas.rectangle((x, bar, x + _INNER * finding.probability, bar + 5), fill=filled)
     notch = x + _INNER * finding.threshold
-    canvas.rectangle((notch - 1, bar - 4, notch + 1, bar + 9), fill=TEXT)
+    canvas.rectangle((notch - 1, bar - 3, notch + 1, bar + 8), fill=TEXT)
 
 
 def _draw_foot(canvas: ImageDraw.ImageDraw, x: int, y: int, reading: Reading, station_name: str, at: datetime) -> None:

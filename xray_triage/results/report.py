@@ -35,6 +35,7 @@ from xray_triage.results.content import (
     text_item,
     uid_item,
 )
+from xray_triage.results.copying import formed
 from xray_triage.results.items import add, reference
 from xray_triage.results.origin import Kind, Origin, begin
 from xray_triage.results.wording import summary
@@ -130,7 +131,7 @@ def _place(source: Dataset, finding: Finding) -> list[Dataset]:
         return [code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site), _film(source, CONTAINS, codes.SOURCE)]
     film = _film(source, SELECTED_FROM, codes.SOURCE)
     return [
-        code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site, _side(source, box)),
+        code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site, [] if site == codes.HEART else _side(source, box)),
         polyline_item(codes.IMAGE_REGION, outline(box), film),
     ]
 
@@ -143,7 +144,7 @@ def outline(box: Box) -> list[tuple[float, float]]:
 
 def _side(source: Dataset, box: Box) -> list[Dataset]:
     """Which lung, when the film says how the patient stands in it and the box keeps to one half of it."""
-    rows_run_to = str(source.get("PatientOrientation", "") or " ").strip("[]' ")[:1]
+    rows_run_to = (formed(source, "PatientOrientation") or " ")[0][0]
     columns = int(source.get("Columns") or 0)
     if not columns or rows_run_to not in ("L", "R") or box.x < columns / 2 < box.x + box.width:
         return []

@@ -24,6 +24,8 @@ from tests.triage.results.making import (
     written,
 )
 from xray_triage.reading.findings import Box, Reading
+from xray_triage.results.copying import IDENTIFIERS, TYPE_2, TYPE_3
+from xray_triage.results.items import element
 
 # What a film must have to be taken at all; everything else a machine may forget.
 KEPT = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -91,6 +93,20 @@ def test_what_a_machine_forgot_makes_no_result_invalid(tmp_path: Path, seed: int
     for index, name in enumerate(sorted(one.keyword for one in source if one.keyword not in KEPT)):
         if (index * 7 + seed) % 3 == 0 and name not in ("Rows", "Columns"):
             del source[name]
+    assert faults(tmp_path, source) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 70, "1995.07.20", "<b>ngực</b>", "1e999", "0.123456789012345678", "\\\\", "\x1b$B"]
+)
+@odd_headers
+def test_nonsense_in_a_header_makes_no_result_invalid(tmp_path: Path, text: str) -> None:
+    source = header()
+    for keyword in [*TYPE_2, *TYPE_3, "TimezoneOffsetFromUTC", "InstitutionName", "WindowWidth", "RescaleSlope"]:
+        if keyword not in IDENTIFIERS:
+            one = element(keyword, "")
+            one._value = text
+            source[one.tag] = one
     assert faults(tmp_path, source) == []
 
 
