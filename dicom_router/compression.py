@@ -29,7 +29,7 @@ class Economy:
     """Decides for one destination, from what its own transfers taught, whether a film goes smaller.
 
     ``auto`` compresses when codec time + time of the smaller bytes < time of the plain bytes, at the rate measured on
-    the last large transfer. Codec speed and ratio start at what JPEG-LS does with a 12 to 14 bit film on one old core
+    the last large transfers. Codec speed and ratio start at what JPEG-LS does with a 12 to 14 bit film on one old core
     (0.08 s a megabyte with start and proof, 0.45) and follow what is measured here. While the rate is unknown it
     compresses: wrong on a fast link that costs a second, once; wrong on a slow one it would cost minutes.
     """
@@ -37,7 +37,7 @@ class Economy:
     def __init__(self, compression: Compression, *, clock: Clock) -> None:
         self._compression = compression
         self._clock = clock
-        self._bytes_per_second: float | None = None
+        self._link_seconds_per_byte: float | None = None  # averaged as time: one slow transfer weighs at once
         self._codec_seconds_per_byte = 0.08e-6
         self._ratio = 0.45
 
@@ -58,10 +58,9 @@ class Economy:
         """The rule of the class docstring; the other modes say yes to every film that may be shrunk."""
         if not self.may_shrink(parcel):
             return False
-        if self._compression != "auto" or self._bytes_per_second is None:
+        if self._compression != "auto" or self._link_seconds_per_byte is None:
             return True
-        saved_seconds = (1 - self._ratio) * parcel.size_bytes / self._bytes_per_second
-        return self._codec_seconds_per_byte * parcel.size_bytes < saved_seconds
+        return self._codec_seconds_per_byte < (1 - self._ratio) * self._link_seconds_per_byte
 
     def shrink(self, parcel: Parcel) -> BinaryIO | None:
         """The film in ``transfer_syntax_uid``, without loss, same SOP Instance UID; None when it must go as it is."""
@@ -75,8 +74,8 @@ class Economy:
 
     def learn(self, *, sent_bytes: int, seconds: float) -> None:
         """One transfer, from its first byte to the peer's answer."""
-        if sent_bytes >= RELIABLE_BYTES and seconds > 0:
-            self._bytes_per_second = _follow(self._bytes_per_second, sent_bytes / seconds)
+        if sent_bytes >= RELIABLE_BYTES:
+            self._link_seconds_per_byte = _follow(self._link_seconds_per_byte, seconds / sent_bytes)
 
 
 def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
