@@ -6,7 +6,7 @@ from xray_triage.phantom.body import Body, Frame
 from xray_triage.phantom.paint import Canvas, Points, add_tubes, blur, noise, smoothstep
 from xray_triage.phantom.soft import lung_outer_edge
 
-SHELL_CM = 0.09
+SHELL_CM = 0.08
 SPONGY = 0.24  # centimetres of compact bone in one centimetre of spongy bone
 
 
@@ -104,9 +104,9 @@ def spine(body: Body, frame: Frame) -> Canvas:
             rings.append(np.array([[b + side * h * 0.62, z - 0.22 * p], [b + side * h * 0.64, z + 0.05 * p]]))
             arms.append(np.array([[b + side * h * 0.9, z - 0.1], [b + side * (h + 1.2), z - 0.35]]))
         tips.append(np.array([[b, z + 0.30 * p], [b, z + 0.75 * p]]))
-    add_bone(total, frame, rings, [np.full(2, 0.33)] * len(rings), weight=0.6)
+    add_bone(total, frame, rings, [np.full(2, 0.33)] * len(rings), weight=0.4)
     add_bone(total, frame, arms, [np.array([0.42, 0.32])] * len(arms), weight=0.25)
-    add_bone(total, frame, tips, [np.array([0.18, 0.28])] * len(tips), weight=0.8)
+    add_bone(total, frame, tips, [np.array([0.18, 0.28])] * len(tips), weight=0.6)
     return total
 
 
@@ -125,7 +125,7 @@ def add_clavicle(total: Canvas, body: Body, frame: Frame, side: int, rng: np.ran
     """One collar bone, an S from the breast bone to the top of the shoulder."""
     lift = rng.normal(0, 0.25) + body.shoulder_drop * 0.5
     knots = [
-        (1.7, 8.8, 0.72),
+        (1.7, 8.8, 0.62),
         (2.8, 8.4, 0.70),
         (6, 7.3, 0.56),
         (9, 6.2, 0.52),
@@ -134,7 +134,7 @@ def add_clavicle(total: Canvas, body: Body, frame: Frame, side: int, rng: np.ran
         (16.6, 5.4, 0.75),
     ]
     line, radius = _bent(np.array([(side * x + body.turn, z + lift * x / 16, r) for x, z, r in knots]))
-    add_bone(total, frame, [line], [radius], weight=0.85, wall=0.1)
+    add_bone(total, frame, [line], [radius], weight=0.75, wall=0.1)
 
 
 def add_shoulder(total: Canvas, body: Body, frame: Frame, side: int) -> None:
@@ -149,8 +149,8 @@ def add_shoulder(total: Canvas, body: Body, frame: Frame, side: int) -> None:
     total += _plate(
         frame, side, out, down, [(11.6, 6.2), (13.0, 11.5), (14.9, 18.6), (15.9, 17.4), (16.6, 11.0), (16.2, 7.4)]
     )
-    bone([(16.5, 10.0, 0.55), (16.2, 13.5, 0.42), (15.5, 17.6, 0.38), (15.0, 18.4, 0.3)], 0.8)
-    bone([(11.7, 6.4, 0.2), (13.0, 11.5, 0.22), (14.8, 18.3, 0.25)], 0.6)
+    bone([(16.5, 10.0, 0.55), (16.2, 13.5, 0.42), (15.5, 17.6, 0.38), (15.0, 18.4, 0.3)], 0.5)
+    bone([(11.7, 6.4, 0.2), (13.0, 11.5, 0.22), (14.8, 18.3, 0.25)], 0.35)
     bone([(12.3, 8.4, 0.25), (15.0, 6.6, 0.45), (17.6, 4.9, 0.6), (19.2, 5.4, 0.55)], 0.8)
     bone([(15.7, 7.6, 0.6), (14.8, 6.9, 0.55), (14.3, 7.9, 0.5)], 0.6)
     bone([(16.5, 7.6, 0.45), (16.8, 9.0, 0.5), (16.5, 10.4, 0.45)])

@@ -1,12 +1,14 @@
 """From path lengths to a film: attenuation, scatter, the detector's noise, and a processing station's display curve."""
 
+from typing import Any
+
 import numpy as np
 
 from xray_triage.phantom.body import Frame
-from xray_triage.phantom.paint import Canvas, blur, resize
+from xray_triage.phantom.paint import Canvas, add_tubes, blur, resize
 from xray_triage.phantom.soft import Paths
 
-SOFT_PER_CM, LUNG_PER_CM, BONE_PER_CM = 0.205, 0.052, 0.50  # about 100 kVp, after the grid
+SOFT_PER_CM, LUNG_PER_CM, BONE_PER_CM = 0.205, 0.052, 0.60  # about 100 kVp, after the grid
 SCATTER = 0.05
 
 
@@ -33,11 +35,17 @@ def develop(log_signal: Canvas, frame: Frame) -> Canvas:
     broad = blur(log_signal, 1.8 * frame.px_per_cm)
     detail = log_signal - broad
     fine = log_signal - blur(log_signal, 0.12 * frame.px_per_cm)
-    picture = 0.86 * broad + 1.08 * detail + 0.5 * fine
+    picture = 0.86 * broad + 1.08 * detail + 0.3 * fine
     inner = picture[picture.shape[0] // 10 : -picture.shape[0] // 10, picture.shape[1] // 6 : -picture.shape[1] // 6]
-    low, high = np.quantile(inner[::4, ::4], (0.02, 0.985))
-    value = (picture - low) / (high - low)
-    return np.asarray(1 / (1 + np.exp(-4.0 * (value - 0.46))), dtype=np.float32)
+    low, high = np.quantile(inner[::4, ::4], (0.02, 0.993))
+    open_beam, bright = _curve(-low / (high - low)), _curve(1.3)
+    shade = _curve((picture - low) / (high - low))
+    return np.asarray(np.clip((shade - open_beam) / (bright - open_beam), 0, 1), dtype=np.float32)
+
+
+def _curve(value: Any) -> Any:
+    """The S of a display: 0 is lung, 1 is belly."""
+    return (1 + np.exp(-4.2 * (value - 0.42))) ** np.float32(-0.72)
 
 
 def collimate(picture: Canvas, rng: np.random.Generator) -> Canvas:
@@ -47,6 +55,20 @@ def collimate(picture: Canvas, rng: np.random.Generator) -> Canvas:
     shut = np.zeros_like(picture)
     shut[top : rows - bottom, left : columns - right] = 1
     return picture * blur(shut, 1.5)
+
+
+LETTER_R = ((0, 1.4), (0, 0), (0.62, 0), (0.85, 0.2), (0.85, 0.5), (0.62, 0.7), (0, 0.7), (0.5, 0.7), (0.9, 1.4))
+
+
+def add_marker(picture: Canvas, frame: Frame, rng: np.random.Generator) -> None:
+    """The lead R that the technician puts beside the patient's right shoulder, a little askew."""
+    turn = np.radians(rng.normal(0, 4))
+    turned = np.array(LETTER_R) @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    line = frame.to_px(turned + np.array([-16.0 + rng.uniform(0, 1.5), 2.2 + rng.uniform(0, 1.2)]))
+    lead = np.zeros_like(picture)
+    radius = np.full((len(line) - 1, 2), 0.11 * frame.px_per_cm, dtype=np.float32)
+    add_tubes(lead, line[:-1], line[1:], np.maximum(radius, 0.8))
+    np.maximum(picture, 0.96 * blur((lead > 0).astype(np.float32), 0.7), out=picture)
 
 
 def enlarge(picture: Canvas, rows: int, columns: int, rng: np.random.Generator) -> Canvas:

@@ -7,7 +7,7 @@ import numpy as np
 
 from xray_triage.phantom.body import FIELD_CM, Body, Frame, draw_body
 from xray_triage.phantom.bones import bones
-from xray_triage.phantom.film import attenuation, collimate, develop, enlarge, expose
+from xray_triage.phantom.film import add_marker, attenuation, collimate, develop, enlarge, expose
 from xray_triage.phantom.lesions import LESIONS, Lesion, Scene, add_lesion
 from xray_triage.phantom.paint import Canvas, noise, smoothstep
 from xray_triage.phantom.soft import (
@@ -58,6 +58,7 @@ def render(*, seed: int = 0, findings: Sequence[str] = (), rows: int = 1024, col
         lesions.append(add_lesion(name, scene, 1 / reduction))
     rng = np.random.default_rng([seed, 3])
     picture = develop(expose(attenuation(paths, body.lung_density), frame), frame)
+    add_marker(picture, frame, rng)
     image = enlarge(collimate(picture, rng), rows, columns, rng)
     return Phantom(
         image=image,

@@ -119,7 +119,7 @@ def mediastinum(body: Body, frame: Frame) -> tuple[Canvas, Canvas]:
     column = np.abs(frame.x) / np.float32(3.1)
     back = 10.0 * np.maximum(1 - column**2, 0) * smoothstep(z, -2, 7)
     down = (frame.x - (2.0 - 0.05 * (z - 12))) / np.float32(1.35 * body.aorta)
-    aorta = 2.6 * np.sqrt(np.maximum(1 - down**2, 0)) * smoothstep(z, 10.5, 14.5)
+    aorta = 1.7 * np.sqrt(np.maximum(1 - down**2, 0)) * smoothstep(z, 10.5, 14.5)
     before = np.maximum.reduce([heart, knob, *(blur(hilum, 0.35 * frame.px_per_cm) for hilum in hila)])
     return before.astype(np.float32), (back + aorta).astype(np.float32)
 
@@ -134,10 +134,15 @@ def trunk(body: Body, frame: Frame) -> Canvas:
         distance, [0, 4.6, 5.4, 6.4, 7.6, 9.2, 12, 16, 20, 24], [-30, -9, -3.4, -1.0, 0.5, 1.7, 3.1, 4.4, 6.4, 11]
     )
     depth_below_skin = z - (top + body.shoulder_drop * np.clip(distance / 16, 0, 1)).astype(np.float32)
-    throat = 5.3 + 0.9 * smoothstep(z, -3, 3)
-    neck = 10.5 * np.sqrt(np.maximum(1 - (distance / throat) ** 2, 0)) * smoothstep(-z, -9, -3)
+    throat = 5.6 + 1.2 * smoothstep(z, -3, 4)
+    neck = 10.5 * np.maximum(1 - (distance / throat) ** 2, 0) ** np.float32(0.7) * smoothstep(-z, -9, -3)
     girdle = 11.5 * np.sqrt(np.clip(depth_below_skin / 3.6, 0, 1))
-    chest = chest * np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1)) * (0.5 + 0.5 * smoothstep(z, -1, 20))
+    chest = (
+        chest
+        * np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1))
+        * (0.5 + 0.5 * smoothstep(z, -1, 20))
+        * smoothstep(z, -3, 5)
+    )
     fold = 15.5 + 0.5 * body.fat - 1.1 * np.abs(distance - half - 0.6)
     shoulders = girdle * np.sqrt(np.clip((fold - z) / 5.0, 0, 1))
     shift = distance - (20.6 + body.arm_out + 0.16 * (z - 10))
