@@ -242,11 +242,12 @@ def classify(radiograph: Radiograph, classifier: Classifier | None, policy: Site
         findings = classifier.classify(radiograph)
     except ModelFailed as error:
         return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
-    readable = not isinstance(findings, NotReadable)
+    unread = findings if isinstance(findings, NotReadable) else None
+    seen = None if isinstance(findings, NotReadable) else findings
     return Reading(
-        decision=decide(findings, policy.triage) if readable else not_read(),
-        findings=findings if readable else None,
-        not_readable=None if readable else findings,
+        decision=decide(seen, policy.triage) if seen else not_read(),
+        findings=seen,
+        not_readable=unread,
         flags=radiograph.flags,
         model=classifier.identity,
         seconds=clock.monotonic() - started,
