@@ -5,8 +5,10 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from tests.factories import film, film_bytes
 from xray_triage.reading.patient import age_years, read_patient, repair_text
@@ -107,6 +109,15 @@ def test_text_inside_sequences_is_repaired_too() -> None:
     dataset.RequestAttributesSequence = Sequence([item])
     repair_text(dataset)
     assert dataset.RequestAttributesSequence[0].CodeMeaning == "Ngực thẳng"
+
+
+def test_an_element_that_cannot_be_parsed_is_left_out() -> None:
+    dataset = film()
+    for tag, vr, value in ((0x00081140, "SQ", b"rubbish"), (0x00280010, "US", b"1")):
+        dataset[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+    repair_text(dataset)
+    assert not {"ReferencedImageSequence", "Rows"} & set(dataset.dir())
+    assert read_patient(dataset).name == "Nguyễn Văn An"
 
 
 def test_repairing_twice_changes_nothing() -> None:

@@ -4,13 +4,13 @@ It refuses only what the header says clearly; whatever is missing, odd or unknow
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.findings import REASONS, NotReadable
+from xray_triage.reading.header import items, number, text, words
 from xray_triage.reading.patient import age_years
 
 COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
@@ -61,8 +61,8 @@ def refusal(dataset: Dataset, policy: Admission) -> NotReadable | None:
 
 
 def _no_film(dataset: Dataset) -> NotReadable | None:
-    if words(dataset, "SOPClassUID", keep="0-9.") not in FILM_CLASSES:
-        return _not("not_a_film", f"SOP class {words(dataset, 'SOPClassUID', keep='0-9.')}")
+    if text(dataset, "SOPClassUID") not in FILM_CLASSES:
+        return _not("not_a_film", f"SOP class {text(dataset, 'SOPClassUID')}")
     modality = words(dataset, "Modality")
     digitised = modality in ("OT", "SC") and words(dataset, "ConversionType") == "DF"
     return None if modality in FILM_MODALITIES or digitised else _not("not_a_projection", f"Modality {modality}")
@@ -96,7 +96,7 @@ def _from_the_side(dataset: Dataset) -> NotReadable | None:
 def _no_original(dataset: Dataset) -> NotReadable | None:
     """Derived alone is no reason: archives call a film derived once they compressed it, and every SC is secondary."""
     image_type = words(dataset, "ImageType").split()
-    captured = words(dataset, "SOPClassUID", keep="0-9.") == SECONDARY_CAPTURE
+    captured = text(dataset, "SOPClassUID") == SECONDARY_CAPTURE
     derived = image_type[:1] == ["DERIVED"]
     photometric = words(dataset, "PhotometricInterpretation")
     if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):
@@ -132,39 +132,12 @@ def _too_young(dataset: Dataset, policy: Admission) -> NotReadable | None:
     return _not("child", f"{age} years") if age is not None and age < policy.minimum_age_years else None
 
 
-def words(dataset: Dataset, keyword: str, keep: str = "A-Z0-9") -> str:
-    """All values as upper-case words without accents; everything but ``keep`` (a regex class) parts words."""
-    try:
-        value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError):
-        return ""
-    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
-    text = " ".join("" if one is None else str(one) for one in values).upper().replace("Đ", "D")
-    plain = "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
-    return " ".join(re.sub(f"[^{keep}]", " ", plain).split())
-
-
-def number(dataset: Dataset, keyword: str, missing: int = 0) -> int:
-    """An integer attribute; ``missing`` when it is absent or no number."""
-    try:
-        value = dataset.get(keyword)
-        return missing if value is None else int(value)
-    except (ValueError, TypeError, OverflowError):
-        return missing
-
-
 def _descriptions(dataset: Dataset) -> str:
     return " ".join(words(dataset, keyword) for keyword in ("SeriesDescription", "ProtocolName", "StudyDescription"))
 
 
 def _meanings(dataset: Dataset, keyword: str) -> Iterator[str]:
-    try:
-        items = list(dataset.get(keyword) or ())
-    except (ValueError, TypeError):
-        return
-    for item in items:
-        if isinstance(item, Dataset):
-            yield words(item, "CodeMeaning")
+    return (words(item, "CodeMeaning") for item in items(dataset, keyword))
 
 
 def _not(code: str, detail: str = "") -> NotReadable:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 
-from xray_triage.reading.eligibility import DIGITAL_X_RAY_FOR_PROCESSING, number, words
+from xray_triage.reading.eligibility import DIGITAL_X_RAY_FOR_PROCESSING
+from xray_triage.reading.header import DAMAGED_VALUE, decimal, items, number, text, words
 from xray_triage.reading.pixels import Image, as_image, to_display
 
 Table = tuple[float, NDArray[np.float64]]  # first value mapped, entries
@@ -20,7 +20,7 @@ def render(stored: Image, dataset: Dataset) -> Image:
     """The film 0..1, dense bright as far as the tags tell (polarity.py asks the pixels)."""
     monochrome1 = words(dataset, "PhotometricInterpretation") == "MONOCHROME1"
     values = _modality(stored, dataset)
-    voi = _table(dataset.get("VOILUTSequence"), dataset)
+    voi = _table(dataset, "VOILUTSequence")
     if voi is not None:
         return to_display(_look_up(values, voi), monochrome1=monochrome1, window=_range_of(voi))
     return to_display(
@@ -32,12 +32,12 @@ def render(stored: Image, dataset: Dataset) -> Image:
 
 
 def _modality(stored: Image, dataset: Dataset) -> Image:
-    table = _table(dataset.get("ModalityLUTSequence"), dataset)
+    table = _table(dataset, "ModalityLUTSequence")
     if table is not None:
         return _look_up(stored, table)
-    slope, intercept = _float(dataset, "RescaleSlope", 1.0), _float(dataset, "RescaleIntercept", 0.0)
+    slope, intercept = decimal(dataset, "RescaleSlope", 1.0), decimal(dataset, "RescaleIntercept", 0.0)
     values = as_image(stored * (slope or 1.0) + intercept)
-    raw = words(dataset, "SOPClassUID", keep="0-9.") == DIGITAL_X_RAY_FOR_PROCESSING
+    raw = text(dataset, "SOPClassUID") == DIGITAL_X_RAY_FOR_PROCESSING
     if raw and words(dataset, "PixelIntensityRelationship") == "LIN":
         return as_image(np.log1p(values - values.min()))  # X-ray intensity falls exponentially with thickness
     return values
@@ -45,24 +45,24 @@ def _modality(stored: Image, dataset: Dataset) -> Image:
 
 def _window(dataset: Dataset) -> tuple[float, float] | None:
     """(center, width) for the LINEAR function; the first of several windows; None where there is no usable one."""
-    center, width = _float(dataset, "WindowCenter", np.nan), _float(dataset, "WindowWidth", np.nan)
+    center, width = decimal(dataset, "WindowCenter", np.nan), decimal(dataset, "WindowWidth", np.nan)
     if not (np.isfinite(center) and np.isfinite(width) and width >= 1):
         plain = "RescaleSlope" not in dataset and number(dataset, "BitsStored") == 8
         return (128.0, 256.0) if plain and number(dataset, "PixelRepresentation") == 0 else None
-    if words(dataset, "VOILUTFunction", keep="A-Z_") == "LINEAR_EXACT":
+    if words(dataset, "VOILUTFunction") == "LINEAR EXACT":
         return center + 0.5, width + 1
     return center, width
 
 
-def _table(sequence: Sequence | None, dataset: Dataset) -> Table | None:
+def _table(dataset: Dataset, keyword: str) -> Table | None:
     """The first LUT of a LUT sequence (PS3.3 C.11.1.1.1), or None when there is none or it contradicts itself."""
-    if not sequence:
+    found = items(dataset, keyword)
+    if not found:
         return None
-    item = sequence[0]
     try:
-        count, first, bits = (int(value) for value in item.LUTDescriptor)
-        entries = _entries(item.LUTData, bits, big_endian=not dataset.original_encoding[1])
-    except (AttributeError, TypeError, ValueError):
+        count, first, bits = (int(value) for value in found[0].LUTDescriptor)
+        entries = _entries(found[0].LUTData, bits, big_endian=dataset.original_encoding[1] is False)
+    except DAMAGED_VALUE:
         return None
     if number(dataset, "PixelRepresentation") and first > 32767:
         first -= 65536
@@ -87,14 +87,3 @@ def _range_of(table: Table) -> tuple[float, float]:
     """The window, as (center, width), that shows all values of the table."""
     low, high = float(table[1].min()), float(table[1].max())
     return (low + high) / 2 + 0.5, high - low + 1
-
-
-def _float(dataset: Dataset, keyword: str, missing: float) -> float:
-    """The first value of a decimal attribute."""
-    try:
-        value = dataset.get(keyword)
-        if value is not None and not isinstance(value, str) and hasattr(value, "__iter__"):
-            value = next(iter(value), None)
-        return missing if value is None or value == "" else float(value)
-    except (ValueError, TypeError, OverflowError):
-        return missing

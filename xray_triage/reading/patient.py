@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
+from xray_triage.reading.header import DAMAGED_VALUE, text
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -37,8 +38,9 @@ class Patient:
 def repair_text(dataset: Dataset) -> None:
     """Make every text value in ``dataset``, sequences included, the Unicode text that was meant (NFC).
 
-    Specific Character Set becomes ISO_IR 192, so that whatever is built from the dataset is written as UTF-8. Harmless
-    to repeat. The dataset must not be written back over the original.
+    Specific Character Set becomes ISO_IR 192, so that whatever is built from the dataset is written as UTF-8. An
+    element that cannot be parsed at all is left out. Harmless to repeat. The dataset must not be written back over the
+    original.
     """
     _repair(dataset, ())
     dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -47,15 +49,23 @@ def repair_text(dataset: Dataset) -> None:
 def _repair(dataset: Dataset, inherited: Sequence[str]) -> None:
     declared = _declared(dataset) or inherited
     for tag in list(dataset.keys()):
-        item = dataset.get_item(tag)
-        vr = _vr(tag, item.VR)
-        if vr == "SQ":
-            for nested in dataset[tag].value or ():
-                _repair(nested, declared)
-                nested.pop("SpecificCharacterSet", None)
-        elif vr in TEXT_VRS and item.value:
-            text = _text(item, declared)
-            dataset[tag] = DataElement(tag, vr, text, validation_mode=config.IGNORE)
+        try:
+            _repair_element(dataset, tag, declared)
+        except DAMAGED_VALUE:
+            del dataset[tag]
+
+
+def _repair_element(dataset: Dataset, tag: BaseTag, declared: Sequence[str]) -> None:
+    item = dataset.get_item(tag)
+    vr = _vr(tag, item.VR)
+    if vr in TEXT_VRS and item.value:
+        dataset[tag] = DataElement(tag, vr, _text(item, declared), validation_mode=config.IGNORE)
+    elif vr == "SQ":
+        for nested in dataset[tag].value or ():
+            _repair(nested, declared)
+            nested.pop("SpecificCharacterSet", None)
+    else:
+        dataset[tag]  # parsed now, so that nobody stumbles over it later
 
 
 def _declared(dataset: Dataset) -> tuple[str, ...]:
@@ -88,11 +98,11 @@ def _text(item: DataElement | RawDataElement, declared: Sequence[str]) -> str:
 
 def read_patient(dataset: Dataset) -> Patient:
     """The patient of a dataset whose text is repaired."""
-    born = _date(_string(dataset, "PatientBirthDate"))
-    sex = _string(dataset, "PatientSex").upper()
+    born = _date(text(dataset, "PatientBirthDate"))
+    sex = text(dataset, "PatientSex").upper()
     return Patient(
-        id=_string(dataset, "PatientID"),
-        name=_name(_string(dataset, "PatientName")),
+        id=text(dataset, "PatientID"),
+        name=_name(text(dataset, "PatientName")),
         sex=sex if sex in ("M", "F", "O") else "",
         birth_date=born.isoformat() if born else "",
         age_years=age_years(dataset),
@@ -101,11 +111,11 @@ def read_patient(dataset: Dataset) -> Patient:
 
 def age_years(dataset: Dataset) -> float | None:
     """Age at the study from Patient's Age (``058Y``, ``006M``, also a bare ``58``), else from the dates; or None."""
-    match = re.fullmatch(r"(\d{1,3})([YMWD]?)", _string(dataset, "PatientAge").upper())
+    match = re.fullmatch(r"(\d{1,3})([YMWD]?)", text(dataset, "PatientAge").upper())
     if match:
         years = int(match[1]) * _UNIT_YEARS[match[2]]
     else:
-        born, taken = _date(_string(dataset, "PatientBirthDate")), _date(_string(dataset, "StudyDate"))
+        born, taken = _date(text(dataset, "PatientBirthDate")), _date(text(dataset, "StudyDate"))
         if born is None or taken is None:
             return None
         years = (taken - born).days / DAYS_PER_YEAR
@@ -116,17 +126,6 @@ def _name(value: str) -> str:
     """``Family^Given^Middle^Prefix^Suffix=ideographic=phonetic`` -> the first group that says something."""
     groups = (" ".join(group.replace("^", " ").split()) for group in value.split("="))
     return next((group for group in groups if group), "")
-
-
-def _string(dataset: Dataset, keyword: str) -> str:
-    """The first value as text; empty when missing, or so damaged that pydicom cannot parse it."""
-    try:
-        value = dataset.get(keyword)
-    except (ValueError, TypeError, OverflowError):
-        return ""
-    if isinstance(value, MultiValue):
-        value = value[0] if value else ""
-    return "" if value is None else str(value).strip()
 
 
 def _date(value: str) -> date | None:

@@ -15,6 +15,7 @@ from xray_triage.reading.decoding import DamagedPixels, Stored, Undecodable, dec
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, refusal
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.grayscale import render
+from xray_triage.reading.header import value_of
 from xray_triage.reading.patient import age_years
 from xray_triage.reading.pixels import Image, as_image, resize, shrink
 from xray_triage.reading.polarity import as_positive
@@ -136,8 +137,8 @@ def _spacing(dataset: Dataset) -> tuple[float, float] | None:
     """PS3.3 10.7 and C.8.11.4: at the patient where known, else at the detector; None rather than a guess."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         try:
-            rows, columns = (float(value) for value in dataset.get(keyword) or ())
-        except (ValueError, TypeError, OverflowError):
+            rows, columns = (float(value) for value in value_of(dataset, keyword) or ())
+        except (ValueError, TypeError):
             continue
         if 0 < rows < 10 and 0 < columns < 10:
             return rows, columns
