@@ -4,7 +4,6 @@ The peer is an Orthanc with a Python plugin (peer_orthanc_plugin.py) that reads 
 itself; ours sends on to another Orthanc. Blocks of films alternate between the two, so that both meet the same noise.
 """
 
-import argparse
 import os
 import site
 import tempfile
@@ -18,10 +17,8 @@ from statistics import median
 from urllib.parse import quote
 
 from benchmarks.report import Row, publish, summarise
-from benchmarks.scene import POLL_SECONDS, STATION_TITLE, FilmRoll, Station, Watch, XrayMachine, a_station
+from benchmarks.scene import POLL_SECONDS, STATION_TITLE, FilmRoll, Station, Watch, XrayMachine, a_station, options
 from tests.peers.orthanc import OrthancPeer
-from xray_triage.config import Config
-from xray_triage.shelf import chosen_folder
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 ORIGINAL, CAPTURE = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
@@ -33,13 +30,13 @@ TARGETS = {"case": 0.4, "results": 0.7, "original": 1.2}
 Seconds = dict[str, list[float]]
 
 
-def measure(folder: Path, *, films: int = 50, pixels: int = 3000, every_seconds: float = 1.0) -> dict[str, Seconds]:
+def measure(folder: Path, bundle: Path, *, films: int, pixels: int, every_seconds: float = 1.0) -> dict[str, Seconds]:
     """Seconds by who ("station", "peer") and step ("answer", "case", "results", "original"), one for each film.
 
     The peer is left out where its plugin is not installed. Raises SystemExit when a film does not arrive.
     """
     roll = FilmRoll(pixels)
-    with a_station(folder) as (station, pacs), a_peer(folder / "peer") as peer:
+    with a_station(folder, bundle) as (station, pacs), a_peer(folder / "peer", bundle) as peer:
         ours, theirs = _new_times(), _new_times()
         _station_block(station, pacs, roll, _new_times(), 2, every_seconds)  # both have read before they are measured
         if peer is not None:
@@ -53,9 +50,8 @@ def measure(folder: Path, *, films: int = 50, pixels: int = 3000, every_seconds:
 
 
 @contextmanager
-def a_peer(folder: Path) -> Iterator[OrthancPeer | None]:
+def a_peer(folder: Path, bundle: Path) -> Iterator[OrthancPeer | None]:
     """An Orthanc that reads films by a Python plugin with the station's network, or None where it is not installed."""
-    bundle = chosen_folder(Config())
     if not PLUGIN.exists() or not (bundle / "model.onnx").exists():
         yield None
         return
@@ -170,12 +166,9 @@ class PageWatch:
 
 def main() -> None:
     """Measure, print, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--films", type=int, default=50, help="films for each of the two")
-    options.add_argument("--pixels", type=int, default=3000, help="rows and columns")
-    chosen = options.parse_args()
+    chosen = options(__doc__, films=50).parse_args()
     with tempfile.TemporaryDirectory(prefix="xray-triage-bench-") as folder:
-        times = measure(Path(folder), films=chosen.films, pixels=chosen.pixels)
+        times = measure(Path(folder), chosen.bundle, films=chosen.films, pixels=chosen.pixels)
     rows: list[Row] = [
         {
             "who": who,
@@ -187,7 +180,7 @@ def main() -> None:
         for step, seconds in steps.items()
         if seconds
     ]
-    publish("latency", rows=rows, settings=vars(chosen), notes=[_compare(times)])
+    publish("latency", rows=rows, settings={"films": chosen.films, "pixels": chosen.pixels}, notes=[_compare(times)])
 
 
 def _compare(times: Mapping[str, Seconds]) -> str:

@@ -1,6 +1,5 @@
 """Memory and start: resident memory of front and reader, idle and at work; seconds from ``serve`` to /readyz 200."""
 
-import argparse
 import tempfile
 import threading
 from pathlib import Path
@@ -9,20 +8,20 @@ from statistics import median
 import psutil
 
 from benchmarks.report import publish
-from benchmarks.scene import STATION_TITLE, FilmRoll, Station, XrayMachine, a_station
+from benchmarks.scene import STATION_TITLE, FilmRoll, Station, XrayMachine, a_station, options
 
 SAMPLE_SECONDS = 0.05
 MB = 1e6
 
 
-def measure(folder: Path, *, films: int = 30, pixels: int = 3000, starts: int = 3) -> dict[str, float]:
+def measure(folder: Path, bundle: Path, *, films: int, pixels: int, starts: int) -> dict[str, float]:
     """RSS in MB, front and reader added up: before the first film, at the peak, after the last. Seconds to start."""
     roll = FilmRoll(pixels, pictures=3)
     seconds = []
     for number in range(starts - 1):
-        with a_station(folder / f"start-{number}") as (station, _):
+        with a_station(folder / f"start-{number}", bundle) as (station, _):
             seconds.append(station.ready_seconds)
-    with a_station(folder / "work") as (station, _):
+    with a_station(folder / "work", bundle) as (station, _):
         seconds.append(station.ready_seconds)
         idle = _resident(station)
         gauge = PeakGauge(station)
@@ -77,14 +76,17 @@ class PeakGauge:
 
 def main() -> None:
     """Measure, print, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--films", type=int, default=30)
-    options.add_argument("--pixels", type=int, default=3000, help="rows and columns")
-    options.add_argument("--starts", type=int, default=3)
-    chosen = options.parse_args()
+    parser = options(__doc__, films=30)
+    parser.add_argument("--starts", type=int, default=3)
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xray-triage-bench-") as folder:
-        row = measure(Path(folder), films=chosen.films, pixels=chosen.pixels, starts=chosen.starts)
-    publish("memory", rows=[row], settings=vars(chosen), notes=["To reach: 600 MB at the peak, 4 s to start."])
+        row = measure(Path(folder), chosen.bundle, films=chosen.films, pixels=chosen.pixels, starts=chosen.starts)
+    publish(
+        "memory",
+        rows=[row],
+        settings={"films": chosen.films, "pixels": chosen.pixels, "starts": chosen.starts},
+        notes=["To reach: 600 MB at the peak, 4 s to start."],
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The station is started by its command line and spoken to as everybody does. Only
 measuring process, and both are kept cheap: they share the processor with what they measure.
 """
 
+import argparse
 import json
 import os
 import struct
@@ -27,6 +28,8 @@ from tests.factories import DX
 from tests.peers.machine import EXPLICIT_LITTLE_ENDIAN, Machine, dataset_pdus, results_of, status_of, store_request
 from tests.peers.orthanc import OrthancPeer, free_port
 from xray_triage import phantom
+from xray_triage.config import Config
+from xray_triage.shelf import chosen_folder
 
 STATION_TITLE = "BENCH"
 POLL_SECONDS = 0.02
@@ -42,6 +45,15 @@ class Film:
     study_instance_uid: str
     sop_instance_uid: str
     encoded: bytes
+
+
+def options(description: str | None, *, films: int) -> argparse.ArgumentParser:
+    """What every benchmark of a station can be told."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--films", type=int, default=films)
+    parser.add_argument("--pixels", type=int, default=3000, help="rows and columns of a film")
+    parser.add_argument("--bundle", type=Path, default=chosen_folder(Config()), help="the model bundle to read with")
+    return parser
 
 
 class FilmRoll:
@@ -84,7 +96,7 @@ class Station:
 
     folder: Path
     pacs: OrthancPeer
-    bundle: str = ""
+    bundle: Path
     dicom_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
     ready_seconds: float = 0.0
@@ -97,7 +109,7 @@ class Station:
         config.write_text(
             f'[station]\nname = "Trạm đo"\nae_title = "{STATION_TITLE}"\ndata_dir = "data"\n'
             f"[listener]\nport = {self.dicom_port}\n[web]\nport = {self.web_port}\n[retention]\nreserve_gb = 0.5\n"
-            f"[model]\nbundle = {json.dumps(self.bundle)}\n"
+            f"[model]\nbundle = {json.dumps(str(self.bundle))}\n"
             f'[[destination]]\nname = "pacs"\nkind = "dimse"\nhost = "{self.pacs.host}"\n'
             f'port = {self.pacs.dicom_port}\nae_title = "{self.pacs.ae_title}"\n',
             encoding="utf-8",
@@ -224,7 +236,7 @@ class Watch:
 
 
 @contextmanager
-def a_station(folder: Path, *, bundle: str = "") -> Iterator[tuple[Station, OrthancPeer]]:
+def a_station(folder: Path, bundle: Path) -> Iterator[tuple[Station, OrthancPeer]]:
     """A ready station and the Orthanc it sends to."""
     with OrthancPeer.start(folder / "pacs") as pacs:
         station = Station(folder / "station", pacs, bundle).start()

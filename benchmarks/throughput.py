@@ -1,18 +1,17 @@
 """Throughput: films as fast as the station takes them, until the last result and the last original are in the PACS."""
 
-import argparse
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.report import publish
-from benchmarks.scene import STATION_TITLE, FilmRoll, XrayMachine, a_station
+from benchmarks.scene import STATION_TITLE, FilmRoll, XrayMachine, a_station, options
 
 FREE_GB = 12
 
 
-def measure(folder: Path, *, films: int = 200, pixels: int = 3000, seconds: float = 600) -> dict[str, float]:
+def measure(folder: Path, bundle: Path, *, films: int, pixels: int, seconds: float = 600) -> dict[str, float]:
     """Films, seconds until all were received and until all was in the PACS, films a second, longest answer.
 
     ``seconds`` bounds the wait. Raises SystemExit when that is not enough, or the disk is too small.
@@ -20,7 +19,7 @@ def measure(folder: Path, *, films: int = 200, pixels: int = 3000, seconds: floa
     if shutil.disk_usage(folder).free < FREE_GB * 2**30:
         raise SystemExit(f"{folder} has less than {FREE_GB} GB free, which {films} films here and in the PACS may need")
     roll = FilmRoll(pixels)
-    with a_station(folder) as (station, pacs):
+    with a_station(folder, bundle) as (station, pacs):
         machine = XrayMachine(station.dicom_port, STATION_TITLE)
         machine.send(roll.next())
         station.wait_until_done(60)
@@ -50,13 +49,15 @@ def _seconds(started: float, answered: float) -> float:
 
 def main() -> None:
     """Measure, print, write."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--films", type=int, default=200)
-    options.add_argument("--pixels", type=int, default=3000, help="rows and columns")
-    chosen = options.parse_args()
+    chosen = options(__doc__, films=200).parse_args()
     with tempfile.TemporaryDirectory(prefix="xray-triage-bench-") as folder:
-        row = measure(Path(folder), films=chosen.films, pixels=chosen.pixels)
-    publish("throughput", rows=[row], settings=vars(chosen), notes=["To reach: 1 film a second, complete in the PACS."])
+        row = measure(Path(folder), chosen.bundle, films=chosen.films, pixels=chosen.pixels)
+    publish(
+        "throughput",
+        rows=[row],
+        settings={"films": chosen.films, "pixels": chosen.pixels},
+        notes=["To reach: 1 film a second, complete in the PACS."],
+    )
 
 
 if __name__ == "__main__":

@@ -62,43 +62,19 @@ def lungs(body: Body, frame: Frame) -> Canvas:
     return np.asarray(depth * np.maximum(1 - (below / 4.6) ** np.float32(0.24), 0), dtype=np.float32)
 
 
+# Height z, and |x| of the border there: aortic window, pulmonary trunk, left ventricle; vena cava, right atrium.
 LEFT_BORDER = (
-    (6, 1.7),
-    (9, 2.3),
-    (13.2, 2.6),
-    (14.4, 3.4),
-    (15.6, 4.0),
-    (17, 4.8),
-    (19, 6.3),
-    (21, 7.7),
-    (23, 8.6),
-    (25, 8.9),
-    (26.6, 8.2),
-    (28, 6.4),
-    (30, 3),
+    (6, 9, 13.2, 14.4, 15.6, 17, 19, 21, 23, 25, 26.6, 28, 30),
+    (1.7, 2.3, 2.6, 3.4, 4.0, 4.8, 6.3, 7.7, 8.6, 8.9, 8.2, 6.4, 3),
 )
-RIGHT_BORDER = (
-    (6, 1.6),
-    (8, 2.0),
-    (12, 2.5),
-    (15, 2.7),
-    (17, 3.1),
-    (19, 3.9),
-    (21, 4.5),
-    (23, 4.6),
-    (25, 4.1),
-    (27, 3.3),
-    (30, 2.8),
-)
+RIGHT_BORDER = ((6, 8, 12, 15, 17, 19, 21, 23, 25, 27, 30), (1.6, 2.0, 2.5, 2.7, 3.1, 3.9, 4.5, 4.6, 4.1, 3.3, 2.8))
 
 
 def heart_border(body: Body, z: Canvas, side: int) -> Canvas:
     """|x| of the heart's and the great vessels' border at height z; ``side`` is -1 for the picture's left."""
-    knots = np.array(LEFT_BORDER if side > 0 else RIGHT_BORDER)
     fine = np.linspace(4, 32, 280)
-    border = np.convolve(
-        np.pad(np.interp(fine, knots[:, 0], knots[:, 1]), 10, mode="edge"), np.hanning(21) / 10, "valid"
-    )
+    rough = np.interp(fine, *(LEFT_BORDER if side > 0 else RIGHT_BORDER))
+    border = np.convolve(np.pad(rough, 10, mode="edge"), np.hanning(21) / 10, "valid")
     grown = 1 + (body.heart - 1) * np.clip((fine - 13) / 5, 0, 1)
     sunk = fine + (body.dome_right - 25.6) * np.clip((fine - 12) / 12, 0, 1)
     return np.asarray(np.interp(z, sunk, border * grown), dtype=np.float32)
@@ -137,12 +113,8 @@ def trunk(body: Body, frame: Frame) -> Canvas:
     throat = 5.6 + 1.2 * smoothstep(z, -3, 4)
     neck = 10.5 * np.maximum(1 - (distance / throat) ** 2, 0) ** np.float32(0.7) * smoothstep(-z, -9, -3)
     girdle = 11.5 * np.sqrt(np.clip(depth_below_skin / 3.6, 0, 1))
-    chest = (
-        chest
-        * np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1))
-        * (0.5 + 0.5 * smoothstep(z, -1, 20))
-        * smoothstep(z, -3, 5)
-    )
+    chest *= np.sqrt(np.clip(depth_below_skin / 8.0, 0, 1))
+    chest *= (0.5 + 0.5 * smoothstep(z, -1, 20)) * smoothstep(z, -3, 5)
     fold = 15.5 + 0.5 * body.fat - 1.1 * np.abs(distance - half - 0.6)
     shoulders = girdle * np.sqrt(np.clip((fold - z) / 5.0, 0, 1))
     shift = distance - (20.6 + body.arm_out + 0.16 * (z - 10))
