@@ -1,20 +1,18 @@
 """One association with a machine, acceptor's side, PS3.8 9.2: from its first byte to its end, in one thread.
 
-Why not pynetdicom's own acceptor (3.0.4): it buffers a PDU of any length before looking at it, has no deadline for
-half a PDU, counts half-open connections as associations, and joins two threads that poll a thousand times a second.
-Its codecs are used where the protocol is wide (negotiation.py); what is left is this loop.
+Why not pynetdicom's acceptor (3.0.4): it buffers a PDU of any length before looking at it, has no deadline for half a
+PDU, counts half-open connections as associations, and joins two threads that poll a thousand times a second. An
+acceptor of C-STORE and C-ECHO alone needs so little of the protocol that it is this loop.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-
 from dicom_router.clock import Clock
 from dicom_router.command import Answer, Request, encode_response, parse_request
 from dicom_router.gatekeeper import Gate
-from dicom_router.negotiation import Context, accept, parse_association_request
+from dicom_router.negotiation import AssociationRequest, Context, accept, parse_association_request
 from dicom_router.pdu import (
     RELEASE_RP,
     ConnectionLost,
@@ -56,14 +54,14 @@ class Association:
         self._pdvs: Iterator[Pdv] = iter(())
         self._ends_at = clock.monotonic() + gate.lifetime_seconds
 
-    def ask(self) -> A_ASSOCIATE:
+    def ask(self) -> AssociationRequest:
         """Read what the machine wants."""
         pdu = self._stream.read(wait_seconds=self._gate.pdu_seconds)
         if pdu[0] != PduType.ASSOCIATE_RQ:
             raise ProtocolViolation(f"PDU type {pdu[0]} before an association", ProtocolViolation.UNEXPECTED_PDU)
         return parse_association_request(bytes(pdu))
 
-    def accept(self, request: A_ASSOCIATE) -> None:
+    def accept(self, request: AssociationRequest) -> None:
         """Agree, context by context."""
         pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu)
         self._stream.write(pdu)

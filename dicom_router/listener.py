@@ -131,8 +131,10 @@ class Listener:
     def _hold_association(self, stream: PduStream, visit: Visit) -> None:
         association = Association(stream, gate=self._gate, clock=self._clock)
         request = association.ask()
-        calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
-        rejection = self._gatekeeper.judge(host=visit.host, called_ae_title=called, calling_ae_title=calling)
+        calling = request.calling_ae_title
+        rejection = self._gatekeeper.judge(
+            host=visit.host, called_ae_title=request.called_ae_title, calling_ae_title=calling
+        )
         if rejection is None and not visit.enter():
             rejection = TOO_MANY
         if rejection is not None:

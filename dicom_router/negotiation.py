@@ -1,25 +1,16 @@
-"""What is agreed when an association begins, PS3.8 7.1 and PS3.7 annex D. The gate's only use of pynetdicom; no I/O."""
+"""What is agreed when an association begins, PS3.8 7.1 and 9.3, PS3.7 annex D. Only bytes in and bytes out."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from enum import IntEnum
 
-from pydicom.uid import UID
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import PresentationContext, build_context, negotiate_as_acceptor
-
-from dicom_router.pdu import ProtocolViolation
+from dicom_router.identity import is_uid
+from dicom_router.pdu import PduType, ProtocolViolation, make_pdu
 
 IMPLEMENTATION_CLASS_UID = "2.25.150870262393914318929571426853217083409"
 IMPLEMENTATION_VERSION_NAME = "XRAY_TRIAGE"
-APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 
 VERIFICATION = "1.2.840.10008.1.1"
 _DICOM_ROOT = "1.2.840.10008."
@@ -44,7 +35,51 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.4.51",  # JPEG extended
     "1.2.840.10008.1.2.4.50",  # JPEG baseline
 )
-_UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2")
+
+
+_TITLES = slice(10, 42)  # called and calling AE title in an A-ASSOCIATE-RQ and -AC
+_FIRST_ITEM = 74
+
+
+class _Item(IntEnum):
+    """Items of the association PDUs, PS3.8 9.3.2 and 9.3.3, PS3.7 D.3.3."""
+
+    APPLICATION_CONTEXT = 0x10
+    PRESENTATION_CONTEXT_RQ = 0x20
+    PRESENTATION_CONTEXT_AC = 0x21
+    ABSTRACT_SYNTAX = 0x30
+    TRANSFER_SYNTAX = 0x40
+    USER_INFORMATION = 0x50
+    MAXIMUM_LENGTH = 0x51
+    IMPLEMENTATION_CLASS_UID = 0x52
+    IMPLEMENTATION_VERSION_NAME = 0x55
+
+
+class _Result(IntEnum):
+    """Of one presentation context, PS3.8 table 9-18."""
+
+    ACCEPTED = 0
+    ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+    TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """One presentation context as a machine offers it."""
+
+    context_id: int
+    sop_class_uid: str
+    transfer_syntax_uids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationRequest:
+    """What of an A-ASSOCIATE-RQ matters here. ``titles`` are both AE titles as they came, to be sent back."""
+
+    called_ae_title: str
+    calling_ae_title: str
+    titles: bytes
+    proposals: Sequence[Proposal]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,64 +90,81 @@ class Context:
     transfer_syntax_uid: str
 
 
-def parse_association_request(pdu: bytes) -> A_ASSOCIATE:
-    """Read an A-ASSOCIATE-RQ PDU, PS3.8 9.3.2. Raises ProtocolViolation.
+def parse_association_request(pdu: bytes) -> AssociationRequest:
+    """Read an A-ASSOCIATE-RQ PDU. Raises ProtocolViolation."""
+    if len(pdu) < _FIRST_ITEM or not pdu[7] & 1:
+        raise ProtocolViolation("no A-ASSOCIATE-RQ of version 1")
+    titles = pdu[_TITLES]
+    return AssociationRequest(
+        called_ae_title=titles[:16].decode("latin-1").strip(" \0"),
+        calling_ae_title=titles[16:].decode("latin-1").strip(" \0"),
+        titles=titles,
+        proposals=[
+            _parse_proposal(value) for kind, value in _items(pdu[_FIRST_ITEM:]) if kind == _Item.PRESENTATION_CONTEXT_RQ
+        ],
+    )
 
-    pynetdicom's codec raises whatever its parts raise; noise from the network ends here.
+
+def accept(request: AssociationRequest, *, max_pdu: int) -> tuple[bytes, Mapping[int, Context]]:
+    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts.
+
+    It replies to no extended negotiation: by default the machine is the SCU and one operation runs at a time.
     """
-    request = A_ASSOCIATE_RQ()
-    try:
-        request.decode(pdu)
-        primitive = request.to_primitive()
-    except (ValueError, TypeError, LookupError, AttributeError, AssertionError, struct.error) as error:
-        raise ProtocolViolation(f"a malformed A-ASSOCIATE-RQ: {error}") from error
-    if not request.protocol_version & 1:
-        raise ProtocolViolation("an unknown version of the upper layer protocol")
-    return primitive
-
-
-def accept(request: A_ASSOCIATE, *, max_pdu: int) -> tuple[bytes, Mapping[int, Context]]:
-    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts. Refused contexts have result 3 or 4 in it."""
-    proposed = request.presentation_context_definition_list
-    results, _roles = negotiate_as_acceptor(proposed, _supported(proposed))
-    answer = A_ASSOCIATE()
-    answer.application_context_name = APPLICATION_CONTEXT
-    answer.calling_ae_title = request.calling_ae_title
-    answer.called_ae_title = request.called_ae_title
-    answer.result, answer.result_source = 0, 1
-    answer.presentation_context_definition_results_list = results
-    answer.user_information = [*_user_information(max_pdu)]
-    contexts = {
-        cast(int, result.context_id): Context(
-            sop_class_uid=str(result.abstract_syntax), transfer_syntax_uid=str(result.transfer_syntax[0])
-        )
-        for result in results
-        if result.result == 0
-    }
-    return A_ASSOCIATE_AC(answer).encode(), contexts
+    contexts: dict[int, Context] = {}
+    items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
+    for proposal in request.proposals:
+        result, syntax = _choose(proposal)
+        if result == _Result.ACCEPTED:
+            contexts[proposal.context_id] = Context(sop_class_uid=proposal.sop_class_uid, transfer_syntax_uid=syntax)
+        answer = bytes([proposal.context_id, 0, result, 0]) + _item(_Item.TRANSFER_SYNTAX, syntax.encode("ascii"))
+        items += _item(_Item.PRESENTATION_CONTEXT_AC, answer)
+    information = (
+        _item(_Item.MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
+        + _item(_Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
+        + _item(_Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
+    )
+    items += _item(_Item.USER_INFORMATION, information)
+    return make_pdu(PduType.ASSOCIATE_AC, b"\0\1\0\0" + request.titles + bytes(32) + items), contexts
 
 
 def is_storage(sop_class_uid: str) -> bool:
     """Whether objects of this class are kept: every composite class of PS3.4 annex B, and every private one."""
-    return sop_class_uid.startswith(_STORAGE_ROOT) or not sop_class_uid.startswith(_DICOM_ROOT)
+    is_ours = sop_class_uid.startswith(_STORAGE_ROOT) or not sop_class_uid.startswith(_DICOM_ROOT)
+    return is_ours and is_uid(sop_class_uid)
 
 
-def _supported(proposed: list[PresentationContext]) -> list[PresentationContext]:
-    classes = {str(context.abstract_syntax) for context in proposed}
-    return [
-        build_context(sop_class, list(_UNCOMPRESSED if sop_class == VERIFICATION else TRANSFER_SYNTAXES))
-        for sop_class in classes
-        if sop_class == VERIFICATION or is_storage(sop_class)
-    ]
+def _choose(proposal: Proposal) -> tuple[_Result, str]:
+    """The result and the transfer syntax; where there is none, one of ours stands in its place, not to be tested."""
+    if proposal.sop_class_uid != VERIFICATION and not is_storage(proposal.sop_class_uid):
+        return _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]
+    for syntax in TRANSFER_SYNTAXES:
+        if syntax in proposal.transfer_syntax_uids:
+            return _Result.ACCEPTED, syntax
+    return _Result.TRANSFER_SYNTAXES_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]
 
 
-def _user_information(
-    max_pdu: int,
-) -> tuple[MaximumLengthNotification, ImplementationClassUIDNotification, ImplementationVersionNameNotification]:
-    length = MaximumLengthNotification()
-    length.maximum_length_received = max_pdu
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    return length, implementation, version
+def _parse_proposal(value: bytes) -> Proposal:
+    syntaxes: dict[int, list[str]] = {_Item.ABSTRACT_SYNTAX: [], _Item.TRANSFER_SYNTAX: []}
+    for kind, name in _items(value[4:]):
+        syntaxes.setdefault(kind, []).append(name.decode("latin-1").rstrip(" \0"))
+    if len(syntaxes[_Item.ABSTRACT_SYNTAX]) != 1:
+        raise ProtocolViolation("a presentation context without its one abstract syntax")
+    return Proposal(
+        context_id=value[0],
+        sop_class_uid=syntaxes[_Item.ABSTRACT_SYNTAX][0],
+        transfer_syntax_uids=syntaxes[_Item.TRANSFER_SYNTAX],
+    )
+
+
+def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    while start < len(encoded):
+        end = start + 4 + int.from_bytes(encoded[start + 2 : start + 4], "big")
+        if start + 4 > len(encoded) or end > len(encoded):
+            raise ProtocolViolation("an item longer than its PDU")
+        yield encoded[start], encoded[start + 4 : end]
+        start = end
+
+
+def _item(kind: _Item, value: bytes) -> bytes:
+    return struct.pack(">BBH", kind, 0, len(value)) + value

@@ -33,7 +33,7 @@ class Machine:
             return b""
 
     def associate(
-        self, contexts: Sequence[tuple[str, str]] = CONTEXTS, *, called: str = "XRAYTRIAGE", calling: str = "XRAY1"
+        self, contexts: Sequence[tuple[str, ...]] = CONTEXTS, *, called: str = "XRAYTRIAGE", calling: str = "XRAY1"
     ) -> bytes:
         """Ask for an association; the listener's answer. Context IDs are 1, 3, 5 …"""
         self.say(association_request(contexts, called=called, calling=calling))
@@ -69,12 +69,13 @@ class Machine:
 
 
 def association_request(
-    contexts: Sequence[tuple[str, str]] = CONTEXTS, *, called: str = "XRAYTRIAGE", calling: str = "XRAY1"
+    contexts: Sequence[tuple[str, ...]] = CONTEXTS, *, called: str = "XRAYTRIAGE", calling: str = "XRAY1"
 ) -> bytes:
-    """An A-ASSOCIATE-RQ, PS3.8 9.3.2."""
+    """An A-ASSOCIATE-RQ, PS3.8 9.3.2. A context is its abstract syntax and then its transfer syntaxes."""
     items = _item(0x10, b"1.2.840.10008.3.1.1.1")
-    for index, (abstract_syntax, transfer_syntax) in enumerate(contexts):
-        syntaxes = _item(0x30, abstract_syntax.encode()) + _item(0x40, transfer_syntax.encode())
+    for index, (abstract_syntax, *transfer_syntaxes) in enumerate(contexts):
+        syntaxes = _item(0x30, abstract_syntax.encode())
+        syntaxes += b"".join(_item(0x40, syntax.encode()) for syntax in transfer_syntaxes)
         items += _item(0x20, bytes([2 * index + 1, 0, 0, 0]) + syntaxes)
     items += _item(0x50, _item(0x51, (16_384).to_bytes(4, "big")) + _item(0x52, b"1.2.3.4"))
     titles = called.ljust(16).encode() + calling.ljust(16).encode()
