@@ -61,7 +61,7 @@ class Database:
         self.engine = engine
         # SQLite has one writer at a time. Threads of one process queue here, where the next one is woken at once;
         # SQLite's own busy handler, which sleeps between tries, is then met only by other processes.
-        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
+        self._turn: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
 
     @property
     def is_sqlite(self) -> bool:
