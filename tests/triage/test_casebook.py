@@ -92,6 +92,16 @@ def test_a_film_not_read_for_want_of_a_model_becomes_normal_once_it_is_read(desk
     assert case.priority is Priority.NORMAL
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_no_film_does_not_make_a_read_study_unread(desk: TestDesk, order: int) -> None:
+    made = [reading(Priority.NORMAL, pneumothorax=0.1), unread("not_a_film")]
+    for one in made[::order]:
+        desk.add(one, study_instance_uid="1.2.3")
+    desk.add(unread("not_a_film"), study_instance_uid="1.2.4")
+
+    assert [case.priority for case in desk.casebook.cases()] == [Priority.NOT_READ, Priority.NORMAL]
+
+
 def test_the_worklist_is_most_urgent_first_then_newest_even_when_the_clock_steps_back(desk: TestDesk) -> None:
     names = []
     for priority in (Priority.NORMAL, Priority.URGENT, Priority.NOT_READ, Priority.ABNORMAL, Priority.URGENT):

@@ -26,6 +26,8 @@ from xray_triage.reading.findings import (
 from xray_triage.reading.patient import Patient
 
 Row = sa.Row[Any]
+# Below every priority: a dose report that comes with the films counts only where there is nothing else.
+NO_FILM = -len(Priority)
 
 
 def urgency(priority: Priority) -> int:
@@ -55,9 +57,10 @@ def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:
 def image_columns(reading: Reading) -> dict[str, Any]:
     """The columns of ``image`` that come from a reading."""
     findings = reading.findings
+    is_film = reading.not_readable is None or reading.not_readable.reason is not REASONS["not_a_film"]
     return {
         "priority": reading.decision.priority.value,
-        "urgency": urgency(reading.decision.priority),
+        "urgency": urgency(reading.decision.priority) if is_film else NO_FILM,
         "reading": json.dumps(
             {
                 "reason": reading.not_readable.reason.code if reading.not_readable else None,

@@ -47,7 +47,7 @@ def page_router(desk: Desk) -> APIRouter:
         return render("missing.html", 404) if case is None else render("case.html", **_case(desk, case))
 
     @pages.get("/fragments/cases/{case_id}/{part}")
-    def renew_case(request: Request, case_id: str, part: Literal["films", "progress"]) -> Response:
+    def renew_case(request: Request, case_id: str, part: Literal["films", "consultation", "deliveries"]) -> Response:
         return _unless_same(request, render(f"_{part}.html", **_case(desk, found(case_id))))
 
     return pages

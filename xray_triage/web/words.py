@@ -8,6 +8,9 @@ from dicom_router.outbox import Delivery, DeliveryState
 from xray_triage.cases.case import Case, Consultation, ConsultationState, Image
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.reading.findings import Finding, Priority
+from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, decimal, percent
+
+__all__ = ["DISCLAIMER", "FLAGS", "percent"]  # the pages' own, beside what is below
 
 OBJECTS = {
     "original": "Phim gốc",
@@ -30,7 +33,6 @@ CONSULTATION_STATES = {
     ConsultationState.CANCELLED: "đã hủy",
 }
 SEXES = {"M": "nam", "F": "nữ", "O": "khác"}
-FLAGS = {"inverted": "phim bị đảo sáng tối, đã tự sửa", "rotated": "phim bị xoay"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ def consultation_state(consultation: Consultation, deliveries: Sequence[Delivery
     return State(CONSULTATION_STATES[state], tones.get(state, "wait"))
 
 
+def is_open(consultation: Consultation | None) -> bool:
+    """Whether a request waits for its answer, so that no other can be made."""
+    return consultation is not None and consultation.state is ConsultationState.REQUESTED
+
+
 def positives(case: Case) -> list[Finding]:
     """The findings above their threshold over all films of the case, each at its most probable."""
     strongest: dict[str, Finding] = {}
@@ -81,12 +88,12 @@ def positives(case: Case) -> list[Finding]:
 
 def silence(case: Case) -> str:
     """What to say where no finding stands."""
-    reasons = [image.reason.vi for image in case.images if image.reason is not None]
-    if reasons:
-        return reasons[0]
+    reasons = [image.reason for image in case.images if image.reason is not None]
+    if case.priority is Priority.NOT_READ and reasons:
+        return min(reasons, key=lambda reason: reason.code == "not_a_film").vi
     if case.priority is Priority.NORMAL:
-        return "AI không thấy dấu hiệu nào vượt ngưỡng"
-    return "Điểm bất thường nói chung vượt ngưỡng"
+        return NOTHING_FOUND
+    return "Điểm bất thường nói chung vượt ngưỡng."
 
 
 def person(case: Case) -> str:
@@ -108,9 +115,9 @@ def scores(image: Image) -> list[str]:
     abnormal, ratio = image.scores.get("abnormal"), image.scores.get("cardiothoracic_ratio")
     told = []
     if abnormal is not None:
-        told.append(f"Bất thường nói chung: {percent(abnormal)}")
+        told.append(f"Xác suất có bất thường: {percent(abnormal)}")
     if ratio is not None:
-        told.append(f"Chỉ số tim/lồng ngực: {ratio:.2f}")
+        told.append(f"Tỉ số tim/ngực: {decimal(ratio)}")
     return told
 
 
@@ -118,8 +125,3 @@ def moment(at: datetime, now: datetime) -> str:
     """``at`` in the computer's own zone: the time today, else with the date."""
     local, today = at.astimezone(), now.astimezone().date()
     return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%H:%M %d/%m/%Y}"
-
-
-def percent(value: float) -> str:
-    """A probability in whole percent; never 0 or 100, which would sound certain."""
-    return f"{min(99, max(1, round(value * 100)))}%"

@@ -1,0 +1,93 @@
+"""The checks in plain words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dicom_router.errors import PeerRefused, PeerUnreachable, RouterError
+from dicom_router.transport.protocol import Acknowledgement, Parcel
+from tests.factories import StoppedClock
+from xray_triage.health import (
+    BUILT_AT,
+    GIB,
+    Check,
+    CheckState,
+    Health,
+    clock_check,
+    config_check,
+    destination_check,
+    disk_check,
+    model_check,
+    reader_check,
+    ready,
+    troubles,
+)
+
+
+class Peer:
+    """A transport whose peer answers an echo as told."""
+
+    def __init__(self, answer: RouterError | None = None) -> None:
+        self._answer = answer
+
+    def echo(self) -> None:
+        if self._answer is not None:
+            raise self._answer
+
+    def send(self, parcel: Parcel) -> Acknowledgement:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def fail() -> str:
+    raise ValueError("golden film: 0.91 instead of 0.93")
+
+
+@pytest.mark.parametrize(
+    ("check", "state"),
+    [
+        (config_check(lambda: None, ValueError), CheckState.OK),
+        (config_check(fail, ValueError), CheckState.BAD),
+        (disk_check(lambda: 50 * GIB), CheckState.OK),
+        (disk_check(lambda: GIB), CheckState.WARNING),
+        (disk_check(lambda: 0), CheckState.BAD),
+        (clock_check(StoppedClock(time=BUILT_AT)), CheckState.OK),
+        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC))), CheckState.WARNING),
+        (model_check(lambda: "phổi 1.2", ValueError), CheckState.OK),
+        (model_check(fail, ValueError), CheckState.BAD),
+        (destination_check("pacs", Peer()), CheckState.OK),
+        (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
+        (destination_check("pacs", Peer(PeerRefused("1/1/3"))), CheckState.WARNING),
+        (reader_check(lambda: True), CheckState.OK),
+        (reader_check(lambda: False), CheckState.BAD),
+    ],
+)
+def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: CheckState) -> None:
+    assert check.state is state
+    assert check.vi.endswith(".")
+    assert check.en.endswith(".")
+    assert check.vi != check.en
+
+
+def test_the_engineer_gets_the_error_itself() -> None:
+    assert "0.91 instead of 0.93" in model_check(fail, ValueError).detail
+    assert "0.91 instead of 0.93" in config_check(fail, ValueError).en
+
+
+def test_an_error_that_nobody_foresaw_is_not_swallowed() -> None:
+    with pytest.raises(ValueError, match="golden"):
+        model_check(fail, KeyError)
+
+
+def test_a_dead_link_does_not_make_a_station_unready_but_a_dead_reader_does() -> None:
+    link = destination_check("pacs", Peer(PeerUnreachable("refused")))
+    reader = reader_check(lambda: False)
+    fine = disk_check(lambda: 50 * GIB)
+    report = Health([lambda: fine, lambda: link]).report()
+
+    assert ready(report)
+    assert troubles(report) == [link]
+    assert not ready([*report, reader])
+    assert troubles([*report, reader]) == [reader, link]
