@@ -91,8 +91,9 @@ class Listener:
         while not self._stopping.is_set():
             try:
                 connection, address = server.accept()
-            except OSError as error:  # e.g. no descriptor left: others give theirs back
-                self._stopping.wait(0.1) or log.error("cannot_accept", error=str(error))
+            except OSError as error:
+                if not self._stopping.wait(0.1):  # e.g. no descriptor left, until others give theirs back
+                    log.error("cannot_accept", error=str(error))
                 continue
             visit = self._gatekeeper.knock(address[0])
             if visit is None:
@@ -101,7 +102,7 @@ class Listener:
             thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
             with self._lock:
                 self._connections[thread] = connection
-            thread.start()
+                thread.start()
 
     def _serve(self, connection: socket.socket, visit: Visit) -> None:
         try:

@@ -17,6 +17,7 @@ from dicom_router.identity import is_uid, read_identity
 from dicom_router.inbox import Inbox, Outcome
 from dicom_router.instance import InstanceRef, SpooledFile
 from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_router.part10 import seek_dataset
 from dicom_router.spool import IncomingFile, Spool
 
 SUCCESS = 0x0000
@@ -43,10 +44,8 @@ class Reception:
 
         Raises ConnectionLost or ProtocolViolation when the dataset never ends; nothing is left of it then.
         """
-        refusal = _refusal(message)
-        if refusal:
-            return refusal
         try:
+            _check(message)
             spooled = self._write(message)
             instance = self._identify(message, spooled)
         except _RefusalError as refused:
@@ -59,9 +58,8 @@ class Reception:
 
     def _write(self, message: Message) -> SpooledFile:
         digest = hashlib.sha256()
-        head = _file_head(message)
         with self._spool.begin() as incoming:
-            incoming.write(head)
+            incoming.write(_file_head(message))
             self._copy(message.fragments, incoming, digest.update)
             return incoming.keep(digest.hexdigest())
 
@@ -84,9 +82,9 @@ class Reception:
 
     def _read_instance(self, message: Message, spooled: SpooledFile) -> InstanceRef:
         syntax = message.context.transfer_syntax_uid
-        start = len(_file_head(message))
         try:
             with self._spool.open(spooled.key) as stream:
+                start = seek_dataset(stream)
                 found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
         except DamagedFile as error:
             raise _RefusalError(CANNOT_UNDERSTAND, str(error)) from error
@@ -151,16 +149,15 @@ class _RefusalError(Exception):
         self.answer = Answer(status, comment)
 
 
-def _refusal(message: Message) -> Answer | None:
-    """What is wrong with the command alone, before any byte is written."""
+def _check(message: Message) -> None:
+    """Refuse what is wrong with the command alone, before any byte is written."""
     request = message.request
     if not is_uid(request.sop_instance_uid):
-        return Answer(INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+        raise _RefusalError(INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
     if request.sop_class_uid != message.context.sop_class_uid:
-        return Answer(CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+        raise _RefusalError(CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not request.has_dataset:
-        return Answer(CANNOT_UNDERSTAND, "C-STORE without a dataset")
-    return None
+        raise _RefusalError(CANNOT_UNDERSTAND, "C-STORE without a dataset")
 
 
 def _file_head(message: Message) -> bytes:
