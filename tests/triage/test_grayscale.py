@@ -48,7 +48,8 @@ def test_every_window_function_gives_a_readable_picture(function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "window", [(None, None), ("100000", "2"), ("2048", "0"), ("x", "y"), (["2048", "1"], ["4096", "1"])]
+    "window",
+    [(None, None), ("100000", "2"), ("32768", "65536000"), ("2048", "0"), ("x", "y"), (["2048"] * 2, ["4096"] * 2)],
 )
 def test_a_missing_or_useless_window_is_replaced(window: tuple[object, object]) -> None:
     dataset = film(WindowCenter=None, WindowWidth=None)

@@ -85,7 +85,7 @@ def test_a_picture_of_a_film_is_read_like_the_film(tmp_path: Path) -> None:
     for path in files:
         radiograph = open_picture(path)
         assert isinstance(radiograph, Radiograph)
-        assert np.abs(radiograph.image - eight / np.float32(255)).mean() < 0.01, path.name
+        assert np.abs(radiograph.image - eight / np.float32(255)).mean() < 0.03, path.name
         assert radiograph.flags == (("inverted",) if path.name == "negative.png" else ())
 
 

@@ -54,6 +54,7 @@ DECODERS = {
 }
 NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian})
 WAVELET = frozenset({JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 END_MARKER_WITHIN = 64  # bytes: padding may follow the end marker
 
 # What codecs were seen to raise on damaged streams; a MemoryError is what a bomb ends in.
@@ -158,7 +159,7 @@ def _codestream_size(frame: bytes, *, wavelet: bool) -> tuple[int, int]:
         width, height, left, top = struct.unpack_from(">4I", frame, start + 8)
         return height - top, width - left
     position = 2
-    while match := re.compile(rb"\xff+([^\x00\xff])", re.DOTALL).search(frame, position):
+    while match := MARKER.search(frame, position):
         marker, position = match[1][0], match.end()
         if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
             height, width = struct.unpack_from(">HH", frame, position + 3)

@@ -17,6 +17,7 @@ DAMAGED_VALUE = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError, struct.error,
 )  # fmt: skip
+LARGEST = 1e9
 
 
 def value_of(dataset: Dataset, keyword: str) -> Any:
@@ -52,12 +53,13 @@ def number(dataset: Dataset, keyword: str, missing: int = 0) -> int:
 
 
 def decimal(dataset: Dataset, keyword: str, missing: float) -> float:
-    """A number; ``missing`` when there is none."""
+    """A number; ``missing`` when there is none, or none that a film could mean (not finite, beyond a billion)."""
     value = first_of(dataset, keyword)
     try:
-        return missing if value is None else float(value)
+        found = missing if value is None else float(value)
     except (ValueError, TypeError, OverflowError):
         return missing
+    return found if abs(found) <= LARGEST else missing
 
 
 def words(dataset: Dataset, keyword: str) -> str:

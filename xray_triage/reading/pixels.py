@@ -83,12 +83,12 @@ def to_display(
 ) -> Image:
     """Values after the modality LUT -> 0..1, dense bright (MONOCHROME2 sense).
 
-    ``window`` is (center, width) as in PS3.3 C.11.2.1.2; without one, or with one that would blacken or whiten most of
-    the film, the percentiles of the film itself are taken.
+    ``window`` is (center, width) as in PS3.3 C.11.2.1.2; without one, or with one that would make most of the film
+    black or white, or all of it nearly one gray, the percentiles of the film itself are taken.
     """
     values = stored.astype(np.float32)
     shown = None if window is None else _windowed(values, *window, sigmoid=sigmoid)
-    if shown is None or _washed_out(shown):
+    if shown is None or _hidden(shown):
         shown = stretch(values, DISPLAY_PERCENTILES)
     return as_image(1 - shown) if monochrome1 else shown
 
@@ -100,9 +100,10 @@ def _windowed(values: Image, center: float, width: float, *, sigmoid: bool) -> I
     return as_image(np.clip((values - low) / max(width - 1, 1e-6), 0, 1))
 
 
-def _washed_out(shown: Image) -> bool:
+def _hidden(shown: Image) -> bool:
     sample = shown[::4, ::4]
-    return bool(np.mean((sample <= 0.002) | (sample >= 0.998)) > 0.6)
+    low, high = np.percentile(sample, DISPLAY_PERCENTILES)
+    return bool(high - low < 0.2 or np.mean((sample <= 0.002) | (sample >= 0.998)) > 0.6)
 
 
 def stretch(values: NDArray[Any], percentiles: tuple[float, float]) -> Image:

@@ -3,6 +3,7 @@
 It must never know models, networks or pages. A bad film is an answer here, never an exception.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.grayscale import render
 from xray_triage.reading.header import value_of
 from xray_triage.reading.patient import age_years
-from xray_triage.reading.pixels import Image, as_image, resize, shrink
+from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
 
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
@@ -55,22 +56,12 @@ def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
         return NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
     except Undecodable as error:
         return NotReadable(reason=REASONS["undecodable"], detail=str(error))
-    gray = _gray(stored)
-    if gray is None:
-        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture")
-    small = as_image(shrink(gray, LONGEST_SIDE))
-    if not _has_levels(small):
-        return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over")
-    return _judge(
-        render(small, dataset),
-        size=(gray.shape[0], gray.shape[1]),
-        pixel_spacing_mm=_spacing(dataset),
-        age=age_years(dataset),
-    )
+    spacing, age = _spacing(dataset), age_years(dataset)
+    return _judge(stored, lambda small: render(small, dataset), pixel_spacing_mm=spacing, age=age)
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:
-    """The film in a PNG or JPEG file, taken as dense bright. Raises OSError when the file cannot be read at all."""
+    """The film in a PNG or JPEG file, taken as dense bright. Raises OSError when the file cannot be opened at all."""
     limit = (policy or Admission()).max_pixels
     try:
         with Picture.open(path, formats=("PNG", "JPEG")) as picture:
@@ -79,17 +70,12 @@ def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | No
             if min(picture.size) < SMALLEST_SIDE:
                 return NotReadable(reason=REASONS["too_small"], detail=f"{picture.height} x {picture.width} pixels")
             values = _values_of(ImageOps.exif_transpose(picture))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:
         return NotReadable(reason=REASONS["damaged_pixels"], detail=f"no readable PNG or JPEG: {error}")
-    gray = _gray(values)
-    if gray is None:
-        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture")
-    small = as_image(shrink(gray, LONGEST_SIDE))
-    if not _has_levels(small):
-        return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over")
-    return _judge(as_image(small / np.iinfo(values.dtype).max), size=(gray.shape[0], gray.shape[1]))
+    window = (128.0, 256.0) if values.dtype == np.uint8 else None
+    return _judge(values, lambda small: to_display(small, monochrome1=False, window=window))
 
 
 def _values_of(picture: Picture.Image) -> Stored:
@@ -99,20 +85,27 @@ def _values_of(picture: Picture.Image) -> Stored:
 
 
 def _judge(
-    shown: Image,
+    stored: Stored,
+    show: Callable[[Image], Image],
     *,
-    size: tuple[int, int],
     pixel_spacing_mm: tuple[float, float] | None = None,
     age: float | None = None,
 ) -> Radiograph | NotReadable:
-    """What the pixels say: structure, and which way round they are."""
+    """What the pixels say: gray or coloured, contrast, structure, and which way round they are."""
+    gray = _gray(stored)
+    if gray is None:
+        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture")
+    small = as_image(shrink(gray, LONGEST_SIDE))
+    if not _has_levels(small):
+        return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over")
+    shown = show(small)
     if resize(shrink(shown, 256), 16, 16).std() < LEAST_STRUCTURE:
         return NotReadable(reason=REASONS["no_contrast"], detail="noise without structure")
     image, inverted = as_positive(shown)
     return Radiograph(
         image=np.ascontiguousarray(image),
-        rows=size[0],
-        columns=size[1],
+        rows=gray.shape[0],
+        columns=gray.shape[1],
         pixel_spacing_mm=pixel_spacing_mm,
         age_years=age,
         flags=("inverted",) if inverted else (),
