@@ -142,6 +142,13 @@ def test_postponed_work_comes_back_when_it_is_due_and_not_before(
     assert claim(ledger).attempt == 2
 
 
+def test_a_postponement_that_is_not_the_works_fault_gives_the_attempt_back(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a")
+    ledger.postpone(claim(ledger), seconds=0, error="disk full", forgive=True)
+    again = claim(ledger)
+    assert (again.attempt, again.fence) == (1, 2)
+
+
 def test_nothing_is_postponed_for_more_than_an_hour(ledger: Ledger, database: Database, clock: StoppedClock) -> None:
     enqueue(ledger, database, "a")
     ledger.postpone(claim(ledger), seconds=1e9, error="link down")

@@ -118,6 +118,16 @@ def test_an_acknowledgement_after_the_lease_was_lost_changes_nothing(
     assert outbox.summary().destinations == []
 
 
+def test_a_long_sending_keeps_its_lease(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
+    enqueue(outbox, database, "1.1")
+    work, delivery = claim(outbox)
+    for _ in range(3):
+        clock.advance(59)
+        outbox.renew(work)
+        assert outbox.claim("pacs", "light") is None
+    acknowledge(outbox, clock, work, delivery)
+
+
 def test_a_postponed_delivery_waits_and_tells_its_error_until_it_is_sent(
     outbox: Outbox, database: Database, clock: StoppedClock
 ) -> None:

@@ -191,6 +191,24 @@ def test_a_postgresql_that_does_not_answer_is_unreachable() -> None:
         open_database(f"postgresql://postgres@127.0.0.1:{port}/station")
 
 
+def test_connections_that_the_server_cut_are_replaced(postgres_url: str) -> None:
+    database, killer = open_database(postgres_url), open_database(postgres_url)
+    fill(database, 1)
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with killer.write() as connection:
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    assert count(database) == 1
+    fill_more(database)
+    assert count(database) == 2
+    database.close()
+    killer.close()
+
+
+def fill_more(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("INSERT INTO thing VALUES (2)"))
+
+
 def test_the_migrations_make_exactly_the_tables_that_the_program_uses(database: Database) -> None:
     options = {"version_table": "router_version", "compare_type": True}
     with database.read() as connection:
