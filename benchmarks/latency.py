@@ -124,18 +124,16 @@ class PageWatch:
 
     def __init__(self, station: Station) -> None:
         self._station = station
-        self._expected: set[str] = set()
+        self._expected: dict[str, datetime] = {}
         self._seen: dict[str, float] = {}
         self._not_read: list[str] = []
-        self._since = datetime.now(UTC)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="page", daemon=True)
         self._thread.start()
 
     def expect(self, study_instance_uid: str) -> None:
         """Look for this study from now on."""
-        self._since = datetime.now(UTC)
-        self._expected.add(study_instance_uid)
+        self._expected[study_instance_uid] = datetime.now(UTC)
 
     def stop(self) -> dict[str, float]:
         """By study, the monotonic time when it was first seen. Raises SystemExit when one never came."""
@@ -152,16 +150,17 @@ class PageWatch:
 
     def _look(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            if not self._expected:
+            since = min(self._expected.copy().values(), default=None)
+            if since is None:
                 continue
-            cases = self._station.get(f"/api/cases?limit=20&since={quote(self._since.isoformat())}")
+            cases = self._station.get(f"/api/cases?limit=20&since={quote(since.isoformat())}")
             now = time.monotonic()
             for case in cases:
                 study = case["study_instance_uid"]
                 if study in self._expected:
                     self._not_read += [image["reason"] for image in case["images"] if image["status"] != "read"]
                     self._seen[study] = now
-                    self._expected.discard(study)
+                    del self._expected[study]
 
 
 def main() -> None:

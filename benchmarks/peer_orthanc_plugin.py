@@ -39,7 +39,7 @@ def read_film(instance: str) -> None:
         pixels = pixels.max() - pixels
     grey = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(float(np.ptp(pixels)), 1)))
     small = np.asarray(grey.resize((_input["size"],) * 2, Image.Resampling.BILINEAR), dtype=np.float32) / 255
-    tensor = np.repeat((small[None, None] - 0.5) / 0.25, _input["channels"], axis=1)
+    tensor = np.repeat((small[None, None] - 0.5) / 0.25, _input.get("channels", 1), axis=1)
     logits = _session.run(None, {_session.get_inputs()[0].name: tensor})[0]
     orthanc.RestApiPost("/instances", capture(film, grey, float(logits.max())))
 

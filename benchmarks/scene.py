@@ -5,6 +5,7 @@ measuring process, and both are kept cheap: they share the processor with what t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import struct
@@ -15,7 +16,6 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -226,16 +226,17 @@ class Watch:
         return times
 
     def _look(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            changes = self._pacs.get_json(f"/changes?since={self._since}&limit=1000")
-            now = time.monotonic()
-            self._since = int(changes["Last"])
-            for change in changes["Changes"]:
-                if change["ChangeType"] == "NewInstance":
-                    self._seen.setdefault(str(change["ID"]), now)
+        with contextlib.suppress(OSError):  # the PACS has gone: whoever waits will say what is missing
+            while not self._stop.wait(POLL_SECONDS):
+                changes = self._pacs.get_json(f"/changes?since={self._since}&limit=1000")
+                now = time.monotonic()
+                self._since = int(changes["Last"])
+                for change in changes["Changes"]:
+                    if change["ChangeType"] == "NewInstance":
+                        self._seen.setdefault(str(change["ID"]), now)
 
 
-@contextmanager
+@contextlib.contextmanager
 def a_station(folder: Path, bundle: Path) -> Iterator[tuple[Station, OrthancPeer]]:
     """A ready station and the Orthanc it sends to."""
     with OrthancPeer.start(folder / "pacs") as pacs:
