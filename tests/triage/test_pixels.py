@@ -71,15 +71,3 @@ def test_flat_borders_are_cut() -> None:
     framed[40:440, 100:400] = a_film()
     assert place(framed, InputSpec(size=96)).film == (100, 40, 300, 400)
     assert place(np.zeros((80, 60), np.float32), InputSpec(size=96)).film == (0, 0, 60, 80)
-
-
-@pytest.mark.parametrize("fit", ["letterbox", "squash", "crop"])
-def test_a_box_in_the_input_is_led_back_to_its_place_on_the_film(fit: str) -> None:
-    film = np.zeros((500, 460), np.float32)
-    film[40:440, 100:400] = a_film()
-    spec = InputSpec(size=200, mean=0, std=1, fit=fit)  # type: ignore[arg-type]
-    rows, columns = np.nonzero(prepare(film, spec)[0, 0] > 0.95)
-    box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
-    x, y, width, height = place(film, spec).to_film(box)
-    assert (x, y) == pytest.approx((175, 140), abs=3)
-    assert (width, height) == pytest.approx((75, 100), abs=4)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
-Rectangle = tuple[float, float, float, float]  # x, y, width, height
 
 DISPLAY_PERCENTILES = (0.5, 99.5)
 LARGEST_TRIM = 0.3  # of one side: more than that is no border but half a film
@@ -41,14 +40,6 @@ class Placement:
 
     film: tuple[int, int, int, int]
     input: tuple[int, int, int, int]
-
-    def to_film(self, box: Rectangle) -> Rectangle:
-        """The rectangle on the film (unclipped) that ``box`` in the input shows."""
-        film_x, film_y, film_width, film_height = self.film
-        input_x, input_y, input_width, input_height = self.input
-        across, down = film_width / input_width, film_height / input_height
-        x, y, width, height = box
-        return film_x + (x - input_x) * across, film_y + (y - input_y) * down, width * across, height * down
 
 
 def as_image(values: Any) -> Image:
@@ -128,7 +119,7 @@ def prepare(image: Image, spec: InputSpec) -> Image:
 
 
 def place(image: Image, spec: InputSpec) -> Placement:
-    """Where ``prepare`` puts the film: to lead activation maps and boxes back onto it."""
+    """Where ``prepare`` puts the film: to lead activation maps back onto it."""
     x, y, width, height = without_borders(image) if spec.trim else (0, 0, image.shape[1], image.shape[0])
     if spec.fit == "crop":
         side = min(width, height)
