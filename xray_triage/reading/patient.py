@@ -91,9 +91,9 @@ def _text(item: DataElement | RawDataElement, declared: Sequence[str]) -> str:
     if isinstance(item.value, bytes):
         return decode(item.value.rstrip(b"\x00 "), declared)
     values = item.value if isinstance(item.value, MultiValue) else [item.value]
-    text = "\\".join(str(value) for value in values)
+    joined = "\\".join(str(value) for value in values)
     trusted = declared and (declared[0] == UTF_8 or declared[0] in MULTI_BYTE)
-    return clean(text if trusted else unmangle(text))
+    return clean(joined if trusted else unmangle(joined))
 
 
 def read_patient(dataset: Dataset) -> Patient:
@@ -110,16 +110,19 @@ def read_patient(dataset: Dataset) -> Patient:
 
 
 def age_years(dataset: Dataset) -> float | None:
-    """Age at the study from Patient's Age (``058Y``, ``006M``, also a bare ``58``), else from the dates; or None."""
+    """Age at the study from Patient's Age (``058Y``, ``006M``, also a bare ``58``), else from the dates; or None.
+
+    An age of 0 is unknown: machines write ``000Y``, and today as the birth date, for a patient nobody registered.
+    """
     match = re.fullmatch(r"(\d{1,3})([YMWD]?)", text(dataset, "PatientAge").upper())
-    if match:
+    if match and int(match[1]) > 0:
         years = int(match[1]) * _UNIT_YEARS[match[2]]
     else:
         born, taken = _date(text(dataset, "PatientBirthDate")), _date(text(dataset, "StudyDate"))
         if born is None or taken is None:
             return None
         years = (taken - born).days / DAYS_PER_YEAR
-    return round(years, 2) if 0 <= years <= OLDEST_YEARS else None
+    return round(years, 2) if 0 < years <= OLDEST_YEARS else None
 
 
 def _name(value: str) -> str:
