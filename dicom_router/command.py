@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from dicom_router.identity import is_uid
 
-_NO_DATASET = 0x0101
+_DATASET, _NO_DATASET = 0x0001, 0x0101
 _ELEMENT = struct.Struct("<HHI")
 _LONGEST_COMMENT = 64  # VR LO, PS3.5 table 6.2-1
 
@@ -24,6 +24,7 @@ class _Tag(IntEnum):
     COMMAND_FIELD = 0x0100
     MESSAGE_ID = 0x0110
     MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
+    PRIORITY = 0x0700
     COMMAND_DATA_SET_TYPE = 0x0800
     STATUS = 0x0900
     ERROR_COMMENT = 0x0902
@@ -68,6 +69,32 @@ def parse_request(encoded: bytes) -> Request:
     )
 
 
+def encode_request(request: Request) -> bytes:
+    """The command set of a request, of medium priority where it has one."""
+    elements: list[tuple[_Tag, bytes]] = [
+        (_Tag.AFFECTED_SOP_CLASS_UID, _padded(request.sop_class_uid.encode("ascii", "replace"), b"\0")),
+        (_Tag.COMMAND_FIELD, struct.pack("<H", request.field)),
+        (_Tag.MESSAGE_ID, struct.pack("<H", request.message_id)),
+        (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _DATASET if request.has_dataset else _NO_DATASET)),
+    ]
+    if request.has_dataset:
+        uid = _padded(request.sop_instance_uid.encode("ascii", "replace"), b"\0")
+        elements += [(_Tag.PRIORITY, bytes(2)), (_Tag.AFFECTED_SOP_INSTANCE_UID, uid)]
+    return _command_set(elements)
+
+
+def parse_response(encoded: bytes) -> tuple[int, Answer]:
+    """The Message ID Being Responded To, and the answer. Raises ValueError when it is no response."""
+    elements = _parse_elements(encoded)
+    try:
+        message_id, status = (
+            struct.unpack("<H", elements[tag])[0] for tag in (_Tag.MESSAGE_ID_BEING_RESPONDED_TO, _Tag.STATUS)
+        )
+    except (KeyError, struct.error) as error:
+        raise ValueError("a response without its required elements") from error
+    return message_id, Answer(status, _text(elements.get(_Tag.ERROR_COMMENT, b"")))
+
+
 def encode_response(request: Request, answer: Answer) -> bytes:
     """The response to ``request``. Its UIDs are repeated only where they are UIDs."""
     elements: list[tuple[_Tag, bytes]] = [
@@ -85,8 +112,7 @@ def encode_response(request: Request, answer: Answer) -> bytes:
     ):
         if is_uid(uid):
             elements.append((tag, _padded(uid.encode("ascii"), b"\0")))
-    body = b"".join(_element(tag, value) for tag, value in sorted(elements))
-    return _element(_Tag.GROUP_LENGTH, struct.pack("<I", len(body))) + body
+    return _command_set(elements)
 
 
 def _parse_elements(encoded: bytes) -> dict[int, bytes]:
@@ -102,6 +128,11 @@ def _parse_elements(encoded: bytes) -> dict[int, bytes]:
         elements[element] = encoded[start : start + length]
         start += length
     return elements
+
+
+def _command_set(elements: list[tuple[_Tag, bytes]]) -> bytes:
+    body = b"".join(_element(tag, value) for tag, value in sorted(elements))
+    return _element(_Tag.GROUP_LENGTH, struct.pack("<I", len(body))) + body
 
 
 def _element(tag: _Tag, value: bytes) -> bytes:

@@ -90,6 +90,40 @@ class Context:
     transfer_syntax_uid: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """What of an A-ASSOCIATE-AC matters to who asked. ``max_pdu`` is the longest PDU the peer takes, 0 for any."""
+
+    context_ids: frozenset[int]
+    max_pdu: int
+
+
+def propose(*, called_ae_title: str, calling_ae_title: str, contexts: Sequence[Context], max_pdu: int) -> bytes:
+    """The A-ASSOCIATE-RQ PDU. The context at ``index`` gets the ID ``2 * index + 1``; at most 128 of them."""
+    items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
+    for index, context in enumerate(contexts):
+        offer = bytes([2 * index + 1, 0, 0, 0])
+        offer += _item(_Item.ABSTRACT_SYNTAX, context.sop_class_uid.encode("ascii", "replace"))
+        offer += _item(_Item.TRANSFER_SYNTAX, context.transfer_syntax_uid.encode("ascii", "replace"))
+        items += _item(_Item.PRESENTATION_CONTEXT_RQ, offer)
+    titles = b"".join(each.encode("ascii", "replace")[:16].ljust(16) for each in (called_ae_title, calling_ae_title))
+    return make_pdu(PduType.ASSOCIATE_RQ, b"\0\1\0\0" + titles + bytes(32) + items + _user_information(max_pdu))
+
+
+def parse_acceptance(pdu: bytes) -> Acceptance:
+    """Read an A-ASSOCIATE-AC PDU. Raises ProtocolViolation."""
+    if len(pdu) < _FIRST_ITEM:
+        raise ProtocolViolation("no A-ASSOCIATE-AC")
+    accepted, max_pdu = set(), 0
+    for kind, value in _items(pdu[_FIRST_ITEM:]):
+        if kind == _Item.PRESENTATION_CONTEXT_AC and value[2:3] == bytes([_Result.ACCEPTED]):
+            accepted.add(value[0])
+        elif kind == _Item.USER_INFORMATION:
+            lengths = [each for sub_kind, each in _items(value) if sub_kind == _Item.MAXIMUM_LENGTH]
+            max_pdu = int.from_bytes(lengths[0], "big") if lengths else 0
+    return Acceptance(context_ids=frozenset(accepted), max_pdu=max_pdu)
+
+
 def parse_association_request(pdu: bytes) -> AssociationRequest:
     """Read an A-ASSOCIATE-RQ PDU. Raises ProtocolViolation."""
     if len(pdu) < _FIRST_ITEM or not pdu[7] & 1:
@@ -118,12 +152,7 @@ def accept(request: AssociationRequest, *, max_pdu: int) -> tuple[bytes, Mapping
             contexts[proposal.context_id] = Context(sop_class_uid=proposal.sop_class_uid, transfer_syntax_uid=syntax)
         answer = bytes([proposal.context_id, 0, result, 0]) + _item(_Item.TRANSFER_SYNTAX, syntax.encode("ascii"))
         items += _item(_Item.PRESENTATION_CONTEXT_AC, answer)
-    information = (
-        _item(_Item.MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
-        + _item(_Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
-        + _item(_Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
-    )
-    items += _item(_Item.USER_INFORMATION, information)
+    items += _user_information(max_pdu)
     return make_pdu(PduType.ASSOCIATE_AC, b"\0\1\0\0" + request.titles + bytes(32) + items), contexts
 
 
@@ -131,6 +160,15 @@ def is_storage(sop_class_uid: str) -> bool:
     """Whether objects of this class are kept: every composite class of PS3.4 annex B, and every private one."""
     is_ours = sop_class_uid.startswith(_STORAGE_ROOT) or not sop_class_uid.startswith(_DICOM_ROOT)
     return is_ours and is_uid(sop_class_uid)
+
+
+def _user_information(max_pdu: int) -> bytes:
+    information = (
+        _item(_Item.MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
+        + _item(_Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
+        + _item(_Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
+    )
+    return _item(_Item.USER_INFORMATION, information)
 
 
 def _choose(proposal: Proposal) -> tuple[_Result, str]:

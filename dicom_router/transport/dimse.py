@@ -15,13 +15,19 @@ from pydicom.uid import (
 )
 
 from dicom_router.clock import Clock
-from dicom_router.compression import UNCOMPRESSED, Compression, Economy, transcoded
+from dicom_router.compression import UNCOMPRESSED, Compression, Economy, file_size, transcoded
 from dicom_router.errors import DamagedFile, PeerRefused, PeerUnreachable
+from dicom_router.negotiation import VERIFICATION, Context
 from dicom_router.part10 import seek_dataset
 from dicom_router.transport.answers import check_answer
-from dicom_router.transport.association import MAX_CONTEXTS, VERIFICATION, Association, ContextKey, Endpoint, Patience
+from dicom_router.transport.association import MAX_CONTEXTS, Association, Endpoint, Patience
 from dicom_router.transport.pace import Pace
 from dicom_router.transport.protocol import Acknowledgement, Parcel
+
+
+def _context(sop_class_uid: str, transfer_syntax_uid: str) -> Context:
+    return Context(sop_class_uid=str(sop_class_uid), transfer_syntax_uid=str(transfer_syntax_uid))
+
 
 _RESULTS = (
     ComprehensiveSRStorage,
@@ -31,10 +37,10 @@ _RESULTS = (
 )
 PATIENCE = Patience()
 # Proposed on every association, so that the results of a film need one association and not one each.
-USUAL: tuple[ContextKey, ...] = (
-    (VERIFICATION, str(ImplicitVRLittleEndian)),
-    (str(SecondaryCaptureImageStorage), str(JPEGBaseline8Bit)),
-    *((str(sop_class), syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
+USUAL: tuple[Context, ...] = (
+    _context(VERIFICATION, ImplicitVRLittleEndian),
+    _context(SecondaryCaptureImageStorage, JPEGBaseline8Bit),
+    *(_context(sop_class, syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
 )
 
 
@@ -92,21 +98,19 @@ class DimseTransport:
 
     def _send(self, parcel: Parcel) -> Acknowledgement:
         with self._open(self._contexts_for(parcel)) as association:
-            key, stream = self._encoding(parcel, association)
+            context, stream = self._encoding(parcel, association)
             with stream:
-                seek_dataset(stream)
+                sent_bytes = file_size(stream) - seek_dataset(stream)
                 begun = self._clock.monotonic()
-                answer = association.store(key, parcel.instance.sop_instance_uid, stream, self._pace.spend)
-        self._economy.learn(sent_bytes=answer.sent_bytes, seconds=self._clock.monotonic() - begun)
+                answer = association.store(context, parcel.instance.sop_instance_uid, stream, self._pace.spend)
+        self._economy.learn(sent_bytes=sent_bytes, seconds=self._clock.monotonic() - begun)
         status = check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
-        return Acknowledgement(
-            status=status, peer=str(self._endpoint), at=self._clock.now(), sent_bytes=answer.sent_bytes
-        )
+        return Acknowledgement(status=status, peer=str(self._endpoint), at=self._clock.now(), sent_bytes=sent_bytes)
 
     @contextmanager
-    def _open(self, contexts: list[ContextKey]) -> Iterator[Association]:
+    def _open(self, contexts: list[Context]) -> Iterator[Association]:
         """The association with all these contexts proposed, opened anew when needed; forgotten after a fault."""
-        if any(key not in self._wanted for key in contexts):
+        if any(context not in self._wanted for context in contexts):
             self.close()
             # A dict, for its order; over the limit only the usual ones and the newest are proposed.
             self._wanted = dict.fromkeys([*self._wanted, *contexts])
@@ -126,33 +130,40 @@ class DimseTransport:
             self._association = None
             raise
 
-    def _contexts_for(self, parcel: Parcel) -> list[ContextKey]:
+    def _contexts_for(self, parcel: Parcel) -> list[Context]:
         syntaxes = [parcel.instance.transfer_syntax_uid, *UNCOMPRESSED]
         if self._economy.may_shrink(parcel):
             syntaxes.insert(0, self._economy.transfer_syntax_uid)
-        return [(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
+        return [_context(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
 
-    def _encoding(self, parcel: Parcel, association: Association) -> tuple[ContextKey, BinaryIO]:
+    def _encoding(self, parcel: Parcel, association: Association) -> tuple[Context, BinaryIO]:
         """What goes over the link, from what the peer accepted. Raises PeerRefused."""
-        sop_class_uid, own = parcel.instance.sop_class_uid, parcel.instance.transfer_syntax_uid
-        smaller = (sop_class_uid, self._economy.transfer_syntax_uid)
+        sop_class_uid = parcel.instance.sop_class_uid
+        smaller = _context(sop_class_uid, self._economy.transfer_syntax_uid)
         if smaller in association.accepted and self._economy.is_worth_it(parcel):
             stream = self._economy.shrink(parcel)
             if stream is not None:
                 return smaller, stream
-        if (sop_class_uid, own) in association.accepted:
-            return (sop_class_uid, own), parcel.open()
+        own = _context(sop_class_uid, parcel.instance.transfer_syntax_uid)
+        if own in association.accepted:
+            stream = parcel.open()
+            # Some machines write a dataset of odd length, and dcmtk aborts on its last fragment (PS3.8 Annex D.1).
+            if (parcel.size_bytes - seek_dataset(stream)) % 2 == 0:
+                return own, stream
+            stream.close()
         return self._rewritten(parcel, association)
 
-    def _rewritten(self, parcel: Parcel, association: Association) -> tuple[ContextKey, BinaryIO]:
-        """The uncompressed encoding that the peer accepts, for an instance whose own encoding it does not."""
-        sop_class_uid, own = parcel.instance.sop_class_uid, parcel.instance.transfer_syntax_uid
+    def _rewritten(self, parcel: Parcel, association: Association) -> tuple[Context, BinaryIO]:
+        """The uncompressed encoding that the peer accepts, for an instance that cannot go as it is."""
+        instance = parcel.instance
         for syntax in UNCOMPRESSED:
-            if (sop_class_uid, syntax) in association.accepted:
+            plain = _context(instance.sop_class_uid, syntax)
+            if plain in association.accepted:
                 stream = transcoded(parcel, syntax)
                 if stream is not None:
-                    return (sop_class_uid, syntax), stream
+                    return plain, stream
         why = "accepts it only in an encoding that this film cannot be given"
-        if sop_class_uid not in association.known_classes:
+        if instance.sop_class_uid not in association.known_classes:
             why = "does not accept this SOP class"
-        raise PeerRefused(f"{self._endpoint} {why}: {sop_class_uid} in {own}", status="0x0122")
+        what = f"{instance.sop_class_uid} in {instance.transfer_syntax_uid}"
+        raise PeerRefused(f"{self._endpoint} {why}: {what}", status="0x0122")

@@ -19,7 +19,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
-    """The peer's word that it has the instance. ``status`` e.g. ``0x0000``; ``sent_bytes`` is what went over the link."""
+    """The peer's word that it has the instance. ``status`` e.g. ``0x0000``; ``sent_bytes`` went over the link."""
 
     status: str
     peer: str
