@@ -52,7 +52,7 @@ class Scene:
         """A ragged cloud, 1 in its middle, 0 outside."""
         rho2 = ((self.frame.x - x) / across) ** 2 + ((self.frame.z - z) / down) ** 2
         cloud = smoothstep(1.0 - rho2 + ragged * self.noise(min(across, down) * 0.8), -0.35, 1.25)
-        cloud = blur(cloud, 0.15 * self.frame.px_per_cm)
+        cloud = blur(cloud, 0.3 * self.frame.px_per_cm)
         return np.asarray(cloud * (rho2 < 2.2) * (np.sign(self.frame.x) == np.sign(x)), dtype=np.float32)
 
     def lines(
@@ -98,7 +98,7 @@ def _cardiomegaly(s: Scene) -> Mask:
     return (s.heart > 0.5) & (s.frame.z > 13.5) & (s.frame.z < dome_height(s.body, s.frame) + 0.8)
 
 
-def _consolidation(s: Scene, density: float = 0.85) -> Mask:
+def _consolidation(s: Scene, density: float = 0.62) -> Mask:
     side = s.side()
     x, z = side * s.rng.uniform(6.5, 9.0), s.rng.uniform(14.0, 22.5)
     cloud = s.patch(x, z, s.rng.uniform(3.0, 4.6), s.rng.uniform(2.6, 4.2))
@@ -107,7 +107,7 @@ def _consolidation(s: Scene, density: float = 0.85) -> Mask:
 
 
 def _pneumonia(s: Scene) -> Mask:
-    return _consolidation(s, density=0.62)
+    return _consolidation(s, density=0.42)
 
 
 def _atelectasis(s: Scene) -> Mask:

@@ -136,15 +136,12 @@ def chest_wall(body: Body, frame: Frame, rng: np.random.Generator) -> Canvas:
 def _breast(body: Body, frame: Frame, x: float, z: float) -> Canvas:
     """A drop: sharp lower border, fading upwards."""
     dz = frame.z - np.float32(z)
-    across = (frame.x - np.float32(x)) / np.float32(5.6 + body.breast)
+    outward = (frame.x - np.float32(x)) * np.sign(x)
+    across = outward / (np.where(outward > 0, 5.6, 8.0) + body.breast)
     down = np.where(dz > 0, dz / 3.2, dz / 9.5)
-    return np.asarray(
-        2.6
-        * body.breast
-        * np.sqrt(np.maximum(1 - across**2 - down**2, 0))
-        * np.where(dz > 0, 1, 1 - np.minimum(-dz / 9.5, 1) ** 2 * 0.7),
-        dtype=np.float32,
-    )
+    fading = np.where(dz > 0, 1, 1 - 0.7 * np.clip(-dz / 9.5, 0, 1) ** 2)
+    drop = np.maximum(1 - across**2 - down**2, 0) ** np.float32(0.6)
+    return np.asarray(2.5 * body.breast * drop * fading, dtype=np.float32)
 
 
 def airways_and_gas(body: Body, frame: Frame, rng: np.random.Generator) -> Canvas:
