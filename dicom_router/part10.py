@@ -6,7 +6,7 @@ from typing import BinaryIO
 from dicom_router.errors import DamagedFile
 
 _LONG_VRS = (b"OB", b"OW", b"OD", b"OF", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
-_LONGEST_META_ELEMENT = 1 << 20
+_META_CAP_BYTES = 1 << 20
 
 
 def seek_dataset(stream: BinaryIO) -> int:
@@ -25,7 +25,7 @@ def seek_dataset(stream: BinaryIO) -> int:
         else:
             (length,) = struct.unpack("<H", head[6:8].ljust(2, b"\xff"))
             offset += 8 + length
-        if length > _LONGEST_META_ELEMENT:
+        if offset > _META_CAP_BYTES:
             raise DamagedFile("not a DICOM file: its file meta information is damaged")
         stream.seek(offset)
     if len(head) < 8:

@@ -13,11 +13,10 @@ from typing import BinaryIO, Self
 
 from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.instance import SpooledFile
+from dicom_router.part10 import seek_dataset
 
 CHUNK_BYTES = 1 << 20
-META_CAP_BYTES = 1 << 20
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
-_LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 
 
 class Spool:
@@ -46,15 +45,15 @@ class Spool:
             return IncomingFile(self._incoming / key, self._path(key), check_room=self._check_room)
 
     def keep(self, stream: BinaryIO) -> SpooledFile:
-        """Copy a whole Part 10 file (PS3.10 7.1). Raises SpoolFull, or DamagedFile when it is not one."""
-        head, chunk = _read_head(stream)
+        """Copy a whole Part 10 file from a seekable stream. Raises SpoolFull, or DamagedFile when it is not one."""
         digest = hashlib.sha256()
+        dataset_offset = seek_dataset(stream)
+        stream.seek(0)
         with self.begin() as incoming:
-            incoming.write(head)
-            while chunk:
+            incoming.write(stream.read(dataset_offset))
+            while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
                 incoming.write(chunk)
-                chunk = stream.read(CHUNK_BYTES)
             return incoming.keep(digest.hexdigest())
 
     def open(self, key: str) -> BinaryIO:
@@ -72,7 +71,7 @@ class Spool:
         """At start, before anybody receives: remove what a crash left half written; how many files."""
         leftovers = list(self._incoming.iterdir())
         for leftover in leftovers:
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
         return len(leftovers)
 
     def keys(self) -> Iterator[str]:
@@ -158,37 +157,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _read_head(stream: BinaryIO) -> tuple[bytes, bytes]:
-    """Preamble, prefix and file meta information (PS3.10 7.1); and the tag after them, where the dataset begins.
-
-    Walks the elements of group 0002, explicit VR little endian, because the group length of real files may be wrong.
-    """
-    head = bytearray(_read_exactly(stream, 132))
-    if head[128:] != b"DICM":
-        raise DamagedFile("not a DICOM file: no DICM after the preamble")
-    while (tag := stream.read(4))[:2] == b"\x02\x00":
-        head += tag + _read_meta_element(stream)
-        if len(head) > META_CAP_BYTES:
-            raise DamagedFile("not a DICOM file: endless file meta information")
-    if len(tag) < 4:
-        raise DamagedFile("a DICOM file without a dataset")
-    return bytes(head), tag
-
-
-def _read_meta_element(stream: BinaryIO) -> bytes:
-    header = _read_exactly(stream, 4)
-    if header[:2] in _LONG_VRS:  # PS3.5 7.1.2: two reserved bytes, then a length of four
-        header += _read_exactly(stream, 4)
-        length = int.from_bytes(header[4:], "little")
-    else:
-        length = int.from_bytes(header[2:], "little")
-    return header + _read_exactly(stream, length)
-
-
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    chunk = stream.read(min(size, META_CAP_BYTES))
-    if len(chunk) != size:
-        raise DamagedFile("a DICOM file that ends in its file meta information")
-    return chunk

@@ -156,7 +156,7 @@ from dicom_router.spool import Spool
 spool = Spool(pathlib.Path(sys.argv[1]))
 head = bytes(128) + b"DICM" + b"\\x02\\0\\x10\\0UI\\x02\\x001\\0"
 for number in itertools.count() if sys.argv[2] == "for ever" else range(int(sys.argv[2])):
-    body = b"\\x08\\0\\x05\\0" + f"{number:08}".encode() * (number * 7919 % 50_000)
+    body = b"\\x08\\0\\x05\\0CS\\0\\0" + f"{number:08}".encode() * (number * 7919 % 50_000)
     kept = spool.keep(io.BytesIO(head + body))
     print(kept.key, kept.sha256, kept.size_bytes, flush=True)
 """
@@ -193,7 +193,7 @@ def test_a_process_killed_at_any_moment_leaves_only_whole_files_and_all_that_it_
 
 def is_whole(content: bytes) -> bool:
     """Whether this is one of KEEP_FOR_EVER's files, whose content follows from its number."""
-    numbers = content[146:]
+    numbers = content[150:]
     return not numbers or numbers == numbers[:8] * (int(numbers[:8]) * 7919 % 50_000)
 
 
