@@ -53,7 +53,7 @@ class Forwarder:
         self._failures = 0  # in a row
         self._is_silent = False
         self._quiet_until = float("-inf")
-        self._last_sent_at: float | None = None
+        self._last_used_at: float | None = None
         self._log = structlog.get_logger().bind(destination=destination, lane=lane)
 
     def run_once(self) -> bool:
@@ -89,7 +89,7 @@ class Forwarder:
             acknowledgement = self._transport.send(parcel)
         self._outbox.acknowledge(work, delivery, acknowledgement)
         self._failures = 0
-        self._last_sent_at = self._clock.monotonic()
+        self._last_used_at = self._clock.monotonic()
 
     def _check_file(self, delivery: Delivery) -> None:
         """Raises DamagedFile when the kept bytes are gone or are no longer what was kept: never send those."""
@@ -133,6 +133,7 @@ class Forwarder:
             self._be_quiet()
         else:
             self._failures = 0
+            self._last_used_at = self._clock.monotonic()
         return not self._is_silent
 
     def _answers_echo(self) -> bool:
@@ -150,9 +151,9 @@ class Forwarder:
         self._transport.close()
 
     def _close_when_idle(self) -> None:
-        if self._last_sent_at is not None and self._clock.monotonic() - self._last_sent_at > IDLE_SECONDS:
+        if self._last_used_at is not None and self._clock.monotonic() - self._last_used_at > IDLE_SECONDS:
             self._transport.close()
-            self._last_sent_at = None
+            self._last_used_at = None
 
     @contextmanager
     def _lease_renewed(self, work: Work) -> Iterator[None]:

@@ -57,7 +57,7 @@ def by_uid(files: list[bytes]) -> dict[str, bytes]:
 
 
 def dimse(port: int, ae_title: str) -> DimseTransport:
-    return DimseTransport("127.0.0.1", port, ae_title, "STATION", clock=StoppedClock())
+    return DimseTransport("127.0.0.1", port, ae_title, "STATION", clock=StoppedClock(), compression="none")
 
 
 @pytest.fixture(params=["orthanc-dimse", "orthanc-dicomweb", "storescp", "folder"])

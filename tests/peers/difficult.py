@@ -75,7 +75,7 @@ class HangingPeer:
 
     def __init__(self, words: bytes = b"", *, reads: bool = True) -> None:
         self.connections = 0
-        self._words = words
+        self.words = words
         self._reads = reads
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
@@ -104,7 +104,7 @@ class HangingPeer:
             connection, _ = self._server.accept()
             self.connections += 1
             self._open.append(connection)
-            connection.sendall(self._words)
+            connection.sendall(self.words)
         elif not ready.recv(1 << 16):
             self._open.remove(ready)
             ready.close()

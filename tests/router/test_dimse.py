@@ -19,10 +19,12 @@ from pynetdicom import AllStoragePresentationContexts
 from dicom_router.clock import SystemClock
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.instance import reference_to
+from dicom_router.negotiation import Context
 from dicom_router.transport.association import Patience
-from dicom_router.transport.dimse import DimseTransport
+from dicom_router.transport.dimse import USUAL, DimseTransport
 from dicom_router.transport.protocol import Parcel
 from tests.factories import DX, film, film_bytes, until
+from tests.peers import dcmtk
 from tests.peers.dcmtk import StartStorescp
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
 from tests.peers.orthanc import OrthancPeer
@@ -162,6 +164,21 @@ def test_a_compressed_film_is_decompressed_for_a_peer_that_takes_no_other(
     assert (received.pixel_array == original).all()
 
 
+def test_a_dataset_of_odd_length_is_made_even_for_dcmtk(
+    transport_to: TransportTo, start_storescp: StartStorescp
+) -> None:
+    dataset = film(rows=3, columns=5, BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=bytes(16))
+    part10 = film_bytes(dataset)
+    odd = part10[:-20] + part10[-20:-16].replace(b"\x10", b"\x0f") + part10[-16:-1]
+    assert len(odd) % 2
+    peer = start_storescp("+xa", "+B")
+    transport_to(peer.port).send(
+        Parcel(instance=reference_to(dataset), size_bytes=len(odd), open=lambda: io.BytesIO(odd))
+    )
+    (received,) = [pydicom.dcmread(path) for path in peer.received()]
+    assert received.PixelData == bytes(16)
+
+
 def test_a_damaged_codestream_that_the_peer_would_need_decompressed_is_refused(
     transport_to: TransportTo, store_peer: StorePeer
 ) -> None:
@@ -223,9 +240,63 @@ def test_a_peer_that_is_no_dicom_is_said_to_be_none(transport_to: TransportTo) -
         transport_to(peer.port, patience=HASTY).echo()
 
 
-def test_a_peer_that_stops_reading_in_mid_film_is_given_up_in_time(
-    transport_to: TransportTo, orthanc: OrthancPeer
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"\x02\0\0\0\0\x02\0\x01",
+        b"\x02\0\0\0\0\x48" + bytes(68) + b"\x50\0\0\x40",
+        b"\x02\0\xff\xff\xff\xff",
+        b"\x03\0\0\0\0\x04\0\x01\x01\x07",
+        b"\x03\0\0\0\0\x01\0",
+        b"\x04\0\0\0\0\x04\0\0\0\0",
+        b"\x05\0\0\0\0\x04\0\0\0\0",
+        b"\x07\0\0\0\0\x04\0\0\0\0",
+        b"\x99" * 100,
+        bytes(100),
+    ],
+)
+def test_whatever_a_peer_says_to_our_call_it_is_unreachable_in_one_line(
+    transport_to: TransportTo, words: bytes
 ) -> None:
+    with a_hanging_peer(words) as peer, pytest.raises(PeerUnreachable, match=r"^PACS at 127\.0\.0\.1:\d+.*$"):
+        transport_to(peer.port, patience=HASTY).echo()
+
+
+ACCEPTED = b"\x02\0\0\0\0\x4c\0\x01" + bytes(66) + b"\x21\0\0\x04\x01\0\0\0"  # the first context, nothing else
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x04\0\0\0\0\x02\0\0",
+        b"\x04\0\0\0\0\x06\0\0\0\x02\x01\x03",
+        b"\x04\0\0\0\0\x0a\0\0\0\x06\x01\x03\0\0\0\0",
+        b"\x04\0\0\0\0\x06\0\0\0\xff\x01\x03",
+        b"\x06\0\0\0\0\x04\0\0\0\0",
+        b"\x07\0\0\0\0\x04\0\0\x02\x01",
+    ],
+)
+def test_whatever_a_peer_says_to_a_request_it_is_unreachable_in_one_line(
+    transport_to: TransportTo, answer: bytes
+) -> None:
+    peer_says = a_hanging_peer(ACCEPTED + answer)
+    with peer_says as peer, pytest.raises(PeerUnreachable, match=r"^PACS at 127\.0\.0\.1:\d+.*$"):
+        transport_to(peer.port, patience=HASTY).echo()
+
+
+def test_a_peer_that_stops_reading_is_given_up_in_time(transport_to: TransportTo) -> None:
+    accepts_dx = bytearray(ACCEPTED)
+    dx = film(rows=3000, columns=3000)
+    with a_hanging_peer(reads=False) as peer:
+        transport = transport_to(peer.port, patience=HASTY, compression="none")
+        contexts = [*USUAL, Context(sop_class_uid=DX, transfer_syntax_uid=dx.file_meta.TransferSyntaxUID)]
+        accepts_dx[-4] = 2 * contexts.index(contexts[-1]) + 1
+        peer.words = bytes(accepts_dx)
+        with pytest.raises(PeerUnreachable, match=r"nothing moved for 0\.5 s|no answer within 0\.5 s"):
+            transport.send(parcel_of(dx))
+
+
+def test_a_link_cut_in_mid_film_leaves_nothing_at_the_peer(transport_to: TransportTo, orthanc: OrthancPeer) -> None:
     with a_bad_link(orthanc.dicom_port) as link:
         link.cut_after_up = 100_000
         with pytest.raises(PeerUnreachable, match=r"connection|closed"):
@@ -281,6 +352,32 @@ def test_dcmtk_storescp_that_refuses_and_aborts_is_only_unreachable(
         transport_to(refusing.port).send(parcel_of(film()))
     with pytest.raises(PeerUnreachable, match=r"aborted|closed|connection"):
         transport_to(aborting.port).send(parcel_of(film(rows=900, columns=900)))
+
+
+def a_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A key and a certificate for 127.0.0.1 that signs itself."""
+    key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
+    subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = dcmtk.run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *subject
+    )
+    assert made.returncode == 0, made.stderr
+    return key, certificate
+
+
+def test_films_go_over_tls_to_the_right_peer_only(
+    transport_to: TransportTo, start_storescp: StartStorescp, tmp_path: Path
+) -> None:
+    key, certificate = a_certificate(tmp_path, "pacs")
+    _, another = a_certificate(tmp_path, "another")
+    peer = start_storescp("+tls", str(key), str(certificate), "--ignore-peer-cert", "+xa")
+    transport = transport_to(peer.port, tls=ssl.create_default_context(cafile=str(certificate)))
+    for _ in range(2):
+        transport.send(parcel_of(film()))
+    assert len(peer.received()) == 2
+    transport.close()  # storescp serves one at a time
+    with pytest.raises(PeerUnreachable, match=r"TLS failed .*certificate verify failed"):
+        transport_to(peer.port, tls=ssl.create_default_context(cafile=str(another))).send(parcel_of(film()))
 
 
 def test_plain_tcp_on_the_other_side_of_tls_is_unreachable(transport_to: TransportTo, store_peer: StorePeer) -> None:

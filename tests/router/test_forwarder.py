@@ -305,6 +305,24 @@ def test_an_idle_connection_is_let_go(post: Post, pacs: StorePeer, clock: Stoppe
     assert send_all(forwarder) == 1
 
 
+def test_a_connection_opened_only_to_ask_is_let_go_too(post: Post, pacs: StorePeer, clock: StoppedClock) -> None:
+    uid = post.queue()
+    with a_bad_link(pacs.port) as link:
+        link.reachable = False
+        forwarder = post.forwarder(link.port)
+        forwarder.run_once()
+        link.reachable = True
+        with post.database.write() as connection:  # nothing left to send when the peer answers again
+            connection.exec_driver_sql("UPDATE work SET state = 'refused', due_at = NULL")
+        clock.advance(3)
+        assert not forwarder.run_once()
+        assert len(pacs.entity.active_associations) == 1
+        clock.advance(6)
+        assert not forwarder.run_once()
+        until(lambda: not pacs.entity.active_associations)
+    assert post.deliveries()[uid].state is DeliveryState.REFUSED
+
+
 def test_the_lease_is_renewed_while_a_film_crawls_over_the_link(tmp_path: Path, pacs: StorePeer) -> None:
     post = Post(tmp_path, SystemClock(), lease_seconds=1.0)
     post.queue(rows=800)
