@@ -9,10 +9,11 @@ from benchmarks.report import publish
 from benchmarks.scene import STATION_TITLE, FilmRoll, XrayMachine, a_station, options
 
 FREE_GB = 12
+TARGETS = {"films_per_second": "1 or more"}
 
 
 def measure(folder: Path, bundle: Path, *, films: int, pixels: int, seconds: float = 600) -> dict[str, float]:
-    """Films, seconds until all were received and until all was in the PACS, films a second, longest answer.
+    """Seconds until all were received and until all was in the PACS, films a second, longest answer.
 
     ``seconds`` bounds the wait. Raises SystemExit when that is not enough, or the disk is too small.
     """
@@ -33,7 +34,6 @@ def measure(folder: Path, bundle: Path, *, films: int, pixels: int, seconds: flo
         complete = time.monotonic() - started
         objects = len(pacs.instances()) - before
     return {
-        "films": films,
         "received_seconds": received,
         "unread_when_received": unread,
         "longest_answer_seconds": max(answers),
@@ -51,13 +51,9 @@ def main() -> None:
     """Measure, print, write."""
     chosen = options(__doc__, films=200).parse_args()
     with tempfile.TemporaryDirectory(prefix="xray-triage-bench-") as folder:
-        row = measure(Path(folder), chosen.bundle, films=chosen.films, pixels=chosen.pixels)
-    publish(
-        "throughput",
-        rows=[row],
-        settings={"films": chosen.films, "pixels": chosen.pixels},
-        notes=["To reach: 1 film a second, complete in the PACS."],
-    )
+        found = measure(Path(folder), chosen.bundle, films=chosen.films, pixels=chosen.pixels)
+    rows = [{"measure": name, "value": value, "to reach": TARGETS.get(name)} for name, value in found.items()]
+    publish("throughput", rows=rows, settings={"films": chosen.films, "pixels": chosen.pixels})
 
 
 if __name__ == "__main__":
