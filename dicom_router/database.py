@@ -63,6 +63,9 @@ class Database:
         # SQLite's own busy handler, which sleeps between tries, is then met only by other processes.
         self._turn: AbstractContextManager[object] = threading.RLock() if self.is_sqlite else nullcontext()
 
+        self._watch: sqlite3.Connection | None = None
+        self._watch_lock = threading.Lock()
+
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
@@ -81,7 +84,21 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
+    def version(self) -> int | None:
+        """Another number than before when anything was committed since. None: cannot tell (PostgreSQL)."""
+        if not self.is_sqlite:
+            return None
+        with self._watch_lock:
+            if self._watch is None:  # always the same connection: PRAGMA data_version compares with its own last look
+                path = str(self.engine.url.database)
+                self._watch = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
+        with self._watch_lock:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self.engine.dispose()
 
 

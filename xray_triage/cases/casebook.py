@@ -135,6 +135,10 @@ class Casebook:
     def case_of_study(self, study_instance_uid: str) -> Case | None:
         return next(iter(self._load(tables.case.c.study_instance_uid == study_instance_uid)), None)
 
+    def version(self) -> int | None:
+        """Another number than before when a case or its deliveries may have changed since. None: cannot tell."""
+        return self._database.version()
+
     def counts(self) -> dict[Priority, int]:
         """How many cases there are of each priority."""
         case = tables.case

@@ -1,15 +1,18 @@
 """The JSON API: cases, consultations, verdicts, the queue. Answers are built by shapes.py and sent as they are."""
 
+import json
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
 
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk
 from xray_triage.reading.findings import Priority
 from xray_triage.web.desk import Desk
+from xray_triage.web.memory import AnswerMemory
 from xray_triage.web.shapes import (
     CaseJson,
     ConsultationJson,
@@ -45,17 +48,17 @@ class VerdictBody(BaseModel):
 def api_router(desk: Desk) -> APIRouter:
     """The routes under /api."""
     api = APIRouter(prefix="/api", default_response_class=JSONResponse)
+    memory = AnswerMemory(desk.casebook.version)
 
     @api.get("/cases", responses={200: {"model": list[CaseJson]}})
     def list_cases(
         priority: Priority | None = None,
         since: AwareDatetime | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    ) -> JSONResponse:
+    ) -> Response:
         """The worklist: the most urgent first, then the newest. ``since``: received at or after."""
-        cases = desk.casebook.cases(priority=priority, since=since, limit=limit)
-        deliveries = desk.outbox.of_studies([case.study_instance_uid for case in cases])
-        return JSONResponse([case_json(case, deliveries.get(case.study_instance_uid, ())) for case in cases])
+        answer = memory.answer((priority, since, limit), lambda: _cases(desk, priority, since, limit))
+        return Response(answer, media_type="application/json")
 
     @api.get("/cases/{case_id}", responses={200: {"model": CaseJson}, **UNKNOWN_CASE})
     def show_case(case_id: str) -> JSONResponse:
@@ -93,6 +96,13 @@ def api_router(desk: Desk) -> APIRouter:
         return JSONResponse(queue_json(desk.outbox.summary(), unread=desk.inbox.unread(), now=desk.clock.now()))
 
     return api
+
+
+def _cases(desk: Desk, priority: Priority | None, since: datetime | None, limit: int) -> bytes:
+    cases = desk.casebook.cases(priority=priority, since=since, limit=limit)
+    deliveries = desk.outbox.of_studies([case.study_instance_uid for case in cases])
+    shapes = [case_json(case, deliveries[case.study_instance_uid]) for case in cases]
+    return json.dumps(shapes, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _no_case(case_id: str) -> HTTPException:

@@ -44,6 +44,8 @@ class WebServer:
         """Bind and serve. Raises OSError when the address is taken."""
         family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
         self._socket = socket.create_server((self._web.host, self._web.port), family=family)
+        # asyncio leaves this out for a socket made here, and every answer would wait 40 ms for a delayed ACK.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arguments = {"sockets": [self._socket]}
         self._thread = threading.Thread(target=self._server.run, kwargs=arguments, name="web", daemon=True)
         self._thread.start()

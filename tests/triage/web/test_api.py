@@ -59,6 +59,23 @@ def test_the_list_is_the_worklist_and_can_be_narrowed(client: httpx.Client, sqli
     assert client.get("/api/cases", params={"priority": "not_read"}).json()[0]["images"][0]["reason"] == "child"
 
 
+def test_a_list_asked_for_again_tells_what_has_changed_since(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    dataset = film()
+    case_id = sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading(Priority.NORMAL)).case_id
+
+    def seen() -> tuple[object, ...]:
+        (case,) = client.get("/api/cases").json()
+        return case["priority"], len(case["images"]), case["deliveries"][0]["state"], case["verdict"] is None
+
+    assert [seen(), seen()] == [("normal", 1, "waiting", True)] * 2
+    sqlite_desk.add(reading(), study_instance_uid=dataset.StudyInstanceUID)
+    assert seen() == ("urgent", 2, "waiting", True)
+    sqlite_desk.deliver()
+    assert seen() == ("urgent", 2, "acknowledged", True)
+    sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="")
+    assert seen() == ("urgent", 2, "acknowledged", False)
+
+
 def test_what_the_list_cannot_be_asked_is_said(client: httpx.Client) -> None:
     for query in ({"priority": "dire"}, {"since": "yesterday"}, {"since": "2025-06-01T00:00:00"}, {"limit": 0}):
         assert client.get("/api/cases", params=query).status_code == 422

@@ -1,0 +1,49 @@
+"""Answers kept until the next commit."""
+
+from collections.abc import Iterator
+
+from dicom_router.database import open_database
+from tests.triage.desk import TestDesk, reading
+from xray_triage.web.memory import MOST_ANSWERS, AnswerMemory
+
+
+def answers() -> Iterator[bytes]:
+    return (str(number).encode() for number in range(10_000))
+
+
+def test_an_answer_is_made_once_per_version_and_question() -> None:
+    version, made = [1], answers()
+    memory = AnswerMemory(lambda: version[0])
+
+    def ask(question: str) -> bytes:
+        return memory.answer(question, lambda: next(made))
+
+    assert [ask("a"), ask("a"), ask("b"), ask("a")] == [b"0", b"0", b"1", b"0"]
+    version[0] = 2
+    assert [ask("a"), ask("b"), ask("a")] == [b"2", b"3", b"2"]
+
+
+def test_where_nobody_can_tell_what_changed_nothing_is_kept() -> None:
+    made = answers()
+    memory = AnswerMemory(lambda: None)
+    assert [memory.answer("a", lambda: next(made)) for _ in range(3)] == [b"0", b"1", b"2"]
+
+
+def test_many_different_questions_do_not_fill_the_memory() -> None:
+    memory = AnswerMemory(lambda: 1)
+    for number in range(10 * MOST_ANSWERS):
+        memory.answer(number, lambda: b"")
+    assert len(memory._answers) <= MOST_ANSWERS
+
+
+def test_a_commit_of_another_process_is_noticed(sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading())
+    other = open_database(str(sqlite_desk.database.engine.url))
+    before = sqlite_desk.casebook.version()
+    assert sqlite_desk.casebook.version() == before
+    with other.write() as connection:
+        connection.exec_driver_sql("UPDATE work SET rank = rank")
+    other.close()
+
+    assert before is not None
+    assert sqlite_desk.casebook.version() != before
