@@ -13,6 +13,7 @@ import pydicom
 import structlog
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
@@ -102,7 +103,7 @@ class Reader:
         try:
             film = self._set_aside(arrival) if work.attempt >= LAST_TRY else self._read(arrival)
             self._record(work, film)
-        except SpoolFull as error:
+        except (SpoolFull, OperationalError) as error:  # no room for the results, or for their commit
             self._rooms.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
             log.warning("reading postponed", arrival=arrival.arrival_id, error=str(error))
         except FenceLost:

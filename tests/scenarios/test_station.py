@@ -1,0 +1,275 @@
+"""The whole station as its users meet it: ``serve`` in its own process, storescu before it, Orthanc behind it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from tests.factories import film_file, until
+from tests.peers.dcmtk import dciodvfy, dsrdump, storescu
+from tests.peers.orthanc import OrthancPeer
+from tests.peers.station import AE_TITLE, StationPeer
+from tests.triage.bundles import make_bundle
+from xray_triage import phantom
+
+FILMS = 40
+URGENT = {"pneumothorax": 3.0, "pleural_effusion": -3.0, "abnormal": 2.0}
+MAKES = {"1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.11.1"}
+REQUEST = "1.2.840.10008.5.1.4.1.1.88.59"
+
+
+@pytest.fixture(scope="module")
+def a_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "urgent", logits=URGENT)
+
+
+@pytest.fixture
+def a_station(tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path) -> Iterator[StationPeer]:
+    """A running station that sends to ``own_orthanc``."""
+    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=a_bundle)
+    station.start()
+    yield station
+    station.stop()
+
+
+@pytest.fixture(scope="module")
+def some_films(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Forty films of forty studies; the pixels of a few phantoms."""
+    folder = tmp_path_factory.mktemp("films")
+    pictures = [phantom.dataset(phantom.render(seed=seed, rows=700, columns=600)) for seed in range(4)]
+    paths = []
+    for number in range(FILMS):
+        dataset = pictures[number % len(pictures)]
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"2.25.7{number:05}1", f"2.25.7{number:05}2"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.7{number:05}3"
+        dataset.PatientName = f"Nguyễn^Thị^Số {number}"
+        paths.append(film_file(folder / f"{number:02}.dcm", dataset))
+    return paths
+
+
+def send(station: StationPeer, *films: Path) -> int:
+    return storescu(station.dicom_port, *films, called=AE_TITLE).returncode
+
+
+def uid_of(path: Path) -> str:
+    return str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+
+
+def in_study(pacs: OrthancPeer, study_instance_uid: str) -> list[pydicom.Dataset]:
+    return [pydicom.dcmread(_stream(pacs, instance)) for instance in pacs.of_study(study_instance_uid)]
+
+
+def _stream(pacs: OrthancPeer, instance: str) -> pydicom.filebase.DicomBytesIO:
+    return pydicom.filebase.DicomBytesIO(pacs.download(instance))
+
+
+def test_a_film_comes_out_as_five_objects_of_one_study(
+    a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path], tmp_path: Path
+) -> None:
+    film = pydicom.dcmread(some_films[0])
+    assert send(a_station, some_films[0]) == 0
+    until(lambda: len(own_orthanc.of_study(film.StudyInstanceUID)) == 5, 30)
+    objects = in_study(own_orthanc, film.StudyInstanceUID)
+    assert {str(made.SOPClassUID) for made in objects} == {film.SOPClassUID, REQUEST, *MAKES}
+    for made in objects:
+        assert str(made.PatientName) == str(film.PatientName)
+        path = film_file(tmp_path / f"{made.SOPInstanceUID}.dcm", made)
+        assert dciodvfy(path) == []
+        if made.Modality in ("SR", "KO"):
+            assert "tràn khí màng phổi" in dsrdump(path) or made.Modality == "KO"
+    (original,) = [made for made in objects if made.SOPInstanceUID == film.SOPInstanceUID]
+    assert np.array_equal(original.pixel_array, film.pixel_array)
+    (case,) = a_station.get("/api/cases")
+    assert case["priority"] == "urgent"
+    until(a_station.is_done, 10)
+    states = {delivery["what"]: delivery["state"] for delivery in a_station.get("/api/cases")[0]["deliveries"]}
+    assert states == dict.fromkeys(("original", "sr", "sc", "gsps", "request"), "acknowledged")
+
+
+def test_two_power_cuts_in_the_middle_of_forty_films_lose_nothing(
+    a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path]
+) -> None:
+    kept: set[str] = set()
+    pending = list(some_films)
+    for cut_after in (12, 26, FILMS):
+        while pending and len(kept) < cut_after:
+            film = pending.pop(0)
+            assert send(a_station, film) == 0
+            kept.add(uid_of(film))
+        if cut_after < FILMS:
+            a_station.kill()
+            a_station.start()
+    assert len(kept) == FILMS
+    until(lambda: a_station.images().keys() == kept, 60)
+    assert {image["status"] for image in a_station.images().values()} == {"read"}
+    until(a_station.is_done, 60)
+    uids = own_orthanc.sop_instance_uids()
+    assert len(uids) == len(set(uids)) == FILMS * 5
+    assert kept <= set(uids)
+
+
+def test_the_machine_may_send_while_the_power_fails(
+    a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path]
+) -> None:
+    """What was answered before the cut is there after it; what was not, the machine sends again."""
+    sending = subprocess.Popen(
+        ["storescu", "-v", "-aec", AE_TITLE, "127.0.0.1", str(a_station.dicom_port), *map(str, some_films)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until(lambda: len(a_station.images()) >= 3, 30)
+    a_station.kill()
+    said, _ = sending.communicate(timeout=60)
+    answered = said.count("Received Store Response (Success)")
+    a_station.start()
+    until(lambda: len(a_station.images()) >= answered, 60)
+    assert {uid_of(film) for film in some_films[:answered]} <= a_station.images().keys()
+    assert send(a_station, *some_films) == 0
+    until(lambda: len(a_station.images()) == FILMS, 60)
+    until(a_station.is_done, 60)
+    uids = own_orthanc.sop_instance_uids()
+    assert len(uids) == len(set(uids)) == FILMS * 5
+
+
+def test_a_reader_killed_in_mid_work_is_started_again_and_reads_on(
+    a_station: StationPeer, some_films: list[Path]
+) -> None:
+    (reader,) = [process for process in a_station.processes() if "reader_process" in " ".join(process.cmdline())]
+    assert send(a_station, *some_films[:6]) == 0
+    reader.kill()
+    assert send(a_station, *some_films[6:8]) == 0
+    until(lambda: len(a_station.images()) == 8, 60)
+    assert {image["status"] for image in a_station.images().values()} == {"read"}
+    assert a_station.status("/readyz") == 200
+
+
+def test_a_station_without_its_model_keeps_and_forwards_and_says_that_ai_is_off(
+    tmp_path: Path, own_orthanc: OrthancPeer, some_films: list[Path]
+) -> None:
+    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=tmp_path / "nowhere")
+    station.start(until="/healthz")
+    until(lambda: "model" in {reason["name"] for reason in station.get("/readyz")["reasons"]}, 20)
+    assert send(station, some_films[0]) == 0
+    until(lambda: own_orthanc.instances() and station.is_done(), 30)
+    (case,) = station.get("/api/cases")
+    assert (case["priority"], case["images"][0]["reason"]) == ("not_read", "no_model")
+    assert sorted(delivery["what"] for delivery in case["deliveries"]) == ["original", "sr"]
+    assert station.status("/readyz") == 503
+    assert "no model bundle at" in station.log()
+    check = station.cli("check")
+    assert check.returncode == 1
+    assert station.stop() == 0
+
+
+def test_one_flipped_bit_in_the_model_turns_ai_off(tmp_path: Path, a_bundle: Path, some_films: list[Path]) -> None:
+    folder = tmp_path / "flipped"
+    folder.mkdir()
+    for name in ("manifest.json", "golden.png", "model.onnx"):
+        content = bytearray((a_bundle / name).read_bytes())
+        if name == "model.onnx":
+            content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+    station = StationPeer(tmp_path / "station", bundle=folder)
+    station.start(until="/healthz")
+    assert send(station, some_films[0]) == 0
+    until(station.images, 30)
+    (image,) = station.images().values()
+    assert image["reason"] == "no_model"
+    assert station.stop() == 0
+
+
+def test_a_pacs_that_is_away_at_the_start_gets_everything_later(
+    tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path, some_films: list[Path]
+) -> None:
+    own_orthanc.stop()
+    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=a_bundle)
+    station.start()
+    assert send(station, *some_films[:3]) == 0
+    until(lambda: len(station.images()) == 3, 30)
+    until(lambda: station.get("/api/queue")["destinations"], 30)
+    assert station.get("/api/queue")["destinations"][0]["reachable"] is False
+    own_orthanc.restart()
+    until(station.is_done, 90)
+    assert len(own_orthanc.instances()) == 15
+    assert station.stop() == 0
+
+
+def test_a_second_station_on_the_same_folder_says_so_and_stops(a_station: StationPeer) -> None:
+    second = a_station.cli("serve")
+    assert second.returncode == 1
+    assert second.stderr.startswith("xray-triage: a station is running on")
+    assert len(second.stderr.splitlines()) == 1
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path, a_station: StationPeer) -> None:
+    other = StationPeer(tmp_path / "other")
+    other.config_path.write_text(
+        other.config_path.read_text().replace(str(other.dicom_port), str(a_station.dicom_port)), encoding="utf-8"
+    )
+    process = other.launch().process
+    assert process.wait(60) == 1
+    assert "xray-triage: cannot listen" in other.log()
+
+
+def test_an_unknown_machine_is_turned_away_and_the_known_one_served(
+    tmp_path: Path, a_bundle: Path, some_films: list[Path]
+) -> None:
+    station = StationPeer(tmp_path / "station", bundle=a_bundle)
+    text = station.config_path.read_text(encoding="utf-8")
+    allow = 'allow = [{ae_title = "DX1", host = "127.0.0.1"}]'
+    station.config_path.write_text(text.replace("[web]", f"{allow}\n[web]"), encoding="utf-8")
+    station.start()
+    stranger = storescu(station.dicom_port, some_films[0], called=AE_TITLE, calling="STRANGER")
+    assert stranger.returncode != 0
+    assert storescu(station.dicom_port, some_films[0], called=AE_TITLE, calling="DX1").returncode == 0
+    until(lambda: len(station.images()) == 1, 30)
+    assert station.stop() == 0
+
+
+def test_the_verbs_of_the_desk_speak_to_a_running_station(
+    a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path], tmp_path: Path
+) -> None:
+    assert a_station.cli("import", str(some_films[0].parent)).returncode == 0
+    until(lambda: len(a_station.images()) == FILMS, 90)
+    listed = a_station.cli("cases", "--json", "--limit", "3").stdout.splitlines()
+    assert len(listed) == 3
+    case = a_station.get("/api/cases")[0]
+    again = a_station.cli("consult", case["case_id"], "--question", "Có tràn khí không?")
+    assert again.returncode == 0
+    assert "open already" in again.stderr
+    out = tmp_path / "stick"
+    out.mkdir()
+    assert a_station.cli("export", case["case_id"], "--to", str(out)).returncode == 0
+    assert len(list(out.rglob("*.dcm"))) == 5
+    assert a_station.cli("consult", "nothing", "--question", "?").returncode == 1
+    assert a_station.cli("queue").returncode == 0
+    until(a_station.is_done, 90)
+    assert len(own_orthanc.instances()) == FILMS * 5
+
+
+def test_it_stops_when_asked_and_leaves_no_process(a_station: StationPeer) -> None:
+    processes = a_station.processes()
+    assert len(processes) >= 2
+    assert a_station.stop() == 0
+    until(lambda: not any(process.is_running() for process in processes), 10)
+
+
+def test_the_reader_stops_when_its_station_is_gone(a_station: StationPeer) -> None:
+    front, *others = a_station.processes()
+    front.kill()
+    until(lambda: not any(process.is_running() for process in others), 20)
+    a_station.process.wait(10)
+    a_station.start()
+    assert a_station.status("/readyz") == 200
+
+
+def test_the_module_and_the_command_are_the_same() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "xray_triage.cli", "version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.startswith("xray-triage ")
