@@ -92,12 +92,9 @@ def spine(body: Body, frame: Frame) -> Canvas:
     v = np.abs(level - np.rint(level)) * np.float32(2.3)
     x = (frame.x - np.interp(frame.z, centres, bend)) / np.interp(frame.z, centres, half)
     inside = np.maximum(1 - (x / (1 + 0.10 * v**2)) ** 2, 0) * (1 - smoothstep(v, 0.97, 1.05))
-    total = blur(
-        (np.interp(frame.z, [0, 6], [0.3, 0.5]) * np.sqrt(inside) * (1 + 0.5 * smoothstep(v, 0.7, 0.95))).astype(
-            np.float32
-        ),
-        0.06 * frame.px_per_cm,
-    )
+    thick = np.interp(frame.z, [0, 6], [0.3, 0.5])
+    blocks = thick * np.sqrt(inside) * (1 + 0.5 * smoothstep(v, 0.7, 0.95))
+    total = blur(blocks.astype(np.float32), 0.06 * frame.px_per_cm)
     rings, arms, tips = [], [], []
     for z, p, h, b in zip(centres, pitch, half, bend, strict=True):
         for side in (-1, 1):
@@ -114,10 +111,10 @@ def _bent(points: Points, steps: int = 6) -> tuple[Points, Points]:
     """A smooth line through (n, 3) knots of x, z, radius: (m, 2) and (m)."""
     t = np.linspace(0, len(points) - 1, steps * len(points))
     fine = np.stack([np.interp(t, np.arange(len(points)), column) for column in points.T], axis=1)
-    padded = np.pad(fine, ((steps // 2, steps // 2), (0, 0)), mode="reflect", reflect_type="odd")
-    smooth = np.stack(
-        [np.convolve(c, np.ones(2 * (steps // 2) + 1) / (2 * (steps // 2) + 1), "valid") for c in padded.T], axis=1
-    )
+    reach = steps // 2
+    padded = np.pad(fine, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
+    mean = np.ones(2 * reach + 1) / (2 * reach + 1)
+    smooth = np.stack([np.convolve(column, mean, "valid") for column in padded.T], axis=1)
     return smooth[:, :2].astype(np.float32), smooth[:, 2].astype(np.float32)
 
 
@@ -146,9 +143,7 @@ def add_shoulder(total: Canvas, body: Body, frame: Frame, side: int) -> None:
         line, radius = _bent(np.array([(side * (x + out), z + down, r) for x, z, r in knots]))
         add_bone(total, frame, [line], [radius], weight=weight, wall=wall)
 
-    total += _plate(
-        frame, side, out, down, [(11.6, 6.2), (13.0, 11.5), (14.9, 18.6), (15.9, 17.4), (16.6, 11.0), (16.2, 7.4)]
-    )
+    total += _blade(frame.x * side - np.float32(out), frame.z - np.float32(down))
     bone([(16.5, 10.0, 0.55), (16.2, 13.5, 0.42), (15.5, 17.6, 0.38), (15.0, 18.4, 0.3)], 0.5)
     bone([(11.7, 6.4, 0.2), (13.0, 11.5, 0.22), (14.8, 18.3, 0.25)], 0.35)
     bone([(12.3, 8.4, 0.25), (15.0, 6.6, 0.45), (17.6, 4.9, 0.6), (19.2, 5.4, 0.55)], 0.8)
@@ -164,13 +159,13 @@ def add_shoulder(total: Canvas, body: Body, frame: Frame, side: int) -> None:
     bone([*arm, (22.9 + swing * 24, 34.0, 1.1)], 0.55, 0.2)
 
 
-def _plate(frame: Frame, side: int, out: float, down: float, corners: list[tuple[float, float]]) -> Canvas:
-    """A thin plate with these corners (clockwise or not): 2 mm of bone, soft at its rim."""
-    inside = np.full(frame.shape, 1e3, dtype=np.float32)
-    x, z = frame.x * side - np.float32(out), frame.z - np.float32(down)
-    for (x0, z0), (x1, z1) in zip(corners, [*corners[1:], corners[0]], strict=True):
+BLADE = ((16.2, 7.4), (16.6, 11.0), (15.9, 17.4), (14.9, 18.6), (13.0, 11.5), (11.6, 6.2))
+
+
+def _blade(x: Canvas, z: Canvas) -> Canvas:
+    """A plate with the corners of ``BLADE``: not two millimetres of bone, soft at its rim."""
+    inside = np.full(x.shape, 1e3, dtype=np.float32)
+    for (x0, z0), (x1, z1) in zip(BLADE, [*BLADE[1:], BLADE[0]], strict=True):
         length = float(np.hypot(x1 - x0, z1 - z0))
-        inside = np.minimum(inside, (x * (z0 - z1) + z * (x1 - x0) - (x1 - x0) * z0 - (z0 - z1) * x0) / length)
-    if (inside > 0).sum() == 0:
-        return _plate(frame, side, out, down, corners[::-1])
+        inside = np.minimum(inside, ((z - z0) * (x1 - x0) - (x - x0) * (z1 - z0)) / length)
     return 0.16 * smoothstep(inside, 0, 0.3)

@@ -112,7 +112,8 @@ def _identify(film: Dataset, patient: PhantomPatient, at: datetime, digest: str)
     film.PatientID, film.PatientName = patient.patient_id, patient.name
     film.PatientSex, film.PatientBirthDate = patient.sex, patient.birth_date
     if patient.birth_date:
-        film.PatientAge = f"{int(at.strftime('%Y%m%d')) // 10000 - int(patient.birth_date) // 10000:03d}Y"
+        age = (int(at.strftime("%Y%m%d")) - int(patient.birth_date)) // 10000
+        film.PatientAge = f"{age:03d}Y"
     film.StudyDate = film.SeriesDate = film.AcquisitionDate = film.ContentDate = at.strftime("%Y%m%d")
     film.StudyTime = film.SeriesTime = film.AcquisitionTime = film.ContentTime = at.strftime("%H%M%S")
     film.TimezoneOffsetFromUTC = at.strftime("%z")

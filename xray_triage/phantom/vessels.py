@@ -5,8 +5,6 @@ import numpy as np
 from xray_triage.phantom.body import Body, Frame
 from xray_triage.phantom.paint import Canvas, Points, add_tubes
 
-GENERATIONS = 9
-
 
 def vessels(body: Body, frame: Frame, rng: np.random.Generator) -> Canvas:
     """Chord through blood in centimetres, as if the trees stood alone; the caller keeps what lies in the lung."""
@@ -33,14 +31,13 @@ def _trunks(body: Body, side: int) -> list[tuple[Points, Points, float, int]]:
     """Root (x, z, y), direction, radius, generations of each lobar trunk."""
     z = 15.6 if side < 0 else 14.7
     x = side * (3.6 if side < 0 else 3.9) + body.turn / 2
-    lower = float(body.dome_right - 25.6) * 0.02
     plan = [
         (0.0, -0.6, (0.45, -1.0, 0.1), 0.38, 9),
         (0.3, -0.3, (0.9, -0.65, 0.35), 0.34, 9),
         (0.3, 0.2, (1.0, -0.05, -0.5), 0.34, 9),
         (0.2, 0.6, (0.95, 0.55, -0.4), 0.36, 9),
-        (0.1, 1.2, (0.40, 1.0 + lower, 0.3), 0.50, 10),
-        (0.3, 2.2, (0.75, 0.9 + lower, 0.45), 0.40, 9),
+        (0.1, 1.2, (0.40, 1.0, 0.3), 0.50, 10),
+        (0.3, 2.2, (0.75, 0.9, 0.45), 0.40, 9),
         (-0.8, 3.6, (1.0, 0.5, 0.2), 0.40, 7),
         (-0.4, 2.6, (0.5, 1.0, -0.2), 0.34, 9),
     ]
