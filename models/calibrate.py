@@ -1,0 +1,157 @@
+"""Turn the trained network's logits into probabilities and operating points: ``python -m models.calibrate``.
+
+Reads the calibration split only (and training films for the gate's sense of distance). One split serves both Platt's
+scaling and the thresholds: a rising map keeps the order of films, so it cannot flatter a threshold found by rank.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models import data, figures
+from models.network import Network, mean
+from models.train import batches
+
+URGENT = ("pneumothorax", "edema")  # they ring: few false alarms first
+SPECIFICITY_URGENT, SPECIFICITY, SENSITIVITY_ABNORMAL = 0.95, 0.90, 0.90
+DIRECTIONS = 192  # of the features' 1280, kept one by one; the rest shares one variance
+ACCEPTED = 0.998  # of the adult frontal calibration films lie within the limit of distance
+
+
+def main() -> None:
+    """Read the command line and do the step."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
+    parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="where train.py left checkpoint.pt")
+    parser.add_argument("--size", type=int, default=256, help="input side at the station; may exceed the training size")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    network = open_network(options.out / "checkpoint.pt")
+    films = data.mask_confounded(data.read_films(options.films))
+    spec = data.served_spec(options.size)
+
+    held_out = [film for film in films if film.split == "calibration"]
+    logits, _, features = answers(network, torch.from_numpy(data.served(options.films, held_out, spec)))
+    adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::3]
+    learned = answers(network, torch.from_numpy(data.served(options.films, adults, spec)))[2]
+    near = normal_features(learned)
+    frontal = np.array([film.gate == "frontal" for film in held_out])
+    near["limit"] = np.float32(np.quantile(distance(features[frontal], near), ACCEPTED) * 1.05)
+    np.savez(options.out / "distance.npz", **near)
+
+    labels = {name: operating_point(name, logits[:, i], held_out) for i, name in enumerate(data.LABELS)}
+    auc = float(np.mean([label["auc"] for name, label in labels.items() if name not in data.MEASURED_ON]))
+    found = {
+        "size": options.size,
+        "mean_auc": auc,
+        "labels": labels,
+        "films": len(held_out),
+        "adults": int(frontal.sum()),
+    }
+    (options.out / "calibration.json").write_text(json.dumps(found, indent=1))
+    for name, label in labels.items():
+        print(
+            f"{name:20s}"
+            + "  ".join(f"{key} {value:.3f}" for key, value in label.items() if not isinstance(value, str))
+        )
+    print(f"mean AUC {auc:.4f} at {options.size} px; distance limit {near['limit']:.3f}")
+
+
+def open_network(checkpoint: Path) -> Network:
+    """The averaged weights of ``checkpoint``, in evaluation mode."""
+    stored = torch.load(checkpoint, weights_only=True)["averaged"]
+    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
+    network.load_state_dict(
+        {key.removeprefix("module."): value for key, value in stored.items() if key != "n_averaged"}
+    )
+    return network.eval()
+
+
+@torch.no_grad()
+def answers(network: Network, films: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Logits (n, labels), gate logits (n, classes) and mean features (n, 1280) of prepared films."""
+    parts = []
+    for batch in batches(np.arange(len(films)), 32):
+        features = network.features(films[batch].contiguous(memory_format=torch.channels_last))
+        logits, _, gate = network.heads(features)
+        parts.append((logits, gate, mean(features)))
+    logits, gate, features = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    return logits, gate, features
+
+
+def normal_features(features: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Mean, main directions and variances of the features of films that belong here (probabilistic PCA)."""
+    middle = features.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov((features - middle).T.astype(np.float64)))
+    kept, rest = values[::-1][:DIRECTIONS], values[::-1][DIRECTIONS:]
+    floor = float(rest.mean())
+    return {
+        "middle": middle,
+        "directions": vectors[:, ::-1][:, :DIRECTIONS].T.astype(np.float32),
+        "variances": np.maximum(kept, floor).astype(np.float32),
+        "rest": np.float32(floor),
+    }
+
+
+def distance(features: NDArray[np.float32], near: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """How far from the films that belong here: squared, per feature, about 1 for those."""
+    away = features - near["middle"]
+    along = away @ near["directions"].T
+    beside = away - along @ near["directions"]
+    total = (along**2 / near["variances"]).sum(1) + (beside**2).sum(1) / near["rest"]
+    return total / features.shape[1]
+
+
+def operating_point(name: str, logits: NDArray[np.float32], films: Sequence[data.Film]) -> dict[str, float | str]:
+    """Calibration and threshold of one label, on the films that count for it."""
+    index = data.LABELS.index(name)
+    counts = np.array([data.measures(name, film) and not np.isnan(film.labels[index]) for film in films])
+    truth = np.array([film.labels[index] for film in films])[counts]
+    scale, offset = platt(logits[counts], truth)
+    probability = 1 / (1 + np.exp(-(scale * logits[counts].astype(np.float64) + offset)))
+    if name == data.ABNORMAL:
+        rule, threshold = "sensitivity 0.90", figures.threshold_at_sensitivity(probability, truth, SENSITIVITY_ABNORMAL)
+    else:
+        wanted = SPECIFICITY_URGENT if name in URGENT else SPECIFICITY
+        rule, threshold = f"specificity {wanted:.2f}", figures.threshold_at_specificity(probability, truth, wanted)
+    return {
+        "scale": scale, "offset": offset, "threshold": round(threshold, 6), "rule": rule,
+        "positives": int(truth.sum()), "films": len(truth), "auc": figures.auc(probability, truth),
+        "sensitivity": figures.sensitivity(probability, truth, threshold),
+        "specificity": figures.specificity(probability, truth, threshold),
+    }  # fmt: skip
+
+
+def platt(logits: NDArray[np.float32], truth: NDArray[np.float32]) -> tuple[float, float]:
+    """Scale and offset so that sigmoid(scale * logit + offset) fits the frequency (Platt 1999, with his soft targets).
+
+    A small pull to scale 1 keeps labels with few positives from extremes; the scale never falls below 0.1, for a
+    probability must rise with its logit.
+    """
+    positives = truth.sum()
+    soft = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (len(truth) - positives + 2))
+    x, target = torch.from_numpy(logits).double(), torch.from_numpy(soft).double()
+    weights = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        fit = torch.nn.functional.binary_cross_entropy_with_logits(weights[0] * x + weights[1], target, reduction="sum")
+        value = fit + 0.5 * (weights[0] - 1) ** 2
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    scale, offset = weights.tolist()
+    return max(scale, 0.1), offset
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Films for the workshop: which film teaches which label, which split it is in, and one cache of prepared films.
+
+Reads labels.csv and the JPEG beside it. It must never know a network. Three rules keep it honest:
+an empty label is unknown, not 0; a split goes by ``group`` (a patient and all near-duplicates); and a label learns from
+a source only where that source shows both films with it and without it, so that it cannot be told by the source.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from models import negatives
+from xray_triage.reading.findings import ABNORMAL, KINDS
+from xray_triage.reading.pixels import InputSpec, prepare, resize, shrink
+
+LABELS = (*KINDS, ABNORMAL)
+MEASURED_ON = {"tuberculosis": ("tb_lundis",), "covid19": ("covid_radiography_lundis", "covid_chestxray_ieee8023")}
+GATE_CLASSES = ("frontal", "not_frontal", "rotated", "not_a_chest", "child")
+CHILDREN = "kermany_paediatric"  # 1 to 5 years: they teach the gate, never an adult's pneumonia
+CHILD_YEARS = 8.0
+CACHE_SPEC = InputSpec(size=320, mean=0.0, std=1.0, fit="squash")
+MEAN, STD = 0.5, 0.5  # the network eats -1..1
+COMMON_SIDE, COMMON_QUALITY = 320, 80  # every source through one resolution and one JPEG quality
+UNKNOWN = np.float32(np.nan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """One line of labels.csv. ``labels`` is float32 (len(LABELS),): 1, 0 or NaN = unknown; ``gate`` a GATE_CLASSES."""
+
+    image: str
+    source: str
+    group: str
+    split: str
+    labels: NDArray[np.float32]
+    gate: str
+    view: str = ""
+    reference: bool = False
+
+
+def read_films(folder: Path) -> list[Film]:
+    """All films of ``folder``/labels.csv, in its order, with split and gate class; labels as the file gives them."""
+    with (folder / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    references = set(read_references(folder))
+    judged = {row["group"] for row in rows if row["image"] in references}
+    return [_film(row, judged=row["group"] in judged, reference=row["image"] in references) for row in rows]
+
+
+def read_references(folder: Path) -> dict[str, dict[str, float]]:
+    """What the published CheXNet reproduction said: image -> label -> probability (its own test fold only)."""
+    path = folder / "nih_reference_predictions.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {row["image"]: _reference(row) for row in csv.DictReader(file)}
+
+
+def _reference(row: Mapping[str, str]) -> dict[str, float]:
+    names = {f"chexnet_{name}": name for name in LABELS} | {"chexnet_effusion": "pleural_effusion"}
+    return {name: float(row[column]) for column, name in names.items() if column in row}
+
+
+def _film(row: Mapping[str, str], *, judged: bool, reference: bool) -> Film:
+    return Film(
+        image=row["image"],
+        source=row["source"],
+        group=row["group"],
+        split=split_of(row["group"], judged=judged),
+        labels=_labels(row),
+        gate=_gate(row),
+        view=row["view"].upper(),
+        reference=reference,
+    )
+
+
+def split_of(group: str, *, judged: bool) -> str:
+    """``train``, ``calibration`` or ``test``, by the group's name alone, so that it never changes.
+
+    ``judged`` groups hold a film that CheXNet answered too: half of them are test, so that the comparison is wide.
+    """
+    place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    test, calibration = (0.5, 0.6) if judged else (0.1, 0.22)
+    return "test" if place < test else "calibration" if place < calibration else "train"
+
+
+def _labels(row: Mapping[str, str]) -> NDArray[np.float32]:
+    known = {"1": np.float32(1), "0": np.float32(0)}
+    values = [known.get(row.get(name, ""), UNKNOWN) for name in KINDS]
+    abnormal = {"1": np.float32(0), "0": np.float32(1)}.get(row["no_finding"], UNKNOWN)
+    return np.array([*values, abnormal], np.float32)
+
+
+def _gate(row: Mapping[str, str]) -> str:
+    if row["view"].upper() == "L":
+        return "not_frontal"
+    child = row["source"] == CHILDREN or _years(row["age"]) < CHILD_YEARS
+    return "child" if child else "frontal"
+
+
+def _years(age: str) -> float:
+    """``58``, ``47.0``, ``047Y`` or ``006M`` as years; unknown is adult here (infinite)."""
+    units = {"Y": 1.0, "M": 12.0, "W": 52.0, "D": 365.0}
+    number = age.rstrip("YMWD")
+    return float(number) / units.get(age[-1:], 1.0) if number else np.inf
+
+
+def mask_confounded(films: Sequence[Film]) -> list[Film]:
+    """Labels that may teach: of upright adults, from origins that show both 1 and 0 of it; all else becomes unknown."""
+    origins = np.array([origin(film.source) for film in films])
+    adults = np.array([film.gate == "frontal" for film in films])
+    labels = np.stack([film.labels for film in films])
+    labels[~adults] = UNKNOWN
+    for name in set(origins):
+        here = origins == name
+        both = (labels[here] == 1).any(axis=0) & (labels[here] == 0).any(axis=0)
+        labels[np.ix_(here, ~both)] = UNKNOWN
+    return [replace(film, labels=row) for film, row in zip(films, labels, strict=True)]
+
+
+def origin(source: str) -> str:
+    """Where the films were taken: the three NIH selections are one hospital."""
+    return "nih" if source.startswith("nih") else source
+
+
+def measures(name: str, film: Film) -> bool:
+    """Whether this film counts in figures of label ``name``: one hospital's films only, where a label has that."""
+    return origin(film.source) in MEASURED_ON.get(name, ("nih",))
+
+
+def open_film(path: Path) -> NDArray[np.float32]:
+    """An 8-bit gray picture as (h, w) float32 0..1, as the station's ``open_picture`` hands it on."""
+    with Image.open(path) as picture:
+        return shrink(np.asarray(picture.convert("L"), np.float32) / np.float32(255), 1024)
+
+
+def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One resolution and one JPEG quality for every source, so that neither tells the source."""
+    scale = COMMON_SIDE / max(image.shape)
+    small = resize(image, max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    buffer = io.BytesIO()
+    Image.fromarray((small * 255 + 0.5).astype(np.uint8)).save(buffer, "JPEG", quality=COMMON_QUALITY)
+    return np.asarray(Image.open(buffer), np.float32) / np.float32(255)
+
+
+def cache(folder: Path, films: Sequence[Film], *, n_negatives: int, path: Path, seed: int) -> NDArray[np.uint8]:
+    """Memory map (films + negatives, side, side) uint8: each film through equalise and prepare; made once."""
+    shape = (len(films) + n_negatives, CACHE_SPEC.size, CACHE_SPEC.size)
+    if path.exists():
+        return np.memmap(path, np.uint8, "r", shape=shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    written = np.memmap(half, np.uint8, "w+", shape=shape)
+    for index, film in enumerate(tqdm(films, "prepare films", mininterval=5)):
+        written[index] = _prepared(equalise(open_film(folder / "images" / film.image)))
+    train = [i for i, film in enumerate(films) if film.split == "train" and film.gate == "frontal"]
+    torn_up = written[np.sort(np.random.default_rng(seed).choice(train, 400, replace=len(train) < 400))]
+    for index in tqdm(range(n_negatives), "draw negatives", mininterval=5):
+        drawn = negatives.draw(torn_up, np.random.default_rng((seed, index)))
+        written[len(films) + index] = _prepared(equalise(drawn))
+    written.flush()
+    half.rename(path)
+    return np.memmap(path, np.uint8, "r", shape=shape)
+
+
+def served(folder: Path, films: Sequence[Film], spec: InputSpec) -> NDArray[np.float32]:
+    """(n, 1, size, size): films through the station's own preparation, nothing equalised."""
+    shown = tqdm(films, "prepare films", mininterval=5)
+    return np.concatenate([prepare(open_film(folder / "images" / film.image), spec) for film in shown])
+
+
+def served_spec(size: int) -> InputSpec:
+    """What the manifest says of the input: as in the cache, at the network's size and range."""
+    return replace(CACHE_SPEC, size=size, mean=MEAN, std=STD)
+
+
+def _prepared(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return (prepare(image, CACHE_SPEC)[0, 0] * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,156 @@
+"""Write the bundle: one ONNX graph, its manifest and its golden film: ``python -m models.export``.
+
+The graph takes prepared films (n, 1, size, size) and answers logits, activation maps and gate logits. What was measured
+on test films is added by evaluate.py; until then the manifest has no figures.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from models import data
+from models.calibrate import open_network
+from models.network import Network, mean
+from xray_triage.phantom import render
+from xray_triage.reading.bundle import load_bundle, sha256_of
+from xray_triage.reading.pixels import InputSpec, prepare
+
+OUTPUTS = {"logits": "logits", "activation_maps": "cams", "gate": "gate_logits"}
+PARITY = 1e-4
+TOLERANCE = 0.01
+LICENCE = "Apache-2.0"
+
+
+class Served(nn.Module):
+    """The network as the station runs it, with the gate's sense of distance inside.
+
+    A picture whose features lie farther than ``limit`` from all training films is ``not_a_chest``, whatever the gate's
+    own head thinks of it: what nobody drew as a negative must be refused too.
+    """
+
+    STEEPNESS, CAP = 10.0, 2.0
+
+    def __init__(self, network: Network, near: dict[str, np.ndarray]) -> None:
+        super().__init__()
+        self.network = network
+        for name, array in near.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float32)))
+
+    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.network.features(films)
+        logits, maps, gate = self.network.heads(features)
+        excess = (self.distance(mean(features)) / self.limit - 1).clamp(-self.CAP, self.CAP)
+        frontal, not_frontal, rotated, not_a_chest, child = gate.split(1, dim=1)
+        not_a_chest = torch.maximum(not_a_chest, frontal + self.STEEPNESS * excess.unsqueeze(1))
+        return logits, maps, torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1)
+
+    def distance(self, features: Tensor) -> Tensor:
+        """As calibrate.distance: (n, 1280) -> (n,)."""
+        away = features - self.middle
+        along = away @ self.directions.T
+        beside = away - along @ self.directions
+        return ((along**2 / self.variances).sum(1) + (beside**2).sum(1) / self.rest) / features.shape[1]
+
+
+def main() -> None:
+    """Read the command line and do the step."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="where calibrate.py left its files")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-1"))
+    parser.add_argument("--version", default="1.0.0")
+    options = parser.parse_args()
+    found = json.loads((options.out / "calibration.json").read_text())
+    served = Served(open_network(options.out / "checkpoint.pt"), dict(np.load(options.out / "distance.npz"))).eval()
+    options.bundle.mkdir(parents=True, exist_ok=True)
+    spec = data.served_spec(found["size"])
+    model = options.bundle / "model.onnx"
+    write_graph(served, model, spec.size)
+    check_parity(served, model, spec.size)
+    write_manifest(options.bundle, options.version, spec, found)
+    load_bundle(options.bundle)
+    print(f"{options.bundle}: {model.stat().st_size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
+
+
+def write_graph(served: nn.Module, path: Path, size: int) -> None:
+    program = torch.onnx.export(
+        served,
+        (torch.zeros(2, 1, size, size),),
+        input_names=["films"],
+        output_names=list(OUTPUTS.values()),
+        dynamic_shapes={"films": {0: torch.export.Dim("n")}},
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
+    )
+    program.save(path, external_data=False)
+    onnx.checker.check_model(path)
+
+
+def check_parity(served: nn.Module, path: Path, size: int) -> None:
+    """Raise when ONNX Runtime's answers to noise and to a bright blob differ from PyTorch's by more than PARITY."""
+    chance = torch.Generator().manual_seed(0)
+    films = torch.rand(4, 1, size, size, generator=chance) * 2 - 1
+    films[2:] = torch.from_numpy(prepare(golden_film(), data.served_spec(size)))
+    with torch.no_grad():
+        expected = served(films)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for name, ours, theirs in zip(OUTPUTS.values(), expected, session.run(None, {"films": films.numpy()}), strict=True):
+        worst = float(np.abs(ours.numpy() - theirs).max())
+        print(f"{name}: largest difference {worst:.1e}")
+        if not worst <= PARITY:
+            raise SystemExit(f"{name}: ONNX and PyTorch differ by {worst:.1e}, more than {PARITY}")
+
+
+def golden_film(side: int = 384) -> np.ndarray:
+    """A drawn chest with a pneumothorax, (side, side) float32 0..1 in steps of 1/255: no person's film."""
+    phantom = render(seed=1, findings=("pneumothorax",), rows=side, columns=side)
+    return (np.round(np.clip(phantom.image, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def write_manifest(bundle: Path, version: str, spec: InputSpec, found: dict) -> None:
+    golden, model = bundle / "golden.png", bundle / "model.onnx"
+    film = golden_film()
+    Image.fromarray(np.round(film * 255).astype(np.uint8)).save(golden)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    logits = session.run(["logits"], {"films": prepare(film, spec)})[0][0].astype(np.float64)
+    labels = [manifest_label(name, label) for name, label in found["labels"].items()]
+    probabilities = {
+        label["name"]: 1 / (1 + np.exp(-(label["calibration"]["scale"] * logit + label["calibration"]["offset"])))
+        for label, logit in zip(labels, logits, strict=True)
+    }
+    manifest = {
+        "format": 1,
+        "name": bundle.name,
+        "version": version,
+        "licence": LICENCE,
+        "model_sha256": sha256_of(model),
+        "input": {
+            "size": spec.size, "channels": spec.channels, "mean": spec.mean, "std": spec.std,
+            "fit": spec.fit, "trim": spec.trim, "percentiles": list(spec.percentiles),
+        },
+        "outputs": OUTPUTS,
+        "labels": labels,
+        "gate": {"classes": list(data.GATE_CLASSES), "minimum_frontal": 0.5},
+        "golden": {
+            "file": golden.name, "sha256": sha256_of(golden), "tolerance": TOLERANCE,
+            "probabilities": {name: round(value, 6) for name, value in probabilities.items()},
+        },
+        "training": {"films": "see MODEL_CARD.md", "calibration_films": found["films"]},
+    }  # fmt: skip
+    (bundle / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def manifest_label(name: str, label: dict) -> dict:
+    calibration = {"scale": round(label["scale"], 6), "offset": round(label["offset"], 6)}
+    return {"name": name, "calibration": calibration, "threshold": label["threshold"], "withheld": None}
+
+
+if __name__ == "__main__":
+    main()

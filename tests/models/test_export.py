@@ -1,0 +1,77 @@
+"""The graph answers as PyTorch does, with the gate's sense of distance inside, and the bundle can be loaded."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models import calibrate, data, export
+from models.network import Network, mean
+from xray_triage.reading.bundle import load_bundle
+from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
+
+pytestmark = pytest.mark.workshop
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def served() -> export.Served:
+    """An untrained network that knows 300 random features as its films."""
+    torch.manual_seed(0)
+    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES)).eval()
+    torch.nn.init.normal_(network.findings.weight, std=0.05)
+    with torch.no_grad():
+        features = mean(network.features(torch.randn(360, 1, SIZE, SIZE))).numpy()
+    near = calibrate.normal_features(features[:300])
+    near["limit"] = np.float32(2 * calibrate.distance(features[300:], near).max())
+    return export.Served(network, near).eval()
+
+
+@pytest.fixture(scope="module")
+def a_bundle(served: export.Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    export.write_graph(served, folder / "model.onnx", SIZE)
+    label = {"scale": 1.0, "offset": -1.0, "threshold": 0.4}
+    found = {"size": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, label)}
+    export.write_manifest(folder, "0", data.served_spec(SIZE), found)
+    return folder
+
+
+def test_the_graph_answers_as_pytorch_does(served: export.Served, a_bundle: Path) -> None:
+    export.check_parity(served, a_bundle / "model.onnx", SIZE)
+
+
+def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) -> None:
+    other = export.Served(Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES)), near_of(served)).eval()
+    with pytest.raises(SystemExit, match="differ by"):
+        export.check_parity(other, a_bundle / "model.onnx", SIZE)
+
+
+def test_an_exported_bundle_loads_and_knows_its_golden_film(a_bundle: Path) -> None:
+    bundle = load_bundle(a_bundle)
+    verify(bundle, OnnxClassifier(bundle, providers=("cpu",), threads=1))
+
+
+def test_several_films_at_once_are_answered_one_by_one(a_bundle: Path) -> None:
+    session = onnxruntime.InferenceSession(a_bundle / "model.onnx", providers=["CPUExecutionProvider"])
+    films = np.random.default_rng(0).normal(0, 1, (3, 1, SIZE, SIZE)).astype(np.float32)
+    together = session.run(None, {"films": films})
+    for index in range(3):
+        alone = session.run(None, {"films": films[index : index + 1]})
+        assert all(np.allclose(a[0], t[index], atol=1e-4) for a, t in zip(alone, together, strict=True))
+
+
+def test_a_picture_far_from_every_film_is_no_chest(served: export.Served) -> None:
+    near = torch.randn(4, 1, SIZE, SIZE)
+    with torch.no_grad():
+        gates = [served(films)[2].softmax(1) for films in (near, torch.ones(1, 1, SIZE, SIZE) * 60)]
+    frontal, not_a_chest = data.GATE_CLASSES.index("frontal"), data.GATE_CLASSES.index("not_a_chest")
+    assert gates[1][0, not_a_chest] > gates[1][0, frontal]
+    assert (gates[0][:, frontal] > 0.01).all()
+
+
+def near_of(served: export.Served) -> dict[str, np.ndarray]:
+    names = ("middle", "directions", "variances", "rest", "limit")
+    return {name: getattr(served, name).numpy() for name in names}
