@@ -68,6 +68,11 @@ class Forwarder:
             self._close_when_idle()
             return False
         work, delivery = claimed
+        with self._lease_renewed(work):
+            self._try(work, delivery)
+        return True
+
+    def _try(self, work: Work, delivery: Delivery) -> None:
         try:
             self._hand_over(work, delivery)
         except PeerUnreachable as error:
@@ -76,7 +81,6 @@ class Forwarder:
             self._refuse(work, status=error.status, error=error)
         except DamagedFile as error:
             self._refuse(work, status=DAMAGED, error=error)
-        return True
 
     def _hand_over(self, work: Work, delivery: Delivery) -> None:
         self._check_file(delivery)
@@ -85,8 +89,7 @@ class Forwarder:
             size_bytes=delivery.spooled.size_bytes,
             open=lambda: self._spool.open(delivery.spooled.key),
         )
-        with self._lease_renewed(work):
-            acknowledgement = self._transport.send(parcel)
+        acknowledgement = self._transport.send(parcel)
         self._outbox.acknowledge(work, delivery, acknowledgement)
         self._failures = 0
         self._last_used_at = self._clock.monotonic()

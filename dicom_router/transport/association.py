@@ -22,6 +22,7 @@ from dicom_router.pdu import PduType, ProtocolViolation, make_abort, make_comman
 MAX_CONTEXTS = 128
 MAX_RECEIVED_PDU = 1 << 20
 MAX_SENT_PDU = 1 << 17
+LONGEST_COMMAND = 1 << 16
 _PDV_HEADER = struct.Struct(">BBLLBB")
 
 
@@ -161,7 +162,7 @@ class Association:
 
     def _answer(self) -> Answer:
         command = b""
-        while True:
+        while len(command) < LONGEST_COMMAND:
             pdu = self._receive_pdu()
             if pdu[0] != PduType.DATA:
                 aborted = pdu[0] == PduType.ABORT
@@ -173,6 +174,7 @@ class Association:
                         return self._matching(*parse_response(command))
             except (ProtocolViolation, ValueError) as error:
                 raise self._fault(f"its answer is no DICOM: {error}") from error
+        raise self._fault("its answer does not end")
 
     def _matching(self, message_id: int, answer: Answer) -> Answer:
         if message_id != self._message_id:

@@ -145,12 +145,8 @@ class DimseTransport:
             if stream is not None:
                 return smaller, stream
         own = _context(sop_class_uid, parcel.instance.transfer_syntax_uid)
-        if own in association.accepted:
-            stream = parcel.open()
-            # Some machines write a dataset of odd length, and dcmtk aborts on its last fragment (PS3.8 Annex D.1).
-            if (parcel.size_bytes - seek_dataset(stream)) % 2 == 0:
-                return own, stream
-            stream.close()
+        if own in association.accepted and _is_even(parcel):
+            return own, parcel.open()
         return self._rewritten(parcel, association)
 
     def _rewritten(self, parcel: Parcel, association: Association) -> tuple[Context, BinaryIO]:
@@ -167,3 +163,9 @@ class DimseTransport:
             why = "does not accept this SOP class"
         what = f"{instance.sop_class_uid} in {instance.transfer_syntax_uid}"
         raise PeerRefused(f"{self._endpoint} {why}: {what}", status="0x0122")
+
+
+def _is_even(parcel: Parcel) -> bool:
+    """Whether its dataset has an even length (PS3.8 Annex D.1). Some machines write odd ones, and dcmtk aborts then."""
+    with parcel.open() as stream:
+        return (parcel.size_bytes - seek_dataset(stream)) % 2 == 0

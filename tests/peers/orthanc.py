@@ -58,7 +58,12 @@ class OrthancPeer:
 
     @classmethod
     def start(cls, folder: Path, *, dicomweb: bool = False, settings: dict[str, Any] | None = None) -> "OrthancPeer":
-        """Start one and return when it answers on both ports."""
+        """Start one and return when it answers on both ports; on other ports when somebody was quicker to take them."""
+        for _ in range(2):
+            with contextlib.suppress(AssertionError):
+                peer = cls(folder, dicomweb=dicomweb, settings=settings)
+                peer.restart()
+                return peer
         peer = cls(folder, dicomweb=dicomweb, settings=settings)
         peer.restart()
         return peer
