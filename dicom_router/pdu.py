@@ -67,9 +67,9 @@ class PduStream:
 
         Raises ConnectionLost or ProtocolViolation (unknown type, longer than allowed).
         """
-        self._fill(0, 1, deadline=self._clock.monotonic() + wait_seconds)
+        begun = self._receive(0, _HEADER_BYTES, deadline=self._clock.monotonic() + wait_seconds)
         deadline = self._clock.monotonic() + self._pdu_seconds
-        self._fill(1, _HEADER_BYTES, deadline=deadline)
+        self._fill(begun, _HEADER_BYTES, deadline=deadline)
         if self._buffer[0] not in _PDU_TYPES:
             raise ProtocolViolation(f"unknown PDU type {self._buffer[0]}", ProtocolViolation.UNRECOGNISED_PDU)
         end = _HEADER_BYTES + int.from_bytes(self._buffer[2:6], "big")
@@ -97,17 +97,21 @@ class PduStream:
 
     def _fill(self, start: int, end: int, *, deadline: float) -> None:
         while start < end:
-            remaining = deadline - self._clock.monotonic()
-            if remaining <= 0:
-                raise ConnectionLost("too slow")
-            try:
-                self._connection.settimeout(remaining)
-                received = self._connection.recv_into(self._buffer[start:end])
-            except OSError as error:
-                raise ConnectionLost(str(error)) from error
-            if received == 0:
-                raise ConnectionLost("closed by the peer")
-            start += received
+            start = self._receive(start, end, deadline=deadline)
+
+    def _receive(self, start: int, end: int, *, deadline: float) -> int:
+        """Take what there is of these bytes of the buffer, at least one; how far they are filled now."""
+        remaining = deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise ConnectionLost("too slow")
+        try:
+            self._connection.settimeout(remaining)
+            received = self._connection.recv_into(self._buffer[start:end])
+        except OSError as error:
+            raise ConnectionLost(str(error)) from error
+        if received == 0:
+            raise ConnectionLost("closed by the peer")
+        return start + received
 
 
 def split_pdvs(pdu: memoryview) -> Iterator[Pdv]:
