@@ -18,7 +18,7 @@ case = sa.Table(
     "case",
     metadata,
     sa.Column("sequence", _Number, primary_key=True),
-    sa.Column("case_id", sa.Text, nullable=False),
+    sa.Column("case_id", OutsideText, nullable=False),
     sa.Column("study_instance_uid", OutsideText, nullable=False),
     sa.Column("accession_number", OutsideText, nullable=False),
     sa.Column("patient_id", OutsideText, nullable=False),

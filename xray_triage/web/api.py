@@ -1,12 +1,12 @@
 """The JSON API: cases, consultations, verdicts, the queue. Answers are built by shapes.py and sent as they are."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import JSONResponse, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
 
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk
@@ -24,8 +24,19 @@ from xray_triage.web.shapes import (
     verdict_json,
 )
 
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+# No control characters but tab and line ends: the text goes into DICOM (PS3.5 6.1.3).
+PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=PLAIN)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=PLAIN)]
+Since = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 UNKNOWN_CASE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no case with this id."}}
 
 
@@ -53,7 +64,7 @@ def api_router(desk: Desk) -> APIRouter:
     @api.get("/cases", responses={200: {"model": list[CaseJson]}})
     def list_cases(
         priority: Priority | None = None,
-        since: AwareDatetime | None = None,
+        since: Since | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> Response:
         """The worklist: the most urgent first, then the newest. ``since``: received at or after."""

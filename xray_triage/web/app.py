@@ -1,8 +1,11 @@
 """The web application: the page, the JSON API, health and metrics. The front process runs it, on loopback only."""
 
+import json
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from dicom_router.clock import Clock
@@ -50,6 +53,7 @@ def create_app(
         docs_url=None,  # its script comes from a CDN
         redoc_url=None,
     )
+    app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
     app.include_router(api_router(desk))
     app.include_router(status_router(desk))
     app.include_router(page_router(desk), include_in_schema=False)
@@ -57,3 +61,10 @@ def create_app(
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_middleware(Guard)
     return app
+
+
+def _say_what_is_wrong(_: Request, error: Exception) -> Response:
+    """422 without the input, which may hold what cannot be written as UTF-8, or a patient's name."""
+    assert isinstance(error, RequestValidationError)
+    detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
