@@ -16,7 +16,7 @@ from dicom_router.transport.protocol import Parcel
 log = structlog.get_logger()
 
 SMALLEST_BYTES = 256 * 1024  # below, starting the child takes longer than the bytes on any link that carries DICOM
-RELIABLE_BYTES = 1 << 20  # smaller transfers measure the peer's thinking, not the link
+RELIABLE_BYTES = 64 * 1024  # smaller transfers measure the peer's thinking, not the link
 MEMORY_MB = 1536
 LONGEST_SECONDS = 120.0
 UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))

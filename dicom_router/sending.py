@@ -84,8 +84,9 @@ def _parcel(path: Path) -> Parcel:
     meta = dataset.file_meta
     try:
         instance = InstanceRef(
-            sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID") or dataset.SOPInstanceUID),
-            sop_class_uid=str(meta.get("MediaStorageSOPClassUID") or dataset.SOPClassUID),
+            # What the dataset says counts, as for storescu; the file meta information of real files may differ.
+            sop_instance_uid=str(dataset.get("SOPInstanceUID") or meta.MediaStorageSOPInstanceUID),
+            sop_class_uid=str(dataset.get("SOPClassUID") or meta.MediaStorageSOPClassUID),
             study_instance_uid=str(dataset.get("StudyInstanceUID", "")),
             series_instance_uid=str(dataset.get("SeriesInstanceUID", "")),
             transfer_syntax_uid=str(meta.TransferSyntaxUID),

@@ -31,6 +31,7 @@ def make_transport(destination: Destination, config: Config, *, clock: Clock) ->
             username=destination.username,
             password=_password(destination),
             tls=tls,
+            compression=destination.compression,
             max_kbit_per_second=destination.max_kbit_per_second,
             clock=clock,
         )
