@@ -29,7 +29,10 @@ LICENCE = "Apache-2.0"
 
 
 class Served(nn.Module):
-    """The network as the station runs it, with the gate's sense of distance inside.
+    """The network as the station runs it: activation maps count from the threshold, the gate has a sense of distance.
+
+    ``zero`` (labels,) is each label's logit at its threshold. Maps are given above it, so that a film that is positive
+    has a place above 0, and only what speaks for the finding is seen as heat.
 
     A picture whose features lie farther than ``limit`` from all training films is ``not_a_chest``, whatever the gate's
     own head thinks of it: what nobody drew as a negative must be refused too.
@@ -37,10 +40,10 @@ class Served(nn.Module):
 
     STEEPNESS, CAP = 10.0, 2.0
 
-    def __init__(self, network: Network, near: dict[str, np.ndarray]) -> None:
+    def __init__(self, network: Network, near: dict[str, np.ndarray], zero: np.ndarray) -> None:
         super().__init__()
         self.network = network
-        for name, array in near.items():
+        for name, array in {**near, "zero": zero}.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float32)))
 
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,7 +52,11 @@ class Served(nn.Module):
         excess = (self.distance(mean(features)) / self.limit - 1).clamp(-self.CAP, self.CAP)
         frontal, not_frontal, rotated, not_a_chest, child = gate.split(1, dim=1)
         not_a_chest = torch.maximum(not_a_chest, frontal + self.STEEPNESS * excess.unsqueeze(1))
-        return logits, maps, torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1)
+        return (
+            logits,
+            maps - self.zero[:, None, None],
+            torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1),
+        )
 
     def distance(self, features: Tensor) -> Tensor:
         """As calibrate.distance: (n, 1280) -> (n,)."""
@@ -67,7 +74,8 @@ def main() -> None:
     parser.add_argument("--version", default="1.0.0")
     options = parser.parse_args()
     found = json.loads((options.out / "calibration.json").read_text())
-    served = Served(open_network(options.out / "checkpoint.pt"), dict(np.load(options.out / "distance.npz"))).eval()
+    network, near = open_network(options.out / "checkpoint.pt"), dict(np.load(options.out / "distance.npz"))
+    served = Served(network, near, np.array([raw_threshold(label) for label in found["labels"].values()])).eval()
     options.bundle.mkdir(parents=True, exist_ok=True)
     spec = data.served_spec(found["size"])
     model = options.bundle / "model.onnx"
@@ -76,6 +84,11 @@ def main() -> None:
     write_manifest(options.bundle, options.version, spec, found)
     load_bundle(options.bundle)
     print(f"{options.bundle}: {model.stat().st_size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
+
+
+def raw_threshold(label: dict) -> float:
+    """The logit at which this label's calibrated probability is its threshold."""
+    return float((np.log(label["threshold"] / (1 - label["threshold"])) - label["offset"]) / label["scale"])
 
 
 def write_graph(served: nn.Module, path: Path, size: int) -> None:

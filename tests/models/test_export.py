@@ -14,6 +14,7 @@ from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
 
 pytestmark = pytest.mark.workshop
 SIZE = 64
+LABEL = {"scale": 2.0, "offset": -1.0, "threshold": 0.26}
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +27,14 @@ def served() -> export.Served:
         features = mean(network.features(torch.randn(360, 1, SIZE, SIZE))).numpy()
     near = calibrate.normal_features(features[:300])
     near["limit"] = np.float32(2 * calibrate.distance(features[300:], near).max())
-    return export.Served(network, near).eval()
+    return export.Served(network, near, np.full(len(data.LABELS), export.raw_threshold(LABEL))).eval()
 
 
 @pytest.fixture(scope="module")
 def a_bundle(served: export.Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     export.write_graph(served, folder / "model.onnx", SIZE)
-    label = {"scale": 1.0, "offset": -1.0, "threshold": 0.4}
-    found = {"size": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, label)}
+    found = {"size": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, LABEL)}
     export.write_manifest(folder, "0", data.served_spec(SIZE), found)
     return folder
 
@@ -44,7 +44,8 @@ def test_the_graph_answers_as_pytorch_does(served: export.Served, a_bundle: Path
 
 
 def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) -> None:
-    other = export.Served(Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES)), near_of(served)).eval()
+    other = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
+    other = export.Served(other, near_of(served), np.zeros(len(data.LABELS))).eval()
     with pytest.raises(SystemExit, match="differ by"):
         export.check_parity(other, a_bundle / "model.onnx", SIZE)
 
@@ -70,6 +71,14 @@ def test_a_picture_far_from_every_film_is_no_chest(served: export.Served) -> Non
     frontal, not_a_chest = data.GATE_CLASSES.index("frontal"), data.GATE_CLASSES.index("not_a_chest")
     assert gates[1][0, not_a_chest] > gates[1][0, frontal]
     assert (gates[0][:, frontal] > 0.01).all()
+
+
+def test_a_positive_film_is_hot_somewhere(served: export.Served) -> None:
+    with torch.no_grad():
+        logits, maps, _ = served(torch.randn(8, 1, SIZE, SIZE))
+    positive = torch.sigmoid(LABEL["scale"] * logits + LABEL["offset"]) >= LABEL["threshold"]
+    assert positive.any()
+    assert (maps.amax(dim=(2, 3))[positive] >= 0).all()
 
 
 def near_of(served: export.Served) -> dict[str, np.ndarray]:
