@@ -1,6 +1,7 @@
 """The gate that machines send films through: C-STORE and C-ECHO SCP, one thread per connection. Never opens a pixel."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,9 +27,12 @@ log = structlog.get_logger()
 
 
 class Listener:
-    """Answers machines from ``start`` to ``stop``. ``on_kept`` is called after the commit of each film."""
+    """Answers machines from ``start`` to ``stop``. ``on_kept`` is called after the commit of each film.
 
-    def __init__(
+    ``tls`` is the context of a server; with it nobody is heard in plain TCP.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each thing a station decides
         self,
         *,
         gate: Gate,
@@ -38,9 +42,11 @@ class Listener:
         port: int,
         on_kept: Callable[[], None],
         max_instance_bytes: int = 1 << 30,
+        tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._gate = gate
+        self._tls = tls
         self._gatekeeper = Gatekeeper(gate)
         self._reception = Reception(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
         self._address = (host, port)
@@ -106,16 +112,31 @@ class Listener:
 
     def _serve(self, connection: socket.socket, visit: Visit) -> None:
         try:
-            with connection:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with connection, self._secured(connection) as secured:
+                secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 longest = max(self._gate.max_pdu, _LONGEST_REQUEST) + _SLACK
-                stream = PduStream(connection, clock=self._clock, longest=longest, pdu_seconds=self._gate.pdu_seconds)
+                stream = PduStream(secured, clock=self._clock, longest=longest, pdu_seconds=self._gate.pdu_seconds)
                 self._converse(stream, visit)
                 stream.finish()
+        except ssl.SSLError as error:
+            log.warning("association_without_tls", peer_host=visit.host, reason=str(error))
         finally:
             visit.leave()
             with self._lock:
                 del self._connections[threading.current_thread()]
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """The connection over TLS where the station wants that. Raises SSLError when the peer does not speak it."""
+        if self._tls is None:
+            return connection
+        connection.settimeout(self._gate.pdu_seconds)
+        try:
+            secured = self._tls.wrap_socket(connection, server_side=True)
+        except OSError as error:  # also a peer that hangs up, or is too slow
+            raise ssl.SSLError(str(error)) from error
+        with self._lock:
+            self._connections[threading.current_thread()] = secured
+        return secured
 
     def _converse(self, stream: PduStream, visit: Visit) -> None:
         try:

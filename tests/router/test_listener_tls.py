@@ -1,0 +1,74 @@
+"""The listener over TLS, spoken to by dcmtk."""
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_router.clock import SystemClock
+from dicom_router.database import Database, migrate_router, open_database
+from dicom_router.gatekeeper import Gate
+from dicom_router.inbox import Inbox
+from dicom_router.ledger import Ledger
+from dicom_router.listener import Listener
+from dicom_router.outbox import Outbox
+from dicom_router.spool import Spool
+from tests.factories import film, film_file
+from tests.peers.dcmtk import storescu
+from tests.peers.machine import Machine
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for localhost and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*request, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def a_database(tmp_path: Path) -> Iterator[Database]:
+    database = open_database(f"sqlite:///{tmp_path / 'router.db'}")
+    migrate_router(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def a_listener(a_database: Database, tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[Listener]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    clock = SystemClock()
+    ledger = Ledger(a_database, clock=clock, node="test")
+    inbox = Inbox(a_database, ledger, Outbox(a_database, ledger, clock=clock), clock=clock)
+    spool = Spool(tmp_path / "spool")
+    gate = Gate(ae_title="XRAYTRIAGE", pdu_seconds=2.0)
+    listener = Listener(
+        gate=gate, spool=spool, inbox=inbox, host="127.0.0.1", port=0, on_kept=lambda: None, tls=context
+    )
+    listener.start()
+    yield listener
+    listener.stop()
+
+
+def test_a_film_comes_over_tls(a_listener: Listener, certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    path = film_file(tmp_path / "film.dcm", film(rows=900, columns=800))
+    sent = storescu(a_listener.port, path, called="XRAYTRIAGE", extra=["+tla", "+cf", str(certificate[0]), "-rc"])
+    assert sent.returncode == 0, sent.stdout
+
+
+def test_plain_tcp_on_the_tls_port_is_hung_up_on_and_others_are_served(
+    a_listener: Listener, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with Machine(a_listener.port) as machine:
+        assert machine.associate()[:1] not in (b"\x02", b"\x03")
+    test_a_film_comes_over_tls(a_listener, certificate, tmp_path)
+
+
+def test_a_connection_that_never_begins_tls_is_dropped(a_listener: Listener) -> None:
+    with Machine(a_listener.port) as machine:
+        assert machine.hear() == b""
