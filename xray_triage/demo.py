@@ -5,6 +5,7 @@ stand-in PACS is our own listener with a spool of its own.
 """
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -34,7 +34,9 @@ from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
 from dicom_router.sending import parse_address, send_files
 from dicom_router.spool import Spool
+from xray_triage.cli.options import out as console
 from xray_triage.demo_films import gather
+from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
 
 PACS_TITLE = "DEMO_PACS"
@@ -42,7 +44,6 @@ START_SECONDS = 30.0
 FILM_SECONDS = 60.0
 STEP_SECONDS = 0.02
 
-console = Console(highlight=False)
 
 
 class StandInPacs:
@@ -101,7 +102,8 @@ class RunningStation:
         self.config_path.write_text(
             f'[station]\nname = "Trạm y tế (trình diễn)"\nae_title = "DEMO"\ndata_dir = "station"\n'
             f"[listener]\nport = {self.dicom_port}\n[web]\nport = {web_port}\n[retention]\nreserve_gb = 0.5\n"
-            f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs_port}\nae_title = "{PACS_TITLE}"\n',
+            f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs_port}\nae_title = "{PACS_TITLE}"\n'
+            'compression = "none"\n',
             encoding="utf-8",
         )
         self._log = (folder / "station.log").open("wb")
@@ -139,6 +141,7 @@ class RunningStation:
 
 def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
     """Run the whole demonstration; whether every step worked. ``stay`` leaves the page open until Ctrl-C."""
+    log_to_stderr(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="xray-triage-demo-") as name:
         folder = Path(name)
         with console.status("gathering films" if films else "making synthetic films"):

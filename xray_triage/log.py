@@ -2,12 +2,13 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send every log line of this process to standard error; pynetdicom and uvicorn only from WARNING up."""
+    """Send every log line of this process to standard error; those of libraries only from WARNING up."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -23,3 +24,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="level=%(levelname)s logger=%(name)s %(message)s"
     )
+
+
+def ignore_pydicom_warnings() -> None:
+    """Real films break the rules of value representations in every other header; we read them all the same."""
+    warnings.filterwarnings("ignore", module=r"pydicom\.")

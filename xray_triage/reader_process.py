@@ -16,7 +16,7 @@ from dicom_router.clock import Bell, SystemClock
 from dicom_router.worker import run_forever
 from xray_triage.ai import AiState, load_classifier
 from xray_triage.config import load_config
-from xray_triage.log import log_to_stderr
+from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
 from xray_triage.reader import Reader, SitePolicy
 from xray_triage.rooms import open_rooms
 
@@ -29,6 +29,7 @@ def main(config_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     say = _messages()
     log_to_stderr()
+    ignore_pydicom_warnings()
     config = load_config(config_path)
     bell, stop = Bell(), threading.Event()
     threading.Thread(target=_follow_stdin, args=(bell, stop), name="bell", daemon=True).start()

@@ -24,9 +24,11 @@ def main() -> None:
     from dicom_router.errors import RouterError
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.config import ConfigError
+    from xray_triage.log import ignore_pydicom_warnings
     from xray_triage.reading.bundle import BundleError
     from xray_triage.station import StationError
 
+    ignore_pydicom_warnings()
     try:
         app()
     except UnknownCase as error:
