@@ -128,7 +128,7 @@ class StationPeer:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A verb of the command line on this station's configuration."""
         command = [sys.executable, "-m", "xray_triage.cli", *arguments, "--config", str(self.config_path)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.web_port}{path}"
