@@ -1,6 +1,7 @@
 """DICOM's protocol data units on a socket, PS3.8 9.3: bounded in size and in time. Knows no association and no film."""
 
 import socket
+import struct
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
@@ -54,29 +55,38 @@ class Pdv(NamedTuple):
 
 
 class PduStream:
-    """One connection, PDU by PDU, in one buffer that is used again: memory stays flat whatever is sent."""
+    """One connection, PDU by PDU, in one buffer that is used again: memory stays flat whatever is sent.
+
+    It takes from the socket whatever has come, also of later PDUs: a film is a thousand of them, and every call of the
+    kernel costs a turn of the interpreter's lock.
+    """
 
     def __init__(self, connection: socket.socket, *, clock: Clock, longest: int, pdu_seconds: float) -> None:
         self._connection = connection
         self._clock = clock
         self._pdu_seconds = pdu_seconds
-        self._buffer = memoryview(bytearray(_HEADER_BYTES + longest))
+        self._longest = _HEADER_BYTES + longest
+        self._buffer = memoryview(bytearray(4 * self._longest))
+        self._start = 0  # of the PDU that is read next
+        self._end = 0  # of what has been received
 
     def read(self, *, wait_seconds: float) -> memoryview:
         """The next PDU, header included; good until the next read. Waits so long for its first byte.
 
         Raises ConnectionLost or ProtocolViolation (unknown type, longer than allowed).
         """
-        begun = self._receive(0, _HEADER_BYTES, deadline=self._clock.monotonic() + wait_seconds)
+        self._fetch(1, deadline=self._clock.monotonic() + wait_seconds)
         deadline = self._clock.monotonic() + self._pdu_seconds
-        self._fill(begun, _HEADER_BYTES, deadline=deadline)
-        if self._buffer[0] not in _PDU_TYPES:
-            raise ProtocolViolation(f"unknown PDU type {self._buffer[0]}", ProtocolViolation.UNRECOGNISED_PDU)
-        end = _HEADER_BYTES + int.from_bytes(self._buffer[2:6], "big")
-        if end > len(self._buffer):
-            raise ProtocolViolation(f"a PDU of {end} bytes is over the limit")
-        self._fill(_HEADER_BYTES, end, deadline=deadline)
-        return self._buffer[:end]
+        self._fetch(_HEADER_BYTES, deadline=deadline)
+        kind, length = struct.unpack_from(">BxI", self._buffer, self._start)
+        if kind not in _PDU_TYPES:
+            raise ProtocolViolation(f"unknown PDU type {kind}", ProtocolViolation.UNRECOGNISED_PDU)
+        size = _HEADER_BYTES + length
+        if size > self._longest:
+            raise ProtocolViolation(f"a PDU of {size} bytes is over the limit")
+        self._fetch(size, deadline=deadline)
+        self._start += size
+        return self._buffer[self._start - size : self._start]
 
     def write(self, pdu: bytes) -> None:
         """Send one PDU. Raises ConnectionLost."""
@@ -95,23 +105,24 @@ class PduStream:
         except OSError:
             return
 
-    def _fill(self, start: int, end: int, *, deadline: float) -> None:
-        while start < end:
-            start = self._receive(start, end, deadline=deadline)
-
-    def _receive(self, start: int, end: int, *, deadline: float) -> int:
-        """Take what there is of these bytes of the buffer, at least one; how far they are filled now."""
-        remaining = deadline - self._clock.monotonic()
-        if remaining <= 0:
-            raise ConnectionLost("too slow")
-        try:
-            self._connection.settimeout(remaining)
-            received = self._connection.recv_into(self._buffer[start:end])
-        except OSError as error:
-            raise ConnectionLost(str(error)) from error
-        if received == 0:
-            raise ConnectionLost("closed by the peer")
-        return start + received
+    def _fetch(self, count: int, *, deadline: float) -> None:
+        """Have at least so many bytes of the next PDU."""
+        if self._start + count > len(self._buffer):
+            held = self._end - self._start
+            self._buffer[:held] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, held
+        while self._end - self._start < count:
+            remaining = deadline - self._clock.monotonic()
+            if remaining <= 0:
+                raise ConnectionLost("too slow")
+            try:
+                self._connection.settimeout(remaining)
+                received = self._connection.recv_into(self._buffer[self._end :])
+            except OSError as error:
+                raise ConnectionLost(str(error)) from error
+            if received == 0:
+                raise ConnectionLost("closed by the peer")
+            self._end += received
 
 
 def split_pdvs(pdu: memoryview) -> Iterator[Pdv]:

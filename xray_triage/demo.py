@@ -45,7 +45,6 @@ FILM_SECONDS = 60.0
 STEP_SECONDS = 0.02
 
 
-
 class StandInPacs:
     """A PACS that keeps what it is sent, on a free port of loopback."""
 

@@ -125,14 +125,16 @@ class TestDesk:
         )
 
 
-def open_desk(database: Database, folder: Path, *, request_destinations: tuple[str, ...] = (PACS,)) -> TestDesk:
+def open_desk(
+    database: Database, folder: Path, *, request_destinations: tuple[str, ...] = (PACS,), reserve_bytes: int = 0
+) -> TestDesk:
     """A desk on ``database``, which has the router's tables, and a spool in ``folder``."""
     migrate_cases(database)
     clock = StoppedClock()
     ledger = Ledger(database, clock=clock, node="test/front")
     outbox = Outbox(database, ledger, clock=clock)
     inbox = Inbox(database, ledger, outbox, clock=clock, destinations=(PACS,))
-    spool = Spool(folder / "spool")
+    spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
     consultations = Consultations(
         database,
         clock=clock,

@@ -142,7 +142,7 @@ def test_a_case_whose_film_is_gone_from_disk_says_so(desk: TestDesk) -> None:
     case_id = desk.record(arrival, dataset, reading()).case_id
     desk.spool.delete(arrival.spooled.key)
 
-    with pytest.raises(CannotAsk, match="cannot be read from disk"):
+    with pytest.raises(CannotAsk, match="can be read from disk any more"):
         ask(desk, case_id)
     case = desk.casebook.case(case_id)
     assert case is not None

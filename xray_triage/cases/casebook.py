@@ -21,7 +21,7 @@ from xray_triage.reading.patient import Patient
 ALARMS = (Priority.URGENT, Priority.ABNORMAL)
 
 
-class UnknownCase(LookupError):  # noqa: N818 -- named, as the router's errors are, by what is the matter
+class UnknownCase(LookupError):
     """There is no case with this id."""
 
 

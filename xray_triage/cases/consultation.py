@@ -21,10 +21,8 @@ from xray_triage.cases.casebook import UnknownCase, sequence_of
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.make import make_request
 
-PRIORITIES = ("urgent", "routine")
 
-
-class CannotAsk(Exception):  # noqa: N818 -- named, as the router's errors are, by what is the matter
+class CannotAsk(Exception):
     """No request can be made of this case now; the message says why."""
 
 
@@ -64,21 +62,23 @@ class Consultations:
     def request(self, case_id: str, *, question: str, priority: str, requested_by: str) -> Consultation:
         """Ask. While a request is open, every further one (a double click) gives that one back.
 
-        Raises UnknownCase or CannotAsk.
+        Raises UnknownCase, CannotAsk or SpoolFull.
         """
         study_uid, open_one = self._look_up(case_id)
         if open_one is not None:
             return open_one
         films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
-        if not films:
-            raise CannotAsk(f"case {case_id} has no film on this station")
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
         references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
         prepared = self.prepare(
-            self._header(films[0]), references, question=question, priority=priority, requested_by=requested_by
+            self._header(films), references, question=question, priority=priority, requested_by=requested_by
         )
-        with self._database.write() as connection:
-            consultation = self.request_within(connection, case_id, prepared)
+        try:
+            with self._database.write() as connection:
+                consultation = self.request_within(connection, case_id, prepared)
+        except BaseException:
+            self._spool.delete(prepared.spooled.key)
+            raise
         self._wake()
         return consultation
 
@@ -87,7 +87,7 @@ class Consultations:
     ) -> PreparedRequest:
         """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
 
-        ``source`` is the repaired header of a film of the study.
+        ``source`` is the repaired header of a film of the study. Raises SpoolFull.
         """
         now = self._clock.now()
         made = make_request(
@@ -150,14 +150,17 @@ class Consultations:
             row = connection.execute(_open_request(found.sequence)).one_or_none()
         return found.study_instance_uid, rows.consultation_of(row) if row else None
 
-    def _header(self, film: Arrival) -> Dataset:
-        try:
-            with self._spool.open(film.spooled.key) as stream:
-                header = read_header(stream)
-        except DamagedFile as error:
-            raise CannotAsk(f"the film cannot be read from disk: {error}") from error
-        repair_text(header)
-        return header
+    def _header(self, films: Sequence[Arrival]) -> Dataset:
+        """Who the patient is and which study it is, from the first film that can still be read."""
+        for film in films:
+            try:
+                with self._spool.open(film.spooled.key) as stream:
+                    header = read_header(stream)
+            except DamagedFile:
+                continue
+            repair_text(header)
+            return header
+        raise CannotAsk("no film of this case can be read from disk any more")
 
 
 def with_delivery(consultation: Consultation, deliveries: Sequence[Delivery]) -> Consultation:

@@ -6,7 +6,7 @@ from xray_triage.reading.findings import Findings, ModelIdentity, NotReadable
 from xray_triage.reading.radiograph import Radiograph
 
 
-class ModelFailed(Exception):  # noqa: N818 - the reason the doctor reads is "model failed"
+class ModelFailed(Exception):
     """The model gave no answer that could be believed. The film is not read; the message is for the log."""
 
 

@@ -61,11 +61,11 @@ END_MARKER_WITHIN = 64  # bytes: padding may follow the end marker
 CODEC_ERRORS = (*DAMAGED_VALUE, AssertionError, MemoryError, RuntimeError)
 
 
-class DamagedPixels(Exception):  # noqa: N818 - named like NotReadable's reason
+class DamagedPixels(Exception):
     """The pixel data is not what the header says."""
 
 
-class Undecodable(Exception):  # noqa: N818 - named like NotReadable's reason
+class Undecodable(Exception):
     """No decoder for this transfer syntax."""
 
 

@@ -4,12 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
 
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.cases.consultation import CannotAsk
 from xray_triage.reading.findings import Priority
 from xray_triage.web.desk import Desk
 from xray_triage.web.memory import AnswerMemory
@@ -76,30 +75,22 @@ def api_router(desk: Desk) -> APIRouter:
         """One case."""
         case = desk.casebook.case(case_id)
         if case is None:
-            raise _no_case(case_id)
+            raise UnknownCase(case_id)
         return JSONResponse(case_json(case, desk.outbox.of_study(case.study_instance_uid)))
 
     @api.post("/cases/{case_id}/consultation", responses={200: {"model": ConsultationJson}, **UNKNOWN_CASE})
     def request_consultation(case_id: str, body: ConsultationBody) -> JSONResponse:
         """Ask a specialist. While a request is open, asking again gives that one back."""
-        try:
-            # There are no accounts yet: whoever sits at the station's computer asks for the station.
-            asked = desk.consultations.request(
-                case_id, question=body.question, priority=body.priority, requested_by=desk.station_name
-            )
-        except UnknownCase:
-            raise _no_case(case_id) from None
-        except CannotAsk as error:
-            raise HTTPException(409, str(error)) from None
+        # There are no accounts yet: whoever sits at the station's computer asks for the station.
+        asked = desk.consultations.request(
+            case_id, question=body.question, priority=body.priority, requested_by=desk.station_name
+        )
         return JSONResponse(consultation_json(asked, ()))
 
     @api.post("/cases/{case_id}/verdict", responses={200: {"model": VerdictJson}, **UNKNOWN_CASE})
     def give_verdict(case_id: str, body: VerdictBody) -> JSONResponse:
         """Keep the doctor's word on the reading; the last one counts."""
-        try:
-            return JSONResponse(verdict_json(desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)))
-        except UnknownCase:
-            raise _no_case(case_id) from None
+        return JSONResponse(verdict_json(desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)))
 
     @api.get("/queue", responses={200: {"model": QueueJson}})
     def show_queue() -> JSONResponse:
@@ -114,7 +105,3 @@ def _cases(desk: Desk, priority: Priority | None, since: datetime | None, limit:
     deliveries = desk.outbox.of_studies([case.study_instance_uid for case in cases])
     shapes = [case_json(case, deliveries[case.study_instance_uid]) for case in cases]
     return json.dumps(shapes, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _no_case(case_id: str) -> HTTPException:
-    return HTTPException(404, f"no case {case_id[:40]!r}")

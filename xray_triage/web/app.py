@@ -1,20 +1,22 @@
 """The web application: the page, the JSON API, health and metrics. The front process runs it, on loopback only."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from dicom_router.clock import Clock
+from dicom_router.errors import SpoolFull
 from dicom_router.inbox import Inbox
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
 from xray_triage import __version__
-from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.casebook import Casebook, UnknownCase
+from xray_triage.cases.consultation import CannotAsk, Consultations
 from xray_triage.health import Health
 from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
@@ -22,6 +24,8 @@ from xray_triage.web.guard import Guard
 from xray_triage.web.pages import page_router
 from xray_triage.web.pictures import picture_router
 from xray_triage.web.status import status_router
+
+STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507}
 
 
 def create_app(
@@ -54,6 +58,8 @@ def create_app(
         redoc_url=None,
     )
     app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
+    for error, status in STATUS_OF.items():
+        app.add_exception_handler(error, partial(_say_it, status))
     app.include_router(api_router(desk))
     app.include_router(status_router(desk))
     app.include_router(page_router(desk), include_in_schema=False)
@@ -68,3 +74,7 @@ def _say_what_is_wrong(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+
+def _say_it(status: int, _: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": f"no case {error.args[0]!r}" if status == 404 else str(error)}, status)

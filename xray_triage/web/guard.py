@@ -25,7 +25,7 @@ SECURITY_HEADERS = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer, not an error
+class Refusal(Exception):
     """This request is not answered. ``status`` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -1,14 +1,17 @@
 """The JSON API as CONTRACT and OpenAPI say it."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 from pydicom.uid import generate_uid
+from starlette.types import ASGIApp
 
 from dicom_router.errors import PeerUnreachable
 from tests.factories import film
-from tests.triage.desk import PACS, TestDesk, reading, unread
+from tests.triage.desk import PACS, TestDesk, open_desk, reading, unread
 from xray_triage.reading.findings import Priority
 
 FAR = "9999-12-31T23:59:59-14:00"
@@ -133,6 +136,17 @@ def test_a_case_without_its_film_cannot_be_asked_about(client: httpx.Client, sql
     answer = client.post(f"/api/cases/{case_id}/consultation", json={"question": "?"})
     assert answer.status_code == 409
     assert "disk" in answer.json()["detail"]
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_asked(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str], tmp_path: Path
+) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    full = open_desk(sqlite_desk.database, tmp_path, reserve_bytes=1 << 60)
+    with httpx.Client(base_url=serve(full.app())) as client:
+        answer = client.post(f"/api/cases/{case_id}/consultation", json={"question": "?"})
+        assert (answer.status_code, "free some disk" in answer.text) == (507, True)
+        assert client.get(f"/api/cases/{case_id}").json()["consultation"] is None
 
 
 def test_a_verdict_is_kept(client: httpx.Client, sqlite_desk: TestDesk) -> None:
