@@ -55,7 +55,7 @@ def test_the_list_is_the_worklist_and_can_be_narrowed(client: httpx.Client, sqli
     not_read = sqlite_desk.add(unread("child")).case_id
     urgent = sqlite_desk.add(reading()).case_id
 
-    def ids(**query: object) -> list[str]:
+    def ids(**query: str | int) -> list[str]:
         return [case["case_id"] for case in client.get("/api/cases", params=query).json()]
 
     assert ids() == [urgent, not_read, normal]
@@ -114,7 +114,7 @@ def test_a_consultation_is_asked_for_once(client: httpx.Client, sqlite_desk: Tes
 def test_a_question_that_makes_no_sense_is_refused(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     case_id = sqlite_desk.add(reading()).case_id
     url = f"/api/cases/{case_id}/consultation"
-    bodies = (
+    bodies: tuple[object, ...] = (
         *({}, [], {"question": "   "}, {"question": "?" * 2001}, {"question": 1}),
         *({"question": "a\x1b$B"}, {"question": "a\0"}, {"question": "a\ud800"}, {"question": "?", "\ud800": 1}),
         *({"question": "?", "priority": "now"}, {"question": "?", "requested_by": "somebody else"}),
