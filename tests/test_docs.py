@@ -1,0 +1,344 @@
+"""The documents say what the program does: verbs, configuration, files, DICOM tables, log events, metrics, banners."""
+
+import ast
+import inspect
+import re
+import shlex
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+from pydicom.charset import python_encoding
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
+
+from dicom_router import compression, forwarder, gatekeeper, listener, negotiation, pdu, reception
+from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.transport import association, dimse
+from dicom_router.transport.answers import check_answer
+from xray_triage.cli import app
+from xray_triage.config import check_config, load_config
+from xray_triage.reading.decoding import DECODERS, NATIVE
+from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission
+from xray_triage.reading.findings import KINDS, REASONS, Code
+from xray_triage.results import capture, codes, origin, presentation, report, request
+from xray_triage.setup import Answers, write_config
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CONFORMANCE = (ROOT / "docs" / "CONFORMANCE.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs" / "RUNBOOK.md").read_text(encoding="utf-8")
+SOURCES = [path for package in ("dicom_router", "xray_triage") for path in sorted((ROOT / package).rglob("*.py"))]
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+PROGRAM = re.compile(r"(?<![\w/.-])xray-triage(?=\s|$)")
+TABLE_RULE = re.compile(r"\|[-| ]+\|")
+
+every_document = pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backticks, outside code blocks."""
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The rows under the first table after the line that begins with ``heading``, cell by cell."""
+    lines = iter(text[text.index(f"\n{heading}") + 1 :].splitlines())
+    while not TABLE_RULE.fullmatch(next(lines)):
+        pass
+    found = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    assert found, heading
+    return found
+
+
+# The command line
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The words after every ``xray-triage`` that stands in code."""
+    code = [line for _, _, block in FENCE.findall(text) for line in block.splitlines()] + spans(text)
+    if "\n| verb |" in text:  # a table of verbs leaves the program's name out
+        code += [f"xray-triage {span}" for cell, *_ in rows(text, "| verb |") for span in spans(cell)]
+    for line in code:
+        for part in re.split(r"&&|;|\s\|\s", line):
+            found = PROGRAM.search(part)
+            words = shlex.split(part[found.end() :].replace(r"\|", "|"), comments=True) if found else []
+            if words and not words[0].isupper():  # "xray-triage VERB" names none
+                yield [word.strip("[]") for word in words]
+
+
+def problem_with(command: Any, words: list[str]) -> str:
+    """Why this is no command line of ours, or nothing. ``list|verify`` stands for both."""
+    verbs = getattr(command, "commands", {})
+    if words and verbs.keys() >= set(words[0].split("|")):
+        problems = (problem_with(verbs[name], words[1:]) for name in words[0].split("|"))
+        return next(filter(None, problems), "")
+    options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"-h", "--help"}
+    strange = [word for word in words if word.startswith("-") and word.split("=")[0] not in options]
+    if strange:
+        return f"{command.name} has no option {strange[0]}"
+    if verbs and words and words[0] not in options:
+        return f"{command.name} has no verb {words[0]}"
+    return ""
+
+
+@every_document
+def test_every_verb_and_option_in_a_document_exists(path: Path) -> None:
+    command = typer.main.get_command(app)
+    lines = command_lines(path.read_text(encoding="utf-8"))
+    problems = {" ".join(words): problem for words in lines if (problem := problem_with(command, words))}
+    assert not problems
+
+
+def test_a_verb_or_an_option_that_does_not_exist_is_noticed() -> None:
+    command = typer.main.get_command(app)
+    text = 'Run `xray-triage quueue` or\n```sh\nsudo -u xray xray-triage consult CASE --question "a b" --now\n```'
+    consult, quueue = (problem_with(command, words) for words in command_lines(text))
+    assert "no verb quueue" in quueue
+    assert consult == "consult has no option --now"
+
+
+# Configuration
+
+
+TOML_BLOCKS = [
+    pytest.param(textwrap.dedent(block), id=f"{path.name}-{number}")
+    for path in DOCS
+    for number, (_, language, block) in enumerate(FENCE.findall(path.read_text(encoding="utf-8")))
+    if language == "toml"
+]
+
+
+@pytest.mark.parametrize("block", TOML_BLOCKS)
+def test_every_configuration_in_a_document_is_accepted(block: str) -> None:
+    check_config(tomllib.loads(block), source=Path("station.toml"))
+    commented = re.sub(r"^# (?=\w+ = )", "", block, flags=re.MULTILINE)
+    check_config(tomllib.loads(commented), source=Path("station.toml"))
+
+
+@pytest.mark.parametrize("answers", [Answers(), Answers(pacs_host="10.0.0.1")], ids=["no PACS", "PACS"])
+def test_the_first_configuration_is_accepted_with_every_example_in_it(tmp_path: Path, answers: Answers) -> None:
+    path = tmp_path / "station.toml"
+    write_config(path, answers)
+    assert len(load_config(path).destination) == bool(answers.pacs_host)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"^# (?=\[\[|\w+ = )", "", text, flags=re.MULTILINE), encoding="utf-8")
+    assert len(load_config(path).destination) == 1
+
+
+def test_the_configuration_of_the_compose_file_is_accepted() -> None:
+    assert load_config(ROOT / "deploy" / "station.toml").destination
+
+
+# Files
+
+
+@every_document
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert not [target for target in targets if target and not (path.parent / target).exists()]
+
+
+@every_document
+def test_files_named_in_a_document_exist(path: Path) -> None:
+    known = {file.relative_to(ROOT).as_posix() for file in SOURCES}
+    known |= {f"{folder}/" for file in known for folder in Path(file).parents}
+    named = {span for span in spans(path.read_text(encoding="utf-8")) if re.fullmatch(r"\w[\w./-]*(\.(py|md)|/)", span)}
+    ours = {
+        name for name in named if name.endswith((".py", ".md")) or name.startswith(("dicom_router/", "xray_triage/"))
+    }
+    missing = {
+        name
+        for name in ours
+        if not (ROOT / name).exists() and not any(f"/{each}".endswith(f"/{name}") for each in known)
+    }
+    assert not missing
+
+
+# The conformance statement
+
+
+def test_it_lists_the_accepted_transfer_syntaxes_in_our_order() -> None:
+    table = rows(CONFORMANCE, "**Presentation contexts.**")
+    assert tuple(uid for _, uid, _ in table) == negotiation.TRANSFER_SYNTAXES
+    assert {uid for _, uid, read in table if read == "yes"} <= {*DECODERS, *NATIVE}
+
+
+def test_it_lists_the_classes_that_are_read() -> None:
+    listed = {uid for _, uid in rows(CONFORMANCE, "**SOP classes.**")}
+    assert listed == FILM_CLASSES
+    assert all(map(negotiation.is_storage, listed))
+    assert not negotiation.is_storage("1.2.840.10008.5.1.4.34.7")  # its example of a class that is not accepted
+
+
+def test_it_lists_the_presentation_contexts_that_are_proposed() -> None:
+    names = {
+        "Explicit VR LE": ExplicitVRLittleEndian,
+        "Implicit VR LE": ImplicitVRLittleEndian,
+        "JPEG Baseline": JPEGBaseline8Bit,
+    }
+    table = rows(CONFORMANCE, "**Presentation contexts proposed.**")[:-1]
+    listed = {(uid, names[name]) for _, uid, syntaxes in table for name in syntaxes.split(", ")}
+    assert listed == {(each.sop_class_uid, each.transfer_syntax_uid) for each in dimse.USUAL}
+
+
+def answered_statuses(module: ModuleType) -> set[int]:
+    """What ``module`` answers with: every constant that it gives to an Answer or a refusal."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
+    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Answer", "_RefusalError")]
+    return {getattr(module, name) for name in named if hasattr(module, name)}
+
+
+def test_it_lists_every_status_that_the_listener_answers() -> None:
+    listed = {int(status, 16) for status, *_ in rows(CONFORMANCE, "**Status of C-STORE")}
+    assert listed == answered_statuses(reception) | answered_statuses(listener)
+
+
+def test_it_says_what_every_answer_of_a_peer_means_to_us() -> None:
+    fates = {}
+    for statuses, _, then in rows(CONFORMANCE, "**What the peer's answer means"):
+        fates |= {
+            int(status, 16): then.split(":")[0].split(",")[0] for status in statuses.split(", ") if status[:2] == "0x"
+        }
+    assert len(fates) > 20
+    for status, fate in fates.items():
+        try:
+            check_answer(status, peer="PACS")
+            assert fate == "done", hex(status)
+        except PeerUnreachable:
+            assert fate == "sent again", hex(status)
+        except PeerRefused:
+            assert fate == "refused", hex(status)
+
+
+def test_it_lists_every_rejection_and_abort() -> None:
+    said = {reason for reason, _ in rows(CONFORMANCE, "**Rejections")}
+    rejections = (gatekeeper.UNKNOWN_CALLER, gatekeeper.WRONG_CALLED_TITLE, gatekeeper.TOO_MANY)
+    violation = pdu.ProtocolViolation
+    aborts = {
+        violation.UNSPECIFIED,
+        violation.UNRECOGNISED_PDU,
+        violation.UNEXPECTED_PDU,
+        violation.INVALID_PARAMETER,
+    }
+    assert said == {f"{r.result}/{r.source}/{r.reason}" for r in rejections} | {f"abort, reason {n}" for n in aborts}
+
+
+def test_it_gives_the_limits_that_hold() -> None:
+    gate = gatekeeper.Gate(ae_title="X")
+    largest = inspect.signature(listener.Listener).parameters["max_instance_bytes"].default
+    patience = dimse.PATIENCE
+    waits = f"{patience.connect_seconds:g} s / {patience.stall_seconds:g} s / {patience.answer_seconds:g} s"
+    asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS
+    for said in (
+        f"Implementation Class UID | {negotiation.IMPLEMENTATION_CLASS_UID} |",
+        f"Implementation Version Name | {negotiation.IMPLEMENTATION_VERSION_NAME} |",
+        f"{gate.max_associations}, set by the site",
+        f"{gate.max_waiting}, and {gate.max_waiting_per_host} from one address",
+        f"Maximum PDU length received | {gate.max_pdu} bytes",
+        f"association request to come | {gate.pdu_seconds:g} s |",
+        f"Silence between PDUs of an association | {gate.idle_seconds:g} s |",
+        f"Longest association | {gate.lifetime_seconds:g} s |",
+        f"({largest} bytes)",
+        f"released after {forwarder.IDLE_SECONDS:g} s",
+        f"{association.MAX_RECEIVED_PDU} bytes / the peer's, at most {association.MAX_SENT_PDU} bytes",
+        f"at most {association.MAX_CONTEXTS}, one transfer syntax each",
+        waits,
+        f"doubling to {asking:g} s",
+        f"up to {delivery:g} s",
+        f"from {compression.SMALLEST_BYTES // 1024} KiB on",
+        f"over {Admission().max_pixels // 1_000_000} million pixels",
+        f"a side under {SMALLEST_SIDE} pixels",
+        f"At most {capture.LARGEST_BYTES // 1000} kB",
+        f"Implementation Class UID, Version Name | {origin.IMPLEMENTATION_CLASS_UID}, XRAYTRIAGE",
+    ):
+        assert said in CONFORMANCE, said
+
+
+def test_it_lists_the_objects_that_are_made() -> None:
+    table = rows(CONFORMANCE, "### 8.1")
+    kinds = (report.REPORT, capture.CAPTURE, presentation.PRESENTATION, request.REQUEST)
+    for row, kind in zip(table, kinds, strict=True):
+        assert row[1].split()[0] == kind.sop_class_uid
+        assert row[2:] == [kind.modality, str(kind.series_number), kind.description, kind.transfer_syntax_uid]
+
+
+def test_it_lists_the_code_of_every_finding() -> None:
+    listed = {name: (code, meaning) for name, code, meaning in rows(CONFORMANCE, "**Findings.**")}
+    assert listed == {k.name: (f"{k.code.value} {k.code.scheme}", k.code.meaning) for k in KINDS.values()}
+
+
+def test_it_lists_the_code_of_every_reason() -> None:
+    listed = {re.sub(r"`(\w+)`.*", r"\1", row[0]): row[1:] for row in rows(CONFORMANCE, "**Why a film was not read**")}
+    assert listed.keys() == REASONS.keys()
+    for name, (value, scheme, meaning) in listed.items():
+        code = codes.reason_code(REASONS[name])
+        assert (value, scheme) == (code.value, code.scheme)
+        assert meaning.startswith(code.meaning)
+
+
+def test_it_lists_the_whole_private_coding_scheme() -> None:
+    named = [value for value in vars(codes).values() if isinstance(value, Code)]
+    used = [*named, *codes.TRIAGE.values(), *codes.SITES.values(), *(kind.code for kind in KINDS.values())]
+    private = {code.value: code.meaning for code in used if code.scheme == "99XRT"}
+    assert {value: meaning for value, _, meaning, _ in rows(CONFORMANCE, "**Private coding scheme")} == private
+    # No other module makes a private code. rows.py: a word of another version, for the page, in no object.
+    makers = {path.name for path in SOURCES if '"99XRT"' in path.read_text(encoding="utf-8")}
+    assert makers == {"findings.py", "codes.py", "rows.py"}
+
+
+def test_it_lists_the_codes_of_the_report() -> None:
+    """Every concept of the objects, but the codes of the tables above."""
+    for name, code in vars(codes).items():
+        if isinstance(code, Code):
+            assert code.value in CONFORMANCE, name
+
+
+def test_it_names_character_sets_that_are_understood() -> None:
+    (row,) = (row for row in rows(CONFORMANCE, "## 6") if row[0].startswith("understood"))
+    names = re.findall(r"\b\d{1,3}\b", row[1].split("GB18030")[0])
+    assert len(names) > 10
+    assert not [name for name in names if not {f"ISO_IR {name}", f"ISO 2022 IR {name}"} & set(python_encoding)]
+
+
+# The runbook
+
+
+def logged_events() -> dict[str, str]:
+    """Every event that the program logs, with its level."""
+    events = {}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_log = isinstance(node, ast.Call) and re.fullmatch(
+                r"(log|self\._log)\.(info|warning|error|exception)", ast.unparse(node.func)
+            )
+            if isinstance(node, ast.Call) and is_log and isinstance(node.args[0], ast.Constant):
+                events[str(node.args[0].value)] = is_log[2].replace("exception", "error")
+    return events
+
+
+def test_it_explains_every_log_event() -> None:
+    explained = {event: level for cell, level, _ in rows(RUNBOOK, "## Logs") for event in spans(cell)}
+    assert explained == logged_events()
+
+
+def test_it_watches_every_metric() -> None:
+    made = (ROOT / "xray_triage" / "web" / "status.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"`(xray_triage_\w+)", RUNBOOK)) == set(re.findall(r'"(xray_triage_\w+)"', made))
+
+
+def test_it_quotes_banners_as_the_page_shows_them() -> None:
+    templates = ROOT / "xray_triage" / "web" / "templates"
+    pages = [ROOT / "xray_triage" / "health.py", *sorted(templates.glob("*.html"))]
+    shown = "".join(path.read_text(encoding="utf-8") for path in pages)
+    quoted = [re.findall(r'"([^"]+)"', row[0])[0] for row in rows(RUNBOOK, "## The page")]
+    assert not [words for words in quoted if words not in shown]
