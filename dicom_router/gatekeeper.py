@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedPeer:
-    """A machine that may send: its AE title, from its address. ``host`` is an IP address or a name."""
+    """A machine that may send: its AE title, from its address (IP or name). An empty one is any."""
 
     ae_title: str
     host: str
@@ -75,8 +75,8 @@ class Gatekeeper:
             return WRONG_CALLED_TITLE
         if not self._gate.allow:
             return None if ipaddress.ip_address(host).is_loopback else UNKNOWN_CALLER
-        titled = [peer for peer in self._gate.allow if peer.ae_title == calling_ae_title]
-        return None if any(_is_at(peer.host, host) for peer in titled) else UNKNOWN_CALLER
+        titled = [peer for peer in self._gate.allow if peer.ae_title in ("", calling_ae_title)]
+        return None if any(not peer.host or _is_at(peer.host, host) for peer in titled) else UNKNOWN_CALLER
 
     def enter(self, host: str) -> bool:
         with self._lock:

@@ -99,7 +99,7 @@ class Listener:
                 connection, address = server.accept()
             except OSError as error:
                 if not self._stopping.wait(0.1):  # e.g. no descriptor left, until others give theirs back
-                    log.error("cannot_accept", error=str(error))
+                    log.error("cannot accept", error=str(error))
                 continue
             visit = self._gatekeeper.knock(address[0])
             if visit is None:
@@ -119,7 +119,7 @@ class Listener:
                 self._converse(stream, visit)
                 stream.finish()
         except ssl.SSLError as error:
-            log.warning("association_without_tls", peer_host=visit.host, reason=str(error))
+            log.warning("association without TLS", peer_host=visit.host, reason=str(error))
         finally:
             visit.leave()
             with self._lock:
@@ -142,12 +142,12 @@ class Listener:
         try:
             self._hold_association(stream, visit)
         except ConnectionLost as error:
-            log.info("association_lost", peer_host=visit.host, reason=str(error))
+            log.info("association lost", peer_host=visit.host, reason=str(error))
         except ProtocolViolation as error:
-            log.warning("association_aborted", peer_host=visit.host, reason=str(error))
+            log.warning("association aborted", peer_host=visit.host, reason=str(error))
             _abort(stream, error.reason)
         except Exception:  # the top of the thread: one peer's trouble stays its own
-            log.exception("association_failed", peer_host=visit.host)
+            log.exception("association failed", peer_host=visit.host)
             _abort(stream, ProtocolViolation.UNSPECIFIED)
 
     def _hold_association(self, stream: PduStream, visit: Visit) -> None:
@@ -160,7 +160,7 @@ class Listener:
         if rejection is None and not visit.enter():
             rejection = TOO_MANY
         if rejection is not None:
-            log.warning("association_rejected", calling_ae_title=calling, peer_host=visit.host, reason=rejection.why)
+            log.warning("association rejected", calling_ae_title=calling, peer_host=visit.host, reason=rejection.why)
             stream.write(make_reject(rejection.result, rejection.source, rejection.reason))
             return
         association.accept(request)

@@ -49,10 +49,10 @@ class Reception:
             spooled = self._write(message)
             instance = self._identify(message, spooled)
         except _RefusalError as refused:
-            log.warning("film_refused", calling_ae_title=calling_ae_title, peer_host=peer_host, reason=str(refused))
+            log.warning("film refused", calling_ae_title=calling_ae_title, peer_host=peer_host, reason=str(refused))
             return refused.answer
         except (SpoolFull, OSError) as error:
-            log.error("film_not_kept", calling_ae_title=calling_ae_title, peer_host=peer_host, error=str(error))
+            log.error("film not kept", calling_ae_title=calling_ae_title, peer_host=peer_host, error=str(error))
             return Answer(OUT_OF_RESOURCES, "no room on disk, try later")
         return self._record(instance, spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
 
@@ -107,14 +107,14 @@ class Reception:
             )
         except SQLAlchemyError as error:
             log.error(
-                "film_not_recorded",
+                "film not recorded",
                 key=spooled.key,
                 calling_ae_title=calling_ae_title,
                 error=str(error).splitlines()[0],
             )
             return self._after_failed_commit(instance, spooled)
         log.info(
-            "film_received",
+            "film received",
             outcome=str(outcome),
             key=spooled.key,
             size_bytes=spooled.size_bytes,

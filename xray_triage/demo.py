@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from dicom_router.clock import SystemClock
 from dicom_router.database import migrate_router, open_database
@@ -151,7 +152,7 @@ def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
             console.print(_table(outcomes))
             worked = bool(outcomes) and not any(outcome.problem for outcome in outcomes)
             if stay:
-                console.print(f"The doctor's page: [bold]{station.url}[/] (no login: this computer only). Ctrl-C ends.")
+                console.print(f"The doctor's page: {station.url} (no login: this computer only). Ctrl-C ends.")
                 _wait_for_interrupt()
         pacs.stop()
     return worked
@@ -225,7 +226,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
             _seconds(outcome.page_seconds),
             _seconds(outcome.pacs_seconds),
             outcome.objects,
-            f"[red]{outcome.problem}[/]",
+            Text(outcome.problem, style="red"),
         )
     return table
 

@@ -1,7 +1,7 @@
 """One film: arrival -> reading -> results -> case and deliveries, all in one commit.
 
 Runs in the reader process. Keeps no state between films, so it may die at any line: the film is simply read again, and
-every object it makes has the same UIDs the second time. Knows no peer and no page.
+every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
 from collections.abc import Sequence
@@ -31,6 +31,8 @@ from xray_triage.results.make import ResultObject, make_results
 from xray_triage.rooms import READ_WORK, Rooms
 
 LAST_TRY = 3
+WANT_OF_A_MODEL = ("no_model", "model_failed")
+KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
 FULL_DISK_PAUSE_SECONDS = 30.0
 AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
 
@@ -93,12 +95,25 @@ class Reader:
         self._result_destinations = result_destinations
         self._clock = clock
 
+    def look_again(self) -> int:
+        """Queue the films that were not read for want of a working model: once for each model; how many now."""
+        if self._classifier is None:
+            return 0
+        waiting = self._rooms.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        model = self._classifier.identity.sha256
+        with self._rooms.database.write() as connection:
+            queued = [
+                self._rooms.ledger.enqueue(connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}")
+                for arrival_id in waiting
+            ]
+        return sum(queued)
+
     def run_once(self) -> bool:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
         work = self._rooms.ledger.claim(READ_WORK)
         if work is None:
             return False
-        arrival = self._rooms.inbox.get(int(work.key))
+        arrival = self._rooms.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
         started = self._clock.monotonic()
         try:
             film = self._set_aside(arrival) if work.attempt >= LAST_TRY else self._read(arrival)
@@ -114,6 +129,7 @@ class Reader:
                 arrival=arrival.arrival_id,
                 priority=film.reading.decision.priority.value,
                 reason=film.reading.not_readable.reason.code if film.reading.not_readable else None,
+                detail=film.reading.not_readable.detail if film.reading.not_readable else None,
                 seconds=round(self._clock.monotonic() - started, 3),
             )
         return True

@@ -1,7 +1,8 @@
 """The reader's own process: ``python -m xray_triage.reader_process station.toml``, started by supervisor.py.
 
 Its memory is capped, so that a film that unpacks without end ends here and nowhere else. Standard input is the bell
-(end of file: finish the film, then stop); standard output carries the messages of supervisor.py and nothing else.
+(the first byte: begin; end of file: finish the film, then stop); standard output carries the messages of supervisor.py
+and nothing else.
 """
 
 import json
@@ -31,12 +32,14 @@ def main(config_path: Path) -> None:
     log_to_stderr()
     ignore_pydicom_warnings()
     config = load_config(config_path)
+    ai = load_classifier(config)
+    if not os.read(0, 1):
+        return  # the front never came so far as to let us begin
     bell, stop = Bell(), threading.Event()
     threading.Thread(target=_follow_stdin, args=(bell, stop), name="bell", daemon=True).start()
     clock = SystemClock()
     rooms = open_rooms(config, role="reader", clock=clock)
     rooms.ledger.free_leases(forgive=False)
-    ai = load_classifier(config)
     reader = Reader(
         rooms,
         classifier=ai.classifier,
@@ -44,6 +47,7 @@ def main(config_path: Path) -> None:
         result_destinations=config.destinations_for("results"),
         clock=clock,
     )
+    reader.look_again()
     say({"event": "ready", **_describe(ai)})
 
     def step() -> bool:

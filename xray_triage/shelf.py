@@ -33,9 +33,11 @@ def chosen_folder(config: Config) -> Path:
     if config.model.bundle:
         return Path(config.model.bundle)
     choice = config.station.data_dir / CHOICE_FILE
-    if choice.is_file():
-        return Path(choice.read_text(encoding="utf-8").strip())
-    return SHIPPED_FOLDER / SHIPPED_DEFAULT
+    chosen = Path(choice.read_text(encoding="utf-8").strip() if choice.is_file() else SHIPPED_DEFAULT)
+    if chosen.is_absolute():
+        return chosen
+    own = config.station.data_dir / OWN_FOLDER / chosen
+    return own if own.is_dir() else SHIPPED_FOLDER / chosen
 
 
 def find_folder(config: Config, name: str) -> Path:
@@ -50,12 +52,16 @@ def find_folder(config: Config, name: str) -> Path:
 
 
 def choose(config: Config, folder: Path) -> None:
-    """Make ``folder`` the bundle in use from the next start on; the old choice stands until the new one is on disk."""
+    """Make ``folder`` the bundle in use from the next start on; the old choice stands until the new one is on disk.
+
+    A bundle on the shelf is remembered by its name, so that the choice outlives a move or a new installation.
+    """
     config.station.data_dir.mkdir(parents=True, exist_ok=True)
     choice = config.station.data_dir / CHOICE_FILE
     beside = choice.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as stream:
-        stream.write(f"{folder}\n")
+        shelves = (SHIPPED_FOLDER, config.station.data_dir / OWN_FOLDER)
+        stream.write(f"{folder.name if folder.parent in shelves else folder}\n")
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(choice)

@@ -12,7 +12,7 @@ from typing import TextIO
 import structlog
 from fastapi import FastAPI
 
-from dicom_router.clock import Clock, SystemClock
+from dicom_router.clock import Clock
 from dicom_router.gatekeeper import AllowedPeer, Gate
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
@@ -35,13 +35,13 @@ class StationError(Exception):
 class Station:
     """The front process: listener, post, page, and the reader process beside them."""
 
-    def __init__(self, config: Config, config_path: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, supervisor: Supervisor, *, clock: Clock) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._supervisor = supervisor
+        self._clock = clock
         self._lock = _only_one(config.station.data_dir)
         self.rooms = open_rooms(config, role="front", clock=self._clock, wake=self._wake_light)
         self._post = Post(config, outbox=self.rooms.outbox, spool=self.rooms.spool, clock=self._clock)
-        self._supervisor = Supervisor(config_path, on_done=self._wake_light, clock=self._clock)
         self._listener = Listener(
             gate=Gate(
                 ae_title=config.station.ae_title,
@@ -53,7 +53,7 @@ class Station:
             host=config.listener.host,
             port=config.listener.port,
             tls=server_tls(config.listener.tls) if config.listener.tls else None,
-            on_kept=self._wake_for_new_film,
+            on_kept=self._supervisor.ring,  # the post is rung when the film is read: its megabytes can wait, it cannot
             clock=self._clock,
         )
         self._web = WebServer(config.web, self._make_app())
@@ -81,12 +81,11 @@ class Station:
         self.rooms.spool.clear_incoming()
         self.rooms.ledger.free_leases(forgive=True)
         Ledger(self.rooms.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(forgive=True)
-        self._supervisor.start()
+        self._supervisor.open(self._post.ring)
         try:
             self._listener.start()
             self._web.start()
         except OSError as error:
-            self._supervisor.stop()
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._post.start()
         log.info(
@@ -104,10 +103,6 @@ class Station:
         self._web.stop()
         self.rooms.database.close()
         self._lock.close()
-
-    def _wake_for_new_film(self) -> None:
-        self._supervisor.ring()
-        self._post.ring(("bulk",))
 
     def _wake_light(self) -> None:
         self._post.ring(("light",))

@@ -83,7 +83,7 @@ class Exporter:
             raise UnknownCase(case_id)
         study_uid = case.study_instance_uid
         kept: list[Arrival | Delivery] = [
-            *self._rooms.inbox.of_study(study_uid),
+            *(arrival for arrival in self._rooms.inbox.of_study(study_uid) if not arrival.quarantined),
             *self._rooms.outbox.of_study(study_uid),
         ]
         by_key = {each.spooled.key: each for each in kept}  # an original has an arrival and a delivery of one file
@@ -96,4 +96,5 @@ class Exporter:
         )
 
     def put(self, parcel: Parcel, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)  # not its parents: a stick that is not plugged in must not become a folder
         FolderTransport(folder, clock=SystemClock()).send(parcel)

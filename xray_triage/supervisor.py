@@ -1,6 +1,7 @@
 """The front's side of the reader process: starts it, wakes it, watches its time, starts it again when it dies.
 
-The two processes share the database and a pair of pipes. To the reader: one byte is a ring, end of file is "stop".
+The two processes share the database and a pair of pipes. To the reader: one byte is a ring (the first one says
+"begin"), end of file is "stop".
 From the reader: one JSON object a line, {"event": "ready" | "busy" | "done" | "idle", ...}. Knows no DICOM, no model.
 """
 
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -37,28 +39,35 @@ class ReaderState:
 
 
 class Supervisor:
-    """Keeps one reader process running. ``on_done`` is called, from a thread of ours, after every film."""
+    """Keeps one reader process running, from the ``with`` block's start to its end.
 
-    def __init__(self, config_path: Path, *, on_done: Callable[[], None], clock: Clock) -> None:
+    The reader loads its model at once and touches nothing of the station before ``open``.
+    """
+
+    def __init__(self, config_path: Path, *, clock: Clock) -> None:
         self._command = [sys.executable, "-m", "xray_triage.reader_process", str(config_path)]
-        self._on_done = on_done
+        self._on_done: Callable[[], None] | None = None
         self._clock = clock
         self._state = ReaderState()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
 
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     @property
     def state(self) -> ReaderState:
         return self._state
 
-    @property
-    def process_id(self) -> int | None:
-        process = self._process
-        return process.pid if process and process.poll() is None else None
-
-    def start(self) -> None:
-        self._thread.start()
+    def open(self, on_done: Callable[[], None]) -> None:
+        """Let the reader begin. ``on_done`` is called, from a thread of ours, after every film."""
+        self._on_done = on_done
+        self.ring()
 
     def ring(self) -> None:
         """Wake the reader: there is work. Free when it is busy or not there; it looks by itself then."""
@@ -71,7 +80,7 @@ class Supervisor:
             return  # full of rings already, or dying: the next life starts by looking
 
     def stop(self) -> None:
-        """Let the reader finish its film, then end it."""
+        """Let the reader finish its film, then end it; harmless to repeat."""
         self._stopping.set()
         process = self._process
         if process is not None and process.stdin is not None:
@@ -105,6 +114,8 @@ class Supervisor:
         os.set_blocking(process.stdout.fileno(), False)
         self._process = process
         self._state = ReaderState(alive=True, restarts=self._state.restarts)
+        if self._on_done is not None:
+            self.ring()
         with selectors.DefaultSelector() as selector, process.stdout:
             selector.register(process.stdout, selectors.EVENT_READ)
             self._listen(process, selector)
@@ -142,6 +153,6 @@ class Supervisor:
                 model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
                 restarts=self._state.restarts,
             )
-        if message["event"] == "done":
+        if message["event"] == "done" and self._on_done is not None:
             self._on_done()
         return None

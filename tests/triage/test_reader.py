@@ -169,6 +169,22 @@ def test_without_a_model_a_film_is_not_read_and_never_normal(a_bench_without_mod
     assert a_bench_without_model.sent(a_film) == ["original", "sr"]
 
 
+def test_films_that_missed_a_model_are_read_when_there_is_one(
+    a_bench_without_model: Bench, a_film: Dataset, tmp_path: Path
+) -> None:
+    a_bench_without_model.read(a_film)
+    assert a_bench_without_model.reader().look_again() == 0
+    bundle = load_bundle(make_bundle(tmp_path / "later", logits=URGENT))
+    a_bench_without_model.classifier = OnnxClassifier(bundle)
+    reader = a_bench_without_model.reader()
+    assert reader.look_again() == 1
+    assert reader.look_again() == 0
+    assert reader.run_once()
+    assert a_bench_without_model.case(a_film).priority is Priority.URGENT
+    assert a_bench_without_model.sent(a_film) == ["gsps", "original", "request", "sc", "sr", "sr"]
+    assert reader.look_again() == 0
+
+
 def test_a_model_that_fails_leaves_the_film_not_read(a_bench: Bench, a_film: Dataset) -> None:
     assert a_bench.classifier is not None
     a_bench.classifier = BrokenClassifier(a_bench.classifier)

@@ -1,5 +1,6 @@
 """The book of cases: one per study, written by the reader, read by the desk. Never touches pixels or the network."""
 
+import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -134,6 +135,16 @@ class Casebook:
 
     def case_of_study(self, study_instance_uid: str) -> Case | None:
         return next(iter(self._load(tables.case.c.study_instance_uid == study_instance_uid)), None)
+
+    def arrivals_without_reading(self, reasons: Iterable[str]) -> list[int]:
+        """Arrivals whose film was not read for one of these reasons (codes), in order of reading."""
+        image = tables.image
+        why = sa.or_(
+            *(image.c.reading.contains(json.dumps({"reason": code})[1:-1], autoescape=True) for code in reasons)
+        )
+        found = sa.select(image.c.arrival_id).where(image.c.priority == Priority.NOT_READ.value, why)
+        with self._database.read() as connection:
+            return list(connection.scalars(found.order_by(image.c.image_id)))
 
     def version(self) -> int | None:
         """Another number than before when a case or its deliveries may have changed since. None: cannot tell."""

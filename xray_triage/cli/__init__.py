@@ -1,5 +1,6 @@
 """The command ``xray-triage``: one function a verb, grouped by who uses them. Joins nothing itself; station.py does."""
 
+import logging
 import sys
 
 import typer
@@ -21,19 +22,35 @@ app.add_typer(model_verbs.app, name="model")
 
 def main() -> None:
     """Run one verb. Exit 0: done; 1: the job failed, with one line on standard error; 2: wrong usage."""
+    from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
+
+    ignore_pydicom_warnings()
+    log_to_stderr(logging.WARNING)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # the top: what we raise on purpose is told in one line, the rest is a bug
+        line = _one_line(error)
+        if line is None:
+            raise
+        sys.exit(f"xray-triage: {line}")
+
+
+def _one_line(error: Exception) -> str | None:
+    """What to tell the user, or None for an error that nobody meant. Imports late: most runs end well."""
+    from sqlalchemy.exc import OperationalError
+
     from dicom_router.errors import RouterError
     from xray_triage.cases.casebook import UnknownCase
+    from xray_triage.cases.consultation import CannotAsk
     from xray_triage.config import ConfigError
-    from xray_triage.log import ignore_pydicom_warnings
     from xray_triage.reading.bundle import BundleError
     from xray_triage.station import StationError
 
-    ignore_pydicom_warnings()
-    try:
-        app()
-    except UnknownCase as error:
-        sys.exit(f"xray-triage: no case {error.args[0]!r}; list them with: xray-triage cases")
-    except (ConfigError, StationError, BundleError, RouterError, OSError) as error:
-        sys.exit(f"xray-triage: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    if isinstance(error, UnknownCase):
+        return f"no case {error.args[0]!r}; list them with: xray-triage cases"
+    if isinstance(error, OperationalError):
+        return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
+    ours = (ConfigError, StationError, BundleError, RouterError, CannotAsk, OSError)
+    return " ".join(str(error).split()) if isinstance(error, ours) else None

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
 
@@ -37,7 +37,7 @@ def cases(
         for case in found:
             print_json(case_json(case, deliveries.get(case.study_instance_uid, [])))
         return
-    table = Table("case", "priority", "patient", "findings", "received", "consultation")
+    table = Table(Column("case", no_wrap=True), "priority", "patient", "findings", "received", "consultation")
     for case in found:
         findings = {f"{f.kind.vi} {f.probability:.0%}" for image in case.images for f in image.findings if f.positive}
         reasons = {image.reason.vi for image in case.images if image.reason}

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 import xray_triage
 from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
 
-MARK = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
+MARK = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,14 +44,19 @@ def init(
 
 def serve(config: ConfigPath = None) -> None:
     """Run the station: receive films, read them, show them, send them on, until it is stopped."""
+    from dicom_router.clock import SystemClock
     from xray_triage.config import find_config, load_config
     from xray_triage.log import log_to_stderr
-    from xray_triage.station import Station
+    from xray_triage.supervisor import Supervisor
 
     path = find_config(config)
     settings = load_config(path)
     log_to_stderr()
-    Station(settings, path).run()
+    clock = SystemClock()
+    with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here
+        from xray_triage.station import Station
+
+        Station(settings, supervisor, clock=clock).run()
 
 
 def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
@@ -66,7 +72,7 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
         if as_json:
             print_json({"name": found.name, "state": found.state.value, "text": text})
         else:
-            out.print(f" {MARK[found.state.value]} {found.name}: {text}")
+            out.print(Text.assemble(" ", MARK[found.state.value], f" {found.name}: {text}"), soft_wrap=True)
     if any(found.state is CheckState.BAD for found in checks):
         raise typer.Exit(1)
 

@@ -140,8 +140,8 @@ REASONS: Mapping[str, Reason] = dict(
         _reason("model_failed", "Mô hình AI gặp lỗi khi đọc phim này.", "The AI model failed on this film."),
         _reason(
             "reader_died",
-            "Phim này làm chương trình đọc dừng đột ngột ba lần nên được để riêng.",
-            "This film stopped the reader three times and was set aside.",
+            "Phim này làm chương trình đọc dừng đột ngột hai lần nên được để riêng.",
+            "This film stopped the reader twice and was set aside.",
         ),
     )
 )
@@ -211,7 +211,7 @@ class TriageDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReadable:
-    """The film was not read. ``detail`` is for the log and the report, in English, without patient data."""
+    """The film was not read. ``detail`` is for the log, in English, without patient data."""
 
     reason: Reason
     detail: str = ""

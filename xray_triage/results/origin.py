@@ -11,6 +11,7 @@ from functools import cached_property
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from xray_triage import __version__
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.results.codes import PROCESSING_EQUIPMENT
@@ -19,7 +20,6 @@ from xray_triage.results.items import add, coded, item
 from xray_triage.results.uids import derive_uid
 
 PRODUCT = "xray-triage"
-IMPLEMENTATION_CLASS_UID = derive_uid(PRODUCT, "", "implementation class")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,5 +140,5 @@ def _file_meta(kind: Kind, uid: str) -> FileMetaDataset:
     meta.MediaStorageSOPInstanceUID = UID(uid)
     meta.TransferSyntaxUID = UID(kind.transfer_syntax_uid)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = f"XRAYTRIAGE {__version__}"[:16]
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     return meta

@@ -1,6 +1,7 @@
 """Runs the web application in a thread of the front process, on a socket that is bound before anything is promised."""
 
 import socket
+import ssl
 import threading
 
 import uvicorn
@@ -8,7 +9,6 @@ from fastapi import FastAPI
 
 from xray_triage.config import WebSection
 
-START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
 
@@ -28,6 +28,8 @@ class WebServer:
                 timeout_graceful_shutdown=2,
                 ssl_certfile=tls.cert if tls else None,
                 ssl_keyfile=tls.key if tls else None,
+                ssl_ca_certs=str(tls.ca) if tls and tls.ca else None,
+                ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.ca else ssl.CERT_NONE,
             )
         )
         self._socket: socket.socket | None = None
