@@ -6,32 +6,26 @@ measuring process, and both are kept cheap: they share the processor with what t
 
 import argparse
 import contextlib
-import json
-import os
 import struct
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self
 
-import psutil
 from pydicom.filewriter import dcmwrite
 
 from tests.factories import DX
 from tests.peers.machine import EXPLICIT_LITTLE_ENDIAN, Machine, dataset_pdus, results_of, status_of, store_request
-from tests.peers.orthanc import OrthancPeer, free_port
+from tests.peers.orthanc import OrthancPeer
+from tests.peers.station import AE_TITLE, StationPeer
 from xray_triage import phantom
 from xray_triage.config import Config
 from xray_triage.shelf import chosen_folder
 
-STATION_TITLE = "BENCH"
+STATION_TITLE = AE_TITLE
 POLL_SECONDS = 0.02
 HEAD_BYTES = 4096
 STUDY, SERIES, INSTANCE = (b"2.25." + digit * 39 for digit in (b"1", b"2", b"3"))
@@ -90,75 +84,18 @@ def _new_uid() -> str:
     return f"2.25.1{uuid.uuid4().int % 10**38:038d}"
 
 
-@dataclass(slots=True)
-class Station:
-    """``xray-triage serve`` in a folder of its own, sending to ``pacs``."""
+class Station(StationPeer):
+    """A station that keeps the seconds from its start to /readyz."""
 
-    folder: Path
-    pacs: OrthancPeer
-    bundle: Path
-    dicom_port: int = field(default_factory=free_port)
-    web_port: int = field(default_factory=free_port)
     ready_seconds: float = 0.0
-    _process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> Self:
-        """Start and wait for /readyz; keeps the seconds that took."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        config = self.folder / "station.toml"
-        config.write_text(
-            f'[station]\nname = "Trạm đo"\nae_title = "{STATION_TITLE}"\ndata_dir = "data"\n'
-            f"[listener]\nport = {self.dicom_port}\n[web]\nport = {self.web_port}\n[retention]\nreserve_gb = 0.5\n"
-            f"[model]\nbundle = {json.dumps(str(self.bundle))}\n"
-            f'[[destination]]\nname = "pacs"\nkind = "dimse"\nhost = "{self.pacs.host}"\n'
-            f'port = {self.pacs.dicom_port}\nae_title = "{self.pacs.ae_title}"\n',
-            encoding="utf-8",
-        )
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
-        started = time.monotonic()
-        with (self.folder / "station.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "xray_triage.cli", "serve", "--config", str(config)],
-                stdout=log,
-                stderr=log,
-                env=environment,
-            )
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() - started > 60:
-                self.stop()
-                raise SystemExit(f"the station did not get ready:\n{(self.folder / 'station.log').read_text()[-3000:]}")
-            time.sleep(POLL_SECONDS)
-        self.ready_seconds = time.monotonic() - started
-        return self
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=30)
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=10) as answer:
-            return json.load(answer)
 
     def wait_until_done(self, seconds: float) -> None:
         """Wait until nothing is left to read or to send. Raises SystemExit after so many seconds."""
         deadline = time.monotonic() + seconds
-        while (queue := self.get("/api/queue"))["unread"] or queue["waiting"] or queue["sending"]:
+        while not self.is_done():
             if time.monotonic() > deadline:
-                raise SystemExit(f"not everything was read and sent within {seconds} s: {queue}")
+                raise SystemExit(f"not everything was read and sent within {seconds} s: {self.get('/api/queue')}")
             time.sleep(0.2)
-
-    def processes(self) -> list[psutil.Process]:
-        """The front process and its children."""
-        assert self._process is not None
-        front = psutil.Process(self._process.pid)
-        return [front, *front.children(recursive=True)]
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.get("/readyz"))
-        except OSError:
-            return False
 
 
 class XrayMachine:
@@ -240,7 +177,8 @@ class Watch:
 def a_station(folder: Path, bundle: Path) -> Iterator[tuple[Station, OrthancPeer]]:
     """A ready station and the Orthanc it sends to."""
     with OrthancPeer.start(folder / "pacs") as pacs:
-        station = Station(folder / "station", pacs, bundle).start()
+        station = Station(folder / "station", pacs=pacs, bundle=bundle)
+        station.ready_seconds = station.start()
         try:
             yield station, pacs
         finally:
