@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="where train.py left checkpoint.pt")
-    parser.add_argument("--size", type=int, default=256, help="input side at the station; may exceed the training size")
+    parser.add_argument("--size", type=int, default=224, help="input side at the station")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -43,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="checkpoint, cache and log")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=6e-4)
     parser.add_argument("--decay", type=float, default=0.02)
