@@ -15,11 +15,12 @@ from xray_triage.health import (
     model_check,
     reader_check,
 )
-from xray_triage.post import make_transport, server_tls
+from xray_triage.post import make_transport
 from xray_triage.reading.bundle import BundleError
 from xray_triage.rooms import Rooms, open_rooms
 from xray_triage.shelf import chosen_folder
 from xray_triage.supervisor import Supervisor
+from xray_triage.tls import server_tls
 
 
 def serving_probes(rooms: Rooms, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:

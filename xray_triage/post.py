@@ -1,19 +1,19 @@
 """The post of a station: for every destination two lanes, each with its own forwarder, transport and thread."""
 
-import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from dicom_router.clock import Bell, Clock
 from dicom_router.forwarder import Forwarder
-from dicom_router.outbox import LANES, Outbox
+from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.protocol import Transport
 from dicom_router.worker import run_forever
-from xray_triage.config import Config, ConfigError, Destination, Tls
+from xray_triage.config import Config, ConfigError, Destination
+from xray_triage.tls import client_tls
 
 POLL_SECONDS = 2.0
 STOP_SECONDS = 5.0
@@ -47,73 +47,79 @@ def make_transport(destination: Destination, config: Config, *, clock: Clock) ->
     )
 
 
+class Lane:
+    """One forwarder in its thread. ``when_idle`` is called whenever it has nothing to send."""
+
+    def __init__(
+        self, forwarder: Forwarder, transport: Transport, name: str, *, when_idle: Callable[[], None] = lambda: None
+    ) -> None:
+        self.bell = Bell()
+        self._forwarder = forwarder
+        self._transport = transport
+        self._when_idle = when_idle
+        self._stop = threading.Event()
+        options = {"bell": self.bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": name}
+        self._thread = threading.Thread(target=run_forever, args=(self._step,), kwargs=options, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+        self.bell.ring()
+
+    def wait(self) -> None:
+        """Let what is on the wire finish for some seconds; what does not is sent again after the next start."""
+        self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._transport.close()
+
+    def _step(self) -> bool:
+        sent = self._forwarder.run_once()
+        if not sent:
+            self._when_idle()
+        return sent
+
+
 class Post:
     """All forwarders of the station, in threads of the front process."""
 
     def __init__(self, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock) -> None:
-        self._stop = threading.Event()
-        self._lanes: list[tuple[str, Bell, Transport, threading.Thread]] = []
-        for destination in config.destination:
-            for lane in LANES:
-                self._add(destination, lane, config, outbox=outbox, spool=spool, clock=clock)
+        self._config = config
+        self._outbox, self._spool, self._clock = outbox, spool, clock
+        self._bulk = [self._lane(destination, "bulk") for destination in config.destination]
+        # On a fast link too the megabytes wait for the kilobytes of their film: the light lane wakes the bulk lane.
+        self._light = [
+            self._lane(destination, "light", when_idle=bulk.bell.ring)
+            for destination, bulk in zip(config.destination, self._bulk, strict=True)
+        ]
 
-    def _add(
-        self, destination: Destination, lane: str, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock
-    ) -> None:
-        transport = make_transport(destination, config, clock=clock)
+    def _lane(self, destination: Destination, name: str, *, when_idle: Callable[[], None] = lambda: None) -> Lane:
+        transport = make_transport(destination, self._config, clock=self._clock)
         forwarder = Forwarder(
-            outbox=outbox, spool=spool, transport=transport, destination=destination.name, lane=lane, clock=clock
+            outbox=self._outbox,
+            spool=self._spool,
+            transport=transport,
+            destination=destination.name,
+            lane=name,
+            clock=self._clock,
         )
-        bell, name = Bell(), f"post/{destination.name}/{lane}"
-        options = {"bell": bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": name}
-        thread = threading.Thread(
-            target=run_forever, args=(forwarder.run_once,), kwargs=options, name=name, daemon=True
-        )
-        self._lanes.append((lane, bell, transport, thread))
+        return Lane(forwarder, transport, f"post/{destination.name}/{name}", when_idle=when_idle)
 
     def start(self) -> None:
-        for _, _, _, thread in self._lanes:
-            thread.start()
+        for lane in (*self._bulk, *self._light):
+            lane.start()
 
-    def ring(self, lanes: Sequence[str] = LANES) -> None:
-        """Wake the forwarders of these lanes: there may be something to send."""
-        for lane, bell, _, _ in self._lanes:
-            if lane in lanes:
-                bell.ring()
+    def ring(self) -> None:
+        """There may be something to send: the light lanes first, and the bulk lanes when those are done."""
+        for lane in self._light:
+            lane.bell.ring()
 
     def stop(self) -> None:
-        """Let what is on the wire finish for some seconds; what does not is sent again after the next start."""
-        self._stop.set()
-        self.ring()
-        for _, _, transport, thread in self._lanes:
-            thread.join(STOP_SECONDS)
-            if not thread.is_alive():
-                transport.close()
-
-
-def client_tls(tls: Tls) -> ssl.SSLContext:
-    """The context of a client: ``ca`` instead of the system's authorities, ``cert`` and ``key`` when the peer asks."""
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
-    except OSError as error:
-        raise ConfigError(f"tls: a certificate file cannot be read: {error}; see ca, cert, key") from error
-    return context
-
-
-def server_tls(tls: Tls) -> ssl.SSLContext:
-    """The context of a server with ``cert`` and ``key``; with ``ca`` only clients that it signed are let in."""
-    if tls.cert is None:
-        raise ConfigError("tls: cert is missing: a server needs cert and key")
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=tls.ca)
-        context.load_cert_chain(tls.cert, tls.key)
-    except OSError as error:
-        raise ConfigError(f"tls: a certificate file cannot be read: {error}; see ca, cert, key") from error
-    if tls.ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
+        for lane in (*self._bulk, *self._light):
+            lane.ask_to_stop()
+        for lane in (*self._bulk, *self._light):
+            lane.wait()
 
 
 def _password(destination: Destination) -> str:

@@ -19,9 +19,10 @@ from dicom_router.listener import Listener
 from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.health import Health
-from xray_triage.post import Post, server_tls
+from xray_triage.post import Post
 from xray_triage.rooms import node_name, open_rooms
 from xray_triage.supervisor import Supervisor
+from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
 
@@ -40,7 +41,7 @@ class Station:
         self._supervisor = supervisor
         self._clock = clock
         self._lock = _only_one(config.station.data_dir)
-        self.rooms = open_rooms(config, role="front", clock=self._clock, wake=self._wake_light)
+        self.rooms = open_rooms(config, role="front", clock=self._clock, wake=self._ring_post)
         self._post = Post(config, outbox=self.rooms.outbox, spool=self.rooms.spool, clock=self._clock)
         self._listener = Listener(
             gate=Gate(
@@ -104,8 +105,8 @@ class Station:
         self.rooms.database.close()
         self._lock.close()
 
-    def _wake_light(self) -> None:
-        self._post.ring(("light",))
+    def _ring_post(self) -> None:
+        self._post.ring()
 
     def _make_app(self) -> FastAPI:
         return create_app(

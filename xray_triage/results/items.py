@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from pydicom import config
+from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -32,7 +33,10 @@ def element(keyword: str, value: Any) -> DataElement:
 def item(**attributes: Any) -> Dataset:
     """A dataset with these attributes, named by DICOM keyword."""
     elements = (element(keyword, value) for keyword, value in attributes.items())
-    return Dataset({one.tag: one for one in elements})
+    made = Dataset({one.tag: one for one in elements})
+    # Every VR here is the dictionary's. Told so, pydicom does not look for ambiguous ones again at each level.
+    made.set_original_encoding(is_implicit_vr=False, is_little_endian=True, character_encoding=default_encoding)
+    return made
 
 
 def add(dataset: Dataset, **attributes: Any) -> None:
