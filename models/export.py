@@ -103,7 +103,29 @@ def write_graph(served: nn.Module, path: Path, size: int) -> None:
         verbose=False,
     )
     program.save(path, external_data=False)
+    forget_sources(path)
     onnx.checker.check_model(path)
+
+
+def forget_sources(path: Path) -> None:
+    """Take out what the exporter notes of this machine (paths, stack traces): the same weights, the same file."""
+    model = onnx.load(path)
+    model.doc_string = ""
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+    ):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for function in model.functions:
+        for part in (function, *function.node):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    onnx.save(model, path)
 
 
 def check_parity(served: nn.Module, path: Path, size: int) -> None:

@@ -43,6 +43,12 @@ def test_the_graph_answers_as_pytorch_does(served: export.Served, a_bundle: Path
     export.check_parity(served, a_bundle / "model.onnx", SIZE)
 
 
+def test_the_graph_tells_nothing_of_the_machine_it_was_made_on(a_bundle: Path) -> None:
+    graph = (a_bundle / "model.onnx").read_bytes()
+    assert str(Path(export.__file__).parent).encode() not in graph
+    assert b"site-packages" not in graph
+
+
 def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) -> None:
     other = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
     other = export.Served(other, near_of(served), np.zeros(len(data.LABELS))).eval()
