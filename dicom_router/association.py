@@ -29,7 +29,7 @@ _LONGEST_COMMAND = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A request of the machine. ``fragments`` gives the encoded dataset, piece by piece as it arrives.
+    """A request of the machine. ``fragments`` gives the encoded dataset as it arrives, each piece good until the next.
 
     It raises ConnectionLost or ProtocolViolation when the dataset never ends as it should.
     """
@@ -37,7 +37,7 @@ class Message:
     context_id: int
     context: Context
     request: Request
-    fragments: Iterator[bytes]
+    fragments: Iterator[memoryview]
 
 
 class Association:
@@ -83,7 +83,7 @@ class Association:
         self._stream.write(make_command_pdu(message.context_id, encode_response(message.request, answer)))
 
     def _read_command(self, pdv: Pdv) -> Request:
-        encoded = _piece(pdv, pdv.context_id, is_command=True)
+        encoded = bytes(_piece(pdv, pdv.context_id, is_command=True))
         while not pdv.is_last:
             pdv = self._inner_pdv()
             encoded += _piece(pdv, pdv.context_id, is_command=True)
@@ -94,7 +94,7 @@ class Association:
         except ValueError as error:
             raise ProtocolViolation(str(error)) from error
 
-    def _fragments(self, context_id: int) -> Iterator[bytes]:
+    def _fragments(self, context_id: int) -> Iterator[memoryview]:
         is_last = False
         while not is_last:
             pdv = self._inner_pdv()
@@ -122,8 +122,8 @@ class Association:
         return pdv
 
 
-def _piece(pdv: Pdv, context_id: int, *, is_command: bool) -> bytes:
+def _piece(pdv: Pdv, context_id: int, *, is_command: bool) -> memoryview:
     """The value of a fragment that must belong to this part of this message, PS3.7 6.3.1."""
     if pdv.context_id != context_id or pdv.is_command != is_command:
         raise ProtocolViolation("fragments of two messages mixed")
-    return bytes(pdv.value)
+    return pdv.value

@@ -107,7 +107,7 @@ class IncomingFile:
         self._size_bytes = 0
         self._file = path.open("xb", buffering=0)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises SpoolFull; the file is then to be discarded."""
         self._check_room(len(chunk))
         rest = memoryview(chunk)
