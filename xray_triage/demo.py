@@ -102,6 +102,7 @@ class RunningStation:
         self.config_path.write_text(
             f'[station]\nname = "Trạm y tế (trình diễn)"\nae_title = "DEMO"\ndata_dir = "station"\n'
             f"[listener]\nport = {self.dicom_port}\n[web]\nport = {web_port}\n[retention]\nreserve_gb = 0.5\n"
+            '[policy]\nauto_request = "abnormal"\n'
             f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs_port}\nae_title = "{PACS_TITLE}"\n'
             'compression = "none"\n',
             encoding="utf-8",

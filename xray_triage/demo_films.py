@@ -13,7 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 from xray_triage import phantom
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
-PHANTOMS: tuple[tuple[str, ...], ...] = ((), ("pneumothorax",), ("pleural_effusion",), ("mass",))
+# (seed, findings): drawn lesions show how a case looks, not how good the model is; its card tells that.
+PHANTOMS = ((3, ()), (1, ("pleural_effusion",)), (3, ("cardiomegaly",)), (1, ("edema",)))
 PHANTOM_PX = 2000
 
 
@@ -31,10 +32,10 @@ def gather(films: Sequence[Path], folder: Path) -> list[Path]:
 
 def _phantoms(folder: Path) -> list[Path]:
     paths = []
-    for seed, findings in enumerate(PHANTOMS):
+    for number, (seed, findings) in enumerate(PHANTOMS):
         path = folder / f"phantom-{'-'.join(findings) or 'normal'}.dcm"
         made = phantom.render(seed=seed, findings=findings, rows=PHANTOM_PX, columns=PHANTOM_PX)
-        phantom.write(path, made, seed=seed)
+        phantom.write(path, made, seed=number)
         paths.append(path)
     return paths
 
