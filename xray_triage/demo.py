@@ -143,6 +143,7 @@ class RunningStation:
 def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
     """Run the whole demonstration; whether every step worked. ``stay`` leaves the page open until Ctrl-C."""
     log_to_stderr(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: take the station along
     with tempfile.TemporaryDirectory(prefix="xray-triage-demo-") as name:
         folder = Path(name)
         with console.status("gathering films" if films else "making synthetic films"):

@@ -1,0 +1,166 @@
+"""The command line as a script meets it: exit status, one line of error, JSON a line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pydicom
+import pytest
+from PIL import Image
+
+from tests.factories import film, film_file, shared_folder
+from tests.peers.dcmtk import RunningStorescp, dciodvfy
+from xray_triage import phantom
+
+
+def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "xray_triage.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env=clean | environment,
+    )
+
+
+def test_read_prints_one_json_object_a_film(tmp_path: Path) -> None:
+    chest = tmp_path / "chest.dcm"
+    phantom.write(chest, phantom.render(seed=1, findings=("pleural_effusion",), rows=900, columns=900))
+    text = tmp_path / "notes.txt"
+    text.write_text("no film", encoding="utf-8")
+    said = run("read", chest, text, "--json", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    chest_film, no_film = map(json.loads, said.stdout.splitlines())
+    assert (chest_film["file"], chest_film["status"], chest_film["reason"]) == (str(chest), "read", None)
+    assert {"code", "name", "probability", "threshold", "positive", "box"} <= chest_film["findings"][0].keys()
+    assert 0 <= chest_film["scores"]["abnormal"] <= 1
+    assert len(chest_film["model"]["sha256"]) == 64
+    assert chest_film["seconds"] > 0
+    assert (no_film["status"], no_film["priority"]) == ("not_read", "not_read")
+
+
+def test_read_takes_pictures_too(tmp_path: Path) -> None:
+    shown = phantom.render(seed=2, rows=500, columns=500).image
+
+    Image.fromarray((shown * 255).astype("uint8")).save(tmp_path / "film.png")
+    said = run("read", "film.png", "--json", folder=tmp_path)
+    assert json.loads(said.stdout)["status"] == "read", said.stdout
+
+
+def test_read_writes_its_results_as_valid_objects(tmp_path: Path) -> None:
+    chest = tmp_path / "chest.dcm"
+    phantom.write(chest, phantom.render(seed=1, rows=900, columns=900))
+    assert run("read", chest, "--out", tmp_path / "out", folder=tmp_path).returncode == 0
+    written = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in written] == ["chest.gsps.dcm", "chest.sc.dcm", "chest.sr.dcm"]
+    for path in written:
+        assert dciodvfy(path) == []
+
+
+def test_read_without_its_model_says_so_and_fails(tmp_path: Path) -> None:
+    chest = film_file(tmp_path / "chest.dcm", film(rows=400, columns=400))
+    (tmp_path / "station.toml").write_text('[model]\nbundle = "nowhere"\n', encoding="utf-8")
+    said = run("read", chest, "--json", folder=tmp_path)
+    assert said.returncode == 1
+    assert json.loads(said.stdout)["reason"] in ("no_model", "no_contrast")
+    assert "no model bundle at" in said.stderr
+
+
+def test_the_chest_films_of_the_real_world_are_read_and_the_others_refused(tmp_path: Path) -> None:
+    folder = shared_folder() / "data" / "dicom"
+    said = run("read", folder, "--json", folder=tmp_path)
+    read = {Path(one["file"]).name for one in map(json.loads, said.stdout.splitlines()) if one["status"] == "read"}
+    assert {name.split("__")[0] for name in read} == {"ivmartel", "mlmed", "udacity"}
+    assert len(read) == 6
+
+
+def test_send_acts_as_a_machine_and_tells_each_answer(tmp_path: Path, a_storescp: RunningStorescp) -> None:
+    one = film_file(tmp_path / "one.dcm", film())
+    bad = tmp_path / "bad.dcm"
+    bad.write_bytes(b"no film")
+    said = run("send", one, bad, "--to", f"PACS@127.0.0.1:{a_storescp.port}", folder=tmp_path)
+    assert said.returncode == 1
+    assert "0x0000" in said.stdout.splitlines()[0]
+    assert "unreadable" in said.stdout.splitlines()[1]
+    assert len(a_storescp.received()) == 1
+
+
+@pytest.mark.parametrize("address", ["PACS", "PACS@host", "PACS@host:99999", "@host:104"])
+def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, address: str) -> None:
+    one = film_file(tmp_path / "one.dcm", film())
+    assert run("send", one, "--to", address, folder=tmp_path).returncode == 2
+
+
+def test_init_writes_a_station_that_check_understands(tmp_path: Path) -> None:
+    assert run("init", "--yes", folder=tmp_path).returncode == 0
+    again = run("init", "--yes", folder=tmp_path)
+    assert again.returncode == 1
+    assert again.stderr.count("\n") == 1
+    said = run("check", "--json", folder=tmp_path, XRAY_TRIAGE__RETENTION__RESERVE_GB="0")
+    checks = {check["name"]: check["state"] for check in map(json.loads, said.stdout.splitlines())}
+    assert said.returncode == 0
+    assert checks["model"] == "ok"
+    assert checks["destination"] == "warning"
+
+
+def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text("[listener]\nprot = 1\n", encoding="utf-8")
+    for verb in ("serve", "check", "cases", "queue"):
+        said = run(verb, folder=tmp_path)
+        assert said.returncode == 1
+        assert said.stderr == "xray-triage: station.toml: listener.prot: unknown key 'prot'; did you mean 'port'?\n"
+
+
+def test_without_a_configuration_the_way_to_one_is_told(tmp_path: Path) -> None:
+    said = run("serve", folder=tmp_path)
+    assert said.returncode == 1
+    assert "xray-triage init" in said.stderr
+
+
+def test_a_film_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    said = run("read", "absent.dcm", folder=tmp_path)
+    assert (said.returncode, said.stderr) == (1, "xray-triage: absent.dcm: no such file or folder\n")
+
+
+def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None:
+    said = run("phantom", "out.dcm", "--finding", "mass", "--size", "600", "--monochrome1", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("mass: ")
+    made = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (made.Rows, made.PhotometricInterpretation) == (600, "MONOCHROME1")
+    wrong = run("phantom", "out.dcm", "--finding", "fracture", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "pneumothorax" in wrong.stderr
+
+
+def test_models_are_listed_verified_and_chosen(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    listed = [json.loads(line) for line in run("model", "list", "--json", folder=tmp_path).stdout.splitlines()]
+    assert [row["name"] for row in listed if row["in_use"]] == ["station-1"]
+    assert run("model", "verify", folder=tmp_path).returncode == 0
+    assert run("model", "activate", "station-1", folder=tmp_path).returncode == 0
+    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-1\n"
+    unknown = run("model", "activate", "station-9", folder=tmp_path)
+    assert unknown.returncode == 1
+    assert "no bundle is called 'station-9'" in unknown.stderr
+
+
+def test_import_of_a_folder_without_films_fails_and_says_so(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    empty = tmp_path / "stick"
+    empty.mkdir()
+    said = run("import", empty, folder=tmp_path, XRAY_TRIAGE__RETENTION__RESERVE_GB="0")
+    assert said.returncode == 1
+    assert "nothing here" in said.stderr
+
+
+@pytest.mark.parametrize("verb", ["init", "serve", "check", "demo", "read", "send", "import", "export", "queue"])
+def test_every_verb_has_help(tmp_path: Path, verb: str) -> None:
+    said = run(verb, "--help", folder=tmp_path)
+    assert said.returncode == 0
+    assert "Usage" in said.stdout
