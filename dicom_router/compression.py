@@ -31,13 +31,15 @@ class Economy:
     ``auto`` compresses when codec time + time of the smaller bytes < time of the plain bytes, at the rate measured on
     the last large transfers. Codec speed and ratio start at what JPEG-LS does with a 12 to 14 bit film on one old core
     (0.08 s a megabyte with start and proof, 0.45) and follow what is measured here. While the rate is unknown it
-    compresses: wrong on a fast link that costs a second, once; wrong on a slow one it would cost minutes.
+    compresses: wrong on a fast link that costs a second, once; wrong on a slow one it would cost minutes. Shared by
+    the lanes of a destination, it knows the rate from the results that go before the first film.
     """
 
     def __init__(self, compression: Compression, *, clock: Clock) -> None:
         self._compression = compression
         self._clock = clock
-        self._link_seconds_per_byte: float | None = None  # averaged as time: one slow transfer weighs at once
+        self._link_seconds = 0.0  # each transfer counts by its bytes, and half as much after each later one
+        self._link_bytes = 0.0
         self._codec_seconds_per_byte = 0.08e-6
         self._ratio = 0.45
 
@@ -58,9 +60,9 @@ class Economy:
         """The rule of the class docstring; the other modes say yes to every film that may be shrunk."""
         if not self.may_shrink(parcel):
             return False
-        if self._compression != "auto" or self._link_seconds_per_byte is None:
+        if self._compression != "auto" or not self._link_bytes:
             return True
-        return self._codec_seconds_per_byte < (1 - self._ratio) * self._link_seconds_per_byte
+        return self._codec_seconds_per_byte < (1 - self._ratio) * self._link_seconds / self._link_bytes
 
     def shrink(self, parcel: Parcel) -> BinaryIO | None:
         """The film in ``transfer_syntax_uid``, without loss, same SOP Instance UID; None when it must go as it is."""
@@ -75,7 +77,8 @@ class Economy:
     def learn(self, *, sent_bytes: int, seconds: float) -> None:
         """One transfer, from its first byte to the peer's answer."""
         if sent_bytes >= RELIABLE_BYTES:
-            self._link_seconds_per_byte = _follow(self._link_seconds_per_byte, seconds / sent_bytes)
+            self._link_seconds = self._link_seconds / 2 + seconds
+            self._link_bytes = self._link_bytes / 2 + sent_bytes
 
 
 def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
@@ -125,6 +128,5 @@ def file_size(stream: BinaryIO) -> int:
     return size
 
 
-def _follow(old: float | None, new: float) -> float:
-    """Half the old, half the new: three transfers are enough to follow a link that changed."""
-    return new if old is None else (old + new) / 2
+def _follow(old: float, new: float) -> float:
+    return (old + new) / 2

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from dicom_router.clock import Bell, Clock
+from dicom_router.compression import Economy
 from dicom_router.forwarder import Forwarder
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
@@ -19,7 +20,9 @@ POLL_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
 
-def make_transport(destination: Destination, config: Config, *, clock: Clock) -> Transport:
+def make_transport(
+    destination: Destination, config: Config, *, clock: Clock, economy: Economy | None = None
+) -> Transport:
     """The way to one destination. Raises ConfigError when its certificate or password file cannot be read."""
     tls = client_tls(destination.tls) if destination.tls else None
     if destination.kind == "folder":
@@ -31,7 +34,7 @@ def make_transport(destination: Destination, config: Config, *, clock: Clock) ->
             username=destination.username,
             password=_password(destination),
             tls=tls,
-            compression=destination.compression,
+            compression=economy or destination.compression,
             max_kbit_per_second=destination.max_kbit_per_second,
             clock=clock,
         )
@@ -40,7 +43,7 @@ def make_transport(destination: Destination, config: Config, *, clock: Clock) ->
         port=destination.port,
         ae_title=destination.ae_title,
         calling_ae_title=config.station.ae_title,
-        compression=destination.compression,
+        compression=economy or destination.compression,
         max_kbit_per_second=destination.max_kbit_per_second,
         tls=tls,
         clock=clock,
@@ -87,6 +90,7 @@ class Post:
     def __init__(self, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock) -> None:
         self._config = config
         self._outbox, self._spool, self._clock = outbox, spool, clock
+        self._economies = {each.name: Economy(each.compression, clock=clock) for each in config.destination}
         self._bulk = [self._lane(destination, "bulk") for destination in config.destination]
         # On a fast link too the megabytes wait for the kilobytes of their film: the light lane wakes the bulk lane.
         self._light = [
@@ -95,7 +99,8 @@ class Post:
         ]
 
     def _lane(self, destination: Destination, name: str, *, when_idle: Callable[[], None] = lambda: None) -> Lane:
-        transport = make_transport(destination, self._config, clock=self._clock)
+        economy = self._economies[destination.name]  # one for both lanes: the results teach how fast the link is
+        transport = make_transport(destination, self._config, clock=self._clock, economy=economy)
         forwarder = Forwarder(
             outbox=self._outbox,
             spool=self._spool,

@@ -50,7 +50,7 @@ class DicomwebTransport:
         username: str = "",
         password: str = "",
         tls: ssl.SSLContext | None = None,
-        compression: Compression = "none",
+        compression: Compression | Economy = "none",
         max_kbit_per_second: float = 0,
         patience: Patience = PATIENCE,
     ) -> None:
@@ -59,7 +59,7 @@ class DicomwebTransport:
         self._headers = _authorization(username, password) | {"Accept": "application/dicom+json"}
         self._tls = tls
         self._patience = patience
-        self._economy = Economy(compression, clock=clock)
+        self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
         self._connection: http.client.HTTPConnection | None = None
 

@@ -47,7 +47,8 @@ USUAL: tuple[Context, ...] = (
 class DimseTransport:
     """One peer over DIMSE. Keeps its association open between sends, until ``close`` or a fault.
 
-    ``max_kbit_per_second`` 0 is no limit; ``tls`` None is plain TCP; ``compression`` see Economy.
+    ``max_kbit_per_second`` 0 is no limit; ``tls`` None is plain TCP; ``compression`` is the
+    site's wish, or an Economy that the lanes of one destination share.
     """
 
     def __init__(  # noqa: PLR0913 - one for each line of a destination in station.toml
@@ -58,7 +59,7 @@ class DimseTransport:
         calling_ae_title: str,
         *,
         clock: Clock,
-        compression: Compression = "auto",
+        compression: Compression | Economy = "auto",
         max_kbit_per_second: float = 0,
         tls: ssl.SSLContext | None = None,
         patience: Patience = PATIENCE,
@@ -66,7 +67,7 @@ class DimseTransport:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._clock = clock
         self._patience = patience
-        self._economy = Economy(compression, clock=clock)
+        self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
         self._wanted = dict.fromkeys(USUAL)
         self._association: Association | None = None
