@@ -355,17 +355,19 @@ def test_kill_9_between_sending_and_acknowledging_sends_again_and_loses_nothing(
     post = Post(tmp_path, SystemClock())
     uid = post.queue()
     child: Sequence[subprocess.Popen[bytes]] = []
-    is_started = threading.Event()
+    is_started, is_dead = threading.Event(), threading.Event()
 
     def kill_it() -> None:
         is_started.wait(10)
         os.kill(child[0].pid, signal.SIGKILL)
         child[0].wait()
+        is_dead.set()
 
     pacs.on_store = kill_it
     child = [subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(pacs.port)])]
     is_started.set()
-    assert child[0].wait(30) == -signal.SIGKILL
+    assert is_dead.wait(30)
+    assert child[0].returncode == -signal.SIGKILL
     assert post.deliveries()[uid].state is DeliveryState.SENDING
     pacs.on_store = lambda: None
     assert post.ledger.free_leases(forgive=True) == 1
