@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
-from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
+from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
 from dicom_router.ledger import Work
 from xray_triage.cases.consultation import PreparedRequest
 from xray_triage.config import Config
@@ -32,6 +32,7 @@ from xray_triage.rooms import READ_WORK, Rooms
 
 LAST_TRY = 3
 WANT_OF_A_MODEL = ("no_model", "model_failed")
+AGAIN_RANK = 200  # behind the films that come in now
 KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
 FULL_DISK_PAUSE_SECONDS = 30.0
 AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
@@ -103,7 +104,9 @@ class Reader:
         model = self._classifier.identity.sha256
         with self._rooms.database.write() as connection:
             queued = [
-                self._rooms.ledger.enqueue(connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}")
+                self._rooms.ledger.enqueue(
+                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
+                )
                 for arrival_id in waiting
             ]
         return sum(queued)
@@ -116,7 +119,7 @@ class Reader:
         arrival = self._rooms.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
         started = self._clock.monotonic()
         try:
-            film = self._set_aside(arrival) if work.attempt >= LAST_TRY else self._read(arrival)
+            film = self._read(arrival) if work.attempt < LAST_TRY else self._set_aside(arrival, work.attempt)
             self._record(work, film)
         except (SpoolFull, OperationalError) as error:  # no room for the results, or for their commit
             self._rooms.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
@@ -137,9 +140,9 @@ class Reader:
     def _read(self, arrival: Arrival) -> Film:
         try:
             with self._rooms.spool.open(arrival.spooled.key) as stream:
-                dataset = pydicom.dcmread(stream)
+                dataset = read_dataset(stream)
             repair_text(dataset)
-        except (DamagedFile, OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        except (DamagedFile, OSError, ValueError) as error:
             return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
             return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
@@ -154,8 +157,12 @@ class Reader:
             reading=classify(radiograph, self._classifier, self._policy, clock=self._clock),
         )
 
-    def _set_aside(self, arrival: Arrival) -> Film:
-        return self._unread(arrival, NotReadable(reason=REASONS["reader_died"]))
+    def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
+        """A film that no reader survived. When even its header was too much, it is known by its names alone."""
+        why = NotReadable(reason=REASONS["reader_died"])
+        if attempt > LAST_TRY:
+            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=_not_read(why))
+        return self._unread(arrival, why)
 
     def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
         """A film whose pixels must not, or cannot, be touched: its header if that much can be read."""
@@ -172,17 +179,13 @@ class Reader:
 
         Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
         """
-        results = [
-            KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=self._keep(result))
-            for result in self._make_results(film)
-        ]
+        results = self._keep_results(film)
         request = self._prepare_request(film, results)
         try:
             with self._rooms.database.write() as connection:
                 self._write(connection, work, film, results, request)
         except BaseException:
-            for spooled in [*(result.spooled for result in results), *([request.spooled] if request else [])]:
-                self._rooms.spool.delete(spooled.key)
+            self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
             raise
 
     def _write(
@@ -194,16 +197,17 @@ class Reader:
         request: PreparedRequest | None,
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
+        picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
         recorded = self._rooms.casebook.record(
             connection,
             arrival=film.arrival,
             patient=read_patient(film.header),
             accession_number=str(film.header.get("AccessionNumber") or ""),
             reading=film.reading,
-            picture_key=next((result.spooled.key for result in results if result.what == "sc"), None),
+            picture_key=picture_key,
         )
         for result in results:
-            self._rooms.outbox.enqueue(
+            promised = self._rooms.outbox.enqueue(
                 connection,
                 instance=result.instance,
                 spooled=result.spooled,
@@ -211,6 +215,8 @@ class Reader:
                 urgent=urgent,
                 destinations=self._result_destinations,
             )
+            if not promised and result.spooled.key != picture_key:
+                self._rooms.spool.delete(result.spooled.key)
         if urgent:
             self._rooms.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
         if request is not None:
@@ -232,22 +238,36 @@ class Reader:
             requested_by="AI",
         )
 
-    def _make_results(self, film: Film) -> list[ResultObject]:
+    def _keep_results(self, film: Film) -> list[KeptResult]:
+        """Make the result objects and keep them: all, or none."""
         if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
             return []
-        return make_results(
+        made = make_results(
             film.header,
             film.reading,
             film.radiograph,
             station_name=self._policy.station_name,
             at=self._clock.now(),
         )
+        kept: list[KeptResult] = []
+        try:
+            kept.extend(self._keep(result) for result in made)
+        except BaseException:
+            self._delete(result.spooled for result in kept)
+            raise
+        return kept
 
-    def _keep(self, result: ResultObject) -> SpooledFile:
+    def _keep(self, result: ResultObject) -> KeptResult:
         buffer = BytesIO()
         pydicom.dcmwrite(buffer, result.dataset, enforce_file_format=True)
         buffer.seek(0)
-        return self._rooms.spool.keep(buffer)
+        return KeptResult(
+            what=result.what, instance=reference_to(result.dataset), spooled=self._rooms.spool.keep(buffer)
+        )
+
+    def _delete(self, files: Iterable[SpooledFile]) -> None:
+        for spooled in files:
+            self._rooms.spool.delete(spooled.key)
 
 
 def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:
