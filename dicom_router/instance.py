@@ -1,14 +1,22 @@
-"""What is known of a DICOM instance from its header alone. Never touches pixel data."""
+"""The names of a DICOM instance, and its dataset as pydicom gives it. Never decodes a pixel."""
 
+import struct
+import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from dicom_router.errors import DamagedFile
+
+# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
+_DAMAGE = (
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +69,17 @@ def reference_to(dataset: Dataset) -> InstanceRef:
 
 
 def read_header(stream: BinaryIO) -> Dataset:
-    """Read a DICOM Part 10 file up to, and without, its pixel data.
+    """Read a DICOM Part 10 file up to, and without, its pixel data. Raises DamagedFile when it cannot be read."""
+    return _read(stream, stop_before_pixels=True)
 
-    Raises DamagedFile when the bytes are no DICOM file.
-    """
+
+def read_dataset(stream: BinaryIO) -> Dataset:
+    """Read a whole DICOM Part 10 file, its pixels still encoded. Raises DamagedFile when it cannot be read."""
+    return _read(stream, stop_before_pixels=False)
+
+
+def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
     try:
-        return pydicom.dcmread(stream, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError, OSError, ValueError, RecursionError, KeyError, AttributeError) as error:
+        return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+    except _DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error

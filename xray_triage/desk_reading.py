@@ -6,9 +6,10 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.errors import DamagedFile
+from dicom_router.instance import read_dataset
 from xray_triage.ai import load_classifier
 from xray_triage.config import Config
 from xray_triage.reader import SitePolicy, classify
@@ -85,10 +86,11 @@ class DeskReader:
             film = open_picture(path)
         else:
             try:
-                header = pydicom.dcmread(path)
+                with path.open("rb") as stream:
+                    header = read_dataset(stream)
                 repair_text(header)
                 film = admit(header, self._policy.admission)
-            except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
+            except (DamagedFile, OSError, ValueError) as error:
                 film = NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
         if isinstance(film, NotReadable):
             reading, radiograph = Reading(decision=not_read(), not_readable=film), None

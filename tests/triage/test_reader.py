@@ -1,7 +1,7 @@
 """The reader on real rooms, a real bundle and synthetic films: what one film leaves behind, and what a bad one does."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pydicom
@@ -27,6 +27,7 @@ from xray_triage.rooms import READ_WORK, Rooms, node_name, open_rooms
 
 URGENT = {"pneumothorax": 3.0, "abnormal": 2.0}
 NORMAL = {"pneumothorax": -6.0, "abnormal": -6.0}
+EVERYTHING = ("results", "requests", "originals")
 PACS = {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"}
 
 
@@ -43,9 +44,14 @@ class BrokenClassifier:
 class Bench:
     """A reading room with its rooms on a temporary folder."""
 
-    def __init__(self, folder: Path, logits: dict[str, float] | None, **policy: object) -> None:
+    def __init__(
+        self, folder: Path, logits: dict[str, float] | None, *, send: Sequence[str] = EVERYTHING, **policy: object
+    ) -> None:
         self.config = Config(
-            station={"data_dir": folder / "data"}, destination=[PACS], policy=policy, retention={"reserve_gb": 0}
+            station={"data_dir": folder / "data"},
+            destination=[{**PACS, "send": send}],
+            policy=policy,
+            retention={"reserve_gb": 0},
         )  # type: ignore[arg-type]
         self.clock = StoppedClock()
         self.rooms: Rooms = open_rooms(self.config, role="reader", clock=self.clock)
@@ -191,6 +197,60 @@ def test_a_model_that_fails_leaves_the_film_not_read(a_bench: Bench, a_film: Dat
     case = a_bench.read(a_film)
     assert case.images[0].reason is not None
     assert case.images[0].reason.code == "model_failed"
+
+
+def test_films_that_come_in_go_before_those_that_are_read_again(
+    a_bench_without_model: Bench, a_film: Dataset, tmp_path: Path
+) -> None:
+    a_bench_without_model.read(a_film)
+    a_bench_without_model.classifier = OnnxClassifier(load_bundle(make_bundle(tmp_path / "later", logits=NORMAL)))
+    reader = a_bench_without_model.reader()
+    assert reader.look_again() == 1
+    fresh = phantom.dataset(phantom.render(seed=4, rows=256, columns=256), seed=4)
+    a_bench_without_model.receive(fresh)
+    assert reader.run_once()
+    assert a_bench_without_model.case(fresh).priority is Priority.NORMAL
+    assert a_bench_without_model.case(a_film).priority is Priority.NOT_READ
+
+
+def test_a_film_that_pydicom_cannot_open_is_not_read_and_never_stuck(a_bench: Bench, a_film: Dataset) -> None:
+    a_film.SpecificCharacterSet = "ISO_IR 192"
+    whole = film_bytes(a_film)
+    number = whole.replace(b"\x08\0\x05\0CS\x0a\0ISO_IR 192", b"\x08\0\x05\0US\x0a\0ISO_IR 192")
+    assert number != whole
+    a_bench.rooms.inbox.record(
+        instance=reference_to(a_film),
+        spooled=a_bench.rooms.spool.keep(io.BytesIO(number)),
+        calling_ae_title="DX1",
+        peer_host="127.0.0.1",
+    )
+    assert a_bench.reader().run_once()
+    reason = a_bench.case(a_film).images[0].reason
+    assert reason is not None
+    assert reason.code == "damaged_pixels"
+    assert a_bench.sent(a_film) == ["original", "sr"]
+
+
+def test_a_film_that_cannot_even_be_set_aside_by_its_header_is_known_by_its_names(
+    a_bench: Bench, a_film: Dataset
+) -> None:
+    a_bench.receive(a_film)
+    for _ in range(LAST_TRY):
+        assert a_bench.rooms.ledger.claim(READ_WORK)  # the last of them to set it aside
+        a_bench.rooms.ledger.free_leases(forgive=False)
+    assert a_bench.reader().run_once()
+    case = a_bench.case(a_film)
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "reader_died"
+    assert case.patient.name == ""
+
+
+def test_results_that_nobody_takes_leave_nothing_but_the_picture(tmp_path: Path, a_film: Dataset) -> None:
+    bench = Bench(tmp_path, NORMAL, send=["originals"])
+    case = bench.read(a_film)
+    assert case.images[0].picture_key in set(bench.rooms.spool.keys())
+    assert len(list(bench.rooms.spool.keys())) == 2
+    bench.rooms.database.close()
 
 
 def test_a_film_that_kills_the_reader_is_set_aside_on_the_third_try(a_bench: Bench, a_film: Dataset) -> None:
