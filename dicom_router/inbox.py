@@ -46,7 +46,7 @@ class Inbox:
         self._destinations = destinations
 
     def record(self, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str) -> Outcome:
-        """COMMIT 1. After SAME the caller deletes ``spooled``; after CONFLICT it is kept, without work or delivery."""
+        """COMMIT 1. After SAME nothing points to ``spooled`` (see ``same``); after CONFLICT it waits for a person."""
         values = {
             **asdict(instance),
             **spooled_columns(spooled),
@@ -76,6 +76,13 @@ class Inbox:
         if not found:
             raise LookupError(f"no arrival {arrival_id}")
         return found[0]
+
+    def same(self, instance: InstanceRef, spooled: SpooledFile) -> SpooledFile:
+        """The file on record with this content under this UID. Raises LookupError when there is none."""
+        content = sa.and_(arrival.c.sop_instance_uid == instance.sop_instance_uid, arrival.c.sha256 == spooled.sha256)
+        for found in self._select(content):
+            return found.spooled
+        raise LookupError(f"no arrival of {instance.sop_instance_uid} with this content")
 
     def of_study(self, study_instance_uid: str) -> list[Arrival]:
         """All that arrived of a study, quarantined too, in order of arrival."""

@@ -105,10 +105,19 @@ class Listener:
             if visit is None:
                 connection.close()
                 continue
-            thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
-            with self._lock:
-                self._connections[thread] = connection
+            self._begin(connection, visit)
+
+    def _begin(self, connection: socket.socket, visit: Visit) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
+        with self._lock:  # which the thread takes before it looks for itself
+            try:
                 thread.start()
+            except RuntimeError as error:  # no thread left, until others end
+                log.error("cannot accept", error=str(error))
+                visit.leave()
+                connection.close()
+                return
+            self._connections[thread] = connection
 
     def _serve(self, connection: socket.socket, visit: Visit) -> None:
         try:
@@ -183,5 +192,6 @@ def _abort(stream: PduStream, reason: int) -> None:
 
 
 def _shut(connection: socket.socket, how: int) -> None:
+    """Close one direction. Under TLS too only on the wire: SSLSocket.shutdown would leave its thread reading cipher."""
     with suppress(OSError):  # the peer was faster
-        connection.shutdown(how)
+        socket.socket.shutdown(connection, how)

@@ -88,6 +88,8 @@ class Reception:
         try:
             with self._spool.open(spooled.key) as stream:
                 start = seek_dataset(stream)
+                if start != len(_file_head(message)):  # all later readers would take it for a part of ours
+                    raise DamagedFile("file meta information inside the dataset")
                 found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
         except DamagedFile as error:
             raise _RefusalError(CANNOT_UNDERSTAND, str(error)) from error
@@ -108,6 +110,8 @@ class Reception:
             outcome = self._inbox.record(
                 instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host
             )
+            if outcome is Outcome.SAME:  # the disk may have lost or spoilt what Success was once said for
+                self._spool.replace(self._inbox.same(instance, spooled).key, by=spooled.key)
         except SQLAlchemyError as error:
             log.error(
                 "film not recorded",
@@ -124,9 +128,7 @@ class Reception:
             calling_ae_title=calling_ae_title,
             peer_host=peer_host,
         )
-        if outcome is Outcome.SAME:
-            self._spool.delete(spooled.key)
-        else:
+        if outcome is not Outcome.SAME:
             self._on_kept()
         return Answer(SUCCESS)
 

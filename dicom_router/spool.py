@@ -67,6 +67,11 @@ class Spool:
         """Forget a file; harmless to repeat."""
         self._path(key).unlink(missing_ok=True)
 
+    def replace(self, key: str, *, by: str) -> None:
+        """Put the file ``by``, which holds the same dataset, in the place of ``key``, which a disk may have spoilt."""
+        self._path(by).replace(self._path(key))
+        _sync_folder(self._path(key).parent)
+
     def clear_incoming(self) -> int:
         """At start, before anybody receives: remove what a crash left half written; how many files."""
         leftovers = list(self._incoming.iterdir())

@@ -1,15 +1,19 @@
 """Films in from a folder and cases out to one: the way of a USB stick when the link is dead. Talks to no peer."""
 
+import os
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
 from dicom_router.clock import SystemClock
 from dicom_router.errors import DamagedFile
-from dicom_router.identity import is_uid
+from dicom_router.identity import read_identity
 from dicom_router.inbox import Outcome
-from dicom_router.instance import Arrival, InstanceRef, read_header, reference_to
+from dicom_router.instance import Arrival, InstanceRef, read_header
+from dicom_router.negotiation import TRANSFER_SYNTAXES
 from dicom_router.outbox import Delivery
+from dicom_router.part10 import seek_dataset
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.protocol import Parcel
 from xray_triage.cases.casebook import UnknownCase
@@ -35,7 +39,7 @@ class Importer:
         """Take one file; None, or one line that says why it could not be taken. Raises SpoolFull."""
         try:
             outcome = self._take(path)
-        except DamagedFile as error:
+        except (DamagedFile, OSError) as error:  # a dying stick fails at one file and gives the next
             self.counts[None] += 1
             return str(error)
         self.counts[outcome] += 1
@@ -50,20 +54,18 @@ class Importer:
             instance=instance, spooled=spooled, calling_ae_title=CALLING_AE_TITLE, peer_host=HOST
         )
         if outcome is Outcome.SAME:
-            self._rooms.spool.delete(spooled.key)
+            self._rooms.spool.replace(self._rooms.inbox.same(instance, spooled).key, by=spooled.key)
         return outcome
 
 
 def _identify(stream: BinaryIO) -> InstanceRef:
-    header = read_header(stream)
-    try:
-        instance = reference_to(header)
-    except AttributeError as error:
-        raise DamagedFile(f"not an instance that can be kept: {error}") from error
-    uids = (instance.sop_instance_uid, instance.study_instance_uid, instance.series_instance_uid)
-    if not all(is_uid(uid) for uid in uids):
-        raise DamagedFile("not an instance that can be kept: a UID is missing or wrong")
-    return instance
+    """The instance, looked at as the listener does. Raises DamagedFile."""
+    syntax = str(read_header(stream).file_meta.get("TransferSyntaxUID", ""))
+    if syntax not in TRANSFER_SYNTAXES:
+        raise DamagedFile(f"not taken in transfer syntax {syntax or 'without a name'}")
+    end = stream.seek(0, os.SEEK_END)
+    found = read_identity(stream, start=seek_dataset(stream), end=end, transfer_syntax_uid=syntax)
+    return InstanceRef(**asdict(found), transfer_syntax_uid=syntax)
 
 
 class Exporter:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -50,6 +51,8 @@ class Supervisor:
         self._clock = clock
         self._state = ReaderState()
         self._process: subprocess.Popen[bytes] | None = None
+        # Held to write to the bell's pipe and to close it: its number may be another file's a moment later.
+        self._bell_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
 
@@ -71,28 +74,33 @@ class Supervisor:
 
     def ring(self) -> None:
         """Wake the reader: there is work. Free when it is busy or not there; it looks by itself then."""
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        try:
-            os.write(process.stdin.fileno(), b"\n")
-        except (BlockingIOError, BrokenPipeError, ValueError):
-            return  # full of rings already, or dying: the next life starts by looking
+        with self._bell_lock:
+            process = self._process
+            if process is None or process.stdin is None or process.stdin.closed:
+                return
+            # Full of rings already, or dying: the next life starts by looking.
+            with suppress(BlockingIOError, BrokenPipeError):
+                os.write(process.stdin.fileno(), b"\n")
 
     def stop(self) -> None:
         """Let the reader finish its film, then end it; harmless to repeat."""
         self._stopping.set()
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        self._hang_up(self._process)
         self._thread.join(STOP_SECONDS)
+        process = self._process
         if process is not None and process.poll() is None:
             process.kill()
 
     def _keep_running(self) -> None:
         lives_without_success = 0
         while not self._stopping.is_set():
-            was_ready = self._live_once()
+            try:
+                was_ready = self._live_once()
+            except OSError as error:  # no memory or descriptor left for a process
+                log.error("reader cannot be started", error=str(error))
+                was_ready = False
+                if self._process is not None:
+                    self._process.kill()
             if self._stopping.is_set():
                 return
             lives_without_success = 0 if was_ready else lives_without_success + 1
@@ -114,14 +122,21 @@ class Supervisor:
         os.set_blocking(process.stdout.fileno(), False)
         self._process = process
         self._state = ReaderState(alive=True, restarts=self._state.restarts)
-        if self._on_done is not None:
+        if self._stopping.is_set():  # ``stop`` may have hung up on the process before this one
+            self._hang_up(process)
+        elif self._on_done is not None:
             self.ring()
         with selectors.DefaultSelector() as selector, process.stdout:
             selector.register(process.stdout, selectors.EVENT_READ)
             self._listen(process, selector)
         process.wait()
-        process.stdin.close()
+        self._hang_up(process)
         return self._state.ready
+
+    def _hang_up(self, process: subprocess.Popen[bytes] | None) -> None:
+        with self._bell_lock:
+            if process is not None and process.stdin is not None:
+                process.stdin.close()
 
     def _listen(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -232,6 +233,20 @@ def test_the_same_film_ten_times_at_once_is_one_film(station: Station, tmp_path:
     assert len(list(station.spool.keys())) == 1
 
 
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"spoilt")], ids=["lost", "spoilt"])
+def test_a_film_sent_again_mends_what_the_disk_did_to_the_first(
+    station: Station, spoil: Callable[[Path], object]
+) -> None:
+    dataset = film()
+    assert store(station, raw(dataset), dataset.SOPInstanceUID)[0] == 0
+    (kept,) = station.files()
+    spoil(kept)
+    assert store(station, raw(dataset), dataset.SOPInstanceUID)[0] == 0
+    (arrival,) = station.arrivals()
+    assert station.files() == [kept]
+    assert station.dataset_bytes(arrival) == raw(dataset)
+
+
 def test_another_film_under_the_same_uid_is_kept_apart(station: Station) -> None:
     first = film(seed=1)
     second = film(seed=2, sop_instance_uid=first.SOPInstanceUID)
@@ -303,6 +318,13 @@ def test_a_truncated_dataset_is_refused_and_the_next_film_taken(station: Station
     assert cut == (0xC000, "the dataset is truncated")
     assert again == (0x0000, "")
     assert len(station.files()) == 1
+
+
+def test_file_meta_information_inside_a_dataset_is_refused(busy_station: Station) -> None:
+    dataset = film()
+    inside = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0" + raw(dataset)
+    assert store(busy_station, inside, dataset.SOPInstanceUID)[0] == 0xC000
+    assert busy_station.files() == []
 
 
 def test_three_thousand_nested_sequences_are_refused(busy_station: Station) -> None:
@@ -528,6 +550,17 @@ def test_half_requests_of_one_address_lock_nobody_else_out(make_station: MakeSta
     until(lambda: station.listener.open_connections <= 8)
     for machine in stuck:
         machine.close()
+
+
+def test_without_a_thread_left_a_machine_is_hung_up_on_and_served_when_there_is_one(station: Station) -> None:
+    usual = threading.stack_size(1 << 46)  # more than there is address space for
+    try:
+        with Machine(station.port) as machine:
+            assert machine.hear() == b""
+    finally:
+        threading.stack_size(usual)
+    assert is_served(station)
+    until(lambda: station.listener.open_connections == 0)
 
 
 def test_an_association_has_an_end(make_station: MakeStation) -> None:

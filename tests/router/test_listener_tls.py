@@ -2,10 +2,12 @@
 
 import ssl
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pynetdicom.dsutils import encode
 
 from dicom_router.clock import SystemClock
 from dicom_router.database import Database, migrate_router, open_database
@@ -15,7 +17,7 @@ from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
-from tests.factories import film, film_file
+from tests.factories import film, film_file, until
 from tests.peers.dcmtk import storescu
 from tests.peers.machine import Machine
 
@@ -39,7 +41,15 @@ def a_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def a_listener(a_database: Database, tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[Listener]:
+def kept() -> list[Callable[[], None]]:
+    """What a test wants done between the commit of a film and its answer."""
+    return []
+
+
+@pytest.fixture
+def a_listener(
+    a_database: Database, tmp_path: Path, certificate: tuple[Path, Path], kept: list[Callable[[], None]]
+) -> Iterator[Listener]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     clock = SystemClock()
@@ -48,7 +58,13 @@ def a_listener(a_database: Database, tmp_path: Path, certificate: tuple[Path, Pa
     spool = Spool(tmp_path / "spool")
     gate = Gate(ae_title="XRAYTRIAGE", pdu_seconds=2.0)
     listener = Listener(
-        gate=gate, spool=spool, inbox=inbox, host="127.0.0.1", port=0, on_kept=lambda: None, tls=context
+        gate=gate,
+        spool=spool,
+        inbox=inbox,
+        host="127.0.0.1",
+        port=0,
+        on_kept=lambda: [do() for do in kept],
+        tls=context,
     )
     listener.start()
     yield listener
@@ -59,6 +75,33 @@ def test_a_film_comes_over_tls(a_listener: Listener, certificate: tuple[Path, Pa
     path = film_file(tmp_path / "film.dcm", film(rows=900, columns=800))
     sent = storescu(a_listener.port, path, called="XRAYTRIAGE", extra=["+tla", "+cf", str(certificate[0]), "-rc"])
     assert sent.returncode == 0, sent.stdout
+
+
+def test_a_film_that_came_whole_is_answered_over_tls_although_the_listener_stops(
+    a_listener: Listener, kept: list[Callable[[], None]], certificate: tuple[Path, Path]
+) -> None:
+    def stop_and_go_on() -> None:
+        stopping = threading.Thread(target=a_listener.stop)
+        stopping.start()
+        until(lambda: has_closed(a_listener))
+
+    kept.append(stop_and_go_on)
+    dataset = film()
+    encoded = encode(dataset, is_implicit_vr=False, is_little_endian=True)
+    assert encoded is not None
+    with Machine(a_listener.port) as machine:
+        machine.socket = ssl.create_default_context(cafile=str(certificate[0])).wrap_socket(
+            machine.socket, server_hostname="localhost"
+        )
+        machine.associate()
+        assert machine.store(encoded, sop_instance_uid=dataset.SOPInstanceUID)[0] == 0
+
+
+def has_closed(listener: Listener) -> bool:
+    try:
+        return listener.port < 0
+    except OSError:
+        return True
 
 
 def test_plain_tcp_on_the_tls_port_is_hung_up_on_and_others_are_served(
