@@ -17,6 +17,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from xray_triage.reading.findings import ABNORMAL, KINDS
@@ -273,6 +274,8 @@ def check_config(values: Mapping[str, Any], *, source: Path) -> Config:
         config = Config(**values)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_problem(error)}") from error
+    except SettingsError as error:
+        raise ConfigError(f"environment: {error}: lists and tables are written as JSON") from error
     return _with_absolute_paths(config, source.absolute().parent)
 
 

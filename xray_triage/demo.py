@@ -121,7 +121,7 @@ class RunningStation:
         raise OSError(f"the station did not get ready:\n{Path(self._log.name).read_text(encoding='utf-8')}")
 
     def cases(self) -> list[dict[str, Any]]:
-        cases: list[dict[str, Any]] = self._get("/api/cases")
+        cases: list[dict[str, Any]] = self._get("/api/cases?limit=1000")
         return cases
 
     def stop(self) -> None:
@@ -177,7 +177,7 @@ def _follow(path: Path, station: RunningStation, pacs: StandInPacs) -> Outcome:
             header = read_header(stream)
     except RouterError as error:
         return Outcome(film=path.name, problem=str(error))
-    uid = str(header.SOPInstanceUID)
+    uid = str(header.get("SOPInstanceUID", ""))
     address = parse_address(f"DEMO@127.0.0.1:{station.dicom_port}")
     started = time.monotonic()
     for sent in send_files([path], address, calling_ae_title="MODALITY"):

@@ -60,6 +60,14 @@ def test_a_misspelt_environment_section_is_an_error(station_toml: Path, monkeypa
         load(station_toml, "")
 
 
+def test_an_environment_variable_that_is_no_json_is_one_line(
+    station_toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAY_TRIAGE__DESTINATION", "pacs")
+    with pytest.raises(ConfigError, match=r"destination.*JSON"):
+        load(station_toml, "")
+
+
 def test_results_requests_and_originals_go_where_the_destinations_say(station_toml: Path) -> None:
     config = load(
         station_toml,

@@ -70,9 +70,11 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     for found in checks:
         text = found.vi if settings.station.language == "vi" else found.en
         if as_json:
-            print_json({"name": found.name, "state": found.state.value, "text": text})
+            print_json({"name": found.name, "state": found.state.value, "text": text, "detail": found.detail})
         else:
             out.print(Text.assemble(" ", MARK[found.state.value], f" {found.name}: {text}"), soft_wrap=True)
+            if found.detail:
+                out.print(f"   {found.detail}", soft_wrap=True)
     if any(found.state is CheckState.BAD for found in checks):
         raise typer.Exit(1)
 
