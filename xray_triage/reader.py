@@ -180,8 +180,9 @@ class Reader:
         Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
         """
         results = self._keep_results(film)
-        request = self._prepare_request(film, results)
+        request: PreparedRequest | None = None
         try:
+            request = self._prepare_request(film, results)
             with self._rooms.database.write() as connection:
                 self._write(connection, work, film, results, request)
         except BaseException:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -16,6 +17,7 @@ from tests.factories import StoppedClock, film_bytes
 from tests.triage.bundles import make_bundle
 from xray_triage import phantom
 from xray_triage.cases.case import Case
+from xray_triage.cases.consultation import Consultations
 from xray_triage.config import Config
 from xray_triage.reader import LAST_TRY, Reader, SitePolicy
 from xray_triage.reading.bundle import load_bundle
@@ -290,6 +292,24 @@ def test_reading_waits_out_a_full_disk_and_leaves_nothing_half(a_bench: Bench, a
     a_bench.rooms = whole
     assert a_bench.reader().run_once()
     assert a_bench.case(a_film).priority is Priority.URGENT
+
+
+def test_without_room_for_the_request_no_result_is_left_behind(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    whole, kept = a_bench.rooms, sorted(a_bench.rooms.spool.keys())
+    consultations = Consultations(
+        whole.database,
+        clock=a_bench.clock,
+        inbox=whole.inbox,
+        outbox=whole.outbox,
+        spool=Spool(a_bench.config.station.data_dir / "spool", reserve_bytes=1 << 60),
+        destinations=("pacs",),
+        station_name="",
+    )
+    a_bench.rooms = replace(whole, consultations=consultations)
+    assert a_bench.reader().run_once()
+    assert sorted(whole.spool.keys()) == kept
+    assert whole.casebook.case_of_study(a_film.StudyInstanceUID) is None
 
 
 def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dataset) -> None:
