@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.backoff import delay
 from dicom_router.clock import Clock
@@ -178,3 +179,5 @@ class Forwarder:
             except FenceLost:
                 self._log.warning("lease lost while sending", sop_instance_uid=work.key)
                 return
+            except OperationalError as error:  # a full disk or a database away: the next renewal may succeed
+                self._log.warning("lease not renewed", sop_instance_uid=work.key, error=str(error.orig))

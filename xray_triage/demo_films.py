@@ -68,6 +68,6 @@ def _wrap(picture: Path, folder: Path) -> Path:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
     dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
-    path = folder / f"{picture.stem}.dcm"
+    path = folder / f"{len(list(folder.iterdir())):03}-{picture.stem}.dcm"  # two folders may use the same names
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)
     return path

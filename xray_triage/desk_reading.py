@@ -115,7 +115,14 @@ class DeskReader:
             at=self._clock.now(),
         )
         for result in made:
-            path = folder / f"{film.path.stem}.{result.what}.dcm"
+            path = _unused(folder / f"{film.path.stem}.{result.what}.dcm", result.dataset.SOPInstanceUID)
             pydicom.dcmwrite(path, result.dataset, enforce_file_format=True)
             written.append(path)
         return written
+
+
+def _unused(path: Path, sop_instance_uid: str) -> Path:
+    """``path``, or one beside it when that holds the result of another film of the same file name."""
+    if path.exists() and pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID != sop_instance_uid:
+        return path.with_name(f"{sop_instance_uid}.{path.name}")
+    return path

@@ -130,13 +130,13 @@ def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check
 
 
 def destination_check(name: str, transport: Transport) -> Check:
-    """Whether a destination answers. Nothing is lost while it does not."""
+    """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:
         transport.echo()
     except PeerUnreachable as error:
         return Check(
             name=f"destination:{name}",
-            state=CheckState.WARNING,
+            state=CheckState.BAD if error.slowly else CheckState.WARNING,
             vi=f"Không liên lạc được {name}. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.",
             en=f"{name} does not answer. Films and results are kept and sent when it does.",
             detail=str(error),
@@ -144,7 +144,7 @@ def destination_check(name: str, transport: Transport) -> Check:
     except PeerRefused as error:
         return Check(
             name=f"destination:{name}",
-            state=CheckState.WARNING,
+            state=CheckState.BAD,
             vi=f"{name} từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.",
             en=f"{name} refuses us. Ask its administrator to check the AE titles and addresses.",
             detail=str(error),

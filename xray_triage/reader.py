@@ -19,6 +19,7 @@ from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
 from dicom_router.ledger import Work
+from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.consultation import PreparedRequest
 from xray_triage.config import Config
 from xray_triage.reading.classifier import Classifier
@@ -236,7 +237,7 @@ class Reader:
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
             question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
             priority="urgent" if priority is Priority.URGENT else "routine",
-            requested_by="AI",
+            requested_by=AUTOMATIC,
         )
 
     def _keep_results(self, film: Film) -> list[KeptResult]:

@@ -33,6 +33,7 @@ def main(config_path: Path) -> None:
     ignore_pydicom_warnings()
     config = load_config(config_path)
     ai = load_classifier(config)
+    say({"event": "loaded"})
     if not os.read(0, 1):
         return  # the front never came so far as to let us begin
     bell, stop = Bell(), threading.Event()

@@ -57,6 +57,8 @@ class Station:
             on_kept=self._supervisor.ring,  # the post is rung when the film is read: its megabytes can wait, it cannot
             clock=self._clock,
         )
+        if config.web.tls:
+            server_tls(config.web.tls)  # raises here, in words, what uvicorn would raise from its thread
         self._web = WebServer(config.web, self._make_app())
 
     @property

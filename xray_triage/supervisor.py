@@ -1,8 +1,8 @@
 """The front's side of the reader process: starts it, wakes it, watches its time, starts it again when it dies.
 
 The two processes share the database and a pair of pipes. To the reader: one byte is a ring (the first one says
-"begin"), end of file is "stop".
-From the reader: one JSON object a line, {"event": "ready" | "busy" | "done" | "idle", ...}. Knows no DICOM, no model.
+"begin"), end of file is "stop". From the reader: one JSON object a line, {"event": "loaded" | "ready" | "busy" |
+"done" | "idle", ...}. Knows no DICOM and no model.
 """
 
 import json
@@ -22,6 +22,7 @@ import structlog
 from dicom_router.clock import Clock
 
 FILM_SECONDS = 40.0  # below the ledger's lease of a minute: a film under way is never given to another reader
+LOADING_SECONDS = 120.0
 RESTART_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0)
 STOP_SECONDS = 10.0
 
@@ -141,11 +142,12 @@ class Supervisor:
     def _listen(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         assert process.stdout is not None
         tail = b""
-        busy_since: float | None = None
+        busy_since: float | None = self._clock.monotonic()  # with its model
+        limit_seconds = LOADING_SECONDS
         while True:
-            left = None if busy_since is None else busy_since + FILM_SECONDS - self._clock.monotonic()
+            left = None if busy_since is None else busy_since + limit_seconds - self._clock.monotonic()
             if not selector.select(None if left is None else max(left, 0)):
-                log.error("reader stopped: a film took too long", limit_seconds=FILM_SECONDS)
+                log.error("reader took too long", limit_seconds=limit_seconds)
                 process.kill()
                 return
             chunk = process.stdout.read(65536)
@@ -153,7 +155,7 @@ class Supervisor:
                 return
             *lines, tail = (tail + chunk).split(b"\n")
             for line in lines:
-                busy_since = self._hear(json.loads(line))
+                busy_since, limit_seconds = self._hear(json.loads(line)), FILM_SECONDS
 
     def _hear(self, message: dict[str, object]) -> float | None:
         """Take in one message; returns since when the reader has been busy with a film, or None."""

@@ -239,17 +239,19 @@ def test_the_verbs_of_the_desk_speak_to_a_running_station(
     listed = a_station.cli("cases", "--json", "--limit", "3").stdout.splitlines()
     assert len(listed) == 3
     case = a_station.get("/api/cases")[0]
-    again = a_station.cli("consult", case["case_id"], "--question", "Có tràn khí không?")
-    assert again.returncode == 0
+    asked = a_station.cli("consult", case["case_id"], "--question", "Có tràn khí không?")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    again = a_station.cli("consult", case["case_id"], "--question", "Còn gì nữa không?")
     assert "open already" in again.stderr
+    assert a_station.get(f"/api/cases/{case['case_id']}")["consultation"]["question"] == "Có tràn khí không?"
     out = tmp_path / "stick"
     out.mkdir()
     assert a_station.cli("export", case["case_id"], "--to", str(out)).returncode == 0
-    assert len(list(out.rglob("*.dcm"))) == 5
+    assert len(list(out.rglob("*.dcm"))) == 6  # the automatic request and the doctor's
     assert a_station.cli("consult", "nothing", "--question", "?").returncode == 1
     assert a_station.cli("queue").returncode == 0
     until(a_station.is_done, 90)
-    assert len(own_orthanc.instances()) == FILMS * 5
+    assert len(own_orthanc.instances()) == FILMS * 5 + 1
 
 
 def test_it_stops_when_asked_and_leaves_no_process(a_station: StationPeer) -> None:

@@ -10,8 +10,8 @@ from pydicom.uid import generate_uid
 from dicom_router.database import Database
 from dicom_router.instance import Arrival, read_header
 from tests.factories import film
-from tests.triage.desk import PACS, STATION, TestDesk, open_desk, reading, unread
-from xray_triage.cases.case import ConsultationState
+from tests.triage.desk import PACS, TestDesk, open_desk, reading, unread
+from xray_triage.cases.case import AUTOMATIC, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk, PreparedRequest, with_delivery
 from xray_triage.reading.findings import Priority
@@ -166,7 +166,7 @@ def prepared(desk: TestDesk, arrival: Arrival) -> PreparedRequest:
         header = read_header(stream)
     repair_text(header)
     return desk.consultations.prepare(
-        header, [arrival.instance], question="tự động", priority="urgent", requested_by=STATION
+        header, [arrival.instance], question="tự động", priority="urgent", requested_by=AUTOMATIC
     )
 
 
@@ -183,6 +183,22 @@ def test_the_readers_own_request_lives_and_dies_with_its_transaction(desk: TestD
     with desk.database.write() as connection:
         desk.consultations.request_within(connection, case_id, request)
     assert requests(desk, dataset.StudyInstanceUID) == [request.consultation.request_uid]
+
+
+def test_a_persons_question_takes_the_place_of_an_automatic_one(desk: TestDesk) -> None:
+    dataset = film()
+    arrival = desk.receive(dataset)
+    case_id = desk.record(arrival, dataset, reading()).case_id
+    with desk.database.write() as connection:
+        automatic = desk.consultations.request_within(connection, case_id, prepared(desk, arrival))
+    asked = ask(desk, case_id, question="Có tràn khí không?")
+
+    assert requests(desk, dataset.StudyInstanceUID) == [automatic.request_uid, asked]
+    case = desk.casebook.case(case_id)
+    assert case is not None
+    assert case.consultation is not None
+    assert case.consultation.question == "Có tràn khí không?"
+    assert ask(desk, case_id, question="lần nữa") == asked
 
 
 def test_the_readers_request_gives_way_to_one_that_is_open(desk: TestDesk) -> None:

@@ -50,6 +50,9 @@ class Answer:
     verified: bool
 
 
+AUTOMATIC = "AI"  # who asks when the site's policy does
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consultation:
     """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object."""
@@ -62,6 +65,11 @@ class Consultation:
     request_uid: str
     answered_at: datetime | None = None
     answer: Answer | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether nobody asked it but the policy: a person's question takes its place."""
+        return self.requested_by == AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

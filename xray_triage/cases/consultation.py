@@ -16,7 +16,7 @@ from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_header
 from dicom_router.outbox import Delivery, DeliveryState, Outbox
 from dicom_router.spool import Spool
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import Consultation, ConsultationState
+from xray_triage.cases.case import AUTOMATIC, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.make import make_request
@@ -60,12 +60,13 @@ class Consultations:
         self._wake = wake
 
     def request(self, case_id: str, *, question: str, priority: str, requested_by: str) -> Consultation:
-        """Ask. While a request is open, every further one (a double click) gives that one back.
+        """Ask. While a person's request is open, every further one (a double click) gives that one back.
 
+        An automatic one gives way: it is cancelled here, and the specialist gets the person's question beside it.
         Raises UnknownCase, CannotAsk or SpoolFull.
         """
         study_uid, open_one = self._look_up(case_id)
-        if open_one is not None:
+        if open_one is not None and not open_one.is_automatic:
             return open_one
         films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
@@ -75,6 +76,7 @@ class Consultations:
         )
         try:
             with self._database.write() as connection:
+                _cancel_automatic(connection, sequence_of(connection, case_id))
                 consultation = self.request_within(connection, case_id, prepared)
         except BaseException:
             self._spool.delete(prepared.spooled.key)
@@ -172,6 +174,13 @@ def with_delivery(consultation: Consultation, deliveries: Sequence[Delivery]) ->
     if sent and consultation.state is ConsultationState.REQUESTED:
         return replace(consultation, state=ConsultationState.SENT)
     return consultation
+
+
+def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:
+    asked = tables.consultation
+    open_one = sa.and_(asked.c.case_sequence == sequence, asked.c.state == ConsultationState.REQUESTED.value)
+    mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC)
+    connection.execute(mine.values(state=ConsultationState.CANCELLED.value))
 
 
 def _open_request(sequence: int) -> sa.Select[Any]:

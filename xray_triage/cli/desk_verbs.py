@@ -64,6 +64,8 @@ def consult(
     from xray_triage.config import load_config
     from xray_triage.rooms import open_rooms
 
+    if not question.strip():
+        raise typer.BadParameter("ask something", param_hint="--question")
     settings = load_config(config)
     rooms = open_rooms(settings, role="cli", clock=SystemClock())
     consultation = rooms.consultations.request(

@@ -6,6 +6,7 @@ Must never know pixels. PS3.3 A.35.3, PS3.16 TID 1500.
 from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from xray_triage.reading.findings import (
     ABNORMAL,
@@ -62,18 +63,24 @@ def make_report(origin: Origin, reading: Reading) -> Dataset:
         CurrentRequestedProcedureEvidenceSequence=[_evidence(origin.source)],
     )
     procedure = codes.PLAIN_CHEST_XRAY if reading.findings is not None else codes.PLAIN_RADIOGRAPHY
-    film = _film(origin.source, CONTAINS)
     children = [
         language_item(),
         *device_items(origin),
         code_item(HAS_CONCEPT_MOD, codes.PROCEDURE_REPORTED, procedure),
-        container_item(codes.IMAGE_LIBRARY, [container_item(codes.IMAGE_LIBRARY_GROUP, [film])]),
+        *_image_library(origin.source),
     ]
     if reading.findings is not None:
         children.append(container_item(codes.IMAGING_MEASUREMENTS, _groups(origin, reading.findings)))
     children.append(container_item(codes.QUALITATIVE_EVALUATIONS, _evaluations(reading)))
     add_document(dataset, title=codes.IMAGING_MEASUREMENT_REPORT, template="1500", children=children)
     return dataset
+
+
+def _image_library(source: Dataset) -> list[Dataset]:
+    """The film as a content item; none for a film whose machine gave it no valid UID: viewers refuse such a report."""
+    if not UID(str(source.SOPInstanceUID)).is_valid:
+        return []
+    return [container_item(codes.IMAGE_LIBRARY, [container_item(codes.IMAGE_LIBRARY_GROUP, [_film(source, CONTAINS)])])]
 
 
 def _evidence(source: Dataset) -> Dataset:

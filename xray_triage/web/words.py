@@ -72,8 +72,10 @@ def consultation_state(consultation: Consultation, deliveries: Sequence[Delivery
 
 
 def is_open(consultation: Consultation | None) -> bool:
-    """Whether a request waits for its answer, so that no other can be made."""
-    return consultation is not None and consultation.state is ConsultationState.REQUESTED
+    """Whether a person's request waits for its answer, so that no other can be made."""
+    if consultation is None or consultation.is_automatic:
+        return False
+    return consultation.state is ConsultationState.REQUESTED
 
 
 def positives(case: Case) -> list[Finding]:
