@@ -63,8 +63,8 @@ class Post:
             )
         return str(dataset.SOPInstanceUID)
 
-    def forwarder(self, port: int, *, lane: str = "bulk", **options: object) -> Forwarder:
-        transport = DimseTransport("127.0.0.1", port, "PACS", "STATION", clock=self.clock, patience=HASTY, **options)
+    def forwarder(self, port: int, *, lane: str = "bulk", patience: Patience = HASTY, **options: object) -> Forwarder:
+        transport = DimseTransport("127.0.0.1", port, "PACS", "STATION", clock=self.clock, patience=patience, **options)
         self._transports.append(transport)
         return Forwarder(
             outbox=self.outbox,
@@ -344,8 +344,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from dicom_router.clock import SystemClock
+from dicom_router.transport.association import Patience
 from tests.router.test_forwarder import Post
-Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2])).run_once()
+Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2]), patience=Patience()).run_once()
 """
 
 
