@@ -64,20 +64,6 @@ def _ok(name: str, vi: str, en: str) -> Check:
     return Check(name=name, state=CheckState.OK, vi=vi, en=en)
 
 
-def config_check(load: Callable[[], object], error_type: type[Exception]) -> Check:
-    """Whether the configuration can be read: ``load`` raises ``error_type`` with one line that says what to do."""
-    try:
-        load()
-    except error_type as error:
-        return Check(
-            name="config",
-            state=CheckState.BAD,
-            vi=f"Tệp cấu hình có lỗi: {error}. Hãy sửa rồi chạy lại xray-triage check.",
-            en=f"The configuration is wrong: {error}. Mend it and run xray-triage check again.",
-        )
-    return _ok("config", "Tệp cấu hình đọc được.", "The configuration can be read.")
-
-
 def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> Check:
     """Room above the reserve (``Spool.free_bytes``): without any no film is taken."""
     free = free_bytes()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import free_port
+
 Completed = subprocess.CompletedProcess[str]
 
 
@@ -142,13 +144,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed (Debian packages: dcmtk, dicom3tools)")
     return found
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def wait_for_port(port: int, *, seconds: float = 20) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.factories import free_port
+
 PLUGINS = (Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"), Path("/usr/lib/orthanc/libOrthancDicomWeb.so"))
 START_SECONDS = 20.0
 
@@ -29,13 +31,6 @@ def orthanc_program() -> str | None:
 def dicomweb_plugin() -> Path | None:
     """Where Orthanc's DICOMweb plugin is installed, or None."""
     return next((path for path in PLUGINS if path.exists()), None)
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class OrthancPeer:

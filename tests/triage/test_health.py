@@ -14,7 +14,6 @@ from xray_triage.health import (
     CheckState,
     Health,
     clock_check,
-    config_check,
     destination_check,
     disk_check,
     model_check,
@@ -48,8 +47,6 @@ def fail() -> str:
 @pytest.mark.parametrize(
     ("check", "state"),
     [
-        (config_check(lambda: None, ValueError), CheckState.OK),
-        (config_check(fail, ValueError), CheckState.BAD),
         (disk_check(lambda: 50 * GIB), CheckState.OK),
         (disk_check(lambda: GIB), CheckState.WARNING),
         (disk_check(lambda: 0), CheckState.BAD),
@@ -74,7 +71,6 @@ def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: Ch
 
 def test_the_engineer_gets_the_error_itself() -> None:
     assert "0.91 instead of 0.93" in model_check(fail, ValueError).detail
-    assert "0.91 instead of 0.93" in config_check(fail, ValueError).en
 
 
 def test_an_error_that_nobody_foresaw_is_not_swallowed() -> None:
