@@ -39,7 +39,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.test
-	tools/system-packages $(PEERS)
+	tools/system-packages $(PEERS) orthanc-python
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
 clean:
