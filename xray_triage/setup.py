@@ -40,11 +40,11 @@ minimum_age_years = 15
 
 [consultation]
 destination = ""             # "" = every destination that takes requests
-poll_seconds = 60
+poll_seconds = 60            # this and overdue_minutes: for answers, which are not fetched yet
 overdue_minutes = {{urgent = 30, routine = 1440}}
 
 [retention]
-keep_days = 90
+keep_days = 90               # not used yet: nothing is deleted
 reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
 
 {destination}"""
