@@ -6,6 +6,7 @@ It must never know how the weights are run (onnx_classifier.py does).
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -37,6 +38,22 @@ class Calibration(_Strict):
     offset: float = 0.0
 
 
+class Reference(_Strict):
+    """How one label's probabilities lay on the films of calibration: ten shares between nine rising ``edges``.
+
+    What a station sees later is held against it (watch.py).
+    """
+
+    edges: Annotated[tuple[Fraction, ...], Field(min_length=9, max_length=9)]
+    shares: Annotated[tuple[Fraction, ...], Field(min_length=10, max_length=10)]
+
+    @model_validator(mode="after")
+    def _is_a_histogram(self) -> Self:
+        if any(low > high for low, high in pairwise(self.edges)) or abs(sum(self.shares) - 1) > 0.01:
+            raise ValueError("edges must not fall, shares must sum to 1")
+        return self
+
+
 class Label(_Strict):
     """One output of the network; what is said of it was measured on films the network never saw.
 
@@ -51,15 +68,29 @@ class Label(_Strict):
     specificity: Fraction | None = None
     auc: Fraction | None = None
     auc_interval: tuple[Fraction, Fraction] | None = None
+    calibration_error: Fraction | None = None
+    reference: Reference | None = None
     withheld: str | None = None
 
 
 class Outputs(_Strict):
-    """Names in the graph: logits (1, labels), activation maps (1, labels, h, w) or none, gate logits or none."""
+    """Names in the graph: logits (1, labels), activation maps (1, labels, h, w) or none, gate logits or none.
+
+    ``masks`` (1, 3, h, w) or none: probability 0..1, over the network's input, of the lung on the picture's left (the
+    patient's right), the other lung, the heart.
+    """
 
     logits: str = "logits"
     activation_maps: str | None = None
     gate: str | None = None
+    masks: str | None = None
+
+
+class CardiothoracicError(_Strict):
+    """How far the ratio out of ``masks`` lay from the drawn one, on ``films`` films the network never saw."""
+
+    mean_absolute_error: Fraction
+    films: Annotated[int, Field(ge=1)]
 
 
 class Gate(_Strict):
@@ -101,6 +132,7 @@ class Manifest(_Strict):
     outputs: Outputs = Outputs()
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
     gate: Gate | None = None
+    cardiothoracic: CardiothoracicError | None = None
     golden: Golden
     training: dict[str, Any] = {}
 
@@ -116,6 +148,8 @@ class Manifest(_Strict):
             raise ValueError("golden.probabilities must name every label, and no other")
         if (self.gate is None) != (self.outputs.gate is None):
             raise ValueError("gate and outputs.gate need each other")
+        if self.cardiothoracic is not None and self.outputs.masks is None:
+            raise ValueError("cardiothoracic needs outputs.masks")
         if not (32 <= self.input.size <= 2048 and self.input.channels in (1, 3) and self.input.std > 0):
             raise ValueError("input: size must be 32 to 2048, channels 1 or 3, std above 0")
         if not 0 <= self.input.percentiles[0] < self.input.percentiles[1] <= 100:
