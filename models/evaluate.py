@@ -18,7 +18,8 @@ import onnxruntime
 import pydicom
 from numpy.typing import NDArray
 
-from models import card, data, figures, negatives
+from models import card, data, negatives
+from xray_triage.assessment import figures
 from xray_triage.reading.bundle import Bundle, load_bundle
 from xray_triage.reading.findings import NotReadable
 from xray_triage.reading.pixels import prepare, resize

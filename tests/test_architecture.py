@@ -66,6 +66,8 @@ FRAMEWORKS = ("fastapi", "pynetdicom")
         ("xray_triage.results", (*FRAMEWORKS, "sqlalchemy", "onnxruntime")),
         ("xray_triage.results", rooms("cases", "web", "reader", "rooms", "station", "config")),
         ("xray_triage.cases", (*FRAMEWORKS, "onnxruntime", *rooms("web", "reader", "rooms", "station", "cli"))),
+        ("xray_triage.assessment", (*FRAMEWORKS, "sqlalchemy", "onnxruntime", "dicom_router")),
+        ("xray_triage.assessment", rooms("results", "web", "reader", "rooms", "station", "config", "cli")),
         ("xray_triage.web", ("pynetdicom", "onnxruntime", "numpy")),
         ("xray_triage.web", rooms("reader", "rooms", "station", "cli", "reading.radiograph")),
         ("xray_triage.reader", ("fastapi", *rooms("web", "station", "cli"))),
@@ -91,7 +93,7 @@ def test_the_front_decodes_no_pixel() -> None:
 
 
 def test_the_workshop_uses_the_reading_room_and_the_phantom_alone() -> None:
-    allowed = ("xray_triage.reading", "xray_triage.phantom")
+    allowed = ("xray_triage.reading", "xray_triage.phantom", "xray_triage.assessment")
     strangers = [
         f"{module} imports {target}"
         for module, targets in IMPORTS.items()
