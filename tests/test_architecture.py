@@ -80,8 +80,8 @@ def test_a_room_knows_only_the_rooms_below_it(inside: str, forbidden: tuple[str,
     assert not offences(inside, forbidden)
 
 
-def test_only_the_onnx_classifier_knows_onnxruntime() -> None:
-    assert not offences("xray_triage", ("onnxruntime",), but=("xray_triage.reading.onnx_classifier",))
+def test_only_the_runtime_knows_onnxruntime() -> None:
+    assert not offences("xray_triage", ("onnxruntime",), but=("xray_triage.reading.runtime",))
 
 
 def test_the_front_decodes_no_pixel() -> None:

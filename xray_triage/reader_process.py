@@ -11,6 +11,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from dicom_router.clock import Bell, SystemClock
@@ -64,8 +65,7 @@ def main(config_path: Path) -> None:
 
 
 def _describe(ai: AiState) -> dict[str, object]:
-    identity = ai.classifier.identity if ai.classifier else None
-    model = {"name": identity.name, "version": identity.version, "sha256": identity.sha256} if identity else None
+    model = asdict(ai.classifier.identity) | {"runtime": ai.classifier.runtime} if ai.classifier else None
     return {"problem": ai.problem, "model": model}
 
 

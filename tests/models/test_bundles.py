@@ -29,7 +29,7 @@ def test_there_is_a_bundle() -> None:
 def test_the_bundle_is_whole_and_knows_its_golden_film(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.model_path.stat().st_size < 20e6
-    verify(bundle, OnnxClassifier(bundle, providers=("cpu",), threads=1))
+    verify(bundle, OnnxClassifier(bundle))
 
 
 def test_what_sources_betray_or_chance_explains_is_withheld(folder: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_figures_belong_to_this_model(folder: Path) -> None:
 
 
 def test_a_drawn_chest_is_read_and_turned_it_is_not(folder: Path) -> None:
-    classifier = OnnxClassifier(load_bundle(folder), providers=("cpu",), threads=1)
+    classifier = OnnxClassifier(load_bundle(folder))
     image = render(seed=3, rows=512, columns=512).image
     upright = classifier.classify(Radiograph(image=image, rows=512, columns=512))
     turned = classifier.classify(Radiograph(image=image[::-1, ::-1].copy(), rows=512, columns=512))

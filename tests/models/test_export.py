@@ -58,7 +58,7 @@ def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) 
 
 def test_an_exported_bundle_loads_and_knows_its_golden_film(a_bundle: Path) -> None:
     bundle = load_bundle(a_bundle)
-    verify(bundle, OnnxClassifier(bundle, providers=("cpu",), threads=1))
+    verify(bundle, OnnxClassifier(bundle))
 
 
 def test_several_films_at_once_are_answered_one_by_one(a_bundle: Path) -> None:

@@ -101,17 +101,11 @@ def test_the_sites_threshold_goes_over_the_bundles(tmp_path: Path) -> None:
     [
         ({"thresholds": {"headache": 0.5}}, "headache"),
         ({"thresholds": {"cardiomegaly": 1.5}}, "between 0 and 1"),
-        ({"providers": ["quantum"]}, "quantum"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line(tmp_path: Path, options: dict[str, object], said: str) -> None:
     with pytest.raises(BundleError, match=said):
         classifier(make_bundle(tmp_path), **options)
-
-
-@pytest.mark.parametrize("name", ["cpu", "CPUExecutionProvider", "auto"])
-def test_providers_have_short_names(tmp_path: Path, name: str) -> None:
-    assert read(make_bundle(tmp_path), providers=[name], threads=1)
 
 
 def test_the_gate_refuses_with_the_most_probable_reason(tmp_path: Path) -> None:

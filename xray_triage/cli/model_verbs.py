@@ -1,26 +1,28 @@
-"""Verbs about model bundles: model list, verify, activate."""
+"""Verbs about model bundles: model list, verify, activate, import; evaluate and threshold hang beside them."""
 
+import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xray_triage.cli.options import AsJson, ConfigPath, out, print_json, settings_or_defaults
+from xray_triage.cli import assessment_verbs
+from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, settings_or_defaults
 
 app = typer.Typer(help="The model bundles that read films.", no_args_is_help=True)
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A bundle's name, or its folder.", show_default=False)]
+assessment_verbs.add_to(app)
 
 
 @app.command("list")
 def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
-    """List the bundles on the shelf; the one in use is marked."""
+    """List the bundles on the shelf. * is in use, - was in use before it."""
     from xray_triage.reading.bundle import BundleError, load_bundle
-    from xray_triage.shelf import bundle_folders, chosen_folder
+    from xray_triage.shelf import bundle_folders, chosen_folder, folder_before
 
     settings = settings_or_defaults(config)
-    chosen = chosen_folder(settings)
+    chosen, before = chosen_folder(settings), folder_before(settings)
     for folder in bundle_folders(settings):
-        row: dict[str, object] = {"folder": str(folder), "in_use": folder == chosen}
+        row: dict[str, object] = {"folder": str(folder), "in_use": folder == chosen, "previous": folder == before}
         try:
             identity = load_bundle(folder).identity
             row |= {"name": identity.name, "version": identity.version, "sha256": identity.sha256}
@@ -30,7 +32,8 @@ def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
             print_json(row)
         else:
             what = row.get("problem") or f"{row['name']} {row['version']}"
-            out.print(f"{'*' if folder == chosen else ' '} {folder.name:20} {what}", soft_wrap=True)
+            mark = "*" if folder == chosen else "-" if folder == before else " "
+            out.print(f"{mark} {folder.name:20} {what}", soft_wrap=True)
 
 
 @app.command()
@@ -41,22 +44,86 @@ def verify(name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", config: 
 
     settings = settings_or_defaults(config)
     folder = find_folder(settings, name) if name else chosen_folder(settings)
-    identity = prove_bundle(settings, folder).identity
-    out.print(f"{identity.name} {identity.version}: hashes and golden film are right", soft_wrap=True)
+    classifier = prove_bundle(settings, folder)
+    identity, runtime = classifier.identity, classifier.runtime
+    out.print(f"{identity.name} {identity.version}: hashes and golden film are right ({runtime})", soft_wrap=True)
 
 
 @app.command()
-def activate(name: Name, config: ConfigPath = None) -> None:
-    """Verify a bundle, then make it the one that reads, from the next start of the station on."""
+def activate(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="A bundle's name, or its folder.", show_default=False)
+    ] = "",
+    previous: Annotated[bool, typer.Option("--previous", help="Go back to the bundle that was in use before.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """Verify a bundle, then make it the one that reads, from the next start of the station on.
+
+    A bundle that is not right is never activated. The choice changes in one step: after a power cut it is the old one
+    or the new one. --previous goes back, and again forward.
+    """
     from xray_triage.ai import prove_bundle
     from xray_triage.config import load_config
-    from xray_triage.shelf import choose, find_folder
+    from xray_triage.reading.bundle import BundleError
+    from xray_triage.shelf import choose, find_folder, folder_before
     from xray_triage.station import StationError
 
+    if bool(name) == previous:
+        raise typer.BadParameter("name a bundle, or go back with --previous", param_hint="NAME")
     settings = load_config(config)
     if settings.model.bundle:
         raise StationError("[model] bundle in station.toml names one already; empty it to choose by `model activate`")
-    folder = find_folder(settings, name)
+    folder = folder_before(settings) if previous else find_folder(settings, name)
+    if folder is None:
+        raise BundleError("no bundle was in use before this one; name one of: xray-triage model list")
     identity = prove_bundle(settings, folder).identity
     choose(settings, folder)
     out.print(f"{identity.name} {identity.version} reads from the next start on: restart the station")
+
+
+@app.command("import")
+def import_checkpoint(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A .pt or .pth file.", exists=True, show_default=False)
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the bundle is to be called.", show_default=False)],
+    arch: Annotated[
+        str, typer.Option(help="densenet121 or resnet50; default: as the checkpoint's names say.", show_default=False)
+    ] = "",
+    labels: Annotated[
+        str,
+        typer.Option(
+            help="TorchXRayVision's label names in the order of the outputs, comma between.", show_default=False
+        ),
+    ] = "",
+    weights: Annotated[
+        str,
+        typer.Option(help="The release it is, e.g. densenet121-res224-all; else by its file name.", show_default=False),
+    ] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "unknown",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where the bundle goes; default: bundles/ in the data folder.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Turn a TorchXRayVision DenseNet121 or ResNet50 checkpoint into a bundle. Nothing in the file is executed.
+
+    Takes released files (whole pickled models) and plain state dicts. PyTorch and ONNX must agree to 1e-4 on it. Needs
+    the workshop with torch: a checkout of the source. At a station without it, make the bundle elsewhere with --to and
+    copy the folder.
+    """
+    from xray_triage.shelf import own_folder
+    from xray_triage.workshop import import_checkpoint as run_import
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise typer.BadParameter("letters, digits, . _ - only, 64 at most", param_hint="--name")
+    if arch not in ("", "densenet121", "resnet50"):
+        raise typer.BadParameter("densenet121 or resnet50", param_hint="--arch")
+    folder = to or own_folder(settings_or_defaults(config))
+    options = {"--arch": arch, "--labels": labels, "--weights": weights, "--licence": licence}
+    with err.status("importing (a minute or two)"):
+        said = run_import(checkpoint, folder / name, {key: value for key, value in options.items() if value})
+    out.print(said, soft_wrap=True)
+    out.print(
+        f"Read {folder / name / 'MODEL_CARD.md'}; then: xray-triage model activate {folder / name if to else name}"
+    )

@@ -1,13 +1,10 @@
-"""Runs a bundle with ONNX Runtime: the only module that imports it. It must never know DICOM, queues or pages."""
+"""Reads films with a bundle: what its graph answers becomes findings. It must never know DICOM, queues or pages."""
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from PIL import Image as Picture
 
 from xray_triage.reading.bundle import Bundle, BundleError, Label
@@ -25,16 +22,9 @@ from xray_triage.reading.findings import (
 from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.pixels import Image, as_image, prepare
 from xray_triage.reading.radiograph import Radiograph
+from xray_triage.reading.runtime import Runtime, Session
 
-__all__ = ["ModelFailed", "OnnxClassifier", "verify"]
-
-MOST_THREADS = 4
-PREFERRED = ("CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider")
-RUNTIME_ERRORS = (
-    ort_errors.EPFail, ort_errors.EngineError, ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf, ort_errors.NoModel, ort_errors.NoSuchFile, ort_errors.NotFound,
-    ort_errors.NotImplemented, ort_errors.RuntimeException, MemoryError, RuntimeError, ValueError,
-)  # fmt: skip
+__all__ = ["ModelFailed", "OnnxClassifier", "golden_film", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,33 +37,26 @@ class Answer:
 
 
 class OnnxClassifier:
-    """A bundle at work.
+    """A bundle at work. ``thresholds`` are the site's, by label, over the bundle's; a withheld one has none.
 
-    ``thresholds`` are the site's, by label, over the bundle's. ``providers``: ``auto``, or ONNX Runtime's names, also
-    short (``cuda``). ``threads`` 0 takes one for every core, at most four. Raises BundleError.
+    Raises BundleError.
     """
 
     def __init__(
-        self,
-        bundle: Bundle,
-        *,
-        thresholds: Mapping[str, float] | None = None,
-        providers: Sequence[str] = ("auto",),
-        threads: int = 0,
+        self, bundle: Bundle, *, thresholds: Mapping[str, float] | None = None, runtime: Runtime | None = None
     ) -> None:
         self._bundle = bundle
         self._thresholds = _thresholds(bundle, thresholds or {})
-        self._session = _open(bundle, providers, threads)
-        self._input = self._session.get_inputs()[0].name
-        outputs = bundle.manifest.outputs
-        self._outputs = [name for name in (outputs.logits, outputs.activation_maps, outputs.gate) if name]
-        missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
-        if missing:
-            raise BundleError(f"{bundle.model_path} has no output {min(missing)!r}, which the manifest names")
+        self._session = Session(bundle, runtime or Runtime())
 
     @property
     def identity(self) -> ModelIdentity:
         return self._bundle.identity
+
+    @property
+    def runtime(self) -> str:
+        """What computes, for people: ``CPUExecutionProvider, 2 threads, 14 ms``."""
+        return str(self._session.runtime)
 
     def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
         answer = self._run(radiograph.image)
@@ -86,11 +69,7 @@ class OnnxClassifier:
 
     def _run(self, image: Image) -> Answer:
         manifest = self._bundle.manifest
-        try:
-            values = self._session.run(self._outputs, {self._input: prepare(image, manifest.input)})
-        except RUNTIME_ERRORS as error:
-            raise ModelFailed(f"ONNX Runtime failed: {error}") from error
-        named = dict(zip(self._outputs, values, strict=True))
+        named = self._session.run(prepare(image, manifest.input))
         gate, maps = manifest.outputs.gate, manifest.outputs.activation_maps
         return Answer(
             logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
@@ -149,17 +128,21 @@ class OnnxClassifier:
         return scores
 
 
+def golden_film(bundle: Bundle) -> Image:
+    """The bundle's golden film, 0..1. Raises BundleError."""
+    try:
+        with Picture.open(bundle.golden_path, formats=("PNG",)) as picture:
+            return as_image(np.asarray(picture.convert("L"), np.float32) / 255)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BundleError(f"{bundle.golden_path} is no readable picture: {error}") from error
+
+
 def verify(bundle: Bundle, classifier: OnnxClassifier) -> None:
     """Read the bundle's golden film and compare. Raises BundleError when an answer is off, ModelFailed when none comes.
 
     A right hash does not show that this machine's runtime computes what the workshop's did.
     """
-    try:
-        with Picture.open(bundle.golden_path, formats=("PNG",)) as picture:
-            image = as_image(np.asarray(picture.convert("L"), np.float32) / 255)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BundleError(f"{bundle.golden_path} is no readable picture: {error}") from error
-    golden, found = bundle.manifest.golden, classifier.probabilities(image)
+    golden, found = bundle.manifest.golden, classifier.probabilities(golden_film(bundle))
     off = {name: abs(found[name] - expected) for name, expected in golden.probabilities.items()}
     worst = max(off, key=off.__getitem__)
     if not off[worst] <= golden.tolerance:
@@ -183,34 +166,6 @@ def _thresholds(bundle: Bundle, wanted: Mapping[str, float]) -> dict[str, float]
         if not 0 < value < 1:
             raise BundleError(f"[model] thresholds: {name} = {value} must lie between 0 and 1")
     return thresholds | {name: value for name, value in wanted.items() if name in thresholds}
-
-
-def _open(bundle: Bundle, providers: Sequence[str], threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(len(os.sched_getaffinity(0)), MOST_THREADS)
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The station's other process needs the cores between two layers more than we need the microseconds.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(bundle.model_path, options, providers=_providers(providers))
-    except RUNTIME_ERRORS as error:
-        raise BundleError(f"{bundle.model_path} cannot be loaded: {str(error).splitlines()[0]}") from error
-
-
-def _providers(wanted: Sequence[str]) -> list[str]:
-    available = onnxruntime.get_available_providers()
-    if "auto" in wanted:
-        return [name for name in PREFERRED if name in available]
-    chosen = []
-    for short in wanted:
-        match = [
-            name for name in available if short.lower() in (name.lower(), name.lower()[: -len("ExecutionProvider")])
-        ]
-        if not match:
-            raise BundleError(f"[model] providers: {short!r} is not there; this machine has {', '.join(available)}")
-        chosen += match
-    return chosen
 
 
 def _checked(value: object, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
