@@ -158,6 +158,27 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A horizontal line on the film, in pixels of the original from its upper left corner."""
+
+    left: float
+    right: float
+    row: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cardiothoracic:
+    """The greatest width of the heart, and of the chest between the outer edges of the lungs."""
+
+    heart: Line
+    thorax: Line
+
+    @property
+    def ratio(self) -> float:
+        return (self.heart.right - self.heart.left) / (self.thorax.right - self.thorax.left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One label's answer: calibrated probability 0..1, the site's threshold, where."""
 
@@ -186,6 +207,7 @@ class Findings:
 
     ``findings`` holds the labels shown to the doctor, most probable relative to its threshold first; ``scores`` the
     general numbers (``abnormal`` 0..1, ``cardiothoracic_ratio`` or None, and labels the bundle withholds).
+    ``cardiothoracic`` holds the lines behind that ratio, ``flags`` what the model saw of the film itself.
     ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
     A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding.
     """
@@ -195,6 +217,8 @@ class Findings:
     model: ModelIdentity
     heat_map: NDArray[np.float32] | None = field(default=None, compare=False)
     abnormal_threshold: float | None = None
+    cardiothoracic: Cardiothoracic | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def positive(self) -> tuple[Finding, ...]:
@@ -221,7 +245,8 @@ class NotReadable:
 class Reading:
     """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
 
-    ``flags`` are things seen and corrected or worth saying, e.g. ``inverted``. ``model`` is None when AI is off.
+    ``flags`` are things seen and corrected or worth saying: ``inverted``, ``cropped``, ``view_not_stated``. ``model``
+    is None when AI is off.
     """
 
     decision: TriageDecision

@@ -4,7 +4,7 @@ It must never know models, networks or pages. A bad film is an answer here, neve
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from xray_triage.reading.header import value_of
 from xray_triage.reading.patient import age_years
 from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
+from xray_triage.reading.view import View, view_of
 
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
 
@@ -33,8 +34,8 @@ class Radiograph:
     """A film ready for a model.
 
     ``image`` is float32 (h, w), 0..1, dense bright, no side over 1024 pixels. ``rows`` and ``columns`` are the
-    original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``flags``: ``inverted`` when the pixels were
-    shown the wrong way round by their tags.
+    original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``view``: PA, AP, or empty where nothing says.
+    ``flags``: ``inverted`` when the pixels were shown the wrong way round by their tags.
     """
 
     image: Image
@@ -42,6 +43,7 @@ class Radiograph:
     columns: int
     pixel_spacing_mm: tuple[float, float] | None = None
     age_years: float | None = None
+    view: View = ""
     flags: tuple[str, ...] = ()
 
 
@@ -56,8 +58,10 @@ def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
         return NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
     except Undecodable as error:
         return NotReadable(reason=REASONS["undecodable"], detail=str(error))
-    spacing, age = _spacing(dataset), age_years(dataset)
-    return _judge(stored, lambda small: render(small, dataset), pixel_spacing_mm=spacing, age=age)
+    film = _judge(stored, lambda small: render(small, dataset))
+    if isinstance(film, NotReadable):
+        return film
+    return replace(film, pixel_spacing_mm=_spacing(dataset), age_years=age_years(dataset), view=view_of(dataset))
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:
@@ -84,13 +88,7 @@ def _values_of(picture: Picture.Image) -> Stored:
     return np.asarray(picture.convert("L" if picture.mode in ("L", "1", "LA") else "RGB"))
 
 
-def _judge(
-    stored: Stored,
-    show: Callable[[Image], Image],
-    *,
-    pixel_spacing_mm: tuple[float, float] | None = None,
-    age: float | None = None,
-) -> Radiograph | NotReadable:
+def _judge(stored: Stored, show: Callable[[Image], Image]) -> Radiograph | NotReadable:
     """What the pixels say: gray or coloured, contrast, structure, and which way round they are."""
     gray = _gray(stored)
     if gray is None:
@@ -106,8 +104,6 @@ def _judge(
         image=np.ascontiguousarray(image),
         rows=gray.shape[0],
         columns=gray.shape[1],
-        pixel_spacing_mm=pixel_spacing_mm,
-        age_years=age,
         flags=("inverted",) if inverted else (),
     )
 
