@@ -26,14 +26,20 @@ from xray_triage.reading.runtime import Runtime, Session
 
 __all__ = ["ModelFailed", "OnnxClassifier", "golden_film", "verify"]
 
+ROUNDING = 1e-3  # by which a probability may leave 0..1, in half precision or int8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the graph said of one film: logits (L,), activation maps (L, h, w) or None, gate logits (G,) or None."""
+    """What the graph said of one film: logits (L,), activation maps (L, h, w), gate logits (G,), masks (3, h, w) 0..1.
+
+    All but the logits may be None.
+    """
 
     logits: NDArray[np.float64]
     activation_maps: Image | None
     gate: NDArray[np.float64] | None
+    masks: Image | None = None
 
 
 class OnnxClassifier:
@@ -70,11 +76,12 @@ class OnnxClassifier:
     def _run(self, image: Image) -> Answer:
         manifest = self._bundle.manifest
         named = self._session.run(prepare(image, manifest.input))
-        gate, maps = manifest.outputs.gate, manifest.outputs.activation_maps
+        gate, maps, masks = manifest.outputs.gate, manifest.outputs.activation_maps, manifest.outputs.masks
         return Answer(
             logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
             activation_maps=as_image(_checked(named[maps], (len(manifest.labels), None, None))) if maps else None,
             gate=_checked(named[gate], (len(manifest.gate.classes),)) if gate and manifest.gate else None,
+            masks=_shares(_checked(named[masks], (3, None, None))) if masks else None,
         )
 
     def _calibrated(self, answer: Answer) -> dict[str, float]:
@@ -166,6 +173,12 @@ def _thresholds(bundle: Bundle, wanted: Mapping[str, float]) -> dict[str, float]
         if not 0 < value < 1:
             raise BundleError(f"[model] thresholds: {name} = {value} must lie between 0 and 1")
     return thresholds | {name: value for name, value in wanted.items() if name in thresholds}
+
+
+def _shares(array: NDArray[np.float64]) -> Image:
+    if array.min() < -ROUNDING or array.max() > 1 + ROUNDING:
+        raise ModelFailed(f"the model's masks lie between {array.min():.3g} and {array.max():.3g}, expected 0 to 1")
+    return as_image(array)
 
 
 def _checked(value: object, shape: tuple[int | None, ...]) -> NDArray[np.float64]:

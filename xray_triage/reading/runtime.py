@@ -4,6 +4,7 @@ It must never know what the answers mean (onnx_classifier.py does), nor which ru
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,4 +128,5 @@ def _input_of(bundle: Bundle, session: onnxruntime.InferenceSession) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:400]
+    """Its words without ONNX Runtime's source file, line and C++ signature."""
+    return re.sub(r"/\S*onnxruntime/\S+:\d+ .*?\) (?=\S)", "", " ".join(str(error).split()))[:400]
