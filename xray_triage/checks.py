@@ -18,7 +18,7 @@ from xray_triage.health import (
 from xray_triage.post import make_transport
 from xray_triage.reading.bundle import BundleError
 from xray_triage.rooms import Rooms, open_rooms
-from xray_triage.shelf import chosen_folder
+from xray_triage.shelf import chosen_folder, way_back
 from xray_triage.supervisor import Supervisor
 from xray_triage.tls import server_tls
 
@@ -48,13 +48,20 @@ def check_station(config: Config) -> list[Check]:
     probes: list[Probe] = [
         partial(disk_check, rooms.spool.free_bytes),
         partial(clock_check, clock),
-        partial(model_check, lambda: prove_bundle(config, chosen_folder(config)).identity.name, BundleError),
+        partial(model_check, partial(_proven_name, config), BundleError),
         partial(_certificates_check, config),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)
     return [probe() for probe in probes]
+
+
+def _proven_name(config: Config) -> str:
+    try:
+        return prove_bundle(config, chosen_folder(config)).identity.name
+    except BundleError as error:
+        raise BundleError(f"{error}; {way_back(config)}") from error
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

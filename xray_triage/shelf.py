@@ -13,7 +13,7 @@ from xray_triage.reading.bundle import MANIFEST_FILE, BundleError
 
 SHIPPED_FOLDER = Path(xray_triage.__file__).parent / "bundles"
 SHIPPED_DEFAULT = "station-1"
-CHOICE_FILE = "active_bundle"
+CHOICE_FILE = "active_bundle"  # the name of the bundle in use, and under it that of the one before
 OWN_FOLDER = "bundles"
 
 
@@ -21,23 +21,41 @@ def bundle_folders(config: Config) -> list[Path]:
     """Every bundle on the shelf: those shipped, those under the station's data folder, and the one in use."""
     folders = [
         manifest.parent
-        for shelf in (SHIPPED_FOLDER, config.station.data_dir / OWN_FOLDER)
+        for shelf in (SHIPPED_FOLDER, own_folder(config))
         for manifest in sorted(shelf.glob(f"*/{MANIFEST_FILE}"))
+        if not manifest.parent.name.startswith(".")  # one that is just being imported
     ]
     chosen = chosen_folder(config)
     return folders if chosen in folders else [*folders, chosen]
+
+
+def own_folder(config: Config) -> Path:
+    """Where the site's own bundles stand."""
+    return config.station.data_dir / OWN_FOLDER
 
 
 def chosen_folder(config: Config) -> Path:
     """The folder of the bundle that the station uses; whether it is any good is not looked at."""
     if config.model.bundle:
         return Path(config.model.bundle)
-    choice = config.station.data_dir / CHOICE_FILE
-    chosen = Path(choice.read_text(encoding="utf-8").strip() if choice.is_file() else SHIPPED_DEFAULT)
-    if chosen.is_absolute():
-        return chosen
-    own = config.station.data_dir / OWN_FOLDER / chosen
-    return own if own.is_dir() else SHIPPED_FOLDER / chosen
+    return _folder_called(config, next(iter(_choices(config)), SHIPPED_DEFAULT))
+
+
+def folder_before(config: Config) -> Path | None:
+    """The folder of the bundle that was in use before the one chosen now, or None when none was."""
+    before = _choices(config)[1:]
+    return _folder_called(config, before[0]) if before else None
+
+
+def way_back(config: Config) -> str:
+    """What to do when the bundle in use is broken, in words: the command that brings back one that was not."""
+    if config.model.bundle:
+        return "name another folder as [model] bundle in station.toml, or empty it"
+    if folder_before(config) is not None:
+        return "go back to the bundle before with: xray-triage model activate --previous"
+    if chosen_folder(config) == SHIPPED_FOLDER / SHIPPED_DEFAULT:
+        return "install the program again"
+    return f"go to the one that ships with: xray-triage model activate {SHIPPED_DEFAULT}"
 
 
 def find_folder(config: Config, name: str) -> Path:
@@ -52,16 +70,20 @@ def find_folder(config: Config, name: str) -> Path:
 
 
 def choose(config: Config, folder: Path) -> None:
-    """Make ``folder`` the bundle in use from the next start on; the old choice stands until the new one is on disk.
+    """Make ``folder`` the bundle in use from the next start on, and remember the one before, in one atomic step.
 
-    A bundle on the shelf is remembered by its name, so that the choice outlives a move or a new installation.
+    The old choice stands until the new one is on disk. A bundle on the shelf is remembered by its name, so that the
+    choice outlives a move or a new installation.
     """
     config.station.data_dir.mkdir(parents=True, exist_ok=True)
+    now, *before = _choices(config) or [SHIPPED_DEFAULT]
+    shelves = (SHIPPED_FOLDER, own_folder(config))
+    chosen = folder.name if folder.parent in shelves else str(folder)
+    lines = [chosen, *(before[:1] if chosen == now else [now])]
     choice = config.station.data_dir / CHOICE_FILE
     beside = choice.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as stream:
-        shelves = (SHIPPED_FOLDER, config.station.data_dir / OWN_FOLDER)
-        stream.write(f"{folder.name if folder.parent in shelves else folder}\n")
+        stream.writelines(f"{line}\n" for line in lines)
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(choice)
@@ -70,3 +92,16 @@ def choose(config: Config, folder: Path) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def _choices(config: Config) -> list[str]:
+    """Names or paths of the bundle in use and of the one before, as far as any was chosen."""
+    choice = config.station.data_dir / CHOICE_FILE
+    return choice.read_text(encoding="utf-8").splitlines() if choice.is_file() else []
+
+
+def _folder_called(config: Config, name: str) -> Path:
+    if Path(name).is_absolute():
+        return Path(name)
+    own = own_folder(config) / name
+    return own if own.is_dir() else SHIPPED_FOLDER / name

@@ -136,6 +136,14 @@ class Casebook:
     def case_of_study(self, study_instance_uid: str) -> Case | None:
         return next(iter(self._load(tables.case.c.study_instance_uid == study_instance_uid)), None)
 
+    def judged(self) -> list[Case]:
+        """The cases on which a doctor gave a verdict."""
+        return self._load(tables.case.c.sequence.in_(sa.select(tables.verdict.c.case_sequence)))
+
+    def with_accession(self, accession_number: str) -> list[Case]:
+        """The cases of this accession number: one, unless the site gives a number twice."""
+        return self._load(tables.case.c.accession_number == accession_number)
+
     def arrivals_without_reading(self, reasons: Iterable[str]) -> list[int]:
         """Arrivals whose film was not read for one of these reasons (codes), in order of reading."""
         image = tables.image

@@ -42,6 +42,7 @@ def _one_line(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from dicom_router.errors import RouterError
+    from xray_triage.assessment.labels import AssessmentError
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.cases.consultation import CannotAsk
     from xray_triage.config import ConfigError
@@ -52,5 +53,5 @@ def _one_line(error: Exception) -> str | None:
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
-    ours = (ConfigError, StationError, BundleError, RouterError, CannotAsk, OSError)
+    ours = (ConfigError, StationError, BundleError, AssessmentError, RouterError, CannotAsk, OSError)
     return " ".join(str(error).split()) if isinstance(error, ours) else None

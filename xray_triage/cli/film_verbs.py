@@ -1,15 +1,13 @@
 """Verbs about film files: read, send, import, export, phantom."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.progress import track
 
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, settings_or_defaults
+from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, progress, settings_or_defaults
 
-T = TypeVar("T")
 Files = Annotated[list[Path], typer.Argument(help="Film files or folders.", show_default=False)]
 
 
@@ -36,7 +34,7 @@ def read(
     reader = DeskReader.from_config(settings_or_defaults(config))
     if reader.problem:
         err.print(f"AI is off: {reader.problem}", soft_wrap=True)
-    for path in _progress(expand(files), "reading", quiet=as_json):
+    for path in progress(expand(files), "reading", quiet=as_json):
         film = reader.read(path)
         if as_json:
             print_json(film.as_json())
@@ -63,7 +61,7 @@ def send(
         raise typer.BadParameter(str(error), param_hint="--to") from error
     paths = expand(files)
     failed = 0
-    for sent in _progress(send_files(paths, address, calling_ae_title=calling), "sending", total=len(paths)):
+    for sent in progress(send_files(paths, address, calling_ae_title=calling), "sending", total=len(paths)):
         failed += not sent.ok
         out.print(f"{sent.status:>8}  {sent.path}  {sent.comment}".rstrip(), soft_wrap=True)
     if failed:
@@ -82,7 +80,7 @@ def import_folder(
 
     importer = Importer.from_config(load_config(config))
     paths = expand([folder])
-    for path in _progress(paths, "importing"):
+    for path in progress(paths, "importing"):
         problem = importer.take(path)
         if problem:
             err.print(f"{path}: {problem}", soft_wrap=True)
@@ -104,7 +102,7 @@ def export(
 
     exporter = Exporter.from_config(load_config(config))
     parcels = exporter.parcels(case)
-    for parcel in _progress(parcels, "exporting"):
+    for parcel in progress(parcels, "exporting"):
         exporter.put(parcel, to)
     out.print(f"{len(parcels)} objects of case {case} written to {to}")
 
@@ -140,10 +138,3 @@ def expand(paths: Iterable[Path]) -> list[Path]:
         else:
             raise FileNotFoundError(f"{path}: no such file or folder")
     return found
-
-
-def _progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float | None = None) -> Iterator[T]:
-    """A bar on standard error while a person watches; nothing when output goes to a program."""
-    yield from track(
-        items, description=what, total=total, console=err, transient=True, disable=quiet or not err.is_terminal
-    )

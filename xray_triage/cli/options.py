@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.progress import track
 
 if TYPE_CHECKING:
     from xray_triage.config import Config
@@ -18,6 +20,7 @@ ConfigPath = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
+T = TypeVar("T")
 PIPE_COLUMNS = 160  # a table that goes to a file or a program need not fit a narrow screen
 
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
@@ -27,6 +30,13 @@ err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 def print_json(value: Any) -> None:
     """One line of JSON on standard output, Vietnamese letters as they are."""
     typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float | None = None) -> Iterator[T]:
+    """A bar on standard error while a person watches; nothing when output goes to a program."""
+    yield from track(
+        items, description=what, total=total, console=err, transient=True, disable=quiet or not err.is_terminal
+    )
 
 
 def settings_or_defaults(path: Path | None) -> "Config":
