@@ -287,7 +287,7 @@ def classify(radiograph: Radiograph, classifier: Classifier | None, policy: Site
         decision=decide(seen, policy.triage) if seen else not_read(),
         findings=seen,
         not_readable=unread,
-        flags=radiograph.flags,
+        flags=(*radiograph.flags, *(seen.flags if seen else ())),
         model=classifier.identity,
         seconds=clock.monotonic() - started,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -27,17 +28,19 @@ def make_bundle(
     withheld: Sequence[str] = (),
     threshold: float = 0.5,
     activation_maps: bool = True,
+    masks: NDArray[np.float32] | None = None,
     **changes: Any,
 ) -> Path:
     """Write a bundle into ``folder`` and give it back.
 
     Every label's activation map is the film itself in 8 x 8 cells, so the heat is where the film is bright; its logit
     is the given one plus a tenth of the film's mean brightness. ``gate`` maps classes to their fixed logits
-    (``{"frontal": -2, "rotated": 2}`` refuses every film). ``changes`` overwrite manifest keys after all is right.
+    (``{"frontal": -2, "rotated": 2}`` refuses every film). ``masks`` (3, h, w) are drawn on every film, whatever it
+    shows. ``changes`` overwrite manifest keys after all is right.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model, golden = folder / MODEL_FILE, folder / GOLDEN_FILE
-    onnx.save(_graph(logits, gate), model)
+    onnx.save(_graph(logits, gate, masks), model)
     film = np.linspace(0, 255, 96 * 80).reshape(96, 80).round().astype(np.uint8)
     Image.fromarray(film).save(golden)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -53,6 +56,7 @@ def make_bundle(
             "logits": "logits",
             "activation_maps": "cams" if activation_maps else None,
             "gate": "gate_logits" if gate else None,
+            "masks": "masks" if masks is not None else None,
         },
         "labels": [
             {
@@ -83,7 +87,9 @@ def make_bundle(
     return folder
 
 
-def _graph(logits: Mapping[str, float], gate: Mapping[str, float] | None) -> onnx.ModelProto:
+def _graph(
+    logits: Mapping[str, float], gate: Mapping[str, float] | None, masks: NDArray[np.float32] | None
+) -> onnx.ModelProto:
     size, count, cell = SPEC.size, len(logits), [SPEC.size // CELLS] * 2
     constants = {
         "ones": np.ones((count, 1, 1, 1), np.float32),
@@ -112,6 +118,10 @@ def _graph(logits: Mapping[str, float], gate: Mapping[str, float] | None) -> onn
             helper.make_node("Add", ["zero", "gate_bias"], ["gate_logits"]),
         ]
         outputs.append(helper.make_tensor_value_info("gate_logits", TensorProto.FLOAT, [1, len(gate)]))
+    if masks is not None:
+        constants["drawn"] = masks[None].astype(np.float32)
+        nodes.append(helper.make_node("Identity", ["drawn"], ["masks"]))
+        outputs.append(helper.make_tensor_value_info("masks", TensorProto.FLOAT, [1, *masks.shape]))
     graph = helper.make_graph(
         nodes,
         "tiny",

@@ -108,6 +108,31 @@ def test_a_wrong_setting_is_refused_in_one_line(tmp_path: Path, options: dict[st
         classifier(make_bundle(tmp_path), **options)
 
 
+def a_chest() -> np.ndarray:
+    """Masks of 64 x 64: lungs from column 8 to 56, a heart from 22 to 46."""
+    masks = np.zeros((3, 64, 64), np.float32)
+    masks[0, 8:56, 8:28], masks[1, 8:56, 36:56], masks[2, 30:50, 22:46] = 1, 1, 1
+    return masks
+
+
+def test_masks_give_the_cardiothoracic_ratio_and_its_lines_on_the_original(tmp_path: Path) -> None:
+    squash = {"size": 64, "mean": 0.0, "std": 1.0, "fit": "squash", "trim": False}
+    findings = read(make_bundle(tmp_path, masks=a_chest(), input=squash))
+    assert findings.scores["cardiothoracic_ratio"] == 0.5
+    assert findings.flags == ("view_not_stated",)
+    assert findings.cardiothoracic is not None
+    heart, thorax = findings.cardiothoracic.heart, findings.cardiothoracic.thorax
+    assert (thorax.left, thorax.right) == (1600 * 8 / 64, 1600 * 56 / 64)
+    assert (heart.left, heart.right, heart.row) == (1600 * 22 / 64, 1600 * 46 / 64, 2000 * 40 / 64)
+
+
+def test_masks_of_no_chest_give_no_ratio_and_take_nothing_from_the_findings(tmp_path: Path) -> None:
+    findings = read(make_bundle(tmp_path, masks=np.zeros((3, 64, 64), np.float32)))
+    assert findings.scores["cardiothoracic_ratio"] is None
+    assert findings.cardiothoracic is None
+    assert [finding.kind.name for finding in findings.positive] == ["cardiomegaly"]
+
+
 def test_the_gate_refuses_with_the_most_probable_reason(tmp_path: Path) -> None:
     gate = {"frontal": 0.0, "not_a_chest": 1.0, "rotated": 3.0}
     refused = classifier(make_bundle(tmp_path, gate=gate)).classify(radiograph())

@@ -23,6 +23,7 @@ from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.pixels import Image, as_image, prepare
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.runtime import Runtime, Session
+from xray_triage.reading.thorax import look
 
 __all__ = ["ModelFailed", "OnnxClassifier", "golden_film", "verify"]
 
@@ -104,7 +105,7 @@ class OnnxClassifier:
         return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}")
 
     def _findings(self, answer: Answer, radiograph: Radiograph) -> Findings:
-        probabilities = self._calibrated(answer)
+        probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
         findings: list[Finding] = []
         heat: Image | None = None
         for index, label in enumerate(self._bundle.manifest.labels):
@@ -113,22 +114,25 @@ class OnnxClassifier:
             probability, threshold = probabilities[label.name], self._thresholds[label.name]
             box = None
             if probability >= threshold and answer.activation_maps is not None:
-                place = over_film(answer.activation_maps[index], radiograph.image, self._bundle.manifest.input)
+                place = over_film(answer.activation_maps[index], radiograph.image, spec)
                 if place is not None:
                     box = box_of(place, radiograph.rows, radiograph.columns)
                     heat = place if heat is None else np.maximum(heat, place)
             findings.append(Finding(kind=KINDS[label.name], probability=probability, threshold=threshold, box=box))
+        heart, flags = (None, ()) if answer.masks is None else look(answer.masks, radiograph, spec)
         findings.sort(key=lambda finding: finding.probability / max(finding.threshold, 1e-6), reverse=True)
         return Findings(
             findings=tuple(findings),
-            scores=self._scores(probabilities),
+            scores=self._scores(probabilities) | {CARDIOTHORACIC_RATIO: round(heart.ratio, 3) if heart else None},
             model=self.identity,
             heat_map=heat,
             abnormal_threshold=self._thresholds.get(ABNORMAL),
+            cardiothoracic=heart,
+            flags=flags,
         )
 
     def _scores(self, probabilities: Mapping[str, float]) -> dict[str, float | None]:
-        scores: dict[str, float | None] = {ABNORMAL: None, CARDIOTHORACIC_RATIO: None}
+        scores: dict[str, float | None] = {ABNORMAL: None}
         for label in self._bundle.manifest.labels:
             if not _shown(label):
                 scores[label.name] = probabilities[label.name]
