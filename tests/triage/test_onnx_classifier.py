@@ -7,11 +7,10 @@ import pytest
 from onnx import helper
 
 from tests.triage.bundles import make_bundle
-from xray_triage import phantom
 from xray_triage.reading.bundle import BundleError, load_bundle, sha256_of
 from xray_triage.reading.findings import Findings, NotReadable
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, verify
-from xray_triage.reading.radiograph import Admission, Radiograph, admit
+from xray_triage.reading.radiograph import Radiograph
 
 
 def radiograph(rows: int = 2000, columns: int = 1600) -> Radiograph:
@@ -58,16 +57,6 @@ def test_the_heat_map_covers_the_whole_film(tmp_path: Path) -> None:
     assert heat.max() == pytest.approx(1)
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert (row / 128, column / 102) == (pytest.approx(0.7, abs=0.1), pytest.approx(0.7, abs=0.1))
-
-
-def test_the_two_photometric_interpretations_of_one_film_get_the_same_scores(tmp_path: Path) -> None:
-    model, drawn = classifier(make_bundle(tmp_path)), phantom.render(seed=5, rows=600, columns=500)
-    scores = []
-    for photometric in ("MONOCHROME1", "MONOCHROME2"):
-        film = admit(phantom.dataset(drawn, photometric=photometric), Admission())
-        assert isinstance(film, Radiograph)
-        scores.append(model.probabilities(film.image))
-    assert all(abs(scores[0][name] - scores[1][name]) <= 1e-3 for name in scores[0])
 
 
 def test_a_film_without_findings_has_no_heat(tmp_path: Path) -> None:
