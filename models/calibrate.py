@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import data, figures
-from models.network import Network, mean
-from models.train import batches
+from models import data
+from models.ensemble import Ensemble, open_ensemble
+from models.recipes import SHIPPED
+from xray_triage.assessment import figures
 
 URGENT = ("pneumothorax", "edema")  # they ring: few false alarms first
 SPECIFICITY_URGENT, SPECIFICITY, SENSITIVITY_ABNORMAL = 0.95, 0.90, 0.90
@@ -27,61 +28,51 @@ ACCEPTED = 0.998  # of the adult frontal calibration films lie within the limit 
 def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        "recipes", nargs="*", default=SHIPPED, help="whose networks answer together, the largest input first"
+    )
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
-    parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="where train.py left checkpoint.pt")
-    parser.add_argument("--size", type=int, default=224, help="input side at the station")
+    parser.add_argument("--work", type=Path, default=Path("work"), help="where train.py left its folders")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    network = open_network(options.out / "checkpoint.pt")
+    ensemble = open_ensemble([options.work / recipe / "checkpoint.pt" for recipe in options.recipes])
     films = data.mask_confounded(data.read_films(options.films))
-    spec = data.served_spec(options.size)
+    spec = data.served_spec(ensemble.side)
 
     held_out = [film for film in films if film.split == "calibration"]
-    logits, _, features = answers(network, torch.from_numpy(data.served(options.films, held_out, spec)))
+    logits, _, features = answers(ensemble, torch.from_numpy(data.served(options.films, held_out, spec)))
     adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::3]
-    learned = answers(network, torch.from_numpy(data.served(options.films, adults, spec)))[2]
+    learned = answers(ensemble, torch.from_numpy(data.served(options.films, adults, spec)))[2]
     near = normal_features(learned)
     frontal = np.array([film.gate == "frontal" for film in held_out])
     near["limit"] = np.float32(np.quantile(distance(features[frontal], near), ACCEPTED) * 1.05)
-    np.savez(options.out / "distance.npz", **near)
+    np.savez(options.work / "distance.npz", **near)
 
     labels = {name: operating_point(name, logits[:, i], held_out) for i, name in enumerate(data.LABELS)}
     auc = float(np.mean([label["auc"] for name, label in labels.items() if name not in data.MEASURED_ON]))
     found = {
-        "size": options.size,
+        "recipes": list(options.recipes),
+        "side": ensemble.side,
         "mean_auc": auc,
         "labels": labels,
         "films": len(held_out),
         "adults": int(frontal.sum()),
     }
-    (options.out / "calibration.json").write_text(json.dumps(found, indent=1))
+    (options.work / "calibration.json").write_text(json.dumps(found, indent=1))
     for name, label in labels.items():
-        print(
-            f"{name:20s}"
-            + "  ".join(f"{key} {value:.3f}" for key, value in label.items() if not isinstance(value, str))
-        )
-    print(f"mean AUC {auc:.4f} at {options.size} px; distance limit {near['limit']:.3f}")
-
-
-def open_network(checkpoint: Path) -> Network:
-    """The averaged weights of ``checkpoint``, in evaluation mode."""
-    stored = torch.load(checkpoint, weights_only=True)["averaged"]
-    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
-    network.load_state_dict(
-        {key.removeprefix("module."): value for key, value in stored.items() if key != "n_averaged"}
-    )
-    return network.eval()
+        shown = "  ".join(f"{key} {value:.3f}" for key, value in label.items() if isinstance(value, float))
+        print(f"{name:20s}{shown}")
+    print(f"mean AUC {auc:.4f} at {ensemble.side} px; distance limit {near['limit']:.3f}")
 
 
 @torch.no_grad()
-def answers(network: Network, films: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def answers(ensemble: Ensemble, films: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Logits (n, labels), gate logits (n, classes) and mean features (n, 1280) of prepared films."""
     parts = []
-    for batch in batches(np.arange(len(films)), 32):
-        features = network.features(films[batch].contiguous(memory_format=torch.channels_last))
-        logits, _, gate = network.heads(features)
-        parts.append((logits, gate, mean(features)))
+    for batch in torch.arange(len(films)).split(32):
+        logits, _, gate, features = ensemble(films[batch].contiguous(memory_format=torch.channels_last))
+        parts.append((logits, gate, features))
     logits, gate, features = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return logits, gate, features
 
@@ -124,9 +115,17 @@ def operating_point(name: str, logits: NDArray[np.float32], films: Sequence[data
     return {
         "scale": scale, "offset": offset, "threshold": round(threshold, 6), "rule": rule,
         "positives": int(truth.sum()), "films": len(truth), "auc": figures.auc(probability, truth),
+        "reference": reference(probability),
         "sensitivity": figures.sensitivity(probability, truth, threshold),
         "specificity": figures.specificity(probability, truth, threshold),
     }  # fmt: skip
+
+
+def reference(probability: NDArray[np.float64]) -> dict[str, list[float]]:
+    """The ten shares of the films between the nine deciles of their probabilities, as the manifest keeps them."""
+    edges = np.round(np.quantile(probability, np.arange(1, 10) / 10), 6)
+    shares = np.bincount(np.searchsorted(edges, probability, side="right"), minlength=10) / len(probability)
+    return {"edges": edges.tolist(), "shares": np.round(shares, 6).tolist()}
 
 
 def platt(logits: NDArray[np.float32], truth: NDArray[np.float32]) -> tuple[float, float]:

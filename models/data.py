@@ -20,6 +20,7 @@ from tqdm import tqdm
 from models import negatives
 from xray_triage.reading.findings import ABNORMAL, KINDS
 from xray_triage.reading.pixels import InputSpec, prepare, resize, shrink
+from xray_triage.reading.polarity import as_positive
 
 LABELS = (*KINDS, ABNORMAL)
 MEASURED_ON = {"tuberculosis": ("tb_lundis",), "covid19": ("covid_radiography_lundis", "covid_chestxray_ieee8023")}
@@ -55,17 +56,20 @@ def read_films(folder: Path) -> list[Film]:
     return [_film(row, judged=row["group"] in judged, reference=row["image"] in references) for row in rows]
 
 
-def read_references(folder: Path) -> dict[str, dict[str, float]]:
-    """What the published CheXNet reproduction said: image -> label -> probability (its own test fold only)."""
+def read_references(folder: Path, who: str = "chexnet") -> dict[str, dict[str, float]]:
+    """What the published CheXNet reproduction said: image -> label -> probability (its own test fold only).
+
+    ``who`` may be ``ensemble`` for the ensemble of three that the same authors published.
+    """
     path = folder / "nih_reference_predictions.csv"
     if not path.exists():
         return {}
     with path.open(newline="") as file:
-        return {row["image"]: _reference(row) for row in csv.DictReader(file)}
+        return {row["image"]: _reference(row, who) for row in csv.DictReader(file)}
 
 
-def _reference(row: Mapping[str, str]) -> dict[str, float]:
-    names = {f"chexnet_{name}": name for name in LABELS} | {"chexnet_effusion": "pleural_effusion"}
+def _reference(row: Mapping[str, str], who: str) -> dict[str, float]:
+    names = {f"{who}_{name}": name for name in LABELS} | {f"{who}_effusion": "pleural_effusion"}
     return {name: float(row[column]) for column, name in names.items() if column in row}
 
 
@@ -85,10 +89,10 @@ def _film(row: Mapping[str, str], *, judged: bool, reference: bool) -> Film:
 def split_of(group: str, *, judged: bool) -> str:
     """``train``, ``calibration`` or ``test``, by the group's name alone, so that it never changes.
 
-    ``judged`` groups hold a film that CheXNet answered too: half of them are test, so that the comparison is wide.
+    ``judged`` groups hold a film that CheXNet answered too: a third of them are test, so that the comparison is wide.
     """
     place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    test, calibration = (0.5, 0.6) if judged else (0.1, 0.22)
+    test, calibration = (0.35, 0.45) if judged else (0.1, 0.22)
     return "test" if place < test else "calibration" if place < calibration else "train"
 
 
@@ -137,9 +141,9 @@ def measures(name: str, film: Film) -> bool:
 
 
 def open_film(path: Path) -> NDArray[np.float32]:
-    """An 8-bit gray picture as (h, w) float32 0..1, as the station's ``open_picture`` hands it on."""
+    """An 8-bit gray picture as (h, w) float32 0..1, dense bright, as the station's ``open_picture`` hands it on."""
     with Image.open(path) as picture:
-        return shrink(np.asarray(picture.convert("L"), np.float32) / np.float32(255), 1024)
+        return as_positive(shrink(np.asarray(picture.convert("L"), np.float32) / np.float32(255), 1024))[0]
 
 
 def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -151,7 +155,7 @@ def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(Image.open(buffer), np.float32) / np.float32(255)
 
 
-def cache(folder: Path, films: Sequence[Film], *, n_negatives: int, path: Path, seed: int) -> NDArray[np.uint8]:
+def cache(folder: Path, films: Sequence[Film], *, n_negatives: int, path: Path, seed: int = 1) -> NDArray[np.uint8]:
     """Memory map (films + negatives, side, side) uint8: each film through equalise and prepare; made once."""
     shape = (len(films) + n_negatives, CACHE_SPEC.size, CACHE_SPEC.size)
     if path.exists():

@@ -12,24 +12,26 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from torch import Tensor, nn
 
 from models import data
-from models.calibrate import open_network
-from models.network import Network, mean
+from models.ensemble import Ensemble, as_stored, open_ensemble
+from models.segment import open_thorax
 from xray_triage.phantom import render
 from xray_triage.reading.bundle import load_bundle, sha256_of
 from xray_triage.reading.pixels import InputSpec, prepare
 
-OUTPUTS = {"logits": "logits", "activation_maps": "cams", "gate": "gate_logits"}
+OUTPUTS = {"logits": "logits", "activation_maps": "cams", "gate": "gate_logits", "masks": "masks"}
 PARITY = 1e-4
 TOLERANCE = 0.01
 LICENCE = "Apache-2.0"
+LARGE = 512  # numbers: a tensor with more is stored as float16
 
 
 class Served(nn.Module):
-    """The network as the station runs it: activation maps count from the threshold, the gate has a sense of distance.
+    """The networks as the station runs them: maps count from the threshold, the gate has a sense of distance.
 
     ``zero`` (labels,) is each label's logit at its threshold. Maps are given above it, so that a film that is positive
     has a place above 0, and only what speaks for the finding is seen as heat.
@@ -40,23 +42,19 @@ class Served(nn.Module):
 
     STEEPNESS, CAP = 10.0, 2.0
 
-    def __init__(self, network: Network, near: dict[str, np.ndarray], zero: np.ndarray) -> None:
+    def __init__(self, ensemble: Ensemble, thorax: nn.Module, near: dict[str, np.ndarray], zero: np.ndarray) -> None:
         super().__init__()
-        self.network = network
+        self.ensemble, self.thorax = ensemble, thorax
         for name, array in {**near, "zero": zero}.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float32)))
 
-    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.network.features(films)
-        logits, maps, gate = self.network.heads(features)
-        excess = (self.distance(mean(features)) / self.limit - 1).clamp(-self.CAP, self.CAP)
+    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        logits, maps, gate, features = self.ensemble(films)
+        excess = (self.distance(features) / self.limit - 1).clamp(-self.CAP, self.CAP)
         frontal, not_frontal, rotated, not_a_chest, child = gate.split(1, dim=1)
         not_a_chest = torch.maximum(not_a_chest, frontal + self.STEEPNESS * excess.unsqueeze(1))
-        return (
-            logits,
-            maps - self.zero[:, None, None],
-            torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1),
-        )
+        gate = torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1)
+        return logits, maps - self.zero[:, None, None], gate, self.thorax(films)
 
     def distance(self, features: Tensor) -> Tensor:
         """As calibrate.distance: (n, 1280) -> (n,)."""
@@ -69,21 +67,30 @@ class Served(nn.Module):
 def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("work/station-1"), help="where calibrate.py left its files")
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-1"))
-    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument(
+        "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
+    )
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"))
+    parser.add_argument("--version", default="2.0.0")
     options = parser.parse_args()
-    found = json.loads((options.out / "calibration.json").read_text())
-    network, near = open_network(options.out / "checkpoint.pt"), dict(np.load(options.out / "distance.npz"))
-    served = Served(network, near, np.array([raw_threshold(label) for label in found["labels"].values()])).eval()
+    found = json.loads((options.work / "calibration.json").read_text())
+    served = assemble(options.work, found)
     options.bundle.mkdir(parents=True, exist_ok=True)
-    spec = data.served_spec(found["size"])
+    spec = data.served_spec(found["side"])
     model = options.bundle / "model.onnx"
     write_graph(served, model, spec.size)
     check_parity(served, model, spec.size)
     write_manifest(options.bundle, options.version, spec, found)
     load_bundle(options.bundle)
     print(f"{options.bundle}: {model.stat().st_size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
+
+
+def assemble(work: Path, found: dict) -> nn.Module:
+    """All that the graph holds, out of the files that the earlier steps left in ``work``."""
+    ensemble = open_ensemble([work / recipe / "checkpoint.pt" for recipe in found["recipes"]])
+    near = dict(np.load(work / "distance.npz"))
+    zero = np.array([raw_threshold(label) for label in found["labels"].values()])
+    return Served(ensemble, as_stored(open_thorax(work / "thorax.pt")), near, zero).eval()
 
 
 def raw_threshold(label: dict) -> float:
@@ -103,8 +110,23 @@ def write_graph(served: nn.Module, path: Path, size: int) -> None:
         verbose=False,
     )
     program.save(path, external_data=False)
+    halve(path)
     forget_sources(path)
     onnx.checker.check_model(path)
+
+
+def halve(path: Path) -> None:
+    """Store what float16 holds exactly as float16, widened again when the graph is loaded: the same answers."""
+    model = onnx.load(path)
+    for index, tensor in enumerate(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size <= LARGE or not np.array_equal(values, values.astype(np.float16)):
+            continue
+        stored = numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")
+        widen = helper.make_node("Cast", [stored.name], [tensor.name], name=f"widen_{index}", to=TensorProto.FLOAT)
+        tensor.CopyFrom(stored)
+        model.graph.node.insert(0, widen)
+    onnx.save(model, path)
 
 
 def forget_sources(path: Path) -> None:
@@ -184,7 +206,10 @@ def write_manifest(bundle: Path, version: str, spec: InputSpec, found: dict) -> 
 
 def manifest_label(name: str, label: dict) -> dict:
     calibration = {"scale": round(label["scale"], 6), "offset": round(label["offset"], 6)}
-    return {"name": name, "calibration": calibration, "threshold": label["threshold"], "withheld": None}
+    return {
+        "name": name, "calibration": calibration, "threshold": label["threshold"], "reference": label["reference"],
+        "withheld": None,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,33 +8,43 @@ import pytest
 import torch
 
 from models import calibrate, data, export
-from models.network import Network, mean
+from models.ensemble import Ensemble, as_stored
+from models.network import Network
+from models.segment import Thorax
 from xray_triage.reading.bundle import load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
 
 pytestmark = pytest.mark.workshop
 SIZE = 64
-LABEL = {"scale": 2.0, "offset": -1.0, "threshold": 0.26}
+REFERENCE = {"edges": [n / 10 for n in range(1, 10)], "shares": [0.1] * 10}
+LABEL = {"scale": 2.0, "offset": -1.0, "threshold": 0.26, "reference": REFERENCE}
+
+
+def untrained(*backbones: str) -> Ensemble:
+    """Networks of random weights; the second and later ones see the film at half the side."""
+    members = [Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=name) for name in backbones]
+    for member in members:
+        torch.nn.init.normal_(member.findings.weight, std=0.05)
+    return as_stored(Ensemble(members, [SIZE] + [SIZE // 2] * (len(members) - 1)))
 
 
 @pytest.fixture(scope="module")
 def served() -> export.Served:
-    """An untrained network that knows 300 random features as its films."""
+    """Two untrained networks that know 300 random features as their films."""
     torch.manual_seed(0)
-    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES)).eval()
-    torch.nn.init.normal_(network.findings.weight, std=0.05)
-    with torch.no_grad():
-        features = mean(network.features(torch.randn(360, 1, SIZE, SIZE))).numpy()
+    ensemble = untrained("mobilenet_v2", "efficientnet_lite0")
+    features = calibrate.answers(ensemble, torch.randn(360, 1, SIZE, SIZE))[2]
     near = calibrate.normal_features(features[:300])
     near["limit"] = np.float32(2 * calibrate.distance(features[300:], near).max())
-    return export.Served(network, near, np.full(len(data.LABELS), export.raw_threshold(LABEL))).eval()
+    zero = np.full(len(data.LABELS), export.raw_threshold(LABEL))
+    return export.Served(ensemble, as_stored(Thorax()), near, zero).eval()
 
 
 @pytest.fixture(scope="module")
 def a_bundle(served: export.Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     export.write_graph(served, folder / "model.onnx", SIZE)
-    found = {"size": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, LABEL)}
+    found = {"side": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, LABEL)}
     export.write_manifest(folder, "0", data.served_spec(SIZE), found)
     return folder
 
@@ -50,8 +60,8 @@ def test_the_graph_tells_nothing_of_the_machine_it_was_made_on(a_bundle: Path) -
 
 
 def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) -> None:
-    other = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
-    other = export.Served(other, near_of(served), np.zeros(len(data.LABELS))).eval()
+    zero = np.zeros(len(data.LABELS))
+    other = export.Served(untrained("mobilenet_v2"), served.thorax, near_of(served), zero).eval()
     with pytest.raises(SystemExit, match="differ by"):
         export.check_parity(other, a_bundle / "model.onnx", SIZE)
 
@@ -59,6 +69,11 @@ def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) 
 def test_an_exported_bundle_loads_and_knows_its_golden_film(a_bundle: Path) -> None:
     bundle = load_bundle(a_bundle)
     verify(bundle, OnnxClassifier(bundle))
+
+
+def test_weights_are_stored_in_half_the_size(a_bundle: Path, served: export.Served) -> None:
+    numbers = sum(weights.numel() for weights in served.parameters())
+    assert (a_bundle / "model.onnx").stat().st_size < 2 * numbers + 1.5e6
 
 
 def test_several_films_at_once_are_answered_one_by_one(a_bundle: Path) -> None:
@@ -81,7 +96,7 @@ def test_a_picture_far_from_every_film_is_no_chest(served: export.Served) -> Non
 
 def test_a_positive_film_is_hot_somewhere(served: export.Served) -> None:
     with torch.no_grad():
-        logits, maps, _ = served(torch.randn(8, 1, SIZE, SIZE))
+        logits, maps, _, _ = served(torch.randn(8, 1, SIZE, SIZE))
     positive = torch.sigmoid(LABEL["scale"] * logits + LABEL["offset"]) >= LABEL["threshold"]
     assert positive.any()
     assert (maps.amax(dim=(2, 3))[positive] >= 0).all()
