@@ -9,7 +9,7 @@ import structlog
 
 from dicom_router.clock import Clock, SystemClock
 from xray_triage.config import Config
-from xray_triage.reading.bundle import Bundle, BundleError, load_bundle
+from xray_triage.reading.bundle import Bundle, BundleError, Manifest, load_bundle
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, golden_film, verify
 from xray_triage.reading.runtime import Runtime, candidates
 from xray_triage.shelf import chosen_folder
@@ -90,7 +90,7 @@ def _try(bundle: Bundle, classifier: OnnxClassifier, clock: Clock) -> float:
     return 1000 * min(times)
 
 
-def idle_thresholds(config: Config, bundle: Bundle) -> Mapping[str, str]:
+def idle_thresholds(config: Config, manifest: Manifest) -> Mapping[str, str]:
     """Labels with a threshold in station.toml that does nothing, and why: the bundle does not show them."""
-    withheld = {label.name: label.withheld for label in bundle.manifest.labels if label.withheld}
+    withheld = {label.name: label.withheld for label in manifest.labels if label.withheld}
     return {name: withheld[name] for name in config.model.thresholds if name in withheld}

@@ -3,7 +3,8 @@
 from functools import partial
 
 from dicom_router.clock import Clock, SystemClock
-from xray_triage.ai import prove_bundle
+from xray_triage.ai import idle_thresholds, prove_bundle
+from xray_triage.cases.casebook import Casebook
 from xray_triage.config import Config, ConfigError
 from xray_triage.health import (
     Check,
@@ -12,15 +13,18 @@ from xray_triage.health import (
     clock_check,
     destination_check,
     disk_check,
+    drift_check,
     model_check,
     reader_check,
+    thresholds_check,
 )
 from xray_triage.post import make_transport
-from xray_triage.reading.bundle import BundleError
+from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.rooms import Rooms, open_rooms
 from xray_triage.shelf import chosen_folder, way_back
 from xray_triage.supervisor import Supervisor
 from xray_triage.tls import server_tls
+from xray_triage.watch import drift, references_of
 
 
 def serving_probes(rooms: Rooms, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
@@ -49,6 +53,7 @@ def check_station(config: Config) -> list[Check]:
         partial(disk_check, rooms.spool.free_bytes),
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
+        *_manifest_checks(config, rooms.casebook),
         partial(_certificates_check, config),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
     ]
@@ -59,9 +64,23 @@ def check_station(config: Config) -> list[Check]:
 
 def _proven_name(config: Config) -> str:
     try:
-        return prove_bundle(config, chosen_folder(config)).identity.name
+        classifier = prove_bundle(config, chosen_folder(config))
     except BundleError as error:
         raise BundleError(f"{error}; {way_back(config)}") from error
+    return f"{classifier.identity.name} ({classifier.runtime})"
+
+
+def _manifest_checks(config: Config, casebook: Casebook) -> list[Probe]:
+    """What the site's settings and films are to the model; nothing where there is none, which another check says."""
+    try:
+        manifest = load_manifest(chosen_folder(config))
+    except BundleError:
+        return []
+    seen = drift(casebook, manifest.model_sha256, references_of(manifest))
+    return [
+        partial(thresholds_check, idle_thresholds(config, manifest)),
+        partial(drift_check, seen.films, seen.drifted),
+    ]
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

@@ -4,7 +4,7 @@ A check is a callable without arguments that gives a Check and does not raise. s
 functions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -113,6 +113,39 @@ def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check
             detail=str(error),
         )
     return _ok("model", f"Mô hình AI {name} đúng.", f"The AI model {name} is right.")
+
+
+def thresholds_check(idle: Mapping[str, str]) -> Check:
+    """Thresholds of station.toml that do nothing: ``idle`` says why, by label."""
+    if not idle:
+        return _ok("thresholds", "Các ngưỡng đều có hiệu lực.", "Every threshold is in use.")
+    names = ", ".join(idle)
+    return Check(
+        name="thresholds",
+        state=CheckState.WARNING,
+        vi=f"Ngưỡng của {names} không có tác dụng: mô hình không báo các mục này. Hãy xóa khỏi [model] thresholds.",
+        en=f"The model withholds {names}, so the threshold does nothing. Take it out of [model] thresholds.",
+        detail="; ".join(f"{name} is withheld: {why}" for name, why in idle.items()),
+    )
+
+
+def drift_check(films: int, drifted: Sequence[str] | None) -> Check:
+    """Whether the scores of the newest films lie as when the model was measured; not for ``drifted``. None: unknown."""
+    if drifted is None:
+        return _ok(
+            "drift", f"Mới có {films} phim, chưa biết điểm AI có lệch không.", f"Not known yet after {films} films."
+        )
+    if not drifted:
+        return _ok("drift", f"Điểm AI của {films} phim gần đây không lệch.", f"No drift on the last {films} films.")
+    names = ", ".join(drifted)
+    return Check(
+        name="drift",
+        state=CheckState.WARNING,
+        vi=f"Điểm AI của {films} phim gần đây khác các phim đã dùng để đo mô hình ({names}); số liệu của mô hình có thể"
+        " không đúng ở đây. Máy X-quang có thay hay đổi cài đặt không? Hãy đo lại: xray-triage model evaluate.",
+        en=f"On the last {films} films the scores lie otherwise than when the model was measured ({names}); its figures"
+        " may not hold here. Is the X-ray machine new, or set otherwise? Measure again: xray-triage model evaluate.",
+    )
 
 
 def destination_check(name: str, transport: Transport) -> Check:

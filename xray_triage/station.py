@@ -6,6 +6,7 @@ Everything above this module (the command line) speaks to it; nothing below impo
 import fcntl
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -20,10 +21,15 @@ from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.health import Health
 from xray_triage.post import Post
+from xray_triage.reading.bundle import BundleError, load_manifest
+from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rooms import node_name, open_rooms
+from xray_triage.shelf import chosen_folder
 from xray_triage.supervisor import Supervisor
 from xray_triage.tls import server_tls
+from xray_triage.watch import ModelInUse, references_of
 from xray_triage.web.app import create_app
+from xray_triage.web.desk import Desk
 from xray_triage.web.server import WebServer
 
 log = structlog.get_logger()
@@ -112,15 +118,29 @@ class Station:
 
     def _make_app(self) -> FastAPI:
         return create_app(
-            casebook=self.rooms.casebook,
-            consultations=self.rooms.consultations,
-            inbox=self.rooms.inbox,
-            outbox=self.rooms.outbox,
-            spool=self.rooms.spool,
-            health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
-            clock=self._clock,
-            station_name=self._config.station.name,
+            Desk(
+                casebook=self.rooms.casebook,
+                consultations=self.rooms.consultations,
+                inbox=self.rooms.inbox,
+                outbox=self.rooms.outbox,
+                spool=self.rooms.spool,
+                health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
+                model_in_use=self._model_in_use,
+                clock=self._clock,
+                station_name=self._config.station.name,
+            )
         )
+
+    def _model_in_use(self) -> ModelInUse | None:
+        told = self._supervisor.state.model
+        if told is None:
+            return None
+        references = {}
+        with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
+            manifest = load_manifest(chosen_folder(self._config))
+            references = references_of(manifest) if manifest.model_sha256 == told["sha256"] else {}
+        identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
+        return ModelInUse(identity=identity, runtime=told["runtime"], references=references)
 
 
 def _only_one(data_dir: Path) -> TextIO:

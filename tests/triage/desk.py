@@ -1,6 +1,7 @@
 """A desk over real rooms: films arrive, are read as told, and lie in the casebook with their results on the way."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from dicom_router.outbox import Delivery, Outbox
 from dicom_router.spool import Spool
 from dicom_router.transport.protocol import Acknowledgement
 from tests.factories import StoppedClock, film, film_bytes
-from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases
+from xray_triage.cases import rows, tables
+from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
 from xray_triage.health import Health, Probe
 from xray_triage.reading.findings import (
@@ -34,7 +36,9 @@ from xray_triage.reading.findings import (
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.make import make_results
+from xray_triage.watch import ModelInUse
 from xray_triage.web.app import create_app
+from xray_triage.web.desk import Desk
 
 PACS = "pacs"
 STATION = "Trạm y tế Thạnh An"
@@ -101,6 +105,19 @@ class TestDesk:
         dataset = film(**film_attributes)  # type: ignore[arg-type]
         return self.record(self.receive(dataset), dataset, reading)
 
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Many films of one case, straight into the tables."""
+        sequence = self.casebook.last_image()
+        case_id = self.add(unread()).case_id
+        common = {"arrival_id": 1, "received_at": self.clock.now(), "read_at": self.clock.now(), "picture_key": None}
+        with self.database.write() as connection:
+            common["case_sequence"] = sequence_of(connection, case_id)
+            films = [
+                rows.image_columns(one) | common | {"sop_instance_uid": f"1.2.{sequence}.{number}"}
+                for number, one in enumerate(readings)
+            ]
+            connection.execute(tables.image.insert(), films)
+
     def deliver(self) -> list[Delivery]:
         """What the forwarder does while the PACS is well: everything that waits is taken."""
         taken = []
@@ -112,16 +129,19 @@ class TestDesk:
                 taken.append(delivery)
         return taken
 
-    def app(self, *probes: Probe) -> FastAPI:
+    def app(self, *probes: Probe, model: ModelInUse | None = None) -> FastAPI:
         return create_app(
-            casebook=self.casebook,
-            consultations=self.consultations,
-            inbox=self.inbox,
-            outbox=self.outbox,
-            spool=self.spool,
-            health=Health(probes),
-            clock=self.clock,
-            station_name=STATION,
+            Desk(
+                casebook=self.casebook,
+                consultations=self.consultations,
+                inbox=self.inbox,
+                outbox=self.outbox,
+                spool=self.spool,
+                health=Health(probes),
+                model_in_use=lambda: model,
+                clock=self.clock,
+                station_name=STATION,
+            )
         )
 
 

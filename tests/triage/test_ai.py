@@ -134,6 +134,6 @@ def test_without_a_right_runtime_ai_is_off_and_says_why(tmp_path: Path) -> None:
 
 
 def test_a_threshold_of_a_withheld_label_is_known_to_do_nothing(tmp_path: Path) -> None:
-    bundle = load_bundle(make_bundle(tmp_path, withheld=["cardiomegaly"]))
+    manifest = load_bundle(make_bundle(tmp_path, withheld=["cardiomegaly"])).manifest
     settings = config(tmp_path, thresholds={"cardiomegaly": 0.3, "pneumothorax": 0.4})
-    assert idle_thresholds(settings, bundle) == {"cardiomegaly": "measured too weak"}
+    assert idle_thresholds(settings, manifest) == {"cardiomegaly": "measured too weak"}

@@ -16,9 +16,11 @@ from xray_triage.health import (
     clock_check,
     destination_check,
     disk_check,
+    drift_check,
     model_check,
     reader_check,
     ready,
+    thresholds_check,
     troubles,
 )
 
@@ -58,6 +60,11 @@ def fail() -> str:
         (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
         (destination_check("pacs", Peer(PeerUnreachable("1/1/3", slowly=True))), CheckState.BAD),
         (destination_check("pacs", Peer(PeerRefused("1/1/3"))), CheckState.BAD),
+        (thresholds_check({}), CheckState.OK),
+        (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
+        (drift_check(12, None), CheckState.OK),
+        (drift_check(200, ()), CheckState.OK),
+        (drift_check(200, ("edema", "nodule")), CheckState.WARNING),
         (reader_check(lambda: True), CheckState.OK),
         (reader_check(lambda: False), CheckState.BAD),
     ],
@@ -71,6 +78,12 @@ def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: Ch
 
 def test_the_engineer_gets_the_error_itself() -> None:
     assert "0.91 instead of 0.93" in model_check(fail, ValueError).detail
+
+
+def test_a_threshold_that_does_nothing_is_named_with_the_reason() -> None:
+    check = thresholds_check({"nodule": "measured too weak"})
+    assert "nodule" in check.en
+    assert check.detail == "nodule is withheld: measured too weak"
 
 
 def test_an_error_that_nobody_foresaw_is_not_swallowed() -> None:

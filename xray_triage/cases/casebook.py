@@ -20,6 +20,7 @@ from xray_triage.reading.findings import Priority, Reading
 from xray_triage.reading.patient import Patient
 
 ALARMS = (Priority.URGENT, Priority.ABNORMAL)
+READ_WITHIN = 20  # one film in so many is read, at the least, when there are enough to count
 
 
 class UnknownCase(LookupError):
@@ -153,6 +154,34 @@ class Casebook:
         found = sa.select(image.c.arrival_id).where(image.c.priority == Priority.NOT_READ.value, why)
         with self._database.read() as connection:
             return list(connection.scalars(found.order_by(image.c.image_id)))
+
+    def probabilities(self, model_sha256: str, *, newest: int) -> list[Mapping[str, float]]:
+        """What this model said of each label, film by film: of the ``newest`` films read, those that it read."""
+        image = tables.image
+        last = sa.select(sa.func.max(image.c.image_id)).scalar_subquery()
+        # However many films were not read lately, the way back through the table has an end.
+        near = image.c.image_id > last - READ_WITHIN * newest
+        films = sa.select(image.c.reading).where(image.c.priority != Priority.NOT_READ.value, near)
+        with self._database.read() as connection:
+            found = connection.scalars(films.order_by(image.c.image_id.desc()).limit(newest)).all()
+        said = (rows.probabilities_of(reading) for reading in found)
+        return [labels for sha256, labels in said if sha256 == model_sha256]
+
+    def verdict_counts(self, *, newest: int | None = None) -> dict[tuple[Priority, bool], int]:
+        """How many last words there are by the case's priority and by whether they agree; of the ``newest`` or all."""
+        given, later, case = tables.verdict, tables.verdict.alias("later"), tables.case
+        taken_back = sa.exists().where(
+            later.c.case_sequence == given.c.case_sequence, later.c.verdict_id > given.c.verdict_id
+        )
+        last = sa.select(given.c.case_sequence, given.c.agrees).where(~taken_back)
+        words = last.order_by(given.c.verdict_id.desc()).limit(newest).subquery()
+        counted = (
+            sa.select(case.c.priority, words.c.agrees, sa.func.count())
+            .join_from(words, case, case.c.sequence == words.c.case_sequence)
+            .group_by(case.c.priority, words.c.agrees)
+        )
+        with self._database.read() as connection:
+            return {(Priority(row[0]), row[1]): row[2] for row in connection.execute(counted)}
 
     def version(self) -> int | None:
         """Another number than before when a case or its deliveries may have changed since. None: cannot tell."""

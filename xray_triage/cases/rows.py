@@ -114,6 +114,14 @@ def consultation_of(row: Row) -> Consultation:
     )
 
 
+def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:
+    """The sha256 of the model that read a film, and its probability of every label, shown or withheld."""
+    said = _said(reading)
+    findings = {finding.kind.name: finding.probability for finding in said.findings}
+    scores = {name: score for name, score in said.scores.items() if score is not None}
+    return said.model.sha256 if said.model else None, findings | scores
+
+
 def _verdict_of(row: Row) -> Verdict:
     return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at)
 

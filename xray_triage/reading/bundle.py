@@ -181,19 +181,23 @@ def load_bundle(folder: Path) -> Bundle:
     """Read and check the bundle in ``folder``. Raises BundleError with one line; runs nothing."""
     if not folder.is_dir():
         raise BundleError(f"no model bundle at {folder}: there is no such folder")
-    try:
-        text = (folder / MANIFEST_FILE).read_text(encoding="utf-8")
-        manifest = Manifest.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{folder / MANIFEST_FILE} cannot be read: {error}") from error
-    except ValidationError as error:
-        raise BundleError(f"{folder / MANIFEST_FILE} is wrong: {_first_of(error)}") from error
+    manifest = load_manifest(folder)
     bundle = Bundle(folder=folder, manifest=manifest)
     if Path(manifest.golden.file).name != manifest.golden.file:
         raise BundleError(f"{folder / MANIFEST_FILE} is wrong: golden.file must be a plain file name")
     _check_hash(bundle.model_path, manifest.model_sha256)
     _check_hash(bundle.golden_path, manifest.golden.sha256)
     return bundle
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """What the bundle in ``folder`` says of itself. Raises BundleError."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{folder / MANIFEST_FILE} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise BundleError(f"{folder / MANIFEST_FILE} is wrong: {_first_of(error)}") from error
 
 
 def sha256_of(path: Path) -> str:

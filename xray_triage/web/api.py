@@ -1,4 +1,4 @@
-"""The JSON API: cases, consultations, verdicts, the queue. Answers are built by shapes.py and sent as they are."""
+"""The JSON API: cases, consultations, verdicts, the queue, the model. Answers are built by shapes.py."""
 
 import json
 from datetime import UTC, datetime
@@ -10,15 +10,18 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Stric
 
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.reading.findings import Priority
+from xray_triage.watch import VERDICTS, drift, verdicts
 from xray_triage.web.desk import Desk
 from xray_triage.web.memory import AnswerMemory
 from xray_triage.web.shapes import (
     CaseJson,
     ConsultationJson,
+    ModelInUseJson,
     QueueJson,
     VerdictJson,
     case_json,
     consultation_json,
+    model_in_use_json,
     queue_json,
     verdict_json,
 )
@@ -96,6 +99,14 @@ def api_router(desk: Desk) -> APIRouter:
     def show_queue() -> JSONResponse:
         """What still has to be read and sent."""
         return JSONResponse(queue_json(desk.outbox.summary(), unread=desk.inbox.unread(), now=desk.clock.now()))
+
+    @api.get("/model", responses={200: {"model": ModelInUseJson}})
+    def show_model() -> JSONResponse:
+        """What reads the films, whether they are like those it was measured on, and whether the doctors agree."""
+        model = desk.model_in_use()
+        seen = drift(desk.casebook, model.identity.sha256, model.references) if model else None
+        given = verdicts(desk.casebook), verdicts(desk.casebook, newest=VERDICTS)
+        return JSONResponse(model_in_use_json(model, seen, *given))
 
     return api
 

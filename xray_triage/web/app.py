@@ -9,15 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dicom_router.clock import Clock
 from dicom_router.errors import SpoolFull
-from dicom_router.inbox import Inbox
-from dicom_router.outbox import Outbox
-from dicom_router.spool import Spool
 from xray_triage import __version__
-from xray_triage.cases.casebook import Casebook, UnknownCase
-from xray_triage.cases.consultation import CannotAsk, Consultations
-from xray_triage.health import Health
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.consultation import CannotAsk
 from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
 from xray_triage.web.guard import Guard
@@ -28,28 +23,8 @@ from xray_triage.web.status import status_router
 STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507}
 
 
-def create_app(
-    *,
-    casebook: Casebook,
-    consultations: Consultations,
-    inbox: Inbox,
-    outbox: Outbox,
-    spool: Spool,
-    health: Health,
-    clock: Clock,
-    station_name: str,
-) -> FastAPI:
+def create_app(desk: Desk) -> FastAPI:
     """The ASGI application. It keeps no state of its own beyond the metrics counters."""
-    desk = Desk(
-        casebook=casebook,
-        consultations=consultations,
-        inbox=inbox,
-        outbox=outbox,
-        spool=spool,
-        health=health,
-        clock=clock,
-        station_name=station_name,
-    )
     app = FastAPI(
         title="xray-triage",
         version=__version__,

@@ -1,5 +1,6 @@
 """What the page and the API have at hand. Joins nothing: station.py fills it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_router.clock import Clock
@@ -9,6 +10,7 @@ from dicom_router.spool import Spool
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
 from xray_triage.health import Health
+from xray_triage.watch import ModelInUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,5 +23,6 @@ class Desk:
     outbox: Outbox
     spool: Spool
     health: Health
+    model_in_use: Callable[[], ModelInUse | None]
     clock: Clock
     station_name: str

@@ -10,6 +10,7 @@ from dicom_router.outbox import Delivery, DestinationSummary, QueueSummary
 from xray_triage.cases.case import Case, Consultation, Image, Verdict
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.reading.findings import Finding, ModelIdentity
+from xray_triage.watch import Agreement, Drift, ModelInUse, Verdicts
 
 
 class PatientJson(TypedDict):
@@ -142,6 +143,44 @@ class QueueJson(TypedDict):
     destinations: list[DestinationJson]
 
 
+class DriftJson(TypedDict):
+    """Population stability index by label over the newest ``films`` films; null: not known, too few films yet."""
+
+    films: int
+    labels: dict[str, float | None]
+
+
+class AgreementJson(TypedDict):
+    """Verdicts that agree with the AI and that do not; ``share`` is 0..1, null without a verdict."""
+
+    agree: int
+    disagree: int
+    share: float | None
+
+
+class VerdictsJson(TypedDict):
+    """Agreement, in all and by the priority that the AI gave."""
+
+    total: AgreementJson
+    by_priority: dict[str, AgreementJson]
+
+
+class AgreementsJson(TypedDict):
+    """Over all verdicts, and over the newest 200."""
+
+    all: VerdictsJson
+    recent: VerdictsJson
+
+
+class ModelInUseJson(TypedDict):
+    """``model``, ``runtime`` and ``drift`` are null while AI is off."""
+
+    model: ModelJson | None
+    runtime: str | None
+    drift: DriftJson | None
+    agreement: AgreementsJson
+
+
 def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
     """A case and what is on its way."""
     patient = case.patient
@@ -249,6 +288,27 @@ def finding_json(finding: Finding) -> FindingJson:
 def model_json(model: ModelIdentity | None) -> ModelJson | None:
     """A model, also for the command line."""
     return {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
+
+
+def model_in_use_json(
+    model: ModelInUse | None, drift: Drift | None, every: Verdicts, recent: Verdicts
+) -> ModelInUseJson:
+    """What reads, and how well it does here."""
+    return {
+        "model": model_json(model.identity) if model else None,
+        "runtime": model.runtime if model else None,
+        "drift": {"films": drift.films, "labels": dict(drift.index)} if drift else None,
+        "agreement": {"all": _verdicts_json(every), "recent": _verdicts_json(recent)},
+    }
+
+
+def _verdicts_json(verdicts: Verdicts) -> VerdictsJson:
+    by_priority = {priority.value: _agreement_json(one) for priority, one in verdicts.by_priority.items()}
+    return {"total": _agreement_json(verdicts.total), "by_priority": by_priority}
+
+
+def _agreement_json(agreement: Agreement) -> AgreementJson:
+    return {"agree": agreement.agree, "disagree": agreement.disagree, "share": agreement.share}
 
 
 def _delivery_json(delivery: Delivery) -> DeliveryJson:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
 from xray_triage.health import CheckState, ready, troubles
+from xray_triage.watch import VERDICTS, drift, verdicts
 from xray_triage.web.desk import Desk
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -88,3 +89,28 @@ class StationMetrics(Collector):
         for check in desk.health.report():
             checks.add_metric([check.name], check.state is not CheckState.BAD)
         yield checks
+        yield from self._watched()
+
+    def _watched(self) -> Iterator[GaugeMetricFamily]:
+        """The model's scores against those of its measurement, and the doctors' verdicts; nothing where unknown."""
+        model = self._desk.model_in_use()
+        if model is not None:
+            seen = drift(self._desk.casebook, model.identity.sha256, model.references)
+            psi = GaugeMetricFamily(
+                "xray_triage_score_psi", "Population stability index of the newest films' scores", labels=["label"]
+            )
+            for label, index in seen.index.items():
+                if index is not None:
+                    psi.add_metric([label], index)
+            yield psi
+            yield GaugeMetricFamily("xray_triage_score_films", "Films behind that index", value=seen.films)
+        counted = GaugeMetricFamily(
+            "xray_triage_verdicts", "Doctors' last words, by the AI's priority", labels=["priority", "agrees"]
+        )
+        for priority, one in verdicts(self._desk.casebook).by_priority.items():
+            counted.add_metric([priority.value, "true"], one.agree)
+            counted.add_metric([priority.value, "false"], one.disagree)
+        yield counted
+        share = verdicts(self._desk.casebook, newest=VERDICTS).total.share
+        if share is not None:
+            yield GaugeMetricFamily("xray_triage_verdict_agreement", "Share of the newest verdicts", value=share)

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp
 
 from dicom_router.errors import PeerUnreachable
 from tests.factories import film
-from tests.triage.desk import PACS, TestDesk, open_desk, reading, unread
+from tests.triage.desk import MODEL, PACS, TestDesk, open_desk, reading, unread
+from xray_triage.reading.bundle import Reference
 from xray_triage.reading.findings import Priority
+from xray_triage.watch import ModelInUse
 
 FAR = "9999-12-31T23:59:59-14:00"
 
@@ -204,12 +206,60 @@ def test_the_queue_tells_that_a_destination_does_not_answer(client: httpx.Client
     assert queue["oldest_waiting_seconds"] == 0  # the clock was set back
 
 
+def test_the_model_is_told_with_its_drift_and_the_doctors_agreement(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]
+) -> None:
+    edges = Reference(edges=tuple(edge / 10 for edge in range(1, 10)), shares=(0.1,) * 10)
+    model = ModelInUse(identity=MODEL, runtime="CPUExecutionProvider, 2 threads, 14 ms", references={"edema": edges})
+    case_id = sqlite_desk.add(reading()).case_id
+    sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="")
+    with httpx.Client(base_url=serve(sqlite_desk.app(model=model))) as client:
+        told, metrics = client.get("/api/model").json(), client.get("/metrics").text
+    none = {"agree": 0, "disagree": 0, "share": None}
+    given = {
+        "total": {"agree": 1, "disagree": 0, "share": 1.0},
+        "by_priority": {"urgent": {"agree": 1, "disagree": 0, "share": 1.0}, "abnormal": none, "normal": none},
+    }
+    assert told == {
+        "model": {"name": "phổi", "version": "1.2", "sha256": "ab" * 32},
+        "runtime": "CPUExecutionProvider, 2 threads, 14 ms",
+        "drift": {"films": 1, "labels": {"edema": None}},
+        "agreement": {"all": given, "recent": given},
+    }
+    assert "xray_triage_score_films 1.0" in metrics
+    assert 'xray_triage_verdicts{agrees="true",priority="urgent"} 1.0' in metrics
+    assert "xray_triage_verdict_agreement 1.0" in metrics
+    assert "xray_triage_score_psi{" not in metrics  # not known is not 0
+
+
+def test_the_drift_of_every_label_is_a_metric(sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]) -> None:
+    edges = Reference(edges=tuple(edge / 10 for edge in range(1, 10)), shares=(0.1,) * 10)
+    model = ModelInUse(identity=MODEL, runtime="", references={"pneumothorax": edges})
+    sqlite_desk.put([reading()] * 200)
+    with httpx.Client(base_url=serve(sqlite_desk.app(model=model))) as client:
+        index = client.get("/api/model").json()["drift"]["labels"]["pneumothorax"]
+        metrics = client.get("/metrics").text
+    assert index > 1
+    assert f'xray_triage_score_psi{{label="pneumothorax"}} {index}' in metrics
+
+
+def test_without_a_model_the_doctors_agreement_is_told_all_the_same(client: httpx.Client) -> None:
+    told = client.get("/api/model").json()
+    assert (told["model"], told["runtime"], told["drift"]) == (None, None, None)
+    assert told["agreement"]["recent"]["total"] == {"agree": 0, "disagree": 0, "share": None}
+    assert "xray_triage_verdict_agreement" not in client.get("/metrics").text
+
+
 def test_the_api_describes_itself(client: httpx.Client) -> None:
     document = client.get("/api/openapi.json").json()
 
-    assert {"/api/cases", "/api/cases/{case_id}", "/api/cases/{case_id}/consultation", "/api/queue"} <= set(
-        document["paths"]
-    )
+    assert {
+        "/api/cases",
+        "/api/cases/{case_id}",
+        "/api/cases/{case_id}/consultation",
+        "/api/queue",
+        "/api/model",
+    } <= set(document["paths"])
     assert "findings" in document["components"]["schemas"]["ImageJson"]["properties"]
     assert not [path for path in document["paths"] if path.startswith("/fragments")]
     assert client.get("/docs").status_code == 404  # its script would come from a CDN

@@ -1,0 +1,113 @@
+"""Does the model still see films like those it was measured on, and do the doctors agree with it?
+
+Counted from the casebook when somebody asks. It must never know a page, a network, or how a model is run.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+from xray_triage.cases.casebook import Casebook
+from xray_triage.reading.bundle import Manifest, Reference
+from xray_triage.reading.findings import ModelIdentity, Priority
+
+FILMS = 200  # the newest that were read
+# By chance alone the index is (1/n + 1/m) times a chi-square of 9 degrees of freedom, for n films here and m measured
+# (Yurdakul, "Statistical properties of the population stability index", 2018): with 50 sound films one label in five
+# would be over DRIFTED, with 150 one in some thousands.
+FEWEST_FILMS = 150
+DRIFTED = 0.25  # below 0.1 nothing has changed, above 0.25 much has (Siddiqi, "Credit Risk Scorecards", 2006)
+VERDICTS = 200  # the newest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInUse:
+    """The model that reads now, what computes it (for people), and how its scores lay when measured, by label."""
+
+    identity: ModelIdentity
+    runtime: str
+    references: Mapping[str, Reference]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The population stability index of every label over ``films`` films; None: not known, the films are too few."""
+
+    films: int
+    index: Mapping[str, float | None]
+
+    @property
+    def drifted(self) -> tuple[str, ...] | None:
+        """The labels over DRIFTED, the worst first; None while no index is known."""
+        known = {label: index for label, index in self.index.items() if index is not None}
+        worst_first = sorted(known, key=known.__getitem__, reverse=True)
+        return tuple(label for label in worst_first if known[label] > DRIFTED) if known else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How many verdicts agree with the AI, and how many do not."""
+
+    agree: int = 0
+    disagree: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """0..1; None without a verdict."""
+        given = self.agree + self.disagree
+        return self.agree / given if given else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """The doctors' last words on the cases that were read, by the priority that the AI gave."""
+
+    by_priority: Mapping[Priority, Agreement]
+
+    @property
+    def total(self) -> Agreement:
+        given = self.by_priority.values()
+        return Agreement(agree=sum(one.agree for one in given), disagree=sum(one.disagree for one in given))
+
+
+def references_of(manifest: Manifest) -> dict[str, Reference]:
+    """The histograms of the labels that have one."""
+    return {label.name: label.reference for label in manifest.labels if label.reference}
+
+
+def stability_index(reference: Reference, probabilities: Sequence[float]) -> float:
+    """Sum of (a - e) ln(a / e) over the ten bins, a and e the shares of films here and when measured; 0: the same.
+
+    A share below half a film (of those here) counts as that: an empty bin, whose logarithm is infinite, then weighs no
+    more than so few films can tell. ``probabilities`` must not be empty.
+    """
+    counts = [0] * len(reference.shares)
+    for probability in probabilities:
+        counts[bisect_right(reference.edges, probability)] += 1
+    least = 0.5 / len(probabilities)
+    pairs = [(max(n / len(probabilities), least), max(e, least)) for n, e in zip(counts, reference.shares, strict=True)]
+    return sum((actual - expected) * log(actual / expected) for actual, expected in pairs)
+
+
+def drift(casebook: Casebook, model_sha256: str, references: Mapping[str, Reference]) -> Drift:
+    """How far the scores of the newest films lie from those of the model's measurement."""
+    films = casebook.probabilities(model_sha256, newest=FILMS)
+
+    def index(label: str, reference: Reference) -> float | None:
+        said = [film[label] for film in films if label in film]
+        return stability_index(reference, said) if len(said) >= FEWEST_FILMS else None
+
+    return Drift(films=len(films), index={label: index(label, one) for label, one in references.items()})
+
+
+def verdicts(casebook: Casebook, *, newest: int | None = None) -> Verdicts:
+    """Whether the doctors agree: over all cases, or over the ``newest`` verdicts."""
+    counts = casebook.verdict_counts(newest=newest)
+    return Verdicts(
+        by_priority={
+            priority: Agreement(agree=counts.get((priority, True), 0), disagree=counts.get((priority, False), 0))
+            for priority in Priority
+            if priority is not Priority.NOT_READ
+        }
+    )
