@@ -14,7 +14,7 @@ from xray_triage.ai import load_classifier
 from xray_triage.config import Config
 from xray_triage.reader import SitePolicy, classify
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.findings import REASONS, NotReadable, Reading
+from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, NotReadable, Reading
 from xray_triage.reading.patient import repair_text
 from xray_triage.reading.radiograph import Radiograph, admit, open_picture
 from xray_triage.reading.triage import not_read
@@ -50,7 +50,7 @@ class FilmReading:
         }
 
     def as_text(self) -> str:
-        """Some lines for a person: the priority, then every finding over its threshold."""
+        """Some lines for a person: the priority, every finding over its threshold, the heart's size."""
         priority = self.reading.decision.priority
         if self.reading.not_readable:
             why = self.reading.not_readable
@@ -58,6 +58,8 @@ class FilmReading:
         lines = [f"{self.path}: {priority.value} ({self.seconds:.2f} s)"]
         findings = self.reading.findings.positive if self.reading.findings else ()
         lines += [f"  {f.kind.en:24} {f.probability:6.1%}  (threshold {f.threshold:.1%})" for f in findings]
+        ratio = self.reading.findings.scores.get(CARDIOTHORACIC_RATIO) if self.reading.findings else None
+        lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ratio:6.2f}"]
         return "\n".join(lines)
 
 

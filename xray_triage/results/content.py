@@ -25,6 +25,7 @@ from xray_triage.results.uids import derive_uid
 CONTAINS = "CONTAINS"
 HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
 HAS_OBS_CONTEXT = "HAS OBS CONTEXT"
+INFERRED_FROM = "INFERRED FROM"
 SELECTED_FROM = "SELECTED FROM"
 
 
@@ -58,15 +59,18 @@ def person_item(relationship: str, name: Code, person_name: str) -> Dataset:
     )
 
 
-def number_item(name: Code, value: str, unit: Code) -> Dataset:
-    """``value`` is a decimal string of at most 16 characters."""
+def number_item(name: Code, value: str, unit: Code, children: Sequence[Dataset] = ()) -> Dataset:
+    """``value`` is a decimal string of at most 16 characters; ``children`` may say what it was inferred from."""
     measured = item(NumericValue=value, MeasurementUnitsCodeSequence=coded(unit))
-    return item(
+    one = item(
         RelationshipType=CONTAINS,
         ValueType="NUM",
         ConceptNameCodeSequence=coded(name),
         MeasuredValueSequence=[measured],
     )
+    if children:
+        add(one, ContentSequence=list(children))
+    return one
 
 
 def object_item(
@@ -83,10 +87,12 @@ def object_item(
     return one
 
 
-def polyline_item(name: Code, points: Iterable[tuple[float, float]], image: Dataset) -> Dataset:
-    """An outline in (column, row) from the upper left corner of the upper left pixel: PS3.3 C.18.6."""
+def polyline_item(
+    name: Code, points: Iterable[tuple[float, float]], image: Dataset, relationship: str = CONTAINS
+) -> Dataset:
+    """An outline or a line in (column, row) from the upper left corner of the upper left pixel: PS3.3 C.18.6."""
     return item(
-        RelationshipType=CONTAINS,
+        RelationshipType=relationship,
         ValueType="SCOORD",
         ConceptNameCodeSequence=coded(name),
         GraphicType="POLYLINE",

@@ -16,6 +16,7 @@ TEXT: Colour = (235, 238, 242)
 DIM: Colour = (142, 150, 160)
 LINE: Colour = (52, 58, 66)
 AMBER: Colour = (255, 193, 7)
+MEASURE: Colour = (245, 245, 245)  # no finding's colour
 # Told apart on a grey film and by colour-blind eyes.
 FINDING_COLOURS: tuple[Colour, ...] = (
     (255, 214, 10),

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from xray_triage.reading.findings import Finding, Reading
+from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
 from xray_triage.reading.radiograph import Radiograph
-from xray_triage.results.drawing import BACKGROUND, FINDING_COLOURS, Colour, font, tag
+from xray_triage.results.drawing import BACKGROUND, FINDING_COLOURS, MEASURE, Colour, font, tag
 from xray_triage.results.panel import PANEL_WIDTH, draw_panel, panel_height
 from xray_triage.results.wording import percent
 
 SMALLEST_SIDE, LARGEST_SIDE = 768, 1024  # of the film's longer side in the picture
 HEAT_FROM, HEAT_OPACITY = 0.3, 0.45
 LABEL_HEIGHT = 26
+END_HEIGHT = 7  # of the strokes that end a measuring line, above and below it
 _STEPS = np.arange(256) / 255
 _OPACITY = (np.clip((_STEPS - HEAT_FROM) / (1 - HEAT_FROM), 0, 1) * HEAT_OPACITY * 255).astype(np.uint8).tolist()
 _GREEN = (200 - 160 * _STEPS).astype(np.uint8).tolist()
@@ -32,7 +33,10 @@ def draw(reading: Reading, radiograph: Radiograph, *, station_name: str, at: dat
         _warm(film, reading.findings.heat_map)
     colours = colours_of(reading.findings.positive)
     scale = film.width / radiograph.columns, film.height / radiograph.rows
-    _draw_outlines(ImageDraw.Draw(film), reading.findings.positive, colours, scale, film.size)
+    canvas = ImageDraw.Draw(film)
+    if reading.findings.cardiothoracic is not None:
+        _draw_widths(canvas, reading.findings.cardiothoracic, scale)
+    _draw_outlines(canvas, reading.findings.positive, colours, scale, film.size)
     height = max(film.height, panel_height(reading))
     picture = Image.new("RGB", (film.width + PANEL_WIDTH, height), BACKGROUND)
     picture.paste(film, (0, (height - film.height) // 2))
@@ -61,6 +65,16 @@ def _warm(film: Image.Image, heat_map: NDArray[np.float32]) -> None:
     heat = heat.resize(film.size, Image.Resampling.BICUBIC)
     full, none = Image.new("L", film.size, 255), Image.new("L", film.size, 0)
     film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), mask=heat.point(_OPACITY))
+
+
+def _draw_widths(canvas: ImageDraw.ImageDraw, widths: Cardiothoracic, scale: tuple[float, float]) -> None:
+    """Two thin lines as a caliper leaves them: the widths of heart and chest, with a dark edge to be seen on bone."""
+    for colour, thickness in ((BACKGROUND, 3), (MEASURE, 1)):
+        for line in (widths.thorax, widths.heart):
+            left, right, row = line.left * scale[0], line.right * scale[0], line.row * scale[1]
+            canvas.line((left, row, right, row), fill=colour, width=thickness)
+            for end in (left, right):
+                canvas.line((end, row - END_HEIGHT, end, row + END_HEIGHT), fill=colour, width=thickness)
 
 
 def _draw_outlines(

@@ -3,14 +3,14 @@
 Must never know DICOM.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from PIL import Image, ImageDraw
 
-from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, Finding, Findings, Priority, Reading
+from xray_triage.reading.findings import Finding, Findings, Priority, Reading
 from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, Colour, fitted, font, wrapped
-from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND, decimal, flag_lines, percent
+from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND, flag_lines, percent, score_lines
 
 PANEL_WIDTH = 430
 MARGIN = 24
@@ -97,10 +97,12 @@ def _draw_foot(canvas: ImageDraw.ImageDraw, x: int, y: int, reading: Reading, st
 
 
 def _score_lines(findings: Findings) -> list[str]:
-    abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
-    lines = [] if abnormal is None else [f"Xác suất có bất thường: {percent(abnormal)}"]
-    return lines if ratio is None else [*lines, f"Tỉ số tim/ngực: {decimal(ratio)}"]
+    return _wrapped(score_lines(findings.scores))
 
 
 def _flag_lines(reading: Reading) -> list[str]:
-    return [line for flag in flag_lines(reading) for line in wrapped(flag, font(15), _INNER)]
+    return _wrapped(flag_lines(reading))
+
+
+def _wrapped(lines: Iterable[str]) -> list[str]:
+    return [part for line in lines for part in wrapped(line, font(15), _INNER)]

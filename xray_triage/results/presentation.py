@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from xray_triage.reading.findings import Finding, Reading
+from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
 from xray_triage.results.copying import formed
 from xray_triage.results.items import add, item, reference
 from xray_triage.results.origin import Kind, Origin, begin
-from xray_triage.results.report import outline
-from xray_triage.results.wording import percent, summary
+from xray_triage.results.report import ends, outline
+from xray_triage.results.wording import cardiothoracic, percent, summary
 
 PRESENTATION = Kind(
     what="gsps",
@@ -30,7 +30,10 @@ LABEL_HEIGHT = 0.03  # of the film's height
 
 
 def make_presentation(origin: Origin, reading: Reading) -> Dataset:
-    """Outlines and labels of the located findings, and the summary in a corner. ``is_possible`` must hold."""
+    """Outlines and labels of the located findings, the widths of heart and chest, and the summary in a corner.
+
+    ``is_possible`` must hold.
+    """
     source = origin.source
     dataset = begin(origin, PRESENTATION)
     film = reference(str(source.SOPClassUID), str(source.SOPInstanceUID))
@@ -85,21 +88,25 @@ def _annotation(source: Dataset, reading: Reading, film: Dataset) -> Dataset:
     rows, columns = int(source.Rows), int(source.Columns)
     positive = reading.findings.positive if reading.findings else ()
     located = [finding for finding in positive if finding.box is not None]
+    widths = reading.findings.cardiothoracic if reading.findings else None
+    graphics = [_polyline(outline(one.box)) for one in located if one.box is not None]
+    labels = [_label(one, rows, columns) for one in located]
+    if widths is not None:
+        graphics += [_polyline(ends(line)) for line in (widths.heart, widths.thorax)]
+        labels.append(_width_label(widths, rows, columns))
     lines = summary(reading)
     corner = (0.02 * columns, 0.02 * rows, 0.7 * columns, rows * (0.02 + LABEL_HEIGHT * len(lines)))
     annotation = item(
         ReferencedImageSequence=[reference(film.ReferencedSOPClassUID, film.ReferencedSOPInstanceUID)],
         GraphicLayer=LAYER,
-        TextObjectSequence=[_text("\r\n".join(lines), *corner), *(_label(one, rows, columns) for one in located)],
+        TextObjectSequence=[_text("\r\n".join(lines), *corner), *labels],
     )
-    if located:
-        add(annotation, GraphicObjectSequence=[_outline(one) for one in located])
+    if graphics:
+        add(annotation, GraphicObjectSequence=graphics)
     return annotation
 
 
-def _outline(finding: Finding) -> Dataset:
-    assert finding.box is not None
-    points = outline(finding.box)
+def _polyline(points: Sequence[tuple[float, float]]) -> Dataset:
     return item(
         GraphicAnnotationUnits="PIXEL",
         GraphicDimensions=2,
@@ -118,6 +125,14 @@ def _label(finding: Finding, rows: int, columns: int) -> Dataset:
     top = box.y - height if box.y >= height else float(box.y)
     right = min(float(columns), box.x + max(box.width, 0.35 * columns))
     return _text(f"{finding.kind.vi} {percent(finding.probability)}", float(box.x), top, right, top + height)
+
+
+def _width_label(widths: Cardiothoracic, rows: int, columns: int) -> Dataset:
+    """The ratio under the line of the heart."""
+    heart, height = widths.heart, LABEL_HEIGHT * rows
+    top = min(heart.row, rows - height)
+    right = min(float(columns), max(heart.right, heart.left + 0.35 * columns))
+    return _text(cardiothoracic(widths.ratio), heart.left, top, right, top + height)
 
 
 def _text(text: str, left: float, top: float, right: float, bottom: float) -> Dataset:

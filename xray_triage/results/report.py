@@ -15,6 +15,7 @@ from xray_triage.reading.findings import (
     Code,
     Finding,
     Findings,
+    Line,
     ModelIdentity,
     Reading,
 )
@@ -23,6 +24,7 @@ from xray_triage.results.content import (
     CONTAINS,
     HAS_CONCEPT_MOD,
     HAS_OBS_CONTEXT,
+    INFERRED_FROM,
     SELECTED_FROM,
     add_document,
     code_item,
@@ -102,9 +104,12 @@ def _evaluations(reading: Reading) -> list[Dataset]:
 
 def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
     groups = [_finding_group(origin, finding, findings.model) for finding in findings.findings]
-    scores = _scores(findings)
-    if scores:
-        groups.append(_group(origin, "điểm chung", "scores", [*_algorithm(findings.model), *scores]))
+    abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
+    if abnormal is not None:
+        probability = number_item(codes.PROBABILITY_OF_ABNORMALITY, f"{100 * abnormal:.2f}", codes.PERCENT)
+        groups.append(_group(origin, "điểm chung", "scores", [*_algorithm(findings.model), probability]))
+    if ratio is not None:
+        groups.append(_ratio_group(origin, findings, ratio))
     return groups
 
 
@@ -160,14 +165,23 @@ def _side(source: Dataset, box: Box) -> list[Dataset]:
     return [code_item(HAS_CONCEPT_MOD, codes.LATERALITY, codes.LEFT if left else codes.RIGHT)]
 
 
-def _scores(findings: Findings) -> list[Dataset]:
-    abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
-    items = []
-    if abnormal is not None:
-        items.append(number_item(codes.PROBABILITY_OF_ABNORMALITY, f"{100 * abnormal:.2f}", codes.PERCENT))
-    if ratio is not None:
-        items.append(number_item(codes.CARDIOTHORACIC_RATIO, f"{ratio:.3f}", codes.RATIO))
-    return items
+def _ratio_group(origin: Origin, findings: Findings, ratio: float) -> Dataset:
+    """The heart's width over the chest's, inferred from two lines on the film: TID 300, TID 320."""
+    widths = findings.cardiothoracic
+    lines = [(codes.HEART_WIDTH, widths.heart), (codes.THORAX_WIDTH, widths.thorax)] if widths else []
+    film = _film(origin.source, SELECTED_FROM, codes.SOURCE)
+    inferred_from = [polyline_item(name, ends(line), film, INFERRED_FROM) for name, line in lines]
+    children = [
+        *_algorithm(findings.model),
+        code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, codes.HEART),
+        number_item(codes.CARDIOTHORACIC_RATIO, f"{ratio:.3f}", codes.NO_UNITS, inferred_from),
+    ]
+    return _group(origin, "chỉ số tim – lồng ngực", "cardiothoracic ratio", children)
+
+
+def ends(line: Line) -> list[tuple[float, float]]:
+    """The two ends of a measuring line, (column, row) from the upper left corner of the film."""
+    return [(line.left, line.row), (line.right, line.row)]
 
 
 def _algorithm(model: ModelIdentity) -> list[Dataset]:

@@ -5,13 +5,16 @@ Must never know DICOM.
 
 from collections.abc import Mapping
 
-from xray_triage.reading.findings import Finding, Priority, Reading
+from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, Finding, Priority, Reading
 
 DISCLAIMER = "AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"
 NOTHING_FOUND = "Không có dấu hiệu nào vượt ngưỡng."
 FLAGS: Mapping[str, str] = {
     "inverted": "Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc.",
+    "cropped": "Phim cắt mất một phần phổi.",
+    "view_not_stated": "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA).",
 }
+LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
 def percent(probability: float) -> str:
@@ -31,17 +34,38 @@ def score(finding: Finding) -> str:
     return f"{finding.kind.vi} {percent(finding.probability)} (ngưỡng {percent(finding.threshold)})"
 
 
+def cardiothoracic(ratio: float) -> str:
+    """``Chỉ số tim – lồng ngực 0,54``."""
+    return f"Chỉ số tim – lồng ngực {decimal(ratio)}"
+
+
+def cardiothoracic_line(ratio: float) -> str:
+    """The ratio and what it means, judged as it is written."""
+    limit = decimal(LARGEST_NORMAL_RATIO)
+    large = round(ratio, 2) > LARGEST_NORMAL_RATIO
+    return f"{cardiothoracic(ratio)} ({f'trên {limit}: bóng tim to' if large else f'không quá {limit}'})"
+
+
+def score_lines(scores: Mapping[str, float | None]) -> list[str]:
+    """The general scores. The labels that the bundle withholds are not for the doctor."""
+    abnormal, ratio = scores.get(ABNORMAL), scores.get(CARDIOTHORACIC_RATIO)
+    lines = [] if abnormal is None else [f"Xác suất có bất thường: {percent(abnormal)}"]
+    return lines if ratio is None else [*lines, cardiothoracic_line(ratio)]
+
+
 def flag_lines(reading: Reading) -> list[str]:
     """One sentence per flag; a flag without a sentence of ours as it is."""
     return [FLAGS.get(flag, flag) for flag in reading.flags]
 
 
 def summary(reading: Reading) -> list[str]:
-    """What a doctor must know, a line each: how soon, what or why not, flags, what this is."""
+    """What a doctor must know, a line each: how soon, what or why not, the heart's size, flags, what this is."""
     lines = [f"Ưu tiên: {reading.decision.priority.vi.upper()}"]
     if reading.findings is not None:
         positive = reading.findings.positive
         lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
+        ratio = reading.findings.scores.get(CARDIOTHORACIC_RATIO)
+        lines += [] if ratio is None else [cardiothoracic_line(ratio)]
     elif reading.not_readable is not None:
         lines += [f"AI không đọc phim này: {reading.not_readable.reason.vi}"]
     return [*lines, *flag_lines(reading), DISCLAIMER]

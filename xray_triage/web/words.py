@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_router.outbox import Delivery, DeliveryState
-from xray_triage.cases.case import Case, Consultation, ConsultationState, Image
+from xray_triage.cases.case import Case, Consultation, ConsultationState
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.reading.findings import Finding, Priority
-from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, decimal, percent
+from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, percent, score_lines
 
-__all__ = ["DISCLAIMER", "FLAGS", "percent"]  # the pages' own, beside what is below
+__all__ = ["DISCLAIMER", "FLAGS", "percent", "score_lines"]  # the pages' own, beside what is below
 
 OBJECTS = {
     "original": "Phim gốc",
@@ -110,17 +110,6 @@ def person(case: Case) -> str:
 def birthday(birth_date: str) -> str:
     """``birth_date`` (YYYY-MM-DD) as it is written here."""
     return "/".join(reversed(birth_date.split("-")))
-
-
-def scores(image: Image) -> list[str]:
-    """The general scores in words. The labels that the bundle withholds are not for the doctor."""
-    abnormal, ratio = image.scores.get("abnormal"), image.scores.get("cardiothoracic_ratio")
-    told = []
-    if abnormal is not None:
-        told.append(f"Xác suất có bất thường: {percent(abnormal)}")
-    if ratio is not None:
-        told.append(f"Tỉ số tim/ngực: {decimal(ratio)}")
-    return told
 
 
 def moment(at: datetime, now: datetime) -> str:

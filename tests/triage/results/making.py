@@ -12,8 +12,10 @@ from xray_triage.reading.findings import (
     KINDS,
     REASONS,
     Box,
+    Cardiothoracic,
     Finding,
     Findings,
+    Line,
     ModelIdentity,
     NotReadable,
     Priority,
@@ -26,6 +28,9 @@ from xray_triage.results.origin import Origin
 
 MODEL = ModelIdentity(name="spine", version="0.1.0", sha256="c0ffee" * 10 + "beef")
 STATION = "Trạm y tế xã Thạnh An"
+WIDTHS = Cardiothoracic(
+    heart=Line(left=62.0, right=150.0, row=190.5), thorax=Line(left=20.0, right=180.0, row=230.25)
+)  # on a film of 300 x 200 pixels
 AT = datetime(2025, 6, 1, 1, 20, 30, tzinfo=UTC)
 
 
@@ -74,6 +79,7 @@ def a_reading(
             scores={"abnormal": 0.97, "cardiothoracic_ratio": 0.55, "mass": 0.2},
             model=MODEL,
             heat_map=heat_map if heat else None,
+            cardiothoracic=WIDTHS,
         ),
         flags=flags,
         model=MODEL,

@@ -13,6 +13,7 @@ from tests.peers.dcmtk import dciodvfy
 from tests.triage.results.making import (
     AT,
     STATION,
+    WIDTHS,
     a_finding,
     a_full_reading,
     a_radiograph,
@@ -24,10 +25,10 @@ from tests.triage.results.making import (
 from xray_triage.reading.findings import KINDS, REASONS, Box, Priority, Reading
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import LARGEST_BYTES, compress, make_capture
-from xray_triage.results.drawing import FINDING_COLOURS, fitted, font, wrapped
+from xray_triage.results.drawing import FINDING_COLOURS, MEASURE, fitted, font, wrapped
 from xray_triage.results.overlay import draw
 from xray_triage.results.panel import PANEL_WIDTH
-from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND
+from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, score_lines
 
 
 def capture(reading: Reading, radiograph: Radiograph) -> Dataset:
@@ -90,7 +91,19 @@ def test_the_heat_map_colours_the_film_where_it_is_hot_and_nowhere_else() -> Non
 def test_a_normal_film_has_no_colours_on_it_and_says_that_nothing_was_found() -> None:
     shown = picture(a_reading(priority=Priority.NORMAL, heat=False), a_radiograph(1024, 1024))
     film = shown[(shown.shape[0] - 1024) // 2 :][:1024, :1024]
-    assert (film.max(axis=-1) - film.min(axis=-1)).max() == 0
+    assert (film.max(axis=-1) - film.min(axis=-1)).max() <= 7  # the dark edge of the measuring lines is a bluish black
+
+
+def test_the_widths_of_heart_and_chest_are_two_lines_that_hide_nothing() -> None:
+    shown = picture(a_reading(priority=Priority.NORMAL, heat=False), a_radiograph(300, 200))
+    scale = 768 / 300
+    film = shown[(shown.shape[0] - 768) // 2 :][:768, : round(200 * scale)]
+    white = near(film, MEASURE)
+    for line in (WIDTHS.heart, WIDTHS.thorax):
+        (columns,) = np.nonzero(white[round(line.row * scale) - 1 : round(line.row * scale) + 2].any(axis=0))
+        assert abs(columns.min() - line.left * scale) <= 2
+        assert abs(columns.max() - line.right * scale) <= 2
+    assert white[: round(250 * scale)].mean() < 0.01  # the film itself is white in its lower corner
 
 
 def test_no_name_of_a_patient_is_drawn() -> None:
@@ -110,6 +123,7 @@ def test_labels_of_outlines_at_one_place_do_not_lie_on_each_other() -> None:
 
 def test_the_font_in_the_package_has_every_letter_that_we_write() -> None:
     words = [kind.vi for kind in KINDS.values()] + [reason.vi for reason in REASONS.values()]
+    words += [*FLAGS.values(), *score_lines({"abnormal": 0.5, "cardiothoracic_ratio": 0.5})]
     letters = set(
         "".join([*words, DISCLAIMER, NOTHING_FOUND, STATION, "àÀảẢãÃáÁạẠăằẳẵắặâầẩẫấậđĐêềểễếệôồổỗốộơờởỡớợưừửữứựỳỷỹýỵ…"])
     )

@@ -37,13 +37,24 @@ def test_dcmtk_finds_no_fault_but_the_letters_it_does_not_know(tmp_path: Path) -
 
 def test_outlines_and_labels_are_in_pixels_of_the_original() -> None:
     (annotation,) = presentation().GraphicAnnotationSequence
-    (graphic,) = annotation.GraphicObjectSequence
+    graphic = annotation.GraphicObjectSequence[0]
     assert (graphic.GraphicAnnotationUnits, graphic.GraphicType) == ("PIXEL", "POLYLINE")
     assert list(graphic.GraphicData) == [10, 200, 90, 200, 90, 260, 10, 260, 10, 200]
     label = annotation.TextObjectSequence[1]
     assert label.UnformattedTextValue == "tràn dịch màng phổi 93%"
     assert label.BoundingBoxBottomRightHandCorner[1] == 200
     assert annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
+
+
+def test_the_widths_of_heart_and_chest_are_two_lines_with_the_ratio_beside_them() -> None:
+    (annotation,) = presentation().GraphicAnnotationSequence
+    heart, thorax = annotation.GraphicObjectSequence[1:]
+    assert list(heart.GraphicData) == [62, 190.5, 150, 190.5]
+    assert list(thorax.GraphicData) == [20, 230.25, 180, 230.25]
+    assert {(one.GraphicType, one.NumberOfGraphicPoints) for one in (heart, thorax)} == {("POLYLINE", 2)}
+    label = annotation.TextObjectSequence[-1]
+    assert label.UnformattedTextValue == "Chỉ số tim – lồng ngực 0,55"
+    assert list(label.BoundingBoxTopLeftHandCorner) == [62, 190.5]
 
 
 def test_a_label_without_room_above_its_outline_lies_inside() -> None:

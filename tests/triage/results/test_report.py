@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -12,6 +13,7 @@ from tests.peers.dcmtk import dciodvfy, dsrdump
 from tests.triage.results.making import (
     MODEL,
     STATION,
+    WIDTHS,
     a_finding,
     a_full_reading,
     a_reading,
@@ -64,9 +66,44 @@ def test_another_reader_of_tid_1500_finds_each_finding_with_its_numbers(tmp_path
     assert {number.unit for number in located.get_measurements()} == {dictionary.UCUM.Percent}
     assert located.roi.value.tolist() == [[10, 200], [90, 200], [90, 260], [10, 260], [10, 200]]
     others = found.get_image_measurement_groups()
-    assert len(others) == len(KINDS)  # all other labels, and the group of general scores
+    assert len(others) == len(KINDS) + 1  # all other labels, the general score, the cardiothoracic ratio
     uids = {group.tracking_uid for group in [located, *others]}
-    assert len(uids) == len(KINDS) + 1
+    assert len(uids) == len(KINDS) + 2
+
+
+def test_the_cardiothoracic_ratio_is_a_number_without_unit_inferred_from_two_lines_on_the_film(tmp_path: Path) -> None:
+    path = written(tmp_path / "sr.dcm", report(a_reading(flags=("view_not_stated",))))
+    groups = parsed(path).get_image_measurement_groups()
+    (heart,) = (group for group in groups if group.tracking_identifier == "chỉ số tim – lồng ngực")
+    (ratio,) = heart.get_measurements()
+    assert (ratio.name.value, ratio.name.scheme_designator) == ("ctr", "99XRT")
+    assert (float(ratio.value), ratio.unit) == (0.55, dictionary.UCUM.NoUnits)
+    lines = ratio[0].ContentSequence
+    assert [line.ConceptNameCodeSequence[0].CodeValue for line in lines] == ["heart_width", "thorax_width"]
+    for line, drawn in zip(lines, (WIDTHS.heart, WIDTHS.thorax), strict=True):
+        assert (line.RelationshipType, line.ValueType, line.GraphicType) == ("INFERRED FROM", "SCOORD", "POLYLINE")
+        assert list(line.GraphicData) == [drawn.left, drawn.row, drawn.right, drawn.row]
+        (film,) = line.ContentSequence
+        assert (film.RelationshipType, film.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) == (
+            "SELECTED FROM",
+            "1.2.3.4",
+        )
+    shown = dsrdump(path)
+    assert '"Cardiothoracic ratio")="0.550" (1,UCUM,"no units")' in shown
+    assert "POLYLINE,62/190.5" in shown
+    assert "Chỉ số tim – lồng ngực 0,55 (trên 0,50: bóng tim to)" in texts(pydicom.dcmread(path))
+    assert "Phim không ghi tư thế chụp" in texts(pydicom.dcmread(path))
+
+
+def test_a_film_without_a_ratio_has_no_group_for_it(tmp_path: Path) -> None:
+    reading = a_reading()
+    assert reading.findings is not None
+    scores = {**reading.findings.scores, "cardiothoracic_ratio": None}
+    silent = replace(reading, findings=replace(reading.findings, scores=scores, cardiothoracic=None))
+    path = written(tmp_path / "sr.dcm", report(silent))
+    assert dciodvfy(path) == []
+    assert "Cardiothoracic" not in dsrdump(path)
+    assert "tim – lồng ngực" not in texts(report(silent))
 
 
 def test_every_label_is_said_to_be_present_or_absent(tmp_path: Path) -> None:

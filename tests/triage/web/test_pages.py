@@ -1,6 +1,7 @@
 """The pages as a browser without scripts would get them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -48,6 +49,14 @@ def test_a_case_shows_every_finding_with_its_threshold_and_the_model(
     for words in ("tràn khí màng phổi", "93%", "trên 50%", "khối", "21%", "dưới 50%", "phổi 1.2 (abababab)", "0,51"):
         assert words in page, words
     assert page.count("chờ gửi") == 4
+
+
+def test_a_case_shows_the_hearts_size_in_words_and_what_limits_it(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    flagged = replace(reading(Priority.NORMAL, mass=0.1), flags=("cropped", "view_not_stated"))
+    page = client.get(f"/cases/{sqlite_desk.add(flagged).case_id}").text
+    assert "Chỉ số tim – lồng ngực 0,51 (trên 0,50: bóng tim to)" in page
+    assert "Phim cắt mất một phần phổi." in page
+    assert "Phim không ghi tư thế chụp" in page
 
 
 def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
