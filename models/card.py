@@ -1,69 +1,121 @@
 """MODEL_CARD.md out of a manifest and evaluation.json: every figure in it was measured, none is typed by hand."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from models import confounding
+from models.recipes import RECIPES, Recipe
 from xray_triage.reading.bundle import Manifest
 
 TEMPLATE = Path(__file__).with_name("card.template.md")
+FAILURES = Path(__file__).with_name("failures.md")  # what a person saw on the worst films, in words
+NOT_MEASURED = "Not measured."
 
 
-def write(manifest: Manifest, measured: dict) -> str:
+def write(manifest: Manifest, measured: Mapping) -> str:
     labels, chexnet = measured["labels"], measured["chexnet"]
-    sources = measured["abnormal_by_source"]
+    told = measured.get("confounding")
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=manifest.name,
         version=manifest.version,
-        size=manifest.input.size,
+        licence=manifest.licence,
+        members=members(manifest.training.get("recipes", [])),
+        side=manifest.input.size,
         cells=-(-manifest.input.size // 32),
-        epochs=len(measured["training"]),
-        laterals=measured["laterals_trained"],
+        n_labels=len(manifest.labels),
+        megabytes=measured["megabytes"],
         splits="\n".join(row(name, *counts.values()) for name, counts in measured["splits"].items()),
+        recipes="\n".join(recipe_row(name, found) for name, found in measured.get("recipes", {}).items()),
         labels="\n".join(label_row(name, found) for name, found in labels.items()),
         withheld="\n".join(f"* {name}: {found['withheld']}." for name, found in labels.items() if found["withheld"]),
-        by_source=", ".join(f"{name} {found['auc']:.3f} ({found['films']} films)" for name, found in sources.items()),
         n_same=chexnet["films"],
+        n_mean=chexnet["labels_in_mean"],
         chexnet=chexnet_rows(chexnet),
+        parts="\n".join(part_row(part) for part in measured["parts"]),
+        ratio=ratio_text(measured),
+        confounding=confounding.rows(told) if told else NOT_MEASURED,
+        tb_above=told["nih"]["above"] if told else float("nan"),
+        quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
+        failures=FAILURES.read_text(encoding="utf-8").strip(),
         **measured["milliseconds"],
         **measured["alarms"],
     )
-
-
-def dicom_row(found: dict) -> str:
-    return row(found["file"], found["truth"], found["header"] or "reads on", found["gate"], found["frontal"])
 
 
 def row(*cells: object) -> str:
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def label_row(name: str, found: dict) -> str:
+def members(recipes: list[str]) -> str:
+    named = [f"{RECIPES[name].backbone} (recipe `{name}`, {RECIPES[name].side} px)" for name in recipes]
+    return " and ".join(named)
+
+
+def recipe_row(name: str, found: Mapping) -> str:
+    together = name.split("+")
+    what = "the mean of these" if len(together) > 1 else recipe_text(RECIPES[name])
+    figures = (f"{found[part]:.3f}" for part in ("calibration", "test", "same_films"))
+    return row(f"`{name}`", what, *figures, found["minutes"])
+
+
+def recipe_text(recipe: Recipe) -> str:
+    said = [f"{recipe.backbone}, {recipe.side} px, {recipe.epochs} epochs"]
+    if recipe.start == "films":
+        said.append("self-supervised on all training films first")
+    if recipe.teacher:
+        said.append("published answers as soft labels")
+    if recipe.pasted:
+        said.append(f"{recipe.pasted} pasted lesions an epoch")
+    return ", ".join(said)
+
+
+def label_row(name: str, found: Mapping) -> str:
     def with_interval(figure: str) -> str:
         low, high = found[f"{figure}_interval"]
         return f"{found[figure]:.2f} ({low:.2f}–{high:.2f})"
 
     return row(
-        f"{name} ({found['origin']})",
+        name,
         f"{found['positives']} / {found['films']}",
         with_interval("auc"),
         f"{found['threshold']:.3f}",
         with_interval("sensitivity"),
         with_interval("specificity"),
-        f"{found['calibration_error']:.2f}",
+        f"{found['calibration_error']:.3f}",
         "no" if found["withheld"] else "yes",
     )
 
 
-def chexnet_rows(found: dict) -> str:
-    if not found["labels"]:
-        return ""
+def chexnet_rows(found: Mapping) -> str:
     rows = [row(name, n["positives"], f"{n['ours']:.3f}", f"{n['chexnet']:.3f}") for name, n in found["labels"].items()]
     mean = found["mean"]
     return "\n".join([*rows, row("**mean**", "", f"**{mean['ours']:.3f}**", f"**{mean['chexnet']:.3f}**")])
 
 
-def gate_rows(found: dict) -> str:
+def part_row(part: Mapping) -> str:
+    found = ", ".join(f"{each['label']} {each['auc']:.2f} (n {each['films']})" for each in part["figures"])
+    return row(f"{part['by']}: {part['value']}", found)
+
+
+def ratio_text(measured: Mapping) -> str:
+    found, thorax = measured["cardiothoracic"], measured.get("thorax")
+    if found is None:
+        return NOT_MEASURED
+    error = f"{found['mean_absolute_error']:.3f} on {found['films']} test films"
+    return f"Mean absolute error {error}, whose ratio a person had drawn." + (f" {thorax['text']}" if thorax else "")
+
+
+def quantised_text(found: Mapping | None) -> str:
+    return found["text"] if found else NOT_MEASURED
+
+
+def dicom_row(found: Mapping) -> str:
+    return row(found["file"], found["truth"], found["header"] or "reads on", found["gate"], found["frontal"])
+
+
+def gate_rows(found: Mapping) -> str:
     names = {
         "adult_frontal": "adults, frontal (should pass)",
         "children": "children",

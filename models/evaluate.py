@@ -1,41 +1,33 @@
 """Measure a bundle on films it never saw, and write what came out into it: ``python -m models.evaluate``.
 
-Runs the bundle's ONNX file as a station does, on the test split, beside CheXNet on the same films. Writes
-evaluation.json and MODEL_CARD.md and puts the figures, and what is withheld and why, into manifest.json.
+The figures are those that ``xray-triage model evaluate`` gives on the test split: the same code, the station's own way
+from file to answer. Beside them CheXNet on the same films, alarms, what the gate refuses, and what other steps left in
+``work``. Writes evaluation.json and MODEL_CARD.md, and puts the figures and what is withheld into manifest.json.
 """
 
 import argparse
-import copy
-import csv
-import functools
 import json
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-import pydicom
-from numpy.typing import NDArray
+from tqdm import tqdm
 
-from models import card, data, negatives
+from models import card, data, refusals
+from models.runs import Runs
 from xray_triage.assessment import figures
-from xray_triage.reading.bundle import Bundle, load_bundle
-from xray_triage.reading.findings import NotReadable
-from xray_triage.reading.pixels import prepare, resize
-from xray_triage.reading.radiograph import Admission, admit
+from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
+from xray_triage.assessment.answers import Answer
+from xray_triage.assessment.labels import read_labels
+from xray_triage.config import Config
+from xray_triage.examiner import Examiner
+from xray_triage.reading.bundle import load_bundle
 
 FEWEST_POSITIVES = 15
-HINTS = (
-    "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence", "PatientAge", "PatientBirthDate",
-    "PatientOrientation", "StudyDescription", "SeriesDescription", "ProtocolName", "PerformedProcedureStepDescription",
-    "RequestedProcedureDescription", "AcquisitionDeviceProcessingDescription", "PatientSpeciesDescription",
-)  # fmt: skip
-BY_SOURCE = {
-    "tuberculosis": "the only films with and without it from one source are told apart by that source's looks",
-    "covid19": "its films and the films without it come from different hospitals",
-}
-Answers = tuple[NDArray[np.float64], NDArray[np.float64]]  # probabilities (n, labels), gate probabilities (n, classes)
+URGENT = ("pneumothorax", "edema")
+COVID19 = "its films and the films without it come from different hospitals, and a network tells the hospitals apart"
+STEPS = ("recipes", "confounding", "thorax", "quantised")  # work/<step>.json, told on the card where it is there
 
 
 def main() -> None:
@@ -43,61 +35,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--dicom", type=Path, default=Path("../shared/data/dicom"), help="real files with index.csv")
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-1"))
-    parser.add_argument("--log", type=Path, default=Path("work/station-1/log.jsonl"), help="what train.py wrote")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"))
+    parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    station = Station(load_bundle(options.bundle), threads=options.threads)
     everything = data.mask_confounded(data.read_films(options.films))
-    films = [film for film in everything if film.split == "test"]
-    pixels = data.served(options.films, films, station.bundle.manifest.input)
-    probabilities, gate = station.answer(pixels)
+    test = [film for film in everything if film.split == "test"]
+    labels = options.work / "labels.csv"
+    data.write_labels(everything, options.films, labels)
+    told = {step: json.loads(path.read_text()) for step in STEPS if (path := options.work / f"{step}.json").exists()}
+    examiner = Examiner.from_config(Config(), str(options.bundle), watch=watch)
+    _, lines = read_labels(labels, where={"split": "test"})
+    answers = examiner.answers(labels, lines, options.films / "images")
+    rows = {name: table(examiner, name, answers) for name in data.LABELS}
+    why = {name: withheld(row, told.get("confounding", {})) for name, row in rows.items()}
+    runs = Runs(load_bundle(options.bundle), threads=options.threads)
+    pixels = data.served(options.films, test, runs.bundle.manifest.input)
     measured = {
-        "model_sha256": station.bundle.identity.sha256,
+        "model_sha256": examiner.identity.sha256,
         "splits": splits(everything),
-        "labels": {name: label_figures(station, name, probabilities, films) for name in data.LABELS},
-        "abnormal_by_source": by_source(probabilities, films),
-        "chexnet": beside_chexnet(probabilities, films, data.read_references(options.films)),
-        "alarms": alarms(station, probabilities, films),
-        "gate": gate_figures(station, gate, pixels, films),
-        "dicom": dicom_files(station, options.dicom),
-        "laterals_trained": sum(film.split == "train" and film.gate == "not_frontal" for film in everything),
-        "milliseconds": milliseconds(station, pixels[:1]),
-        "training": [json.loads(line) for line in options.log.read_text().splitlines()] if options.log.exists() else [],
+        "labels": {name: asdict(row) | {"withheld": why[name]} for name, row in rows.items()},
+        "parts": parts(examiner, answers),
+        "cardiothoracic": asdict(ratio) if (ratio := overall(examiner, answers).cardiothoracic) else None,
+        "chexnet": beside_chexnet(answers, data.read_references(options.films)),
+        "alarms": alarms(rows, why, answers),
+        "gate": refusals.measure(runs, pixels, test),
+        "dicom": refusals.dicom_files(runs, options.dicom),
+        "milliseconds": runs.milliseconds(pixels[:1]),
+        "megabytes": runs.bundle.model_path.stat().st_size / 1e6,
+        **told,
     }
     (options.bundle / "evaluation.json").write_text(json.dumps(measured, indent=1) + "\n")
     put_into_manifest(options.bundle / "manifest.json", measured)
-    bundle = load_bundle(options.bundle)
-    (options.bundle / "MODEL_CARD.md").write_text(card.write(bundle.manifest, measured))
+    (options.bundle / "MODEL_CARD.md").write_text(card.write(load_bundle(options.bundle).manifest, measured))
     print((options.bundle / "MODEL_CARD.md").read_text())
 
 
-class Station:
-    """The bundle as a station runs it: ONNX Runtime on the CPU, one film at a time."""
-
-    def __init__(self, bundle: Bundle, *, threads: int) -> None:
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        self.bundle = bundle
-        self.session = onnxruntime.InferenceSession(bundle.model_path, settings, providers=["CPUExecutionProvider"])
-        self.scale = np.array([label.calibration.scale for label in bundle.manifest.labels])
-        self.offset = np.array([label.calibration.offset for label in bundle.manifest.labels])
-
-    def run(self, film: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        return self.session.run(["logits", "gate_logits"], {self.session.get_inputs()[0].name: film})
-
-    def answer(self, films: NDArray[np.float32]) -> Answers:
-        pairs = [self.run(films[i : i + 1]) for i in range(len(films))]
-        logits, gate = (np.concatenate(part).astype(np.float64) for part in zip(*pairs, strict=True))
-        gate = np.exp(gate - gate.max(axis=1, keepdims=True))
-        return 1 / (1 + np.exp(-(logits * self.scale + self.offset))), gate / gate.sum(axis=1, keepdims=True)
-
-    def refuses(self, gate: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return gate[:, 0] < self.bundle.manifest.gate.minimum_frontal
-
-    def kind(self, gate: NDArray[np.float64]) -> str:
-        """The class the gate gives one picture: frontal, or its reason to refuse."""
-        return "frontal" if not self.refuses(gate[None])[0] else data.GATE_CLASSES[1 + int(gate[1:].argmax())]
+def watch(answers: Iterator[Answer], count: int) -> Iterator[Answer]:
+    return iter(tqdm(answers, "read films", total=count, mininterval=5))
 
 
 def splits(films: Sequence[data.Film]) -> dict[str, dict[str, int]]:
@@ -110,180 +85,82 @@ def splits(films: Sequence[data.Film]) -> dict[str, dict[str, int]]:
     }
 
 
-def label_figures(station: Station, name: str, probabilities: NDArray[np.float64], films: Sequence[data.Film]) -> dict:
-    """AUC, sensitivity and specificity of one label, each with its interval, and its calibration error."""
-    index = data.LABELS.index(name)
-    counts = np.array([data.measures(name, film) and not np.isnan(film.labels[index]) for film in films])
-    truth, scores = np.array([film.labels[index] for film in films])[counts], probabilities[counts, index]
-    groups = [film.group for film, counted in zip(films, counts, strict=True) if counted]
-    threshold = station.bundle.manifest.labels[index].threshold
-    area = figures.interval(figures.auc, scores, truth, groups)
-    found = {
-        "origin": ", ".join(data.MEASURED_ON.get(name, ("nih",))),
-        "films": len(truth),
-        "positives": int(truth.sum()),
-        "threshold": threshold,
-        "auc": figures.auc(scores, truth),
-        "auc_interval": area,
-        "calibration_error": figures.calibration_error(scores, truth),
-        "withheld": withheld(name, int(truth.sum()), area),
-    }
-    for figure in (figures.sensitivity, figures.specificity):
-        at = functools.partial(figure, threshold=threshold)
-        found |= {
-            figure.__name__: at(scores, truth),
-            f"{figure.__name__}_interval": figures.interval(at, scores, truth, groups),
-        }
-    return found
+def overall(examiner: Examiner, answers: Sequence[Answer]) -> Accuracy:
+    labels = examiner.manifest.labels
+    return measure(answers, examiner.identity, labels, thresholds=examiner.thresholds, with_refused=True)
 
 
-def withheld(name: str, positives: int, area: tuple[float, float]) -> str | None:
+def table(examiner: Examiner, name: str, answers: Sequence[Answer]) -> LabelFigures:
+    """One label's figures, on the films of the hospitals that count for it."""
+    here = [answer for answer in answers if answer.film.source in data.MEASURED_ON.get(name, ("nih",))]
+    return next(row for row in overall(examiner, here).figures if row.label == name)
+
+
+def parts(examiner: Examiner, answers: Sequence[Answer]) -> list[dict]:
+    """The NIH films by age and sex; all films by hospital."""
+    nih = [answer for answer in answers if answer.film.source == "nih"]
+    found = [part for part in overall(examiner, answers).parts if part.by == "source"]
+    return [asdict(part) for part in [*found, *overall(examiner, nih).parts]]
+
+
+def withheld(row: LabelFigures, confounding: Mapping) -> str | None:
     """Why the doctor does not see this label; None shows it."""
-    if name in BY_SOURCE:
-        return BY_SOURCE[name]
-    if positives < FEWEST_POSITIVES:
-        return f"only {positives} test films show it: too few to say how good the answer is"
-    if area[0] <= 0.5:
-        return f"not better than chance on the test films (AUC {area[0]:.2f} to {area[1]:.2f})"
+    if row.label == "tuberculosis":
+        return confounding.get("withheld", "nobody has looked whether its score reads lungs")
+    if row.label == "covid19":
+        return COVID19
+    if row.positives < FEWEST_POSITIVES:
+        return f"only {row.positives} test films show it: too few to say how good the answer is"
+    low, high = row.auc_interval or (0.0, 1.0)
+    if low <= 0.5:
+        return f"not better than chance on the test films (AUC {low:.2f} to {high:.2f})"
     return None
 
 
-def by_source(probabilities: NDArray[np.float64], films: Sequence[data.Film]) -> dict[str, dict[str, float]]:
-    """AUC of ``abnormal`` within each origin that shows both kinds."""
-    index, found = data.LABELS.index(data.ABNORMAL), {}
-    for name in sorted({data.origin(film.source) for film in films}):
-        counts = np.array([data.origin(film.source) == name and not np.isnan(film.labels[index]) for film in films])
-        truth = np.array([film.labels[index] for film in films])[counts]
-        if 0 < truth.sum() < len(truth):
-            found[name] = {
-                "films": len(truth),
-                "positives": int(truth.sum()),
-                "auc": figures.auc(probabilities[counts, index], truth),
-            }
-    return found
-
-
-def beside_chexnet(
-    probabilities: NDArray[np.float64], films: Sequence[data.Film], said: dict[str, dict[str, float]]
-) -> dict:
+def beside_chexnet(answers: Sequence[Answer], said: Mapping[str, Mapping[str, float]]) -> dict:
     """AUC per label, ours and the published CheXNet reproduction's, on the same films (its own test fold)."""
-    same = [i for i, film in enumerate(films) if film.image in said]
+    same = [answer for answer in answers if answer.film.key in said and answer.probabilities]
     labels = {}
-    for index, name in enumerate(data.LABELS):
-        if not same or name not in said[films[same[0]].image]:
+    for name in data.LABELS:
+        told = [answer for answer in same if name in answer.film.labels and name in said[answer.film.key]]
+        truth = np.array([answer.film.labels[name] for answer in told], np.int64)
+        if not 0 < truth.sum() < len(truth):
             continue
-        truth = np.array([films[i].labels[index] for i in same])
-        known = ~np.isnan(truth)
-        theirs = np.array([said[films[i].image][name] for i in same])
-        labels[name] = {
-            "ours": figures.auc(probabilities[same, index][known], truth[known]),
-            "chexnet": figures.auc(theirs[known], truth[known]), "positives": int(np.nansum(truth)),
-        }  # fmt: skip
-    means = (
-        {who: float(np.mean([row[who] for row in labels.values()])) for who in ("ours", "chexnet")} if labels else {}
-    )
-    return {"films": len(same), "mean": means, "labels": labels}
+        ours = np.array([answer.probabilities[name] for answer in told])
+        theirs = np.array([said[answer.film.key][name] for answer in told])
+        areas = {"ours": figures.auc(ours, truth), "chexnet": figures.auc(theirs, truth)}
+        labels[name] = areas | {"positives": int(truth.sum())}
+    enough = [row for row in labels.values() if row["positives"] >= FEWEST_POSITIVES]
+    means = {who: float(np.mean([row[who] for row in enough])) for who in ("ours", "chexnet")} if enough else {}
+    return {"films": len(same), "labels": labels, "mean": means, "labels_in_mean": len(enough)}
 
 
-def alarms(station: Station, probabilities: NDArray[np.float64], films: Sequence[data.Film]) -> dict[str, float]:
-    """How many NIH test films without and with a finding get any shown finding, or an urgent one."""
-    index = data.LABELS.index(data.ABNORMAL)
-    truth = np.array([film.labels[index] if data.origin(film.source) == "nih" else np.nan for film in films])
-    positive = probabilities >= np.array([label.threshold for label in station.bundle.manifest.labels])
-    shown = [i for i, name in enumerate(data.LABELS) if name not in BY_SOURCE and name not in (data.ABNORMAL, "hernia")]
-    urgent = [data.LABELS.index(name) for name in ("pneumothorax", "edema")]
-    return {
-        f"{what}_{who}": float(positive[:, columns].any(axis=1)[truth == value].mean())
-        for what, columns in (("finding", shown), ("urgent", urgent), ("abnormal_score", [index]))
-        for who, value in (("without", 0), ("with", 1))
-    }
-
-
-def gate_figures(
-    station: Station, gate: NDArray[np.float64], pixels: NDArray[np.float32], films: Sequence[data.Film]
-) -> dict:
-    """Shares refused: adults' frontal films per source (should pass), and what should not pass."""
-    refused, sources = station.refuses(gate), np.array([film.source for film in films])
-    classes = np.array([film.gate for film in films])
-    adult = classes == "frontal"
-    upright = np.flatnonzero(adult)[::5]
-    turned = [np.rot90(pixels[i : i + 1], turns, axes=(2, 3)) for i in upright for turns in (1, 2, 3)]
-    torn_up = np.stack([as_cached(film) for film in pixels[adult][:100, 0]])
-    drawn = [negatives.draw(torn_up, np.random.default_rng((99, i))) for i in range(200)]
-    drawn = [prepare(picture, station.bundle.manifest.input) for picture in drawn]
-    return {
-        "adult_frontal": share(refused[adult]),
-        "adult_frontal_by_source": {
-            name: share(refused[adult & (sources == name)]) for name in sorted(set(sources[adult]))
-        },
-        "children": share(refused[classes == "child"]),
-        "lateral": share(refused[classes == "not_frontal"]),
-        "turned": share(station.refuses(station.answer(np.concatenate(turned))[1])),
-        "drawn": share(station.refuses(station.answer(np.concatenate(drawn))[1])),
-    }
-
-
-def as_cached(film: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A prepared film (size, size) as negatives.draw wants it."""
-    side = data.CACHE_SPEC.size
-    return np.clip((resize(film, side, side) * data.STD + data.MEAN) * 255, 0, 255).astype(np.uint8)
-
-
-def share(refused: NDArray[np.bool_]) -> dict[str, float]:
-    return {
-        "films": len(refused),
-        "refused": int(refused.sum()),
-        "share": float(refused.mean()) if len(refused) else 0.0,
-    }
-
-
-def dicom_files(station: Station, folder: Path) -> list[dict]:
-    """What becomes of each real DICOM file (none was trained on), and what the gate alone says of its pixels."""
-    if not (folder / "index.csv").exists():
-        return []
-    found = []
-    with (folder / "index.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            dataset = pydicom.dcmread(folder / row["file"])
-            radiograph = admit(dataset, Admission())
-            by_header = radiograph.reason.code if isinstance(radiograph, NotReadable) else None
-            bare = admit(without_hints(dataset), Admission(minimum_age_years=0)) if by_header else radiograph
-            line = {"file": row["file"], "truth": row["truth_visual"], "header": by_header}
-            if isinstance(bare, NotReadable):
-                found.append(line | {"gate": bare.reason.code, "frontal": None})
-                continue
-            gate = station.answer(prepare(bare.image, station.bundle.manifest.input))[1][0]
-            found.append(line | {"gate": station.kind(gate), "frontal": round(float(gate[0]), 4)})
+def alarms(
+    rows: Mapping[str, LabelFigures], why: Mapping[str, str | None], answers: Sequence[Answer]
+) -> dict[str, float]:
+    """Which share of the NIH test films without and with a finding get any shown finding, an urgent one, the score."""
+    shown = [name for name in data.LABELS if why[name] is None and name != data.ABNORMAL]
+    nih = [answer for answer in answers if answer.film.source == "nih" and answer.probabilities]
+    found = {}
+    for what, names in (("finding", shown), ("urgent", URGENT), ("abnormal_score", (data.ABNORMAL,))):
+        for who, truth in (("without", False), ("with", True)):
+            here = [answer.probabilities for answer in nih if answer.film.labels.get(data.ABNORMAL) is truth]
+            over = [any(said[name] >= rows[name].threshold for name in names) for said in here]
+            found[f"{what}_{who}"] = float(np.mean(over)) if over else float("nan")
     return found
-
-
-def without_hints(dataset: pydicom.Dataset) -> pydicom.Dataset:
-    """The same film with nothing in its header that says what it shows."""
-    bare = copy.deepcopy(dataset)
-    for keyword in HINTS:
-        if keyword in bare:
-            del bare[keyword]
-    return bare
-
-
-def milliseconds(station: Station, film: NDArray[np.float32]) -> dict[str, float]:
-    times = []
-    for _ in range(60):
-        started = time.perf_counter()
-        station.run(film)
-        times.append((time.perf_counter() - started) * 1000)
-    return {"best": min(times[10:]), "median": float(np.median(times[10:]))}
 
 
 def put_into_manifest(path: Path, measured: dict) -> None:
     manifest = json.loads(path.read_text())
     for label in manifest["labels"]:
         row = measured["labels"][label["name"]]
-        for name in ("sensitivity", "specificity", "auc"):
+        for name in ("sensitivity", "specificity", "auc", "calibration_error"):
             label[name] = round(row[name], 4)
         label["auc_interval"] = [round(value, 4) for value in row["auc_interval"]]
         label["withheld"] = row["withheld"]
-    manifest["training"] |= {"films_per_split": measured["splits"], "epochs": len(measured["training"])}
+    if ratio := measured["cardiothoracic"]:
+        manifest["cardiothoracic"] = ratio | {"mean_absolute_error": round(ratio["mean_absolute_error"], 4)}
+    manifest["training"] |= {"films_per_split": measured["splits"]}
     path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -68,6 +68,10 @@ FRAMEWORKS = ("fastapi", "pynetdicom")
         ("xray_triage.cases", (*FRAMEWORKS, "onnxruntime", *rooms("web", "reader", "rooms", "station", "cli"))),
         ("xray_triage.assessment", (*FRAMEWORKS, "sqlalchemy", "onnxruntime", "dicom_router")),
         ("xray_triage.assessment", rooms("results", "web", "reader", "rooms", "station", "config", "cli")),
+        (
+            "xray_triage.watch",
+            (*FRAMEWORKS, "sqlalchemy", *rooms("web", "reader", "rooms", "station", "config", "cli")),
+        ),
         ("xray_triage.web", ("pynetdicom", "onnxruntime", "numpy")),
         ("xray_triage.web", rooms("reader", "rooms", "station", "cli", "reading.radiograph")),
         ("xray_triage.reader", ("fastapi", *rooms("web", "station", "cli"))),
@@ -85,15 +89,23 @@ def test_only_the_runtime_knows_onnxruntime() -> None:
 
 
 def test_the_front_decodes_no_pixel() -> None:
-    front = ("dicom_router", "xray_triage.web", "xray_triage.station", "xray_triage.post", "xray_triage.cases")
+    front = (
+        "dicom_router",
+        "xray_triage.web",
+        "xray_triage.station",
+        "xray_triage.post",
+        "xray_triage.cases",
+        "xray_triage.watch",
+    )
     decoders = ("numpy", "pydicom.pixels", "imagecodecs", "gdcm", "openjpeg", "jpeg_ls")
     child = ("dicom_router.transcode",)  # runs in a process of its own
     assert not [offence for room in front for offence in offences(room, decoders, but=child)]
     assert not [name for name in IMPORTS if name not in child and "dicom_router.transcode" in IMPORTS[name]]
 
 
-def test_the_workshop_uses_the_reading_room_and_the_phantom_alone() -> None:
+def test_the_workshop_uses_what_reads_and_what_measures_alone() -> None:
     allowed = ("xray_triage.reading", "xray_triage.phantom", "xray_triage.assessment")
+    allowed = (*allowed, "xray_triage.examiner", "xray_triage.config")  # so that it measures as the station does
     strangers = [
         f"{module} imports {target}"
         for module, targets in IMPORTS.items()
