@@ -104,7 +104,11 @@ def ratio_text(measured: Mapping) -> str:
     if found is None:
         return NOT_MEASURED
     error = f"{found['mean_absolute_error']:.3f} on {found['films']} test films"
-    return f"Mean absolute error {error}, whose ratio a person had drawn." + (f" {thorax['text']}" if thorax else "")
+    text = f"Mean absolute error {error}, whose outlines a person had drawn."
+    if thorax:
+        dice = (f"{organ} {thorax['test'][f'dice_{organ}']:.2f}" for organ in ("left", "right", "heart"))
+        text += f" Dice of the outlines there: {', '.join(dice)} (lungs by the picture's side)."
+    return text
 
 
 def quantised_text(found: Mapping | None) -> str:

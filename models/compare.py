@@ -57,7 +57,7 @@ def logits_of(name: str, films: Sequence[data.Film], options: argparse.Namespace
     kept = options.work / name / "answers.npy"
     checkpoint = options.work / name / "checkpoint.pt"
     if not kept.exists() or kept.stat().st_mtime < checkpoint.stat().st_mtime:
-        ensemble = open_ensemble([checkpoint])
+        ensemble = open_ensemble([checkpoint], options.work / "thorax.pt")
         prepared = data.served(options.films, films, data.served_spec(ensemble.side))
         np.save(kept, answers(ensemble, torch.from_numpy(prepared))[0])
     return np.load(kept)

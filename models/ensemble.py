@@ -14,36 +14,53 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models import data
 from models.network import Network, mean
+from models.segment import open_thorax
 
+HEART = data.LABELS.index("cardiomegaly")
 Answers = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Ensemble(nn.Module):
-    """Logits (n, labels), maps (n, labels, h, w), gate logits (n, classes), the first network's features (n, 1280).
+    """Logits (n, labels), maps (n, labels, h, w), gate logits (n, classes), masks (n, 3, h, w), features (n, 1280).
 
-    Each network sees the film at the side it was trained at; the input's is ``side``, that of the first.
+    Each network sees the film at the side it was trained at; the input's is ``side``, that of the first, whose features
+    are given. ``heart_weight`` is what a heart as broad as the chest adds to the logit of cardiomegaly over one half as
+    broad, in halves.
     """
 
-    def __init__(self, members: Sequence[Network], sides: Sequence[int]) -> None:
+    def __init__(self, members: Sequence[Network], sides: Sequence[int], thorax: nn.Module) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.sides = tuple(sides)
+        self.thorax = thorax
+        self.register_buffer("heart_weight", torch.zeros(()))
+        self.register_buffer("heart", functional.one_hot(torch.tensor(HEART), len(data.LABELS)).float())
 
     @property
     def side(self) -> int:
         return self.sides[0]
 
-    def forward(self, films: Tensor) -> Answers:
+    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         said = [self._answer(member, films, side) for member, side in zip(self.members, self.sides, strict=True)]
         logits, maps, gates, features = zip(*said, strict=True)
-        size = max(each.shape[-1] for each in maps)
+        size, masks = max(each.shape[-1] for each in maps), self.thorax(films)
         maps = [each if each.shape[-1] == size else _to(each, size) for each in maps]
-        return _mean_of(logits), _mean_of(maps), _mean_of(gates), features[0]
+        broad = self.heart_weight * (breadth(masks) - 0.5)
+        return _mean_of(logits) + broad[:, None] * self.heart, _mean_of(maps), _mean_of(gates), masks, features[0]
 
     def _answer(self, member: Network, films: Tensor, side: int) -> Answers:
         features = member.features(films if side == self.side else _to(films, side))
         logits, maps, gate = member.heads(features)
         return logits, maps, gate, mean(features)
+
+
+def breadth(masks: Tensor) -> Tensor:
+    """How broad the heart is against the chest, 0..1 (n,), out of probabilities (n, 3, h, w): a smooth ratio.
+
+    Not the ratio that the doctor sees (reading/thorax.py), but one that a graph computes without a threshold.
+    """
+    across = masks.amax(dim=2)
+    return across[:, 2].sum(1) / across.amax(dim=1).sum(1).clamp(min=1e-3)
 
 
 def _to(maps: Tensor, side: int) -> Tensor:
@@ -54,7 +71,7 @@ def _mean_of(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(tensors)).mean(dim=0)
 
 
-def open_ensemble(checkpoints: Sequence[Path]) -> Ensemble:
+def open_ensemble(checkpoints: Sequence[Path], thorax: Path, *, heart_weight: float = 0.0) -> Ensemble:
     """The averaged weights of each checkpoint of train.py, in evaluation mode, as the bundle stores them."""
     members, sides = [], []
     for checkpoint in checkpoints:
@@ -64,11 +81,13 @@ def open_ensemble(checkpoints: Sequence[Path]) -> Ensemble:
         member.load_state_dict({key.removeprefix("module."): value for key, value in weights.items() if "." in key})
         members.append(member)
         sides.append(recipe["side"])
-    return as_stored(Ensemble(members, sides))
+    ensemble = as_stored(Ensemble(members, sides, open_thorax(thorax)))
+    ensemble.heart_weight.fill_(heart_weight)
+    return ensemble
 
 
 @torch.no_grad()
-def as_stored(network: nn.Module) -> nn.Module:
+def as_stored(network: Ensemble) -> Ensemble:
     """Batch norms folded into their convolutions, weights rounded to float16: the file holds them so, in half the size.
 
     Done before anything is measured, so that every figure is that of the file.

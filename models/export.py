@@ -17,8 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models import data
-from models.ensemble import Ensemble, as_stored, open_ensemble
-from models.segment import open_thorax
+from models.ensemble import Ensemble, open_ensemble
 from xray_triage.phantom import render
 from xray_triage.reading.bundle import load_bundle, sha256_of
 from xray_triage.reading.pixels import InputSpec, prepare
@@ -42,19 +41,19 @@ class Served(nn.Module):
 
     STEEPNESS, CAP = 10.0, 2.0
 
-    def __init__(self, ensemble: Ensemble, thorax: nn.Module, near: dict[str, np.ndarray], zero: np.ndarray) -> None:
+    def __init__(self, ensemble: Ensemble, near: dict[str, np.ndarray], zero: np.ndarray) -> None:
         super().__init__()
-        self.ensemble, self.thorax = ensemble, thorax
+        self.ensemble = ensemble
         for name, array in {**near, "zero": zero}.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float32)))
 
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        logits, maps, gate, features = self.ensemble(films)
+        logits, maps, gate, masks, features = self.ensemble(films)
         excess = (self.distance(features) / self.limit - 1).clamp(-self.CAP, self.CAP)
         frontal, not_frontal, rotated, not_a_chest, child = gate.split(1, dim=1)
         not_a_chest = torch.maximum(not_a_chest, frontal + self.STEEPNESS * excess.unsqueeze(1))
         gate = torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1)
-        return logits, maps - self.zero[:, None, None], gate, self.thorax(films)
+        return logits, maps - self.zero[:, None, None], gate, masks
 
     def distance(self, features: Tensor) -> Tensor:
         """As calibrate.distance: (n, 1280) -> (n,)."""
@@ -87,10 +86,11 @@ def main() -> None:
 
 def assemble(work: Path, found: dict) -> nn.Module:
     """All that the graph holds, out of the files that the earlier steps left in ``work``."""
-    ensemble = open_ensemble([work / recipe / "checkpoint.pt" for recipe in found["recipes"]])
+    folders = [work / recipe / "checkpoint.pt" for recipe in found["recipes"]]
+    ensemble = open_ensemble(folders, work / "thorax.pt", heart_weight=found["heart_weight"])
     near = dict(np.load(work / "distance.npz"))
     zero = np.array([raw_threshold(label) for label in found["labels"].values()])
-    return Served(ensemble, as_stored(open_thorax(work / "thorax.pt")), near, zero).eval()
+    return Served(ensemble, near, zero).eval()
 
 
 def raw_threshold(label: dict) -> float:
@@ -199,7 +199,7 @@ def write_manifest(bundle: Path, version: str, spec: InputSpec, found: dict) -> 
             "file": golden.name, "sha256": sha256_of(golden), "tolerance": TOLERANCE,
             "probabilities": {name: round(value, 6) for name, value in probabilities.items()},
         },
-        "training": {"films": "see MODEL_CARD.md", "calibration_films": found["films"]},
+        "training": {"recipes": found["recipes"], "calibration_films": found["films"]},
     }  # fmt: skip
     (bundle / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 

@@ -25,7 +25,7 @@ def untrained(*backbones: str) -> Ensemble:
     members = [Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=name) for name in backbones]
     for member in members:
         torch.nn.init.normal_(member.findings.weight, std=0.05)
-    return as_stored(Ensemble(members, [SIZE] + [SIZE // 2] * (len(members) - 1)))
+    return as_stored(Ensemble(members, [SIZE] + [SIZE // 2] * (len(members) - 1), Thorax()))
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def served() -> export.Served:
     near = calibrate.normal_features(features[:300])
     near["limit"] = np.float32(2 * calibrate.distance(features[300:], near).max())
     zero = np.full(len(data.LABELS), export.raw_threshold(LABEL))
-    return export.Served(ensemble, as_stored(Thorax()), near, zero).eval()
+    return export.Served(ensemble, near, zero).eval()
 
 
 @pytest.fixture(scope="module")
 def a_bundle(served: export.Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     export.write_graph(served, folder / "model.onnx", SIZE)
-    found = {"side": SIZE, "films": 0, "labels": dict.fromkeys(data.LABELS, LABEL)}
+    found = {"side": SIZE, "recipes": [], "films": 0, "labels": dict.fromkeys(data.LABELS, LABEL)}
     export.write_manifest(folder, "0", data.served_spec(SIZE), found)
     return folder
 
@@ -61,7 +61,7 @@ def test_the_graph_tells_nothing_of_the_machine_it_was_made_on(a_bundle: Path) -
 
 def test_a_graph_that_differs_is_refused(served: export.Served, a_bundle: Path) -> None:
     zero = np.zeros(len(data.LABELS))
-    other = export.Served(untrained("mobilenet_v2"), served.thorax, near_of(served), zero).eval()
+    other = export.Served(untrained("mobilenet_v2"), near_of(served), zero).eval()
     with pytest.raises(SystemExit, match="differ by"):
         export.check_parity(other, a_bundle / "model.onnx", SIZE)
 
