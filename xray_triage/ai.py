@@ -14,7 +14,7 @@ from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, gol
 from xray_triage.reading.runtime import Runtime, candidates
 from xray_triage.shelf import chosen_folder
 
-TRIES, TRY_SECONDS = 6, 0.3  # the golden film is read so often on one runtime, or as often as this lasts
+TRIES, TRY_SECONDS = 8, 0.3  # the golden film is read so often on one runtime, or as often as this lasts
 WORTH = 0.85  # of the time of a runtime with fewer threads or more promise, to be taken in its place
 
 log = structlog.get_logger()

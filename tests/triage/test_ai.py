@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from dicom_router.clock import SystemClock
 from tests.factories import StoppedClock
 from tests.triage.bundles import LOGITS, make_bundle
-from xray_triage.ai import choose_runtime, idle_thresholds, load_classifier, prove_bundle
+from xray_triage.ai import TRIES, choose_runtime, idle_thresholds, load_classifier, prove_bundle
 from xray_triage.config import Config
 from xray_triage.reading.bundle import Bundle, BundleError, load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier
@@ -51,12 +51,12 @@ def chosen(bundle: Bundle, seconds: dict[int, list[float]]) -> Runtime:
 
 
 def test_more_threads_are_taken_only_when_they_are_worth_it(bundle: Bundle) -> None:
-    assert chosen(bundle, {1: [0.020] * 6, 2: [0.018] * 6}).threads == 1
-    assert chosen(bundle, {1: [0.020] * 6, 2: [0.012] * 6, 4: [0.011] * 6}).threads == 2
+    assert chosen(bundle, {1: [0.020] * TRIES, 2: [0.018] * TRIES}).threads == 1
+    assert chosen(bundle, {1: [0.020] * TRIES, 2: [0.012] * TRIES, 4: [0.011] * TRIES}).threads == 2
 
 
 def test_a_busy_moment_decides_nothing(bundle: Bundle) -> None:
-    runtime = chosen(bundle, {1: [0.020] * 6, 2: [0.012, 0.05, 0.05, 0.05, 0.012, 0.05]})
+    runtime = chosen(bundle, {1: [0.020] * TRIES, 2: [0.012, *[0.02] * (TRIES - 2), 0.012]})
     assert (runtime.threads, runtime.milliseconds) == (2, pytest.approx(12))
 
 
