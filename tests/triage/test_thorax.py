@@ -113,6 +113,8 @@ def scattered() -> Image:
         pytest.param(chest()[[1, 0, 2]], id="lungs on the wrong sides"),
         pytest.param(np.stack([chest()[0], chest()[0], chest()[2]]), id="both lungs on one side"),
         pytest.param(chest(left=-0.1), id="a lung cut off at the side"),
+        pytest.param(np.stack([*chest()[:2], ellipse(0.32, 0.62, 0.42, 0.3)]), id="a heart at the right chest wall"),
+        pytest.param(np.stack([*chest()[:2], ellipse(0.76, 0.62, 0.42, 0.3)]), id="a heart beyond the left lung"),
         pytest.param(np.roll(chest(heart=0.2), SIZE // 2, axis=2)[[0, 1, 2]], id="a heart outside the chest"),
     ],
 )

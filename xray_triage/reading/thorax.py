@@ -18,6 +18,9 @@ INSIDE = 0.5  # probability from which a pixel belongs to the organ
 # In 201 drawn films no organ covers less than 4.8 % of the film, and all ratios lie between 0.34 and 0.84.
 SMALLEST_ORGAN = 0.02
 PLAUSIBLE_RATIOS = (0.25, 0.95)
+# Ends of the heart in shares of the chest's width: drawn hearts lie within 0.087 and 1.003. One that reaches the
+# patient's right chest wall is fluid taken for heart.
+HEART_WITHIN = (0.06, 1.02)
 # Share of a side of the film along which a lung must run to be called cut off. At 192 pixels whole lungs run along it
 # for 7.8 % at most in the drawn films; of lungs cut so that 2 % of them were missing, 96 to 100 % were found, by side.
 CUT = 0.08
@@ -76,8 +79,13 @@ def measure(masks: Image, organs: Sequence[Mask]) -> Cardiothoracic | None:
         return None
     right_lung, left_lung, heart = (_ends(mask, organ) for mask, organ in zip(masks, organs, strict=True))
     found = Cardiothoracic(heart=_line(heart[0], heart[1]), thorax=_line(right_lung[0], left_lung[1]))
-    beside = not found.thorax.left < (found.heart.left + found.heart.right) / 2 < found.thorax.right
-    return None if beside or not PLAUSIBLE_RATIOS[0] <= found.ratio <= PLAUSIBLE_RATIOS[1] else found
+    likely = PLAUSIBLE_RATIOS[0] <= found.ratio <= PLAUSIBLE_RATIOS[1] and _lies_within(found.heart, found.thorax)
+    return found if likely else None
+
+
+def _lies_within(heart: Line, thorax: Line) -> bool:
+    least, most = ((end - thorax.left) / (thorax.right - thorax.left) for end in (heart.left, heart.right))
+    return least >= HEART_WITHIN[0] and most <= HEART_WITHIN[1]
 
 
 def _on_film(masks: Image, placement: Placement, size: int) -> tuple[int, int, Image]:
