@@ -3,14 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import xray_triage
 from xray_triage.reading.bundle import BundleError
 
 CHECKOUT = Path(xray_triage.__file__).resolve().parent.parent
-NEEDED = ("torch", "torchvision", "onnx", "onnxscript", "tqdm")
 
 
 def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]) -> str:
@@ -18,11 +16,6 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]
     if not (CHECKOUT / "models" / "torchxrayvision.py").is_file():
         raise BundleError(
             "importing needs the workshop: run this in a checkout of the source, and copy the bundle's folder here"
-        )
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise BundleError(
-            f"importing needs {', '.join(missing)}: in {CHECKOUT} run {sys.executable} -m pip install -e '.[train]'"
         )
     words = [str(checkpoint.absolute()), str(bundle.absolute()), *(word for pair in options.items() for word in pair)]
     done = subprocess.run(  # noqa: S603 (our own module, no shell)
@@ -34,5 +27,7 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]
     )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"the workshop ended with status {done.returncode}"]
+        if said[-1].startswith("ModuleNotFoundError"):
+            raise BundleError(f"{said[-1]}; in {CHECKOUT} run: {sys.executable} -m pip install -e '.[train]'")
         raise BundleError(said[-1])
     return done.stdout.strip()

@@ -1,0 +1,250 @@
+"""A TorchXRayVision checkpoint becomes a bundle that the station trusts; a bad one becomes one line, no bundle."""
+
+import argparse
+import json
+import os
+import pickle
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+
+from models import torchxrayvision
+from models.checkpoint import CheckpointError, open_checkpoint
+from models.releases import OUTPUTS, RELEASES, recognised
+from tests.triage.test_cli import run
+from xray_triage import phantom
+from xray_triage.reading.bundle import Bundle, load_bundle
+from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
+from xray_triage.workshop import import_checkpoint
+
+pytestmark = pytest.mark.workshop
+THRESHOLDS = [0.1 + 0.02 * index for index in range(17)] + [float("nan")]
+
+
+@pytest.fixture(scope="module")
+def densenet() -> nn.Module:
+    """A network as TorchXRayVision builds it, untrained."""
+    torch.manual_seed(0)
+    network = torchvision.models.densenet121(num_classes=len(OUTPUTS))
+    network.features.conv0 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    network.register_buffer("op_threshs", torch.tensor(THRESHOLDS))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def a_state_dict(densenet: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.pt"
+    torch.save(densenet.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def station(a_state_dict: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A station's folder into whose data the checkpoint was imported, as the command does it."""
+    folder = tmp_path_factory.mktemp("station")
+    said = import_checkpoint(a_state_dict, folder / "data" / "bundles" / "xrv", {"--licence": "Apache-2.0"})
+    assert said.startswith("xrv: densenet121; shows atelectasis, ")
+    return folder
+
+
+@pytest.fixture
+def imported(station: Path) -> Bundle:
+    return load_bundle(station / "data" / "bundles" / "xrv")
+
+
+def options(checkpoint: Path, bundle: Path, **changes: str) -> argparse.Namespace:
+    values = {"arch": None, "labels": "", "weights": "", "licence": "unknown"} | changes
+    return argparse.Namespace(checkpoint=checkpoint, bundle=bundle, **values)
+
+
+def test_the_bundle_is_whole_and_its_labels_and_thresholds_are_the_checkpoints(imported: Bundle) -> None:
+    verify(imported, OnnxClassifier(imported))
+    found = {label.name: label.threshold for label in imported.manifest.labels}
+    assert found["pleural_effusion"] == pytest.approx(THRESHOLDS[OUTPUTS.index("Effusion")])
+    assert "fracture" not in found
+    assert len(found) == 14
+    assert (imported.manifest.licence, imported.manifest.input.size) == ("Apache-2.0", 224)
+    card = (imported.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "not measured" in card
+    assert "no input gate" in card
+
+
+def test_the_stations_probabilities_are_the_networks_own(imported: Bundle, densenet: nn.Module) -> None:
+    film = phantom.render(seed=3, rows=400, columns=500).image.astype(np.float32)
+    film = (film - film.min()) / (film.max() - film.min())
+    square = film[:, 50:450]
+    small = torch.from_numpy(square)[None, None]
+    small = nn.functional.interpolate(small, (224, 224), mode="bilinear", antialias=True)
+    small = (small - small.min()) / (small.max() - small.min())
+    with torch.no_grad():
+        expected = torch.sigmoid(densenet((2 * small - 1) * 1024))[0]
+    found = OnnxClassifier(imported).probabilities(film)
+    for name, theirs in (("cardiomegaly", "Cardiomegaly"), ("pleural_effusion", "Effusion")):
+        assert found[name] == pytest.approx(float(expected[OUTPUTS.index(theirs)]), abs=0.02)
+
+
+def test_it_is_listed_verified_and_reads_films(station: Path) -> None:
+    listed = [json.loads(line) for line in run("model", "list", "--json", folder=station).stdout.splitlines()]
+    assert [row["name"] for row in listed if row["folder"].endswith("xrv")] == ["xrv"]
+    assert run("model", "verify", "xrv", folder=station).returncode == 0
+    film = (phantom.render(seed=2, rows=500, columns=500).image * 255).astype(np.uint8)
+    Image.fromarray(film).save(station / "film.png")
+    said = run(
+        "read", "film.png", "--json", folder=station, XRAY_TRIAGE__MODEL__BUNDLE=str(station / "data/bundles/xrv")
+    )
+    (read,) = map(json.loads, said.stdout.splitlines())
+    assert (read["status"], read["model"]["name"], len(read["findings"])) == ("read", "xrv", 14)
+
+
+def test_a_second_import_of_the_name_changes_nothing(station: Path, a_state_dict: Path) -> None:
+    bundle = station / "data" / "bundles" / "xrv"
+    before = {path.name: path.stat().st_mtime_ns for path in bundle.iterdir()}
+    with pytest.raises(CheckpointError, match="is there already"):
+        torchxrayvision.make_bundle(options(a_state_dict, bundle))
+    assert {path.name: path.stat().st_mtime_ns for path in bundle.iterdir()} == before
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "as before PyTorch 1.6"])
+def test_a_pickle_of_the_whole_model_gives_the_same_weights(
+    densenet: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zipped: bool
+) -> None:
+    theirs = ModuleType("torchxrayvision.models")
+    theirs.DenseNet = type("DenseNet", (type(densenet),), {"__module__": theirs.__name__})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torchxrayvision", ModuleType("torchxrayvision"))
+    monkeypatch.setitem(sys.modules, theirs.__name__, theirs)
+    monkeypatch.setattr(densenet, "__class__", theirs.DenseNet)
+    densenet.pathologies = list(OUTPUTS)  # type: ignore[assignment]
+    with warnings.catch_warnings(action="ignore"):
+        torch.save(densenet, tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
+    opened = open_checkpoint(tmp_path / "whole.pt")
+    assert opened.labels == list(OUTPUTS)
+    assert opened.op_threshs == pytest.approx(THRESHOLDS, nan_ok=True)
+    expected = {n: t for n, t in densenet.state_dict().items() if not n.endswith(("num_batches_tracked", "op_threshs"))}
+    assert opened.weights.keys() == expected.keys()
+    assert all(torch.equal(opened.weights[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module."])
+def test_a_resnet_is_known_by_its_names_and_answers_as_itself(tmp_path: Path, prefix: str) -> None:
+    torch.manual_seed(1)
+    network = torchvision.models.resnet50(num_classes=len(OUTPUTS))
+    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    torch.save({prefix + name: t for name, t in network.eval().state_dict().items()}, tmp_path / "resnet.pt")
+    opened = open_checkpoint(tmp_path / "resnet.pt")
+    arch = torchxrayvision.architecture(opened, None)
+    assert arch == "resnet50"
+    outputs = torchxrayvision.kept_outputs(opened, len(OUTPUTS), "", "resnet50-res512-all")
+    served = torchxrayvision.Served(torchxrayvision.load_network(opened, arch), arch, outputs).eval()
+    films = torch.randn(1, 1, 96, 96)
+    with torch.no_grad():
+        logits, maps = served(films)
+        expected = network(films)[:, [output.index for output in outputs]]
+    assert torch.allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    over = expected - served.zero
+    assert torch.allclose(maps.mean((2, 3)), over, rtol=1e-3, atol=1e-3)  # a positive film is hot somewhere
+
+
+def test_a_release_is_known_by_its_file_name_and_brings_its_thresholds(densenet: nn.Module, tmp_path: Path) -> None:
+    assert recognised("chex-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt") == "densenet121-res224-chex"
+    assert recognised("nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121.pt") == "densenet121-res224-all"
+    assert recognised("my.pt") is None
+    assert all(len(release.op_threshs) == len(OUTPUTS) for release in RELEASES.values())
+    torch.save({n: t for n, t in densenet.state_dict().items() if n != "op_threshs"}, tmp_path / "plain.pt")
+    plain = open_checkpoint(tmp_path / "plain.pt")
+    outputs = {o.name: o for o in torchxrayvision.kept_outputs(plain, 18, "", "densenet121-res224-chex")}
+    assert outputs["pneumothorax"].threshold == 0.0531293
+    assert outputs["hernia"].withheld == torchxrayvision.NO_THRESHOLD
+    unknown = torchxrayvision.kept_outputs(plain, 18, "", "")
+    assert {output.threshold for output in unknown} == {torchxrayvision.UNKNOWN_THRESHOLD}
+
+
+def test_names_must_fit_the_outputs(a_state_dict: Path, tmp_path: Path) -> None:
+    for labels, why in (("Mass,Nodule", "2 names for 18 outputs"), (",".join(["Fracture"] * 18), "is a finding")):
+        with pytest.raises(CheckpointError, match=why):
+            torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", labels=labels))
+    with pytest.raises(CheckpointError, match="unknown release"):
+        torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", weights="densenet"))
+    with pytest.raises(CheckpointError, match="a densenet121, not a resnet50"):
+        torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", arch="resnet50"))
+    assert list(tmp_path.iterdir()) == []
+
+
+class Harmful:
+    """What a pickle may hold: a call that is made as it is opened."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.witness),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_of_something_else_is_not_run(tmp_path: Path, zipped: bool) -> None:
+    witness = tmp_path / "witness"
+    torch.save({"weight": Harmful(witness)}, tmp_path / "bad.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=r"holds posix.mkdir, .* nothing in it was run"):
+        open_checkpoint(tmp_path / "bad.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Harmful(witness)))
+    with pytest.raises(CheckpointError):
+        open_checkpoint(tmp_path / "plain.pt")
+    assert not witness.exists()
+
+
+def bad_checkpoints(folder: Path, densenet: nn.Module) -> Iterator[tuple[str, Path]]:
+    weights = densenet.state_dict()
+    spoilt = weights | {"features.norm5.bias": torch.full((1024,), float("nan"))}
+    coloured = weights | {"features.conv0.weight": torch.zeros(64, 3, 7, 7)}
+    less = {name: tensor for name, tensor in weights.items() if "denseblock4" not in name}
+    for name, value in {
+        "is spoilt: features.norm5.bias": spoilt,
+        "conv0.weight is .64, 3, 7, 7.": coloured,
+        "denseblock4": less,
+        "no densenet121 and no resnet50": {"layer.weight": torch.zeros(3)},
+        "no weights by name": [1, 2],
+        "classifier.weight": {"features.conv0.weight": torch.zeros(64, 1, 7, 7)},
+    }.items():
+        torch.save(value, folder / f"{len(list(folder.iterdir()))}.pt")
+        yield name, max(folder.iterdir(), key=lambda path: int(path.stem))
+
+
+def test_a_bad_checkpoint_is_one_line_and_leaves_nothing(densenet: nn.Module, tmp_path: Path) -> None:
+    checkpoints, bundles = tmp_path / "checkpoints", tmp_path / "bundles"
+    checkpoints.mkdir()
+    for why, path in bad_checkpoints(checkpoints, densenet):
+        with pytest.raises(CheckpointError, match=why) as told:
+            torchxrayvision.make_bundle(options(path, bundles / "xrv"))
+        assert "\n" not in str(told.value)
+    assert not bundles.exists()
+
+
+def test_what_is_no_checkpoint_is_said(tmp_path: Path, a_state_dict: Path) -> None:
+    cut = a_state_dict.read_bytes()[:100_000]
+    with zipfile.ZipFile(tmp_path / "script.zip", "w") as script:
+        script.writestr("archive/constants.pkl", b"")
+    for content, why in ((b"", "no PyTorch checkpoint"), (b"text", "no PyTorch checkpoint"), (cut, "no PyTorch")):
+        (tmp_path / "bad.pt").write_bytes(content)
+        with pytest.raises(CheckpointError, match=why):
+            open_checkpoint(tmp_path / "bad.pt")
+    with pytest.raises(CheckpointError, match="of another kind"):
+        open_checkpoint(tmp_path / "script.zip")
+
+
+def test_the_command_tells_a_bad_checkpoint_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.pt").write_bytes(b"no checkpoint")
+    said = run("model", "import", "bad.pt", "--name", "xrv", folder=tmp_path)
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
+    assert "is no PyTorch checkpoint" in said.stderr
+    assert run("model", "import", "bad.pt", "--name", "../xrv", folder=tmp_path).returncode == 2
+    assert run("model", "import", "absent.pt", "--name", "xrv", folder=tmp_path).returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.pt"]
