@@ -126,6 +126,7 @@ def gate_rows(found: Mapping) -> str:
         "lateral": "lateral",
         "turned": "adults' films turned by 90, 180, 270 degrees",
         "drawn": "drawn limbs, teeth, pages, photographs, torn-up films",
+        "photographs": "photographs and test pictures of scikit-image (none trained on)",
     }
     rows = [row(text, f"{found[key]['refused']} of {found[key]['films']}") for key, text in names.items()]
     sources = found["adult_frontal_by_source"].items()

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import skimage.data
 from numpy.typing import NDArray
 
 from models import data, negatives
 from models.runs import Runs
 from xray_triage.reading.findings import NotReadable
-from xray_triage.reading.pixels import prepare, resize
+from xray_triage.reading.pixels import InputSpec, prepare, resize
 from xray_triage.reading.radiograph import Admission, admit
 
 HINTS = (
@@ -45,7 +46,14 @@ def measure(runs: Runs, pixels: NDArray[np.float32], films: Sequence[data.Film])
         "lateral": share(refused[classes == "not_frontal"]),
         "turned": share(runs.refuses(runs.gates(np.concatenate(turned)))),
         "drawn": share(runs.refuses(runs.gates(np.concatenate(drawn)))),
+        "photographs": share(runs.refuses(runs.gates(np.concatenate(photographs(runs.bundle.manifest.input))))),
     }
+
+
+def photographs(spec: InputSpec) -> list[NDArray[np.float32]]:
+    """The photographs, pages and test pictures that come with scikit-image, in gray; nothing like them was drawn."""
+    paths = sorted(Path(skimage.data.__file__).parent.glob("*.[pj][np]g"))
+    return [prepare(data.open_film(path), spec) for path in paths]
 
 
 def as_cached(film: NDArray[np.float32]) -> NDArray[np.uint8]:
