@@ -191,7 +191,7 @@ def _print_accuracy(accuracy: "Accuracy") -> None:
     out.print(heading(accuracy))
     parts = [(f"{part.by}: {part.value}", part.figures) for part in accuracy.parts]
     for title, figures in (("", accuracy.figures), *parts):
-        table = Table(*(Column(name, no_wrap=True) for name in HEADINGS), title=title or None, title_justify="left")
+        table = Table(*HEADINGS, title=title or None, title_justify="left")
         for cells in rows(figures):
             table.add_row(*cells)
         out.print(table)
@@ -222,10 +222,14 @@ def _consequences_table(lines: "Sequence[CutOff]", prevalence: float | None) -> 
     def per_1000(counts: Mapping[str, float] | None) -> list[str]:
         return [f"{counts[name]:.0f}" if counts else "–" for name in ("referred", "missed", "false_alarms")]
 
-    mix = "as in these films" if prevalence is None else f"at {prevalence:.1%}"
-    names = ("cut-off", "", "referred", "found", "missed", "false alarms", "sensitivity", "specificity")
-    thousand = (f"per 1,000 {mix}: referred", "missed", "false alarms", "right when referred")
-    table = Table(*(Column(name, justify="right") for name in (*names, *thousand)))
+    mix = "as many with it as here" if prevalence is None else f"{prevalence:.1%} of them with it"
+    names = ("cut-off", "", "referred", "found", "missed", "false\nalarms", "sensitivity", "specificity")
+    thousand = ("per 1,000\nreferred", "per 1,000\nmissed", "per 1,000\nfalse alarms", "right when\nreferred")
+    table = Table(
+        *(Column(name, justify="right") for name in (*names, *thousand)),
+        caption=f"Counts are of the films of known truth; per 1,000 films, {mix}.",
+        caption_justify="left",
+    )
     for line in lines:
         right = "–" if line.right_when_referred is None else f"{line.right_when_referred:.0%}"
         table.add_row(
