@@ -58,9 +58,11 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled films, read as the station reads them.
 
-    LABELS.csv (UTF-8) has a column `image` (PNG, JPEG or DICOM; its path in the folder of films) and a column for each
-    label: 1 there, 0 not there, empty unknown. `no_finding` stands for the opposite of `abnormal`. Optional: `source`,
-    `group` or `patient` (films that belong together), `age`, `sex`, `ctr` (cardiothoracic ratio).
+    LABELS.csv (UTF-8) has a column `image` (PNG, JPEG or DICOM; its path in
+    the folder of films) and a column for each label: 1 there, 0 not there,
+    empty unknown. `no_finding` is the opposite of `abnormal`. Optional:
+    `source`, `group` or `patient` (films that belong together), `age`,
+    `sex`, `ctr` (cardiothoracic ratio).
     """
     from xray_triage.assessment.accuracy import measure
     from xray_triage.assessment.labels import read_labels
@@ -116,8 +118,9 @@ def threshold(
 ) -> None:
     """Show what another threshold would change: how many films referred, how many missed, per 1,000.
 
-    Truth are the doctors' verdicts on this station's cases, or reference reads (--truth). Nothing is changed; set a
-    threshold in station.toml as [model] thresholds = {LABEL = 0.3}.
+    Truth are the doctors' verdicts on this station's cases, or reference
+    reads (--truth). Nothing is changed: a threshold is set in station.toml,
+    under model, as thresholds = {LABEL = 0.3}.
     """
     from xray_triage.assessment.cutoffs import candidates, consequences, warnings
     from xray_triage.assessment.labels import AssessmentError

@@ -59,8 +59,9 @@ def activate(
 ) -> None:
     """Verify a bundle, then make it the one that reads, from the next start of the station on.
 
-    A bundle that is not right is never activated. The choice changes in one step: after a power cut it is the old one
-    or the new one. --previous goes back, and again forward.
+    A bundle that is not right is never activated. The choice changes in one
+    step: after a power cut it is the old one or the new one. --previous goes
+    back, and again forward.
     """
     from xray_triage.ai import prove_bundle
     from xray_triage.config import load_config
@@ -108,9 +109,10 @@ def import_checkpoint(
 ) -> None:
     """Turn a TorchXRayVision DenseNet121 or ResNet50 checkpoint into a bundle. Nothing in the file is executed.
 
-    Takes released files (whole pickled models) and plain state dicts. PyTorch and ONNX must agree to 1e-4 on it. Needs
-    the workshop with torch: a checkout of the source. At a station without it, make the bundle elsewhere with --to and
-    copy the folder.
+    Takes released files (whole pickled models) and plain state dicts. PyTorch
+    and ONNX must agree to 1e-4 on it. Needs the workshop with torch: a
+    checkout of the source. At a station without it, make the bundle elsewhere
+    with --to and copy the folder.
     """
     from xray_triage.shelf import own_folder
     from xray_triage.workshop import import_checkpoint as run_import
