@@ -85,7 +85,7 @@ def answers(ensemble: Ensemble, films: Tensor) -> tuple[Array, Array, Array, Arr
 
 
 def heart_weight(logits: Array, breadths: Array, films: Sequence[data.Film]) -> float:
-    """What the heart's breadth adds to the logit of cardiomegaly, by the likeliest mix of the two; never less than 0."""
+    """What the heart's breadth adds to the logit of cardiomegaly, by the likeliest mix of both; never under 0."""
     truth = np.array([film.labels[HEART] for film in films])
     counts = ~np.isnan(truth)
     found = np.stack([logits, breadths - 0.5, np.ones_like(logits)], axis=1)[counts].astype(np.float64)
