@@ -93,7 +93,7 @@ def test_a_network_that_reads_the_lungs_is_shown() -> None:
     [
         ({"blind": 0.95}, "without their lungs (AUC 0.95)"),
         ({"seeing": 0.6}, "by the lungs alone (AUC 0.60)"),
-        ({"above": 0.4}, "40% of another hospital's films"),
+        ({"above": 0.4}, "lets 40% of another hospital's films through"),
     ],
 )
 def test_what_speaks_against_it_is_said_with_its_figure(figures: dict, reason: str) -> None:

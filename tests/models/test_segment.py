@@ -149,6 +149,25 @@ def test_perfect_masks_measure_perfect() -> None:
     assert found["without_ratio"] == 0
 
 
+def test_a_heart_that_is_answered_too_wide_is_trimmed() -> None:
+    class Wide(segment.Thorax):
+        """Sure within the heart as drawn, less sure farther out."""
+
+        def logits(self, films: torch.Tensor) -> torch.Tensor:
+            rows, columns = torch.meshgrid(*[torch.linspace(0, 1, SIDE)] * 2, indexing="ij")
+            heart = 8 - 7.4 * torch.hypot((columns - 0.52) / 0.14, (rows - 0.62) / 0.12)
+            lungs = masks()[0, :2] * 20 - 10
+            return torch.cat([lungs, heart[None] + self.last.bias[2]])[None]
+
+    wide, film = Wide(), torch.zeros(1, 1, 256, 256)
+    with torch.no_grad():
+        wide.last.bias[2] = 0
+    before = segment.measure(wide, film, masks())["ratio_error"]
+    segment.trim_heart(wide, film, masks())
+    assert wide.last.bias[2].item() in (-0.5, -0.75)
+    assert segment.measure(wide, film, masks())["ratio_error"] < before / 2
+
+
 def test_every_drawn_film_has_both_lungs_and_a_heart_on_their_sides() -> None:
     folder = shared_folder() / "data/cxr"
     if not (folder / "masks").exists():
