@@ -31,12 +31,10 @@ class AiState:
 def load_classifier(config: Config) -> AiState:
     """The chosen bundle, loaded and proven on its golden film; never raises on a bad bundle."""
     try:
-        classifier = prove_bundle(config, chosen_folder(config))
+        return AiState(classifier=prove_bundle(config, chosen_folder(config)))
     except BundleError as error:
         log.error("AI is off", problem=str(error))
         return AiState(problem=str(error))
-    log.info("runtime chosen", runtime=classifier.runtime)
-    return AiState(classifier=classifier)
 
 
 def prove_bundle(config: Config, folder: Path, *, clock: Clock | None = None) -> OnnxClassifier:

@@ -76,11 +76,11 @@ def _manifest_checks(config: Config, casebook: Casebook) -> list[Probe]:
         manifest = load_manifest(chosen_folder(config))
     except BundleError:
         return []
-    seen = drift(casebook, manifest.model_sha256, references_of(manifest))
-    return [
-        partial(thresholds_check, idle_thresholds(config, manifest)),
-        partial(drift_check, seen.films, seen.drifted),
-    ]
+    probes: list[Probe] = [partial(thresholds_check, idle_thresholds(config, manifest))]
+    if references := references_of(manifest):
+        seen = drift(casebook, manifest.model_sha256, references)
+        probes.append(partial(drift_check, seen.films, seen.drifted))
+    return probes
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

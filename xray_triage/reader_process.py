@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
+
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.worker import run_forever
 from xray_triage.ai import AiState, load_classifier
@@ -24,6 +26,8 @@ from xray_triage.rooms import open_rooms
 
 MEMORY_BYTES = 2 << 30
 POLL_SECONDS = 5.0
+
+log = structlog.get_logger()
 
 
 def main(config_path: Path) -> None:
@@ -49,6 +53,8 @@ def main(config_path: Path) -> None:
         result_destinations=config.destinations_for("results"),
         clock=clock,
     )
+    if ai.classifier is not None:
+        log.info("runtime chosen", runtime=ai.classifier.runtime)
     reader.look_again()
     say({"event": "ready", **_describe(ai)})
 
