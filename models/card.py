@@ -35,6 +35,7 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         ratio=ratio_text(measured),
         confounding=confounding.rows(told) if told else NOT_MEASURED,
         tb_above=told["nih"]["above"] if told else float("nan"),
+        **{f"boxes_{name}": number for name, number in measured["pointing"].items()},
         quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
@@ -55,13 +56,17 @@ def members(recipes: list[str]) -> str:
 
 def recipe_row(name: str, found: Mapping) -> str:
     together = name.split("+")
-    what = "the mean of these" if len(together) > 1 else recipe_text(RECIPES[name])
+    what = "the mean of these" if len(together) > 1 else recipe_text(RECIPES[name], found["epochs"])
     figures = (f"{found[part]:.3f}" for part in ("calibration", "test", "same_films"))
     return row(f"`{name}`", what, *figures, found["minutes"])
 
 
-def recipe_text(recipe: Recipe) -> str:
-    said = [f"{recipe.backbone}, {recipe.side} px, {recipe.epochs} epochs"]
+def recipe_text(recipe: Recipe, epochs: int) -> str:
+    said = [f"{recipe.backbone}, {recipe.side} px, {epochs} epochs"]
+    if epochs < recipe.epochs:
+        said.append("then given up")
+    if recipe.start in RECIPES:
+        said.append(f"going on from `{recipe.start}`")
     if recipe.start == "films":
         said.append("self-supervised on all training films first")
     if recipe.teacher:

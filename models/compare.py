@@ -34,22 +34,18 @@ def main() -> None:
     films = [film for film in films if film.split != "train" and film.gate == "frontal"]
     path = options.work / "recipes.json"
     found = json.loads(path.read_text()) if path.exists() else {}
-    alone = {name: logits_of(name, films, options) for name in RECIPES if is_trained(options.work / name, name)}
+    alone = {name: logits_of(name, films, options) for name in RECIPES if (options.work / name / "log.jsonl").exists()}
     for together in [*alone, *options.together]:
         logits = np.mean([alone[name] for name in together.split("+")], axis=0)
-        found[together] = figures(logits, films) | {"minutes": minutes(options.work, together)}
+        found[together] = figures(logits, films) | effort(options.work, together)
         print(together, json.dumps(found[together]))
     path.write_text(json.dumps(found, indent=1))
 
 
-def is_trained(folder: Path, name: str) -> bool:
-    log = folder / "log.jsonl"
-    return log.exists() and len(log.read_text().splitlines()) == RECIPES[name].epochs
-
-
-def minutes(work: Path, together: str) -> int:
+def effort(work: Path, together: str) -> dict[str, int]:
+    """Minutes of training, and epochs done (of all networks)."""
     lines = [line for name in together.split("+") for line in (work / name / "log.jsonl").read_text().splitlines()]
-    return round(sum(json.loads(line)["seconds"] for line in lines) / 60)
+    return {"minutes": round(sum(json.loads(line)["seconds"] for line in lines) / 60), "epochs": len(lines)}
 
 
 def logits_of(name: str, films: Sequence[data.Film], options: argparse.Namespace) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models import card, data, refusals
+from models import card, data, pointing, refusals
 from models.runs import Runs
 from xray_triage.assessment import figures
 from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
@@ -61,6 +61,7 @@ def main() -> None:
         "alarms": alarms(rows, why, answers),
         "gate": refusals.measure(runs, pixels, test),
         "dicom": refusals.dicom_files(runs, options.dicom),
+        "pointing": pointing.measure(options.bundle, options.films),
         "milliseconds": runs.milliseconds(pixels[:1]),
         "megabytes": runs.bundle.model_path.stat().st_size / 1e6,
         **told,

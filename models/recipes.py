@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Recipe:
     """``side`` of the input in pixels, ``teacher`` the weight of soft targets, ``pasted`` drawn lesions an epoch.
 
-    ``start`` is ``imagenet`` or ``films``: ImageNet, then self-supervised on all training films (pretrain.py).
+    ``start`` is ``imagenet``; ``films``: ImageNet, then self-supervised on all training films (pretrain.py); or another
+    recipe, from whose end this one goes on.
     """
 
     backbone: str = "mobilenet_v2"
@@ -26,9 +27,12 @@ class Recipe:
 RECIPES = {
     "plain": Recipe(),
     "teacher": Recipe(teacher=0.7),
-    "lite0": Recipe(backbone="efficientnet_lite0", teacher=0.7),
+    "lite0": Recipe(backbone="efficientnet_lite0", teacher=0.7, epochs=10),
     "films": Recipe(teacher=0.7, start="films"),
-    "pasted": Recipe(teacher=0.7, pasted=250),
-    "lite0-288": Recipe(backbone="efficientnet_lite0", side=288, teacher=0.7, seed=2),
+    "pasted": Recipe(start="plain", teacher=0.7, pasted=250, epochs=8, rate=4e-4),
+    "320": Recipe(start="pasted", side=320, teacher=0.7, pasted=250, epochs=4, rate=3e-4),
+    "lite0-pasted": Recipe(
+        backbone="efficientnet_lite0", start="lite0", teacher=0.7, pasted=250, epochs=6, rate=4e-4, seed=2
+    ),
 }
-SHIPPED = ("lite0", "teacher")  # the networks whose mean the bundle holds, chosen on the calibration films
+SHIPPED = ("320", "lite0-pasted")  # the networks whose mean the bundle holds, chosen on the calibration films

@@ -86,11 +86,14 @@ def train(options: argparse.Namespace) -> None:
 
 
 def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: Shelf) -> None:
-    """Starting weights: ImageNet's, or those that self-supervision left."""
+    """Starting weights: ImageNet's, those that self-supervision left, or another recipe's averaged ones."""
     if recipe.start == "films":
-        network.features.load_state_dict(
-            torch.load(options.work / f"pretrained-{recipe.backbone}.pt", weights_only=True)
-        )
+        stored = torch.load(options.work / f"pretrained-{recipe.backbone}.pt", weights_only=True)
+        network.features.load_state_dict(stored)
+        return
+    if recipe.start in RECIPES:
+        stored = torch.load(options.work / recipe.start / "checkpoint.pt", weights_only=True)["averaged"]
+        network.load_state_dict({key.removeprefix("module."): value for key, value in stored.items() if "." in key})
         return
     some = np.flatnonzero(shelf.gates.numpy() == 0)[::37]
     folded = next(options.init.glob("mobilenet_v2*.npz"))

@@ -102,6 +102,18 @@ def test_a_positive_film_is_hot_somewhere(served: export.Served) -> None:
     assert (maps.amax(dim=(2, 3))[positive] >= 0).all()
 
 
+def test_heat_lies_where_the_organ_is(served: export.Served) -> None:
+    masks = torch.full((1, 3, 192, 192), 0.01)
+    masks[:, 0, 60:120, 20:60] = 1  # a lung on the left, the heart in the middle
+    masks[:, 2, 90:120, 90:100] = 1
+    lung, heart = (served.regions(masks, 6)[0, data.LABELS.index(name)] for name in ("nodule", "cardiomegaly"))
+    assert lung[2, 1] > 0.9
+    assert lung[2, 5] < 0.1
+    assert heart[3, 2] > 0.9
+    assert heart[2, 0] < 0.1
+    assert (served.regions(masks * 0, 6) == 1).all()
+
+
 def near_of(served: export.Served) -> dict[str, np.ndarray]:
     names = ("middle", "directions", "variances", "rest", "limit")
     return {name: getattr(served, name).numpy() for name in names}
