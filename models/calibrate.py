@@ -48,7 +48,7 @@ def main() -> None:
     logits, _, features, breadths = answers(ensemble, torch.from_numpy(data.served(options.films, held_out, spec)))
     weight = heart_weight(logits[:, HEART], breadths, held_out)
     logits[:, HEART] += weight * (breadths - 0.5)
-    adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::3]
+    adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::5]
     learned = answers(ensemble, torch.from_numpy(data.served(options.films, adults, spec)))[2]
     near = normal_features(learned)
     frontal = np.array([film.gate == "frontal" for film in held_out])

@@ -27,7 +27,12 @@ from xray_triage.reading.bundle import load_bundle
 FEWEST_POSITIVES = 15
 URGENT = ("pneumothorax", "edema")
 COVID19 = "its films and the films without it come from different hospitals, and a network tells the hospitals apart"
-STEPS = ("recipes", "confounding", "thorax", "quantised")  # work/<step>.json, told on the card where it is there
+STEPS = {  # what other steps left in the folder ``work``; told on the card where it is there
+    "recipes": "recipes.json",
+    "confounding": "confounding.json",
+    "thorax": "thorax.json",
+    "quantised": "int8/quantisation.json",
+}
 
 
 def main() -> None:
@@ -43,7 +48,7 @@ def main() -> None:
     test = [film for film in everything if film.split == "test"]
     labels = options.work / "labels.csv"
     data.write_labels(everything, options.films, labels)
-    told = {step: json.loads(path.read_text()) for step in STEPS if (path := options.work / f"{step}.json").exists()}
+    told = {name: json.loads(path.read_text()) for name in STEPS if (path := options.work / STEPS[name]).exists()}
     examiner = Examiner.from_config(Config(), str(options.bundle), watch=watch)
     _, lines = read_labels(labels, where={"split": "test"})
     answers = examiner.answers(labels, lines, options.films / "images")

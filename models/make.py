@@ -7,6 +7,7 @@ cut run goes on where it was. To start anew, remove the folder.
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.recipes import RECIPES, SHIPPED
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--threads", default="2")
     options = parser.parse_args()
     films, threads = ("--films", str(options.films)), ("--threads", options.threads)
-    recipes = list(RECIPES) if options.all else list(SHIPPED)
+    recipes = list(RECIPES) if options.all else needed(SHIPPED)
     run("segment", *films, *threads, unless=Path("work/thorax.pt"))
     for recipe in recipes:
         if RECIPES[recipe].start == "films":
@@ -34,7 +35,14 @@ def main() -> None:
     run("calibrate", *films, *threads)
     run("export", "--bundle", str(BUNDLE))
     run("confounding", *films, "--bundle", str(BUNDLE))
+    run("quantise", *films, "--bundle", str(BUNDLE), "--to", "work/int8")
     run("evaluate", *films, "--bundle", str(BUNDLE))
+
+
+def needed(recipes: Sequence[str]) -> list[str]:
+    """These recipes, and before them those from whose ends they go on."""
+    earlier = [RECIPES[name].start for name in recipes if RECIPES[name].start in RECIPES]
+    return list(dict.fromkeys([*(needed(earlier) if earlier else []), *recipes]))
 
 
 def run(step: str, *arguments: str, unless: Path | None = None) -> None:
