@@ -9,9 +9,9 @@ from xray_triage.reading.bundle import Manifest
 
 TEMPLATE = Path(__file__).with_name("card.template.md")
 FAILURES = Path(__file__).with_name("failures.md")  # what a person saw on the worst films, in words
-QUANTISED = """`python -m models.quantise` makes an int8 bundle of this one; it is not shipped. On {films} calibration films
-a probability differs by {mean_difference:.3f} in the mean and {largest_difference:.2f} at most; the gate decides otherwise
-on {gate_differs}. Mean AUC over all labels, the best of 40 runs."""
+QUANTISED = """`python -m models.quantise` makes an int8 bundle of this one; it is not shipped. On {films} calibration
+films a probability differs by {mean_difference:.3f} in the mean and {largest_difference:.2f} at most; the gate decides
+otherwise on {gate_differs}. Mean AUC over all labels, the best of 40 runs."""
 NOT_MEASURED = "Not measured."
 
 
