@@ -44,7 +44,7 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
         failures=FAILURES.read_text(encoding="utf-8").strip(),
         **measured["milliseconds"],
-        **measured["alarms"],
+        **{f"{what}_{who}": share for who, said in measured["alarms"].items() for what, share in said.items()},
     )
 
 

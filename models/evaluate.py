@@ -43,38 +43,48 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"))
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--again", action="store_true", help="only tell anew what other steps left, and write the card")
     options = parser.parse_args()
+    path = options.bundle / "evaluation.json"
+    measured = json.loads(path.read_text()) if options.again else measure_all(options)
+    for name, file in STEPS.items():
+        if (options.work / file).exists():
+            measured[name] = json.loads((options.work / file).read_text())
+    for row in measured["labels"].values():
+        row["withheld"] = withheld(row, measured.get("confounding", {}))
+    measured["alarms"] = {who: alarms(measured["labels"], said) for who, said in measured["over"].items()}
+    path.write_text(json.dumps(measured, indent=1) + "\n")
+    put_into_manifest(options.bundle / "manifest.json", measured)
+    (options.bundle / "MODEL_CARD.md").write_text(card.write(load_bundle(options.bundle).manifest, measured))
+    print((options.bundle / "MODEL_CARD.md").read_text())
+
+
+def measure_all(options: argparse.Namespace) -> dict:
+    """All that is measured with the bundle itself; takes minutes."""
     everything = data.mask_confounded(data.read_films(options.films))
     test = [film for film in everything if film.split == "test"]
     labels = options.work / "labels.csv"
     data.write_labels(everything, options.films, labels)
-    told = {name: json.loads(path.read_text()) for name in STEPS if (path := options.work / STEPS[name]).exists()}
     examiner = Examiner.from_config(Config(), str(options.bundle), watch=watch)
     _, lines = read_labels(labels, where={"split": "test"})
     answers = examiner.answers(labels, lines, options.films / "images")
-    rows = {name: table(examiner, name, answers) for name in data.LABELS}
-    why = {name: withheld(row, told.get("confounding", {})) for name, row in rows.items()}
     runs = Runs(load_bundle(options.bundle), threads=options.threads)
     pixels = data.served(options.films, test, runs.bundle.manifest.input)
-    measured = {
+    ratio = overall(examiner, answers).cardiothoracic
+    return {
         "model_sha256": examiner.identity.sha256,
         "splits": splits(everything),
-        "labels": {name: asdict(row) | {"withheld": why[name]} for name, row in rows.items()},
+        "labels": {name: asdict(table(examiner, name, answers)) for name in data.LABELS},
         "parts": parts(examiner, answers),
-        "cardiothoracic": asdict(ratio) if (ratio := overall(examiner, answers).cardiothoracic) else None,
+        "cardiothoracic": asdict(ratio) if ratio else None,
         "chexnet": beside_chexnet(answers, data.read_references(options.films)),
-        "alarms": alarms(rows, why, answers),
+        "over": over(examiner, answers),
         "gate": refusals.measure(runs, pixels, test),
         "dicom": refusals.dicom_files(runs, options.dicom),
         "pointing": pointing.measure(options.bundle, options.films),
         "milliseconds": runs.milliseconds(pixels[:1]),
         "megabytes": runs.bundle.model_path.stat().st_size / 1e6,
-        **told,
     }
-    (options.bundle / "evaluation.json").write_text(json.dumps(measured, indent=1) + "\n")
-    put_into_manifest(options.bundle / "manifest.json", measured)
-    (options.bundle / "MODEL_CARD.md").write_text(card.write(load_bundle(options.bundle).manifest, measured))
-    print((options.bundle / "MODEL_CARD.md").read_text())
 
 
 def watch(answers: Iterator[Answer], count: int) -> Iterator[Answer]:
@@ -109,15 +119,15 @@ def parts(examiner: Examiner, answers: Sequence[Answer]) -> list[dict]:
     return [asdict(part) for part in [*found, *overall(examiner, nih).parts]]
 
 
-def withheld(row: LabelFigures, confounding: Mapping) -> str | None:
-    """Why the doctor does not see this label; None shows it."""
-    if row.label == "tuberculosis":
+def withheld(row: Mapping, confounding: Mapping) -> str | None:
+    """Why the doctor does not see the label with these figures; None shows it."""
+    if row["label"] == "tuberculosis":
         return confounding.get("withheld", "nobody has looked whether its score reads lungs")
-    if row.label == "covid19":
+    if row["label"] == "covid19":
         return COVID19
-    if row.positives < FEWEST_POSITIVES:
-        return f"only {row.positives} test films show it: too few to say how good the answer is"
-    low, high = row.auc_interval or (0.0, 1.0)
+    if row["positives"] < FEWEST_POSITIVES:
+        return f"only {row['positives']} test films show it: too few to say how good the answer is"
+    low, high = row["auc_interval"] or (0.0, 1.0)
     if low <= 0.5:
         return f"not better than chance on the test films (AUC {low:.2f} to {high:.2f})"
     return None
@@ -141,19 +151,27 @@ def beside_chexnet(answers: Sequence[Answer], said: Mapping[str, Mapping[str, fl
     return {"films": len(same), "labels": labels, "mean": means, "labels_in_mean": len(enough)}
 
 
-def alarms(
-    rows: Mapping[str, LabelFigures], why: Mapping[str, str | None], answers: Sequence[Answer]
-) -> dict[str, float]:
-    """Which share of the NIH test films without and with a finding get any shown finding, an urgent one, the score."""
-    shown = [name for name in data.LABELS if why[name] is None and name != data.ABNORMAL]
+def over(examiner: Examiner, answers: Sequence[Answer]) -> dict[str, list[list[str]]]:
+    """For the NIH test films ``without`` and ``with`` a finding: the labels over their thresholds, film by film."""
     nih = [answer for answer in answers if answer.film.source == "nih" and answer.probabilities]
-    found = {}
-    for what, names in (("finding", shown), ("urgent", URGENT), ("abnormal_score", (data.ABNORMAL,))):
-        for who, truth in (("without", False), ("with", True)):
-            here = [answer.probabilities for answer in nih if answer.film.labels.get(data.ABNORMAL) is truth]
-            over = [any(said[name] >= rows[name].threshold for name in names) for said in here]
-            found[f"{what}_{who}"] = float(np.mean(over)) if over else float("nan")
-    return found
+    at = examiner.thresholds
+    return {
+        who: [
+            [name for name, probability in answer.probabilities.items() if probability >= at[name]]
+            for answer in nih
+            if answer.film.labels.get(data.ABNORMAL) is truth
+        ]
+        for who, truth in (("without", False), ("with", True))
+    }
+
+
+def alarms(labels: Mapping[str, Mapping], films: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Which share of the films get any shown finding, an urgent one, the general score."""
+    shown = [name for name, row in labels.items() if row["withheld"] is None and name != data.ABNORMAL]
+    kinds = {"finding": shown, "urgent": [name for name in URGENT if name in shown], "abnormal_score": [data.ABNORMAL]}
+    return {
+        what: float(np.mean([any(name in said for name in names) for said in films])) for what, names in kinds.items()
+    }
 
 
 def put_into_manifest(path: Path, measured: dict) -> None:
