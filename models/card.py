@@ -70,7 +70,7 @@ def recipe_text(recipe: Recipe, epochs: int) -> str:
         said.append("then given up")
     if recipe.start in RECIPES:
         said.append(f"going on from `{recipe.start}`")
-    if recipe.start == "films":
+    if recipe.start == "self-supervised":
         said.append("self-supervised on all training films first")
     if recipe.teacher:
         said.append("published answers as soft labels")

@@ -157,7 +157,7 @@ def over(examiner: Examiner, answers: Sequence[Answer]) -> dict[str, list[list[s
     at = examiner.thresholds
     return {
         who: [
-            [name for name, probability in answer.probabilities.items() if probability >= at[name]]
+            [name for name, threshold in at.items() if answer.probabilities[name] >= threshold]
             for answer in nih
             if answer.film.labels.get(data.ABNORMAL) is truth
         ]

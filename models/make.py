@@ -28,7 +28,7 @@ def main() -> None:
     recipes = list(RECIPES) if options.all else needed(SHIPPED)
     run("segment", *films, *threads, unless=Path("work/thorax.pt"))
     for recipe in recipes:
-        if RECIPES[recipe].start == "films":
+        if RECIPES[recipe].start == "self-supervised":
             run("pretrain", *films, *threads, unless=Path(f"work/pretrained-{RECIPES[recipe].backbone}.pt"))
         run("train", recipe, *films, *threads)
     run("compare", "+".join(SHIPPED), *films, *threads)

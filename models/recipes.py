@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Recipe:
     """``side`` of the input in pixels, ``teacher`` the weight of soft targets, ``pasted`` drawn lesions an epoch.
 
-    ``start`` is ``imagenet``; ``films``: ImageNet, then self-supervised on all training films (pretrain.py); or another
+    ``start`` is ``imagenet``; ``self-supervised``: that, then training films without labels (pretrain.py); or another
     recipe, from whose end this one goes on.
     """
 
@@ -28,7 +28,7 @@ RECIPES = {
     "plain": Recipe(),
     "teacher": Recipe(teacher=0.7),
     "lite0": Recipe(backbone="efficientnet_lite0", teacher=0.7, epochs=10),
-    "films": Recipe(teacher=0.7, start="films"),
+    "films": Recipe(teacher=0.7, start="self-supervised"),
     "pasted": Recipe(start="plain", teacher=0.7, pasted=250, epochs=8, rate=4e-4),
     "320": Recipe(start="pasted", side=320, teacher=0.7, pasted=250, epochs=3, rate=3e-4),
 }

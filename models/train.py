@@ -87,7 +87,7 @@ def train(options: argparse.Namespace) -> None:
 
 def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: Shelf) -> None:
     """Starting weights: ImageNet's, those that self-supervision left, or another recipe's averaged ones."""
-    if recipe.start == "films":
+    if recipe.start == "self-supervised":
         stored = torch.load(options.work / f"pretrained-{recipe.backbone}.pt", weights_only=True)
         network.features.load_state_dict(stored)
         return
