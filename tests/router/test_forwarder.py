@@ -27,6 +27,7 @@ from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store
 from tests.peers.orthanc import OrthancPeer
 
 HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
+CALM = Patience(connect_seconds=20.0, stall_seconds=20.0, answer_seconds=20.0)  # where no silence is waited out
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -381,7 +382,7 @@ def test_kill_9_between_sending_and_acknowledging_sends_again_and_loses_nothing(
 def test_a_lost_lease_is_left_to_who_took_it_over(post: Post, pacs: StorePeer, clock: StoppedClock) -> None:
     uid = post.queue()
     other = Post(post.folder, clock, node="other/front")
-    forwarder, rival = post.forwarder(pacs.port), other.forwarder(pacs.port)
+    forwarder, rival = (each.forwarder(pacs.port, patience=CALM) for each in (post, other))
 
     def take_over() -> None:
         pacs.on_store = lambda: None
