@@ -64,7 +64,7 @@ class Post:
             )
         return str(dataset.SOPInstanceUID)
 
-    def forwarder(self, port: int, *, lane: str = "bulk", patience: Patience = HASTY, **options: object) -> Forwarder:
+    def forwarder(self, port: int, *, lane: str = "bulk", patience: Patience = CALM, **options: object) -> Forwarder:
         transport = DimseTransport("127.0.0.1", port, "PACS", "STATION", clock=self.clock, patience=patience, **options)
         self._transports.append(transport)
         return Forwarder(
@@ -285,7 +285,7 @@ def test_a_peer_that_accepts_and_hangs_is_given_up_and_asked_again(
 ) -> None:
     post.queue()
     with a_hanging_peer() as hanging:
-        assert send_all(post.forwarder(hanging.port)) == 1
+        assert send_all(post.forwarder(hanging.port, patience=HASTY)) == 1
         assert hanging.connections == 2, "one for the film, one to ask whether anybody is there"
     assert post.states() == [DeliveryState.WAITING]
     clock.advance(1)
@@ -382,7 +382,7 @@ def test_kill_9_between_sending_and_acknowledging_sends_again_and_loses_nothing(
 def test_a_lost_lease_is_left_to_who_took_it_over(post: Post, pacs: StorePeer, clock: StoppedClock) -> None:
     uid = post.queue()
     other = Post(post.folder, clock, node="other/front")
-    forwarder, rival = (each.forwarder(pacs.port, patience=CALM) for each in (post, other))
+    forwarder, rival = post.forwarder(pacs.port), other.forwarder(pacs.port)
 
     def take_over() -> None:
         pacs.on_store = lambda: None
