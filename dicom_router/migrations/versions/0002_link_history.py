@@ -1,0 +1,10 @@
+"""When each destination could be reached, and when not."""
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make it."""
