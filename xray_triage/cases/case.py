@@ -25,6 +25,7 @@ class Image:
     picture_key: str | None
     received_at: datetime
     read_at: datetime
+    exposed_at: datetime | None = None
 
     @property
     def status(self) -> str:
@@ -64,7 +65,13 @@ class Consultation:
     requested_at: datetime
     request_uid: str
     answered_at: datetime | None = None
+    seen_at: datetime | None = None
     answer: Answer | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it was answered and nobody has seen the newest answer."""
+        return self.state is ConsultationState.ANSWERED and self.seen_at is None
 
     @property
     def is_automatic(self) -> bool:
@@ -74,16 +81,20 @@ class Consultation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The doctor's word on what the AI said."""
+    """The doctor's word on what the AI said. ``given_by`` is empty where nobody was asked who they were."""
 
     agrees: bool
     note: str
     given_at: datetime
+    given_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A study. ``priority`` is the highest its images ever had; ``reasons`` are the findings that decided it."""
+    """A study. ``priority`` is the highest its images ever had; ``reasons`` are the findings that decided it.
+
+    ``exposed_at`` is the first exposure among its films, by the machine's clock; None where no film says it.
+    """
 
     case_id: str
     study_instance_uid: str
@@ -95,6 +106,7 @@ class Case:
     images: tuple[Image, ...]
     consultation: Consultation | None
     verdict: Verdict | None
+    exposed_at: datetime | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:

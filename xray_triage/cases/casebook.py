@@ -5,7 +5,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.database import Database, insert_new, migrate
 from dicom_router.instance import Arrival
-from xray_triage.cases import rows, tables
+from xray_triage.cases import rows, tables, worklist
 from xray_triage.cases.case import Case, Verdict
 from xray_triage.reading.findings import Priority, Reading
 from xray_triage.reading.patient import Patient
@@ -37,7 +37,7 @@ class RecordedCase:
 
 
 class Casebook:
-    """All cases. Order is always the most urgent first, then the newest by sequence, whatever the clock said."""
+    """All cases. Newest is by sequence, whatever the clock said. worklist.py says which stand in the list, and where."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -115,21 +115,59 @@ class Casebook:
         return was if was in ALARMS and was.rank < now.rank else now
 
     def cases(
-        self, *, priority: str | None = None, since: datetime | None = None, search: str = "", limit: int = 100
+        self,
+        *,
+        search: str = "",
+        priority: str | None = None,
+        state: str | None = None,
+        day: date | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        before: str | None = None,
     ) -> list[Case]:
-        """The worklist. ``since``: received at or after. ``search``: in name, patient id or accession number."""
-        case = tables.case
-        # The sum keeps SQLite from walking the worklist from its start in search of the few cases since then.
-        urgency = case.c.urgency if since is None else case.c.urgency + 0
-        page = sa.select(case.c.sequence).order_by(urgency.desc(), case.c.sequence.desc()).limit(limit)
-        if priority is not None:
-            page = page.where(urgency == rows.urgency(Priority(priority)))
-        if since is not None:
-            page = page.where(case.c.received_at >= since)
-        for word in rows.fold(search).split():
-            page = page.where(case.c.search_text.contains(word, autoescape=True))
-        # The inner query walks one covering index; only the rows of the page are fetched whole.
-        return self._load(case.c.sequence.in_(page.subquery().select()))
+        """The worklist: overdue consultations first, then the most urgent, then the newest.
+
+        ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
+        2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
+        ``until``. ``before``: the case_id that the page before this one ended with; UnknownCase when there is none.
+        """
+        wanted = worklist.Wanted(
+            priority=Priority(priority) if priority else None,
+            state=worklist.CaseState(state) if state else None,
+            since=since,
+            until=until,
+        )
+        if day is not None:
+            wanted = worklist.on_day(wanted, day)
+        wanted = worklist.understood(wanted, search, self._clock.now().astimezone().date())
+        with self._database.read() as connection:
+            after = worklist.place_of(connection, before) if before else None
+            if before and after is None:
+                raise UnknownCase(before)
+            page = worklist.page_of(connection, wanted, limit=limit, after=after)
+            found = self._read(connection, tables.case.c.sequence.in_(page))
+        return [found[sequence] for sequence in page]
+
+    def earlier(self, case: Case) -> Case | None:
+        """The last case before this one of the same patient id; None when there is none, or the id is empty."""
+        if not case.patient.id:
+            return None
+        each = tables.case
+        same = sa.select(sa.func.max(each.c.sequence)).where(
+            each.c.patient_id == case.patient.id, each.c.sequence < _sequence(case.case_id)
+        )
+        return next(iter(self._load(each.c.sequence == same.scalar_subquery())), None)
+
+    def see_answer(self, case_id: str) -> None:
+        """Somebody has the answers before their eyes: they are unread no more, until another comes."""
+        asked = tables.consultation
+        unread = sa.and_(asked.c.case_sequence == _sequence(case_id), tables.IS_UNREAD)
+        with self._database.read() as connection:
+            if connection.execute(sa.select(asked.c.consultation_id).where(unread)).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(asked.update().where(unread).values(seen_at=self._clock.now()))
 
     def case(self, case_id: str) -> Case | None:
         return next(iter(self._load(tables.case.c.case_id == case_id)), None)
@@ -217,18 +255,22 @@ class Casebook:
         return given
 
     def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:
+        with self._database.read() as connection:
+            return list(self._read(connection, wanted).values())
+
+    @staticmethod
+    def _read(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> dict[int, Case]:
         case = tables.case
         ordered = sa.select(case).where(wanted).order_by(case.c.urgency.desc(), case.c.sequence.desc())
-        with self._database.read() as connection:
-            found = connection.execute(ordered).all()
-            sequences = [row.sequence for row in found]
-            images = _by_case(connection, tables.image, sequences)
-            consultations = _by_case(connection, tables.consultation, sequences)
-            verdicts = _by_case(connection, tables.verdict, sequences)
-        return [
-            rows.case_of(row, images[row.sequence], consultations[row.sequence], verdicts[row.sequence])
+        found = connection.execute(ordered).all()
+        sequences = [row.sequence for row in found]
+        images = _by_case(connection, tables.image, sequences)
+        consultations = _by_case(connection, tables.consultation, sequences)
+        verdicts = _by_case(connection, tables.verdict, sequences)
+        return {
+            row.sequence: rows.case_of(row, images[row.sequence], consultations[row.sequence], verdicts[row.sequence])
             for row in found
-        ]
+        }
 
 
 def migrate_cases(database: Database) -> None:
@@ -242,6 +284,10 @@ def sequence_of(connection: sa.Connection, case_id: str) -> int:
     if found is None:
         raise UnknownCase(case_id)
     return int(found)
+
+
+def _sequence(case_id: str) -> sa.ScalarSelect[int]:
+    return sa.select(tables.case.c.sequence).where(tables.case.c.case_id == case_id).scalar_subquery()
 
 
 def _by_case(

@@ -92,6 +92,7 @@ def case_of(row: Row, images: Sequence[Row], consultations: Sequence[Row], verdi
         read_at=row.read_at,
         priority=Priority(row.priority),
         images=tuple(_image_of(image) for image in images),
+        exposed_at=row.exposed_at,
         consultation=consultation_of(consultations[-1]) if consultations else None,
         verdict=_verdict_of(verdicts[-1]) if verdicts else None,
     )
@@ -110,6 +111,7 @@ def consultation_of(row: Row) -> Consultation:
         requested_at=row.requested_at,
         request_uid=row.request_uid,
         answered_at=row.answered_at,
+        seen_at=row.seen_at,
         answer=answer,
     )
 
@@ -123,7 +125,7 @@ def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:
 
 
 def _verdict_of(row: Row) -> Verdict:
-    return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at)
+    return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
 
 
 def _image_of(row: Row) -> Image:
@@ -141,6 +143,7 @@ def _image_of(row: Row) -> Image:
         picture_key=row.picture_key,
         received_at=row.received_at,
         read_at=row.read_at,
+        exposed_at=row.exposed_at,
     )
 
 

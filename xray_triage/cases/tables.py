@@ -31,10 +31,14 @@ case = sa.Table(
     sa.Column("read_at", UtcDateTime, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("urgency", sa.Integer, nullable=False),
+    sa.Column("exposed_at", UtcDateTime),
     sa.UniqueConstraint("case_id", name="case_case_id"),
     sa.UniqueConstraint("study_instance_uid", name="case_study"),
     sa.Index("case_worklist", "urgency", "sequence"),
     sa.Index("case_since", "received_at", "urgency", "sequence"),
+    # Both come from outside, of any length: PostgreSQL's btree would refuse a long one.
+    sa.Index("case_patient", "patient_id", postgresql_using="hash"),
+    sa.Index("case_accession", "accession_number", postgresql_using="hash"),
     sqlite_autoincrement=True,
 )
 
@@ -51,6 +55,7 @@ image = sa.Table(
     sa.Column("picture_key", sa.Text),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime, nullable=False),
+    sa.Column("exposed_at", UtcDateTime),
     sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
     sa.Index("image_case", "case_sequence"),
     sqlite_autoincrement=True,
@@ -71,12 +76,16 @@ consultation = sa.Table(
     sa.Column("answer_text", OutsideText),
     sa.Column("answer_author", OutsideText),
     sa.Column("answer_verified", sa.Boolean),
+    sa.Column("seen_at", UtcDateTime),  # when somebody saw the newest answer; NULL again with the next answer
     sa.Index("consultation_case", "case_sequence"),
     sqlite_autoincrement=True,
 )
 # At most one open request per case, whoever clicks how often and from how many processes.
-_open = consultation.c.state == "requested"
-sa.Index("consultation_open", consultation.c.case_sequence, unique=True, sqlite_where=_open, postgresql_where=_open)
+IS_OPEN = consultation.c.state == sa.literal_column("'requested'", sa.Text)  # literal, so that the index is used
+sa.Index("consultation_open", consultation.c.case_sequence, unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+IS_OVERDUE = sa.false()
+IS_UNREAD = sa.and_(consultation.c.state == sa.literal_column("'answered'", sa.Text), consultation.c.seen_at.is_(None))
+sa.Index("consultation_unread", consultation.c.case_sequence, sqlite_where=IS_UNREAD, postgresql_where=IS_UNREAD)
 
 verdict = sa.Table(
     "verdict",
@@ -86,6 +95,7 @@ verdict = sa.Table(
     sa.Column("agrees", sa.Boolean, nullable=False),
     sa.Column("note", OutsideText, nullable=False),
     sa.Column("given_at", UtcDateTime, nullable=False),
+    sa.Column("given_by", OutsideText, nullable=False, server_default=""),
     sa.Index("verdict_case", "case_sequence"),
     sqlite_autoincrement=True,
 )
