@@ -84,10 +84,11 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
-    def version(self) -> int | None:
-        """Another number than before when anything was committed since. None: cannot tell (PostgreSQL)."""
-        if not self.is_sqlite:
-            return None
+    def version(self) -> int | str:
+        """Another value than before when anything was committed since. Writes nothing."""
+        if not self.is_sqlite:  # which transactions are done, whatever their order
+            with self.read() as connection:
+                return str(connection.exec_driver_sql("SELECT pg_current_snapshot()").scalar_one())
         with self._watch_lock:
             if self._watch is None:  # always the same connection: PRAGMA data_version compares with its own last look
                 path = str(self.engine.url.database)

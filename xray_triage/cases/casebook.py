@@ -37,7 +37,7 @@ class RecordedCase:
 
 
 class Casebook:
-    """All cases. Newest is by sequence, whatever the clock said. worklist.py says which stand in the list, and where."""
+    """All cases. Newest is by sequence, whatever the clock said; worklist.py says which stand in the list, and where."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -52,6 +52,7 @@ class Casebook:
         accession_number: str,
         reading: Reading,
         picture_key: str | None,
+        exposed_at: datetime | None = None,
     ) -> RecordedCase:
         """Write one reading into its case, making the case when it is the study's first. Harmless to repeat.
 
@@ -59,11 +60,14 @@ class Casebook:
         """
         patient_columns = rows.patient_columns(patient, accession_number)
         before = self._locked_case(connection, arrival, patient_columns)
-        self._write_image(connection, before.sequence, arrival, reading, picture_key)
+        seen = rows.image_columns(reading) | {"picture_key": picture_key, "exposed_at": exposed_at}
+        self._write_image(connection, before.sequence, arrival, seen)
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         if patient.id or patient.name:
             changes |= patient_columns
+        if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
+            changes["exposed_at"] = exposed_at
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
         return RecordedCase(
             case_id=before.case_id, priority=priority, raised=priority.rank < Priority(before.priority).rank
@@ -91,13 +95,13 @@ class Casebook:
         return connection.execute(known).one()
 
     def _write_image(
-        self, connection: sa.Connection, sequence: int, arrival: Arrival, reading: Reading, picture_key: str | None
+        self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]
     ) -> None:
         image = tables.image
-        values = rows.image_columns(reading) | {
+        values = {
+            **seen,
             "case_sequence": sequence,
             "arrival_id": arrival.arrival_id,
-            "picture_key": picture_key,
             "received_at": arrival.received_at,
             "read_at": self._clock.now(),
         }
@@ -221,8 +225,8 @@ class Casebook:
         with self._database.read() as connection:
             return {(Priority(row[0]), row[1]): row[2] for row in connection.execute(counted)}
 
-    def version(self) -> int | None:
-        """Another number than before when a case or its deliveries may have changed since. None: cannot tell."""
+    def version(self) -> int | str:
+        """Another value than before when a case or its deliveries may have changed since."""
         return self._database.version()
 
     def counts(self) -> dict[Priority, int]:

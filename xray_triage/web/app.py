@@ -15,6 +15,7 @@ from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk
 from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
+from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
 from xray_triage.web.pages import page_router
 from xray_triage.web.pictures import picture_router
@@ -35,7 +36,9 @@ def create_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
     for error, status in STATUS_OF.items():
         app.add_exception_handler(error, partial(_say_it, status))
+    app.state.is_ending = lambda: False  # WebServer knows better
     app.include_router(api_router(desk))
+    app.include_router(event_router(desk), include_in_schema=False)
     app.include_router(status_router(desk))
     app.include_router(page_router(desk), include_in_schema=False)
     app.include_router(picture_router(desk), include_in_schema=False)

@@ -7,18 +7,16 @@ MOST_ANSWERS = 32
 
 
 class AnswerMemory:
-    """What was answered since the last commit. ``version`` gives another number after each, or None: no memory."""
+    """What was answered since the last commit. ``version`` gives another value after each."""
 
-    def __init__(self, version: Callable[[], int | None]) -> None:
+    def __init__(self, version: Callable[[], int | str]) -> None:
         self._version = version
-        self._answers: dict[Hashable, tuple[int, bytes]] = {}
+        self._answers: dict[Hashable, tuple[int | str, bytes]] = {}
         self._lock = Lock()
 
     def answer(self, question: Hashable, make: Callable[[], bytes]) -> bytes:
         """The answer to ``question``, made anew when anything was committed since it was made."""
         version = self._version()
-        if version is None:
-            return make()
         with self._lock:
             known = self._answers.get(question)
         if known is not None and known[0] == version:

@@ -1,0 +1,87 @@
+"""Tells every open page when anything was committed, by server-sent events. Knows no case, and writes nothing.
+
+One look at the database serves all pages that listen, and there is none while nobody does. A page that is told asks for
+its live parts anew; one that cannot be told (the stream was cut, there are too many) asks every few seconds.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Hashable
+
+from fastapi import APIRouter, Request
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from xray_triage.web.desk import Desk
+
+LOOK_SECONDS = 0.25  # so a page is told at most four times a second
+BEAT_SECONDS = 15.0  # a silent stream is written to so often: a page that is gone is noticed
+MOST_LISTENERS = 100
+HELLO, BEAT, CHANGED = b"retry: 1000\n\n", b": \n\n", b"event: changed\ndata: 1\n\n"
+
+
+class Watcher:
+    """Looks for commits while anybody listens. ``version`` gives another value after each commit."""
+
+    def __init__(self, version: Callable[[], Hashable]) -> None:
+        self._version = version
+        self._listeners: set[asyncio.Event] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._listeners) >= MOST_LISTENERS
+
+    async def listen(self, is_ending: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """The stream of one page; it ends soon after ``is_ending()``, and when the database does not answer."""
+        woken = asyncio.Event()
+        self._listeners.add(woken)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(is_ending))
+        looking = self._looking
+        try:
+            yield HELLO
+            while not looking.done():
+                try:
+                    await asyncio.wait_for(woken.wait(), BEAT_SECONDS)
+                except TimeoutError:
+                    yield BEAT
+                    continue
+                woken.clear()
+                yield CHANGED
+        finally:
+            self._listeners.discard(woken)
+
+    async def _look(self, is_ending: Callable[[], bool]) -> None:
+        try:
+            known = await run_in_threadpool(self._version)
+            while self._listeners and not is_ending():
+                await asyncio.sleep(LOOK_SECONDS)
+                seen = await run_in_threadpool(self._version)
+                if seen != known:
+                    known = seen
+                    self._wake()
+        except (DBAPIError, sqlite3.Error):
+            pass  # the pages come again, and say that they are lost for as long as it lasts
+        finally:
+            asyncio.get_running_loop().call_soon(self._wake)  # once this task counts as done
+
+    def _wake(self) -> None:
+        for listener in self._listeners:
+            listener.set()
+
+
+def event_router(desk: Desk) -> APIRouter:
+    """The route of the stream."""
+    events = APIRouter()
+    watcher = Watcher(desk.casebook.version)
+
+    @events.get("/events")
+    async def tell_changes(request: Request) -> Response:
+        if watcher.is_full:
+            return Response("too many pages listen", 503, {"Retry-After": "30"}, media_type="text/plain")
+        stream = watcher.listen(request.app.state.is_ending)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    return events
