@@ -23,6 +23,7 @@ from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.consultation import PreparedRequest
 from xray_triage.config import Config
 from xray_triage.reading.classifier import Classifier
+from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
@@ -207,6 +208,7 @@ class Reader:
             accession_number=str(film.header.get("AccessionNumber") or ""),
             reading=film.reading,
             picture_key=picture_key,
+            exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         for result in results:
             promised = self._rooms.outbox.enqueue(

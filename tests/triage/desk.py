@@ -21,6 +21,7 @@ from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
 from xray_triage.health import Health, Probe
+from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
@@ -88,6 +89,7 @@ class TestDesk:
                 accession_number=str(dataset.AccessionNumber),
                 reading=reading,
                 picture_key=next((spooled.key for what, _, spooled in kept if what == "sc"), None),
+                exposed_at=exposed_at(dataset, received_at=arrival.received_at),
             )
             for what, made_dataset, spooled in kept:
                 self.outbox.enqueue(

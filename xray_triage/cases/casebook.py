@@ -37,7 +37,7 @@ class RecordedCase:
 
 
 class Casebook:
-    """All cases. Newest is by sequence, whatever the clock said; worklist.py says which stand in the list, and where."""
+    """All cases. Newest is by sequence, whatever the clock said; worklist.py says which are listed, and where."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -94,9 +94,7 @@ class Casebook:
         insert_new(connection, tables.case, new)
         return connection.execute(known).one()
 
-    def _write_image(
-        self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]
-    ) -> None:
+    def _write_image(self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]) -> None:
         image = tables.image
         values = {
             **seen,
@@ -268,13 +266,11 @@ class Casebook:
         ordered = sa.select(case).where(wanted).order_by(case.c.urgency.desc(), case.c.sequence.desc())
         found = connection.execute(ordered).all()
         sequences = [row.sequence for row in found]
-        images = _by_case(connection, tables.image, sequences)
-        consultations = _by_case(connection, tables.consultation, sequences)
-        verdicts = _by_case(connection, tables.verdict, sequences)
-        return {
-            row.sequence: rows.case_of(row, images[row.sequence], consultations[row.sequence], verdicts[row.sequence])
-            for row in found
-        }
+        belonging = [
+            _by_case(connection, table, sequences)
+            for table in (tables.image, tables.consultation, tables.answer, tables.verdict)
+        ]
+        return {row.sequence: rows.case_of(row, *(grouped[row.sequence] for grouped in belonging)) for row in found}
 
 
 def migrate_cases(database: Database) -> None:
