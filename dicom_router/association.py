@@ -5,12 +5,12 @@ PDU, counts half-open connections as associations, and joins two threads that po
 acceptor of C-STORE and C-ECHO alone needs so little of the protocol that it is this loop.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from dicom_router.clock import Clock
-from dicom_router.command import Answer, Request, encode_response, parse_request
+from dicom_router.command import Answer, CommandField, Request, encode_response, parse_request
 from dicom_router.gatekeeper import Gate
 from dicom_router.negotiation import AssociationRequest, Context, accept, parse_association_request
 from dicom_router.pdu import (
@@ -21,10 +21,12 @@ from dicom_router.pdu import (
     Pdv,
     ProtocolViolation,
     make_command_pdu,
+    make_dataset_pdus,
     split_pdvs,
 )
 
 _LONGEST_COMMAND = 65_536
+_SHORTEST_SENT, _LONGEST_SENT = 128, 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,19 @@ class Message:
 
 
 class Association:
-    """The conversation: first ``ask``, then ``accept``, then ``messages`` with one ``answer`` for each.
+    """The conversation: first ``ask``, then ``accept``, then ``messages`` with an ``answer`` for each, or several.
+
+    ``others`` are the SOP classes that are accepted beside storage and echo.
 
     Every method raises ConnectionLost or ProtocolViolation.
     """
 
-    def __init__(self, stream: PduStream, *, gate: Gate, clock: Clock) -> None:
+    def __init__(self, stream: PduStream, *, gate: Gate, clock: Clock, others: Collection[str] = ()) -> None:
         self._stream = stream
         self._gate = gate
         self._clock = clock
+        self._others = others
+        self._max_sent = _LONGEST_SENT
         self._contexts: Mapping[int, Context] = {}
         self._pdvs: Iterator[Pdv] = iter(())
         self._ends_at = clock.monotonic() + gate.lifetime_seconds
@@ -63,7 +69,8 @@ class Association:
 
     def accept(self, request: AssociationRequest) -> None:
         """Agree, context by context."""
-        pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu)
+        pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu, others=self._others)
+        self._max_sent = min(max(request.max_pdu or _LONGEST_SENT, _SHORTEST_SENT), _LONGEST_SENT)
         self._stream.write(pdu)
 
     def messages(self) -> Iterator[Message]:
@@ -73,14 +80,29 @@ class Association:
             if context is None:
                 raise ProtocolViolation(f"presentation context {first.context_id} was not accepted")
             request = self._read_command(first)
+            if request.field == CommandField.C_CANCEL_RQ:  # it crossed our last answer
+                continue
             fragments = self._fragments(first.context_id) if request.has_dataset else iter(())
             yield Message(context_id=first.context_id, context=context, request=request, fragments=fragments)
 
     def answer(self, message: Message, answer: Answer) -> None:
-        """Send the response, after the last fragment, so that the machine is listening."""
+        """Send a response, after the last fragment, so that the machine is listening."""
         for _ in message.fragments:
             pass
         self._stream.write(make_command_pdu(message.context_id, encode_response(message.request, answer)))
+        for pdu in make_dataset_pdus(message.context_id, answer.dataset, longest=self._max_sent):
+            self._stream.write(pdu)
+
+    def is_cancelled(self) -> bool:
+        """Whether the machine sent a C-CANCEL, PS3.7 9.3.2.3, between two of our responses. Does not wait."""
+        first = next(self._pdvs, None)
+        if first is None:
+            if not self._stream.has_more():
+                return False
+            first = self._inner_pdv()
+        if self._read_command(first).field != CommandField.C_CANCEL_RQ:
+            raise ProtocolViolation("a second operation before the first one was answered")
+        return True
 
     def _read_command(self, pdv: Pdv) -> Request:
         encoded = bytes(_piece(pdv, pdv.context_id, is_command=True))

@@ -15,12 +15,17 @@ class CommandField(IntEnum):
     """(0000,0100) of the requests that are told apart here."""
 
     C_STORE_RQ = 0x0001
+    C_FIND_RQ = 0x0020
     C_ECHO_RQ = 0x0030
+    N_SET_RQ = 0x0120
+    N_CREATE_RQ = 0x0140
+    C_CANCEL_RQ = 0x0FFF
 
 
 class _Tag(IntEnum):
     GROUP_LENGTH = 0x0000
     AFFECTED_SOP_CLASS_UID = 0x0002
+    REQUESTED_SOP_CLASS_UID = 0x0003
     COMMAND_FIELD = 0x0100
     MESSAGE_ID = 0x0110
     MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
@@ -28,12 +33,17 @@ class _Tag(IntEnum):
     COMMAND_DATA_SET_TYPE = 0x0800
     STATUS = 0x0900
     ERROR_COMMENT = 0x0902
+    ERROR_ID = 0x0903
     AFFECTED_SOP_INSTANCE_UID = 0x1000
+    REQUESTED_SOP_INSTANCE_UID = 0x1001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a machine asks. The UIDs are as they came, without padding: check them before use."""
+    """What a machine asks. The UIDs, affected or requested, are as they came, without padding: check them before use.
+
+    ``message_id`` of a C-CANCEL is that of the operation to be cancelled.
+    """
 
     field: int
     message_id: int
@@ -44,27 +54,37 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The status of a response, PS3.7 annex C, and a comment for the person who reads the machine's log."""
+    """The status of a response, PS3.7 annex C, and a comment for the person who reads the machine's log.
+
+    ``dataset`` is what goes with it, encoded: one match of a C-FIND. ``error_id``: PS3.7 C.1.
+    """
 
     status: int
     comment: str = ""
+    dataset: bytes = b""
+    error_id: int = 0
+
+
+PENDING = frozenset({0xFF00, 0xFF01})
+CANCELLED = Answer(0xFE00, "cancelled")
 
 
 def parse_request(encoded: bytes) -> Request:
     """Read a command set. Raises ValueError when it is none, or no request."""
     elements = _parse_elements(encoded)
+    is_cancel = elements.get(_Tag.COMMAND_FIELD) == struct.pack("<H", CommandField.C_CANCEL_RQ)
+    number = _Tag.MESSAGE_ID_BEING_RESPONDED_TO if is_cancel else _Tag.MESSAGE_ID
     try:
         field, message_id, dataset_type = (
-            struct.unpack("<H", elements[tag])[0]
-            for tag in (_Tag.COMMAND_FIELD, _Tag.MESSAGE_ID, _Tag.COMMAND_DATA_SET_TYPE)
+            struct.unpack("<H", elements[tag])[0] for tag in (_Tag.COMMAND_FIELD, number, _Tag.COMMAND_DATA_SET_TYPE)
         )
     except (KeyError, struct.error) as error:
         raise ValueError("a command without its required elements") from error
     return Request(
         field=field,
         message_id=message_id,
-        sop_class_uid=_text(elements.get(_Tag.AFFECTED_SOP_CLASS_UID, b"")),
-        sop_instance_uid=_text(elements.get(_Tag.AFFECTED_SOP_INSTANCE_UID, b"")),
+        sop_class_uid=_uid(elements, _Tag.AFFECTED_SOP_CLASS_UID, _Tag.REQUESTED_SOP_CLASS_UID),
+        sop_instance_uid=_uid(elements, _Tag.AFFECTED_SOP_INSTANCE_UID, _Tag.REQUESTED_SOP_INSTANCE_UID),
         has_dataset=dataset_type != _NO_DATASET,
     )
 
@@ -100,12 +120,14 @@ def encode_response(request: Request, answer: Answer) -> bytes:
     elements: list[tuple[_Tag, bytes]] = [
         (_Tag.COMMAND_FIELD, struct.pack("<H", request.field | 0x8000)),
         (_Tag.MESSAGE_ID_BEING_RESPONDED_TO, struct.pack("<H", request.message_id)),
-        (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _NO_DATASET)),
+        (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _DATASET if answer.dataset else _NO_DATASET)),
         (_Tag.STATUS, struct.pack("<H", answer.status)),
     ]
     if answer.comment:
         comment = answer.comment.encode("ascii", "replace")[:_LONGEST_COMMENT]
         elements.append((_Tag.ERROR_COMMENT, _padded(comment, b" ")))
+    if answer.error_id:
+        elements.append((_Tag.ERROR_ID, struct.pack("<H", answer.error_id)))
     for tag, uid in (
         (_Tag.AFFECTED_SOP_CLASS_UID, request.sop_class_uid),
         (_Tag.AFFECTED_SOP_INSTANCE_UID, request.sop_instance_uid),
@@ -141,6 +163,11 @@ def _element(tag: _Tag, value: bytes) -> bytes:
 
 def _padded(value: bytes, padding: bytes) -> bytes:
     return value + padding if len(value) % 2 else value
+
+
+def _uid(elements: dict[int, bytes], affected: _Tag, requested: _Tag) -> str:
+    """The UID that a C- or N-operation names; some N-operations call it requested."""
+    return _text(elements.get(affected) or elements.get(requested, b""))
 
 
 def _text(value: bytes) -> str:

@@ -55,6 +55,11 @@ def read_identity(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid
     )
 
 
+def check_structure(stream: BinaryIO, *, end: int, transfer_syntax_uid: str) -> None:
+    """Walk the dataset from the start of ``stream`` to ``end``. Raises DamagedFile: truncated, or nested too deep."""
+    _Walk(stream, 0, end, transfer_syntax_uid).run()
+
+
 @dataclass(slots=True)
 class _Element:
     tag: int

@@ -1,24 +1,27 @@
-"""The gate that machines send films through: C-STORE and C-ECHO SCP, one thread per connection. Never opens a pixel."""
+"""The gate that machines send films through: C-STORE and C-ECHO SCP, and whatever providers it is given.
+
+One thread per connection. Never opens a pixel.
+"""
 
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import structlog
 
 from dicom_router.association import Association, Message
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.command import Answer, CommandField
+from dicom_router.command import CANCELLED, PENDING, Answer, CommandField
 from dicom_router.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
 from dicom_router.inbox import Inbox
 from dicom_router.negotiation import VERIFICATION
 from dicom_router.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
+from dicom_router.provider import UNRECOGNISED_OPERATION, Provider
 from dicom_router.reception import SUCCESS, Reception
 from dicom_router.spool import Spool
 
-UNRECOGNISED_OPERATION = 0x0211
 _LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
 _SLACK = 64  # some machines count the PDV header into, some out of, the maximum length
 _BACKLOG = 128
@@ -41,6 +44,7 @@ class Listener:
         host: str,
         port: int,
         on_kept: Callable[[], None],
+        providers: Sequence[Provider] = (),
         max_instance_bytes: int = 1 << 30,
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
@@ -49,6 +53,7 @@ class Listener:
         self._tls = tls
         self._gatekeeper = Gatekeeper(gate)
         self._reception = Reception(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
+        self._providers = {provider.sop_class_uid: provider for provider in providers}
         self._address = (host, port)
         self._clock = clock or SystemClock()
         self._server: socket.socket | None = None
@@ -160,7 +165,7 @@ class Listener:
             _abort(stream, ProtocolViolation.UNSPECIFIED)
 
     def _hold_association(self, stream: PduStream, visit: Visit) -> None:
-        association = Association(stream, gate=self._gate, clock=self._clock)
+        association = Association(stream, gate=self._gate, clock=self._clock, others=self._providers.keys())
         request = association.ask()
         calling = request.calling_ae_title
         rejection = self._gatekeeper.judge(
@@ -174,16 +179,23 @@ class Listener:
             return
         association.accept(request)
         for message in association.messages():
-            answer = self._answer(message, calling_ae_title=calling, peer_host=visit.host)
-            association.answer(message, answer)
+            for answer in self._answers(message, calling_ae_title=calling, peer_host=visit.host):
+                if answer.status in PENDING and association.is_cancelled():
+                    association.answer(message, CANCELLED)
+                    break
+                association.answer(message, answer)
 
-    def _answer(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Answer:
+    def _answers(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Iterator[Answer]:
+        provider = self._providers.get(message.context.sop_class_uid)
         operation = (message.request.field, message.context.sop_class_uid == VERIFICATION)
-        if operation == (CommandField.C_ECHO_RQ, True):
-            return Answer(SUCCESS)
-        if operation == (CommandField.C_STORE_RQ, False):
-            return self._reception.take(message, calling_ae_title=calling_ae_title, peer_host=peer_host)
-        return Answer(UNRECOGNISED_OPERATION, "only C-STORE and C-ECHO are served here")
+        if provider is not None:
+            yield from provider.answer(message, calling_ae_title=calling_ae_title)
+        elif operation == (CommandField.C_ECHO_RQ, True):
+            yield Answer(SUCCESS)
+        elif operation == (CommandField.C_STORE_RQ, False):
+            yield self._reception.take(message, calling_ae_title=calling_ae_title, peer_host=peer_host)
+        else:
+            yield Answer(UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
 
 
 def _abort(stream: PduStream, reason: int) -> None:

@@ -1,7 +1,7 @@
 """What is agreed when an association begins, PS3.8 7.1 and 9.3, PS3.7 annex D. Only bytes in and bytes out."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -35,7 +35,7 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.4.51",  # JPEG extended
     "1.2.840.10008.1.2.4.50",  # JPEG baseline
 )
-
+UNCOMPRESSED = TRANSFER_SYNTAXES[:2]  # what has no pixels needs no more
 
 _TITLES = slice(10, 42)  # called and calling AE title in an A-ASSOCIATE-RQ and -AC
 _FIRST_ITEM = 74
@@ -74,12 +74,16 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationRequest:
-    """What of an A-ASSOCIATE-RQ matters here. ``titles`` are both AE titles as they came, to be sent back."""
+    """What of an A-ASSOCIATE-RQ matters here. ``titles`` are both AE titles as they came, to be sent back.
+
+    ``max_pdu`` is the longest PDU that the machine takes, 0 for any.
+    """
 
     called_ae_title: str
     calling_ae_title: str
     titles: bytes
     proposals: Sequence[Proposal]
+    max_pdu: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +123,7 @@ def parse_acceptance(pdu: bytes) -> Acceptance:
         if kind == _Item.PRESENTATION_CONTEXT_AC and value[2:3] == bytes([_Result.ACCEPTED]):
             accepted.add(value[0])
         elif kind == _Item.USER_INFORMATION:
-            lengths = [each for sub_kind, each in _items(value) if sub_kind == _Item.MAXIMUM_LENGTH]
-            max_pdu = int.from_bytes(lengths[0], "big") if lengths else 0
+            max_pdu = _max_pdu(value)
     return Acceptance(context_ids=frozenset(accepted), max_pdu=max_pdu)
 
 
@@ -128,26 +131,27 @@ def parse_association_request(pdu: bytes) -> AssociationRequest:
     """Read an A-ASSOCIATE-RQ PDU. Raises ProtocolViolation."""
     if len(pdu) < _FIRST_ITEM or not pdu[7] & 1:
         raise ProtocolViolation("no A-ASSOCIATE-RQ of version 1")
-    titles = pdu[_TITLES]
+    titles, items = pdu[_TITLES], list(_items(pdu[_FIRST_ITEM:]))
     return AssociationRequest(
         called_ae_title=titles[:16].decode("latin-1").strip(" \0"),
         calling_ae_title=titles[16:].decode("latin-1").strip(" \0"),
         titles=titles,
-        proposals=[
-            _parse_proposal(value) for kind, value in _items(pdu[_FIRST_ITEM:]) if kind == _Item.PRESENTATION_CONTEXT_RQ
-        ],
+        proposals=[_parse_proposal(value) for kind, value in items if kind == _Item.PRESENTATION_CONTEXT_RQ],
+        max_pdu=next((_max_pdu(value) for kind, value in items if kind == _Item.USER_INFORMATION), 0),
     )
 
 
-def accept(request: AssociationRequest, *, max_pdu: int) -> tuple[bytes, Mapping[int, Context]]:
-    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts.
+def accept(
+    request: AssociationRequest, *, max_pdu: int, others: Collection[str] = ()
+) -> tuple[bytes, Mapping[int, Context]]:
+    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts. ``others``: SOP classes beside storage and echo.
 
     It replies to no extended negotiation: by default the machine is the SCU and one operation runs at a time.
     """
     contexts: dict[int, Context] = {}
     items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
     for proposal in request.proposals:
-        result, syntax = _choose(proposal)
+        result, syntax = _choose(proposal, others)
         if result == _Result.ACCEPTED:
             contexts[proposal.context_id] = Context(sop_class_uid=proposal.sop_class_uid, transfer_syntax_uid=syntax)
         answer = bytes([proposal.context_id, 0, result, 0]) + _item(_Item.TRANSFER_SYNTAX, syntax.encode("ascii"))
@@ -171,11 +175,17 @@ def _user_information(max_pdu: int) -> bytes:
     return _item(_Item.USER_INFORMATION, information)
 
 
-def _choose(proposal: Proposal) -> tuple[_Result, str]:
+def _max_pdu(user_information: bytes) -> int:
+    lengths = [each for kind, each in _items(user_information) if kind == _Item.MAXIMUM_LENGTH]
+    return int.from_bytes(lengths[0], "big") if lengths else 0
+
+
+def _choose(proposal: Proposal, others: Collection[str]) -> tuple[_Result, str]:
     """The result and the transfer syntax; where there is none, one of ours stands in its place, not to be tested."""
-    if proposal.sop_class_uid != VERIFICATION and not is_storage(proposal.sop_class_uid):
+    is_other = proposal.sop_class_uid in others
+    if not is_other and proposal.sop_class_uid != VERIFICATION and not is_storage(proposal.sop_class_uid):
         return _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]
-    for syntax in TRANSFER_SYNTAXES:
+    for syntax in UNCOMPRESSED if is_other else TRANSFER_SYNTAXES:
         if syntax in proposal.transfer_syntax_uids:
             return _Result.ACCEPTED, syntax
     return _Result.TRANSFER_SYNTAXES_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]

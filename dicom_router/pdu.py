@@ -1,6 +1,7 @@
 """DICOM's protocol data units on a socket, PS3.8 9.3: bounded in size and in time. Knows no association and no film."""
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
@@ -88,6 +89,21 @@ class PduStream:
         self._start += size
         return self._buffer[self._start - size : self._start]
 
+    def has_more(self) -> bool:
+        """Whether something of a next PDU has come. Does not wait; the last PDU read is no longer good."""
+        if self._start == self._end:
+            self._start = self._end = 0
+            try:
+                self._connection.settimeout(0)
+                self._end = self._connection.recv_into(self._buffer)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return False
+            except OSError as error:
+                raise ConnectionLost(str(error)) from error
+            if self._end == 0:
+                raise ConnectionLost("closed by the peer")
+        return True
+
     def write(self, pdu: bytes) -> None:
         """Send one PDU. Raises ConnectionLost."""
         try:
@@ -141,6 +157,15 @@ def make_command_pdu(context_id: int, command: bytes) -> bytes:
     """A whole command in one P-DATA-TF PDU. Ours are far smaller than the smallest maximum a peer may set."""
     pdv = bytes([context_id, 0b11]) + command
     return make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
+
+
+def make_dataset_pdus(context_id: int, dataset: bytes, *, longest: int) -> Iterator[bytes]:
+    """A dataset in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E and D.1."""
+    room = longest - _PDV_HEADER_BYTES
+    for start in range(0, len(dataset), room):
+        is_last = start + room >= len(dataset)
+        pdv = bytes([context_id, 0b10 if is_last else 0]) + dataset[start : start + room]
+        yield make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
 
 
 def make_pdu(kind: PduType, body: bytes) -> bytes:
