@@ -1,0 +1,99 @@
+"""Modality Worklist SCP, PS3.4 annex K: a machine asks whom to film. Knows no patient: its caller gives the entries."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+
+import structlog
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_router.association import Message
+from dicom_router.command import Answer, CommandField
+from dicom_router.errors import DamagedFile
+from dicom_router.matching import BadIdentifier, matches, select, without_accents
+from dicom_router.provider import CHARACTER_SET, SUCCESS, UNRECOGNISED_OPERATION, Keys, TooLong, encode, read_keys
+
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
+MATCH, MATCH_WITHOUT_SOME_KEYS = 0xFF00, 0xFF01
+OUT_OF_RESOURCES = 0xA700
+IDENTIFIER_MISMATCH = 0xA900
+UNABLE_TO_PROCESS = 0xC000
+
+# Specific Character Sets that carry Vietnamese, the first that is found in the query is the answer's.
+_VIETNAMESE_SETS = ("ISO_IR 192", "GB18030")
+_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+
+Entries = Callable[[Keys, str], Iterable[Dataset]]
+
+log = structlog.get_logger()
+
+
+class Worklist:
+    """A provider. ``entries`` gives, for a query and a calling AE title, the whole entries that may match it.
+
+    An entry has every attribute that the site can tell, the unknown ones empty, its texts in Unicode. ``entries`` may
+    raise SQLAlchemyError: the machine is told to try later.
+    """
+
+    sop_class_uid = MODALITY_WORKLIST
+
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
+
+    def answer(self, message: Message, *, calling_ae_title: str) -> Iterator[Answer]:
+        """One response for each match and a final one. See Provider."""
+        if message.request.field != CommandField.C_FIND_RQ:
+            yield Answer(UNRECOGNISED_OPERATION, "only C-FIND is served for the worklist")
+            return
+        found = 0
+        try:
+            keys = read_keys(message)
+            if not keys:
+                raise BadIdentifier("a query without keys")
+            for entry in self._entries(keys, calling_ae_title):
+                if matches(keys, entry):
+                    found += 1
+                    yield _match(keys, entry, message.context.transfer_syntax_uid)
+        except TooLong as error:
+            yield self._refuse(OUT_OF_RESOURCES, str(error), calling_ae_title)
+        except BadIdentifier as error:
+            yield self._refuse(IDENTIFIER_MISMATCH, str(error), calling_ae_title)
+        except DamagedFile as error:
+            yield self._refuse(UNABLE_TO_PROCESS, str(error), calling_ae_title)
+        except SQLAlchemyError as error:
+            log.error("worklist not read", error=str(error).splitlines()[0])
+            yield Answer(OUT_OF_RESOURCES, "the database does not answer, try later")
+        else:
+            log.info("worklist asked", calling_ae_title=calling_ae_title, found=found)
+            yield Answer(SUCCESS)
+
+    def _refuse(self, status: int, reason: str, calling_ae_title: str) -> Answer:
+        log.warning("worklist query refused", calling_ae_title=calling_ae_title, reason=reason)
+        return Answer(status, reason)
+
+
+def _match(keys: Keys, entry: Dataset, transfer_syntax_uid: str) -> Answer:
+    selected, whole = select(keys, entry)
+    asked = str(keys.get(CHARACTER_SET, ""))
+    character_set = next((each for each in _VIETNAMESE_SETS if each in asked), "")
+    if character_set:
+        selected.SpecificCharacterSet = character_set
+    else:
+        selected = _unaccented(selected)
+    return Answer(MATCH if whole else MATCH_WITHOUT_SOME_KEYS, dataset=encode(selected, transfer_syntax_uid))
+
+
+def _unaccented(dataset: Dataset) -> Dataset:
+    """A copy in the default repertoire: no other character set that machines know has all Vietnamese letters."""
+    plain = Dataset()
+    for element in dataset:
+        value = element.value
+        if element.VR == "SQ":
+            value = [_unaccented(item) for item in value]
+        elif element.VR in _TEXT_VRS and value:
+            text = without_accents(str(value)).encode("ascii", "replace").decode("ascii")
+            value = PersonName(text) if element.VR == "PN" else text
+        plain[element.tag] = DataElement(element.tag, element.VR, copy.copy(value))
+    return plain
