@@ -33,7 +33,7 @@ class Image:
 
 
 class ConsultationState(StrEnum):
-    """How far a request for a consultation has come. SENT and OVERDUE are seen, not stored."""
+    """How far a request for a consultation has come. SENT and OVERDUE (still open) are seen, not stored."""
 
     REQUESTED = "requested"
     SENT = "sent"
@@ -44,11 +44,22 @@ class ConsultationState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the specialist wrote. ``verified`` as their report says."""
+    """What the specialist wrote. ``kind``: text, pdf or kos; ``verified`` and ``complete`` as their object says.
 
+    ``written_at`` is the time that they state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF.
+    """
+
+    answer_id: int
+    kind: str
+    title: str
     text: str
     author: str
     verified: bool
+    complete: bool
+    written_at: datetime | None
+    received_at: datetime
+    sop_instance_uid: str
+    has_file: bool
 
 
 AUTOMATIC = "AI"  # who asks when the site's policy does
@@ -56,7 +67,12 @@ AUTOMATIC = "AI"  # who asks when the site's policy does
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consultation:
-    """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object."""
+    """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object.
+
+    ``answers`` stand in the order in which we found them, whatever the clocks said. ``announced``: how many reminders
+    followed the request. ``seen_at``: when a doctor opened the case after the newest answer. ``problem``: why the
+    PACS could not be asked for the answer the last time, or empty.
+    """
 
     state: ConsultationState
     question: str
@@ -65,8 +81,21 @@ class Consultation:
     requested_at: datetime
     request_uid: str
     answered_at: datetime | None = None
+    answers: tuple[Answer, ...] = ()
+    overdue_at: datetime | None = None
+    announced: int = 0
     seen_at: datetime | None = None
-    answer: Answer | None = None
+    problem: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer is still to come."""
+        return self.state not in (ConsultationState.ANSWERED, ConsultationState.CANCELLED)
+
+    @property
+    def answer(self) -> Answer | None:
+        """The newest."""
+        return self.answers[-1] if self.answers else None
 
     @property
     def is_unread(self) -> bool:
@@ -106,6 +135,7 @@ class Case:
     images: tuple[Image, ...]
     consultation: Consultation | None
     verdict: Verdict | None
+    earlier_consultations: tuple[Consultation, ...] = ()
     exposed_at: datetime | None = None
 
     @property

@@ -75,8 +75,11 @@ def image_columns(reading: Reading) -> dict[str, Any]:
     }
 
 
-def case_of(row: Row, images: Sequence[Row], consultations: Sequence[Row], verdicts: Sequence[Row]) -> Case:
+def case_of(
+    row: Row, images: Sequence[Row], consultations: Sequence[Row], answers: Sequence[Row], verdicts: Sequence[Row]
+) -> Case:
     """A case from its row and the rows that belong to it, oldest first."""
+    asked = tuple(consultation_of(consultation, answers) for consultation in consultations)
     return Case(
         case_id=row.case_id,
         study_instance_uid=row.study_instance_uid,
@@ -93,26 +96,47 @@ def case_of(row: Row, images: Sequence[Row], consultations: Sequence[Row], verdi
         priority=Priority(row.priority),
         images=tuple(_image_of(image) for image in images),
         exposed_at=row.exposed_at,
-        consultation=consultation_of(consultations[-1]) if consultations else None,
+        consultation=asked[-1] if asked else None,
+        earlier_consultations=asked[:-1],
         verdict=_verdict_of(verdicts[-1]) if verdicts else None,
     )
 
 
-def consultation_of(row: Row) -> Consultation:
-    """A consultation from its row."""
-    answer = None
-    if row.answer_text is not None:
-        answer = Answer(text=row.answer_text, author=row.answer_author or "", verified=bool(row.answer_verified))
+def consultation_of(row: Row, answers: Sequence[Row] = ()) -> Consultation:
+    """A consultation from its row; of the case's ``answers`` it takes its own."""
+    state = ConsultationState(row.state)
+    if state is ConsultationState.REQUESTED and row.overdue_at is not None:
+        state = ConsultationState.OVERDUE
     return Consultation(
-        state=ConsultationState(row.state),
+        state=state,
         question=row.question,
         priority=row.priority,
         requested_by=row.requested_by,
         requested_at=row.requested_at,
         request_uid=row.request_uid,
         answered_at=row.answered_at,
+        answers=tuple(answer_of(answer) for answer in answers if answer.consultation_id == row.consultation_id),
+        overdue_at=row.overdue_at,
+        announced=row.announced,
         seen_at=row.seen_at,
-        answer=answer,
+        problem=row.problem,
+    )
+
+
+def answer_of(row: Row) -> Answer:
+    """An answer from its row."""
+    return Answer(
+        answer_id=row.answer_id,
+        kind=row.kind,
+        title=row.title,
+        text=row.text,
+        author=row.author,
+        verified=row.verified,
+        complete=row.complete,
+        written_at=row.written_at,
+        received_at=row.received_at,
+        sop_instance_uid=row.sop_instance_uid,
+        has_file=row.kind == "pdf" and row.spool_key is not None,
     )
 
 

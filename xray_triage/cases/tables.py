@@ -1,4 +1,4 @@
-"""The desk's four tables: case, image, consultation, verdict; migrations/ makes them. Knows none of the router's."""
+"""The desk's tables, which migrations/ makes. Knows none of the router's."""
 
 import sqlalchemy as sa
 
@@ -73,19 +73,63 @@ consultation = sa.Table(
     sa.Column("requested_at", UtcDateTime, nullable=False),
     sa.Column("request_uid", sa.Text, nullable=False),
     sa.Column("answered_at", UtcDateTime),
-    sa.Column("answer_text", OutsideText),
-    sa.Column("answer_author", OutsideText),
-    sa.Column("answer_verified", sa.Boolean),
+    sa.Column("overdue_at", UtcDateTime),
+    sa.Column("announced", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("announced_at", UtcDateTime),
+    # When the PACS is asked next; NULL: not any more. ``polls`` since it was answered.
+    sa.Column("next_poll_at", UtcDateTime),
+    sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
+    # Whether the study was looked at, so that what is found from now on came after the request.
+    sa.Column("watched", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("problem", OutsideText, nullable=False, server_default=""),
     sa.Column("seen_at", UtcDateTime),  # when somebody saw the newest answer; NULL again with the next answer
     sa.Index("consultation_case", "case_sequence"),
+    sa.Index("consultation_due", "next_poll_at"),
     sqlite_autoincrement=True,
 )
 # At most one open request per case, whoever clicks how often and from how many processes.
 IS_OPEN = consultation.c.state == sa.literal_column("'requested'", sa.Text)  # literal, so that the index is used
 sa.Index("consultation_open", consultation.c.case_sequence, unique=True, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
-IS_OVERDUE = sa.false()
+IS_OVERDUE = sa.and_(IS_OPEN, consultation.c.overdue_at.is_not(None))
 IS_UNREAD = sa.and_(consultation.c.state == sa.literal_column("'answered'", sa.Text), consultation.c.seen_at.is_(None))
 sa.Index("consultation_unread", consultation.c.case_sequence, sqlite_where=IS_UNREAD, postgresql_where=IS_UNREAD)
+
+# What specialists wrote, in the order in which it was found. An object is one answer, however often it is fetched.
+answer = sa.Table(
+    "answer",
+    metadata,
+    sa.Column("answer_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("consultation_id", sa.BigInteger, sa.ForeignKey("consultation.consultation_id"), nullable=False),
+    sa.Column("sop_instance_uid", OutsideText, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("title", OutsideText, nullable=False),
+    sa.Column("text", OutsideText, nullable=False),
+    sa.Column("author", OutsideText, nullable=False),
+    sa.Column("verified", sa.Boolean, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("written_at", UtcDateTime),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("spool_key", sa.Text),  # NULL: too large to be fetched
+    sa.UniqueConstraint("sop_instance_uid", name="answer_sop"),
+    sa.Index("answer_case", "case_sequence"),
+    sqlite_autoincrement=True,
+)
+
+# Objects in the study that are no answer, and those that cannot be read yet (``retry_at``).
+passed_over = sa.Table(
+    "passed_over",
+    metadata,
+    sa.Column("passed_over_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("sop_instance_uid", OutsideText, nullable=False),
+    sa.Column("why", OutsideText, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", UtcDateTime),
+    sa.UniqueConstraint("sop_instance_uid", name="passed_over_sop"),
+    sa.Index("passed_over_case", "case_sequence"),
+    sqlite_autoincrement=True,
+)
 
 verdict = sa.Table(
     "verdict",

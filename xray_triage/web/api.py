@@ -88,7 +88,7 @@ def api_router(desk: Desk) -> APIRouter:
         asked = desk.consultations.request(
             case_id, question=body.question, priority=body.priority, requested_by=desk.station_name
         )
-        return JSONResponse(consultation_json(asked, ()))
+        return JSONResponse(consultation_json(case_id, asked, ()))
 
     @api.post("/cases/{case_id}/verdict", responses={200: {"model": VerdictJson}, **UNKNOWN_CASE})
     def give_verdict(case_id: str, body: VerdictBody) -> JSONResponse:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing_extensions import TypedDict
 
 from dicom_router.outbox import Delivery, DestinationSummary, QueueSummary
-from xray_triage.cases.case import Case, Consultation, Image, Verdict
+from xray_triage.cases.case import Answer, Case, Consultation, Image, Verdict
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.reading.findings import Finding, ModelIdentity
 from xray_triage.watch import Agreement, Drift, ModelInUse, Verdicts
@@ -68,15 +68,29 @@ class DeliveryJson(TypedDict):
 
 
 class AnswerJson(TypedDict):
-    """The specialist's answer."""
+    """The specialist's answer. ``kind``: text, pdf, kos; ``written_at`` by their clock, ``received_at`` by ours.
 
+    ``file``: where its PDF is, or null.
+    """
+
+    answer_id: int
+    kind: str
+    title: str
     text: str
     author: str
     verified: bool
+    complete: bool
+    written_at: str | None
+    received_at: str
+    sop_instance_uid: str
+    file: str | None
 
 
 class ConsultationJson(TypedDict):
-    """``state``: requested, sent, answered, overdue, cancelled."""
+    """``state``: requested, sent, answered, overdue, cancelled. ``answer`` is the newest of ``answers``.
+
+    ``announced``: reminders sent. ``problem``: why the PACS could not be asked for the answer, or null.
+    """
 
     state: str
     question: str
@@ -85,6 +99,11 @@ class ConsultationJson(TypedDict):
     requested_at: str
     answered_at: str | None
     answer: AnswerJson | None
+    answers: list[AnswerJson]
+    overdue_at: str | None
+    announced: int
+    seen_at: str | None
+    problem: str | None
 
 
 class VerdictJson(TypedDict):
@@ -196,14 +215,14 @@ def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
         "images": [_image_json(image) for image in case.images],
         "model": model_json(case.model),
         "deliveries": [_delivery_json(delivery) for delivery in deliveries],
-        "consultation": consultation_json(case.consultation, deliveries) if case.consultation else None,
+        "consultation": consultation_json(case.case_id, case.consultation, deliveries) if case.consultation else None,
         "verdict": verdict_json(case.verdict) if case.verdict else None,
     }
 
 
-def consultation_json(consultation: Consultation, deliveries: Sequence[Delivery]) -> ConsultationJson:
-    """A consultation; ``deliveries`` tell whether its request has been sent."""
-    answer = consultation.answer
+def consultation_json(case_id: str, consultation: Consultation, deliveries: Sequence[Delivery]) -> ConsultationJson:
+    """A consultation of a case; ``deliveries`` tell whether its request has been sent."""
+    answers = [_answer_json(case_id, answer) for answer in consultation.answers]
     return {
         "state": with_delivery(consultation, deliveries).state.value,
         "question": consultation.question,
@@ -211,7 +230,12 @@ def consultation_json(consultation: Consultation, deliveries: Sequence[Delivery]
         "requested_by": consultation.requested_by,
         "requested_at": consultation.requested_at.isoformat(),
         "answered_at": _iso(consultation.answered_at),
-        "answer": {"text": answer.text, "author": answer.author, "verified": answer.verified} if answer else None,
+        "answer": answers[-1] if answers else None,
+        "answers": answers,
+        "overdue_at": _iso(consultation.overdue_at),
+        "announced": consultation.announced,
+        "seen_at": _iso(consultation.seen_at),
+        "problem": consultation.problem or None,
     }
 
 
@@ -309,6 +333,22 @@ def _verdicts_json(verdicts: Verdicts) -> VerdictsJson:
 
 def _agreement_json(agreement: Agreement) -> AgreementJson:
     return {"agree": agreement.agree, "disagree": agreement.disagree, "share": agreement.share}
+
+
+def _answer_json(case_id: str, answer: Answer) -> AnswerJson:
+    return {
+        "answer_id": answer.answer_id,
+        "kind": answer.kind,
+        "title": answer.title,
+        "text": answer.text,
+        "author": answer.author,
+        "verified": answer.verified,
+        "complete": answer.complete,
+        "written_at": _iso(answer.written_at),
+        "received_at": answer.received_at.isoformat(),
+        "sop_instance_uid": answer.sop_instance_uid,
+        "file": f"/cases/{case_id}/answers/{answer.answer_id}/file" if answer.has_file else None,
+    }
 
 
 def _delivery_json(delivery: Delivery) -> DeliveryJson:

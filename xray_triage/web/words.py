@@ -75,7 +75,7 @@ def is_open(consultation: Consultation | None) -> bool:
     """Whether a person's request waits for its answer, so that no other can be made."""
     if consultation is None or consultation.is_automatic:
         return False
-    return consultation.state is ConsultationState.REQUESTED
+    return consultation.is_open
 
 
 def positives(case: Case) -> list[Finding]:
