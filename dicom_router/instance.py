@@ -13,7 +13,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from dicom_router.errors import DamagedFile
 
 # What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
     NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
@@ -81,5 +81,5 @@ def read_dataset(stream: BinaryIO) -> Dataset:
 def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
     try:
         return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from dicom_router.clock import Clock
 from dicom_router.gatekeeper import AllowedPeer, Gate
+from dicom_router.holdings import Holdings
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from xray_triage.checks import serving_probes
@@ -124,6 +125,7 @@ class Station:
                 inbox=self.rooms.inbox,
                 outbox=self.rooms.outbox,
                 spool=self.rooms.spool,
+                holdings=Holdings(self.rooms.database),
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
                 model_in_use=self._model_in_use,
                 clock=self._clock,

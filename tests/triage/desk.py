@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydicom.dataset import Dataset
 
 from dicom_router.database import Database
+from dicom_router.holdings import Holdings
 from dicom_router.inbox import Inbox, Outcome
 from dicom_router.instance import Arrival, reference_to
 from dicom_router.ledger import Ledger
@@ -139,6 +140,7 @@ class TestDesk:
                 inbox=self.inbox,
                 outbox=self.outbox,
                 spool=self.spool,
+                holdings=Holdings(self.database),
                 health=Health(probes),
                 model_in_use=lambda: model,
                 clock=self.clock,

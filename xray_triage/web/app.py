@@ -9,19 +9,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from dicom_router.errors import SpoolFull
+from dicom_router.errors import DamagedFile, SpoolFull
 from xray_triage import __version__
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk
 from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
+from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
 from xray_triage.web.pages import page_router
 from xray_triage.web.pictures import picture_router
 from xray_triage.web.status import status_router
 
-STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507}
+STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507, DamagedFile: 422}
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -42,6 +43,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.include_router(status_router(desk))
     app.include_router(page_router(desk), include_in_schema=False)
     app.include_router(picture_router(desk), include_in_schema=False)
+    app.include_router(dicomweb_router(desk), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_middleware(Guard)
     return app

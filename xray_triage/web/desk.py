@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_router.clock import Clock
+from dicom_router.holdings import Holdings
 from dicom_router.inbox import Inbox
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
@@ -22,6 +23,7 @@ class Desk:
     inbox: Inbox
     outbox: Outbox
     spool: Spool
+    holdings: Holdings
     health: Health
     model_in_use: Callable[[], ModelInUse | None]
     clock: Clock

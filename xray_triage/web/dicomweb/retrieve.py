@@ -1,0 +1,191 @@
+"""WADO-RS: instances, metadata and frames as they lie (PS3.18 10.4). Never decodes a pixel."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Request
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+from starlette.responses import Response
+
+from dicom_router.errors import DamagedFile
+from dicom_router.frames import NoSuchFrame, locate_frame
+from dicom_router.holdings import Holding
+from dicom_router.outline import PIXEL_DATA, Outline, read_outline
+from xray_triage.web.desk import Desk
+from xray_triage.web.dicomweb.accept import Offer, choose
+from xray_triage.web.dicomweb.archive import Archive
+from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
+from xray_triage.web.dicomweb.parts import Part, respond
+
+OCTETS = "application/octet-stream"
+DICOM = "application/dicom"
+JSON = (Offer("application/dicom+json"), Offer("application/json"))
+NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+MEDIA_TYPES = {  # PS3.18 table 8.7.3-5
+    JPEGBaseline8Bit: "image/jpeg",
+    JPEGExtended12Bit: "image/jpeg",
+    JPEGLossless: "image/jpeg",
+    JPEGLosslessSV1: "image/jpeg",
+    JPEGLSLossless: "image/jls",
+    JPEGLSNearLossless: "image/jls",
+    JPEG2000: "image/jp2",
+    JPEG2000Lossless: "image/jp2",
+    HTJ2K: "image/jphc",
+    HTJ2KLossless: "image/jphc",
+    HTJ2KLosslessRPCL: "image/jphc",
+    RLELossless: "image/dicom-rle",
+}
+Accept = Annotated[str, Header()]
+
+
+def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
+    """The WADO-RS routes that hand out what lies in the spool."""
+    retrieve = APIRouter()
+
+    @retrieve.get("/studies/{study}")
+    def retrieve_study(study: str, accept: Accept = "") -> Response:
+        return _instances(desk, archive.find(study), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}")
+    def retrieve_series(study: str, series: str, accept: Accept = "") -> Response:
+        return _instances(desk, archive.find(study, series), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}/instances/{instance}")
+    def retrieve_instance(study: str, series: str, instance: str, accept: Accept = "") -> Response:
+        return _instances(desk, archive.find(study, series, instance), accept)
+
+    @retrieve.get("/studies/{study}/metadata")
+    def describe_study(request: Request, study: str, accept: Accept = "") -> Response:
+        return _metadata(request, archive, archive.find(study), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}/metadata")
+    def describe_series(request: Request, study: str, series: str, accept: Accept = "") -> Response:
+        return _metadata(request, archive, archive.find(study, series), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/metadata")
+    def describe_instance(request: Request, study: str, series: str, instance: str, accept: Accept = "") -> Response:
+        return _metadata(request, archive, archive.find(study, series, instance), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
+    def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:
+        (holding,) = archive.find(study, series, instance)
+        return _frames(desk, holding, _numbers(numbers), accept)
+
+    @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}")
+    def retrieve_bulk(study: str, series: str, instance: str, tag: str, accept: Accept = "") -> Response:
+        (holding,) = archive.find(study, series, instance)
+        return _bulk(desk, holding, archive.outline(holding), tag, accept)
+
+    return retrieve
+
+
+def _instances(desk: Desk, holdings: list[Holding], accept: str) -> Response:
+    """The files as they came; a client that wants another transfer syntax for all of them gets 406."""
+    syntaxes = dict.fromkeys(one.instance.transfer_syntax_uid for one in holdings)
+    offers = [Offer(DICOM, syntax, multipart=True) for syntax in syntaxes]
+    offer = choose(accept, [*offers, Offer(DICOM, next(iter(syntaxes)))] if len(holdings) == 1 else offers)
+    parts = [
+        Part(
+            key=one.spooled.key,
+            pieces=[(0, one.spooled.size_bytes)],
+            content_type=Offer(DICOM, one.instance.transfer_syntax_uid).content_type,
+        )
+        for one in holdings
+    ]
+    return respond(desk.spool, parts, offer)
+
+
+def _metadata(request: Request, archive: Archive, holdings: list[Holding], accept: str) -> Response:
+    offer = choose(accept, JSON)
+    described = [attributes_of(archive.outline(one), bulk_url=f"{url_of(request, one)}/bulkdata") for one in holdings]
+    return json_response(described, offer)
+
+
+def json_response(found: list[Attributes], offer: Offer, headers: dict[str, str] | None = None) -> Response:
+    """DICOM JSON, in UTF-8."""
+    body = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")
+    return Response(body, headers={"Content-Type": offer.media_type, **(headers or {})})
+
+
+def url_of(request: Request, one: Holding) -> str:
+    """Where an instance is retrieved, by the name under which the client found us."""
+    names = one.instance
+    return (
+        f"{request.base_url}dicom-web/studies/{names.study_instance_uid}"
+        f"/series/{names.series_instance_uid}/instances/{names.sop_instance_uid}"
+    )
+
+
+def _frames(desk: Desk, holding: Holding, numbers: list[int] | None, accept: str) -> Response:
+    """Frames as they lie; uncompressed ones always as little endian. ``numbers`` None: all of them."""
+    try:
+        with desk.spool.open(holding.spooled.key) as stream:
+            outline = read_outline(stream)
+            wanted = numbers or range(1, int(outline.header.get("NumberOfFrames") or 1) + 1)
+            located = [locate_frame(stream, outline, number) for number in wanted]
+    except NoSuchFrame as error:
+        raise HTTPException(404, str(error)) from error
+    offer = choose(accept, _frame_offers(outline, alone=len(located) == 1))
+    parts = [
+        Part(key=holding.spooled.key, pieces=pieces, content_type=offer.content_type, word=_word(outline))
+        for pieces in located
+    ]
+    return respond(desk.spool, parts, offer)
+
+
+def _frame_offers(outline: Outline, *, alone: bool) -> list[Offer]:
+    syntax = UID(str(outline.header.file_meta.TransferSyntaxUID))
+    if syntax in NATIVE:
+        types, syntax = [OCTETS], ExplicitVRLittleEndian
+    else:
+        types = [MEDIA_TYPES.get(syntax, OCTETS), OCTETS]
+    offers = [Offer(one, syntax, multipart=True) for one in types]
+    return [*offers, *(Offer(one, syntax) for one in types)] if alone else offers
+
+
+def _word(outline: Outline) -> int:
+    """How many bytes must change their order to become little endian (PS3.5 8.2 and annex A.3)."""
+    if outline.header.file_meta.TransferSyntaxUID != ExplicitVRBigEndian:
+        return 1
+    allocated = int(outline.header.get("BitsAllocated") or 8)
+    return max(allocated // 8, 2 if outline.large[PIXEL_DATA].vr == "OW" else 1)
+
+
+def _bulk(desk: Desk, holding: Holding, outline: Outline, tag: str, accept: str) -> Response:
+    try:
+        extent = outline.large[int(tag, 16)]
+    except (KeyError, ValueError) as error:
+        raise HTTPException(404, "no such bulk data") from error
+    if extent.length is None:
+        return _frames(desk, holding, None, accept)
+    offer = choose(accept, [Offer(OCTETS, multipart=True), Offer(OCTETS)])
+    if extent.offset + extent.length > holding.spooled.size_bytes:
+        raise DamagedFile("the file ends before this value does")
+    whole = Part(
+        key=holding.spooled.key, pieces=[(extent.offset, extent.length)], content_type=OCTETS, word=_word(outline)
+    )
+    return respond(desk.spool, [whole], offer)
+
+
+def _numbers(listed: str) -> list[int]:
+    numbers = listed.split(",")
+    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+        raise HTTPException(400, "frame numbers count from 1, with commas between them")
+    return [int(number) for number in numbers]
