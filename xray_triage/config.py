@@ -115,13 +115,16 @@ class WebSection(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    names: tuple[str, ...] = ()
+    idle_minutes: Annotated[float, Field(ge=1, le=720)] = 30
     tls: Tls | None = None
 
     @model_validator(mode="after")
-    def _loopback_only(self) -> "WebSection":
-        if not is_loopback(self.host):
+    def _passwords_never_in_the_clear(self) -> "WebSection":
+        if not is_loopback(self.host) and not (self.tls and self.tls.cert and self.tls.key):
             raise ValueError(
-                f"host {self.host!r}: the page has no accounts yet, so it stays on this computer; use 127.0.0.1"
+                f"host {self.host!r} is open to the network, where passwords and films must not pass in the clear: "
+                'give the page a certificate, e.g. tls = {cert = "page.crt", key = "page.key"}, or use 127.0.0.1'
             )
         return self
 

@@ -12,6 +12,7 @@ from dicom_router.inbox import Inbox
 from dicom_router.ledger import Ledger
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
+from xray_triage.accounts.accounts import Accounts
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.consultation import Consultations
 from xray_triage.config import Config
@@ -30,6 +31,7 @@ class Rooms:
     outbox: Outbox
     casebook: Casebook
     consultations: Consultations
+    accounts: Accounts
 
 
 def open_rooms(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Rooms:
@@ -71,6 +73,7 @@ def open_rooms(config: Config, *, role: str, clock: Clock, wake: Callable[[], No
         outbox=outbox,
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
+        accounts=Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes),
     )
 
 

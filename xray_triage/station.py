@@ -127,9 +127,13 @@ class Station:
                 spool=self.rooms.spool,
                 holdings=Holdings(self.rooms.database),
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
+                accounts=self.rooms.accounts,
                 model_in_use=self._model_in_use,
                 clock=self._clock,
                 station_name=self._config.station.name,
+                language=self._config.station.language,
+                host_names=(self._config.web.host, *self._config.web.names),
+                is_tls=self._config.web.tls is not None,
             )
         )
 

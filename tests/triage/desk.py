@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from pydicom.dataset import Dataset
 
@@ -18,6 +19,8 @@ from dicom_router.outbox import Delivery, Outbox
 from dicom_router.spool import Spool
 from dicom_router.transport.protocol import Acknowledgement
 from tests.factories import StoppedClock, film, film_bytes
+from xray_triage.accounts.accounts import Accounts
+from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
@@ -44,6 +47,8 @@ from xray_triage.web.desk import Desk
 
 PACS = "pacs"
 STATION = "Trạm y tế Thạnh An"
+PASSWORD = "thach-an-2025"  # of every user of a desk
+FULL_NAMES = {Role.DOCTOR: "BS. Trần Thị Mai", Role.TECHNICIAN: "KTV. Lê Văn Bình", Role.ADMIN: "Quản trị"}
 MODEL = ModelIdentity(name="phổi", version="1.2", sha256="ab" * 32)
 
 
@@ -61,6 +66,7 @@ class TestDesk:
     inbox: Inbox
     casebook: Casebook
     consultations: Consultations
+    accounts: Accounts
 
     def receive(self, dataset: Dataset) -> Arrival:
         """What the listener does with one instance."""
@@ -132,6 +138,14 @@ class TestDesk:
                 taken.append(delivery)
         return taken
 
+    def token(self, role: Role = Role.DOCTOR) -> str:
+        """A bearer token of the desk's user with this role."""
+        return self.accounts.tokens.make(self.accounts.users.find(role.value), label="test")
+
+    def session(self, role: Role = Role.DOCTOR) -> str:
+        """The id of a new session of the desk's user with this role: the value of the cookie ``session``."""
+        return self.accounts.sessions.open(self.accounts.users.find(role.value))
+
     def app(self, *probes: Probe, model: ModelInUse | None = None) -> FastAPI:
         return create_app(
             Desk(
@@ -141,6 +155,7 @@ class TestDesk:
                 outbox=self.outbox,
                 spool=self.spool,
                 holdings=Holdings(self.database),
+                accounts=self.accounts,
                 health=Health(probes),
                 model_in_use=lambda: model,
                 clock=self.clock,
@@ -168,6 +183,13 @@ def open_desk(
         destinations=request_destinations,
         station_name=STATION,
     )
+    accounts = Accounts.of(
+        database, clock=clock, idle_minutes=30, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
+    known = {user.name for user in accounts.users.list()}
+    for role in Role:
+        if role.value not in known:
+            accounts.users.add(role.value, role=role, full_name=FULL_NAMES[role], password=PASSWORD)
     return TestDesk(
         database=database,
         clock=clock,
@@ -177,6 +199,7 @@ def open_desk(
         inbox=inbox,
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
+        accounts=accounts,
     )
 
 

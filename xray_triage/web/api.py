@@ -4,10 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
 
+from xray_triage.accounts.trail import Action
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.reading.findings import Priority
 from xray_triage.watch import VERDICTS, drift, verdicts
@@ -25,6 +26,7 @@ from xray_triage.web.shapes import (
     queue_json,
     verdict_json,
 )
+from xray_triage.web.visitor import Right, Visitor, needs
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -63,6 +65,10 @@ def api_router(desk: Desk) -> APIRouter:
     api = APIRouter(prefix="/api", default_response_class=JSONResponse)
     memory = AnswerMemory(desk.casebook.version)
 
+    @api.get("/openapi.json", include_in_schema=False)
+    def describe(request: Request) -> JSONResponse:
+        return JSONResponse(request.app.openapi())
+
     @api.get("/cases", responses={200: {"model": list[CaseJson]}})
     def list_cases(
         priority: Priority | None = None,
@@ -74,26 +80,34 @@ def api_router(desk: Desk) -> APIRouter:
         return Response(answer, media_type="application/json")
 
     @api.get("/cases/{case_id}", responses={200: {"model": CaseJson}, **UNKNOWN_CASE})
-    def show_case(case_id: str) -> JSONResponse:
+    def show_case(case_id: str, who: Annotated[Visitor, Depends(needs(Right.SEE))]) -> JSONResponse:
         """One case."""
         case = desk.casebook.case(case_id)
         if case is None:
             raise UnknownCase(case_id)
+        desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
         return JSONResponse(case_json(case, desk.outbox.of_study(case.study_instance_uid)))
 
     @api.post("/cases/{case_id}/consultation", responses={200: {"model": ConsultationJson}, **UNKNOWN_CASE})
-    def request_consultation(case_id: str, body: ConsultationBody) -> JSONResponse:
+    def request_consultation(
+        case_id: str, body: ConsultationBody, who: Annotated[Visitor, Depends(needs(Right.ASK))]
+    ) -> JSONResponse:
         """Ask a specialist. While a request is open, asking again gives that one back."""
-        # There are no accounts yet: whoever sits at the station's computer asks for the station.
         asked = desk.consultations.request(
-            case_id, question=body.question, priority=body.priority, requested_by=desk.station_name
+            case_id, question=body.question, priority=body.priority, requested_by=who.full_name
         )
+        desk.audit.note(Action.CONSULTATION_ASKED, actor=who.name, subject=case_id, detail=body.question)
         return JSONResponse(consultation_json(case_id, asked, ()))
 
     @api.post("/cases/{case_id}/verdict", responses={200: {"model": VerdictJson}, **UNKNOWN_CASE})
-    def give_verdict(case_id: str, body: VerdictBody) -> JSONResponse:
+    def give_verdict(
+        case_id: str, body: VerdictBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]
+    ) -> JSONResponse:
         """Keep the doctor's word on the reading; the last one counts."""
-        return JSONResponse(verdict_json(desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)))
+        given = desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)
+        said = "agrees" if body.agrees else "disagrees"
+        desk.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
+        return JSONResponse(verdict_json(given))
 
     @api.get("/queue", responses={200: {"model": QueueJson}})
     def show_queue() -> JSONResponse:

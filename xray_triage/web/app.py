@@ -1,10 +1,10 @@
-"""The web application: the page, the JSON API, health and metrics. The front process runs it, on loopback only."""
+"""The web application: the page, the JSON API, health and metrics. The front process runs it."""
 
 import json
 from functools import partial
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -18,9 +18,12 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
+from xray_triage.web.login import login_router, tell_strangers
 from xray_triage.web.pages import page_router
 from xray_triage.web.pictures import picture_router
 from xray_triage.web.status import status_router
+from xray_triage.web.view import View
+from xray_triage.web.visitor import Right, needs
 
 STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507, DamagedFile: 422}
 
@@ -30,7 +33,7 @@ def create_app(desk: Desk) -> FastAPI:
     app = FastAPI(
         title="xray-triage",
         version=__version__,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # api.py has it, for those who may see
         docs_url=None,  # its script comes from a CDN
         redoc_url=None,
     )
@@ -38,14 +41,19 @@ def create_app(desk: Desk) -> FastAPI:
     for error, status in STATUS_OF.items():
         app.add_exception_handler(error, partial(_say_it, status))
     app.state.is_ending = lambda: False  # WebServer knows better
-    app.include_router(api_router(desk))
-    app.include_router(event_router(desk), include_in_schema=False)
+    app.state.desk = desk
+    view = View(desk)
+    tell_strangers(app, view)
     app.include_router(status_router(desk))
-    app.include_router(page_router(desk), include_in_schema=False)
-    app.include_router(picture_router(desk), include_in_schema=False)
-    app.include_router(dicomweb_router(desk), include_in_schema=False)
+    app.include_router(login_router(desk, view), include_in_schema=False)
+    seeing = [Depends(needs(Right.SEE))]  # a route that needs more says so itself
+    app.include_router(api_router(desk), dependencies=seeing)
+    app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(page_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(dicomweb_router(desk), dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, names=desk.host_names)
     return app
 
 

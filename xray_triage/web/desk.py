@@ -8,6 +8,8 @@ from dicom_router.holdings import Holdings
 from dicom_router.inbox import Inbox
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
+from xray_triage.accounts.accounts import Accounts
+from xray_triage.accounts.trail import Trail
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
 from xray_triage.health import Health
@@ -25,6 +27,15 @@ class Desk:
     spool: Spool
     holdings: Holdings
     health: Health
+    accounts: Accounts
     model_in_use: Callable[[], ModelInUse | None]
     clock: Clock
     station_name: str
+    language: str = "vi"
+    host_names: tuple[str, ...] = ()
+    is_tls: bool = False
+
+    @property
+    def audit(self) -> Trail:
+        """Where it is noted who saw and did what."""
+        return self.accounts.audit

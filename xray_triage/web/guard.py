@@ -1,10 +1,11 @@
-"""Who may speak to the page before any route runs: this computer's own browser and programs, in small bodies.
+"""What may be said to the page before any route runs, and how every answer is secured. Knows no user and no case.
 
-The page has no accounts yet, so it answers loopback names only. A Host header check stops DNS rebinding; a JSON content
-type and an Origin check stop forms of other sites (CSRF). Knows no case.
+A Host header check stops DNS rebinding; an Origin check stops other sites' pages, also from signing somebody in; bodies
+are small and come soon. Who may do what is the visitor's matter.
 """
 
 import asyncio
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,12 +15,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
+BODY_TYPES = ("application/json", "application/x-www-form-urlencoded")
+POLICY = (
+    "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self'{images}; connect-src 'self'; "
+    "{workers}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+CASE_POLICY = POLICY.format(  # the viewer decodes films by WebAssembly in workers
+    scripts=" 'wasm-unsafe-eval'", images=" blob: data:", workers="worker-src 'self' blob:; "
+)
+PAGE_POLICY = POLICY.format(scripts="", images="", workers="")
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with "no-referrer" a browser sends our own forms with Origin: null
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -36,8 +44,9 @@ class Refusal(Exception):
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, app: ASGIApp, *, names: Sequence[str] = (), body_seconds: float = BODY_SECONDS) -> None:
         self._app = app
+        self._names = {*LOOPBACK_NAMES, *(name.lower() for name in names)}
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,11 +58,12 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(SECURITY_HEADERS)
+                headers["Content-Security-Policy"] = policy_of(scope["path"])
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:
-            _check_headers(scope["method"], Headers(scope=scope))
+            self._check_headers(scope["method"], Headers(scope=scope))
             if scope["method"] not in ("GET", "HEAD"):
                 receive = await self._read_body(receive)
         except Refusal as refusal:
@@ -61,6 +71,18 @@ class Guard:
             await answer(scope, receive, send_secured)
             return
         await self._app(scope, receive, send_secured)
+
+    def _check_headers(self, method: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if _host_name(host) not in self._names:
+            raise Refusal(421, "the page has another name; other names are listed in station.toml: [web] names")
+        if method in ("GET", "HEAD"):
+            return
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise Refusal(403, "a page of another site may not do this")
+        if headers.get("content-type", "").partition(";")[0].strip().lower() not in BODY_TYPES:
+            raise Refusal(415, f"send {' or '.join(BODY_TYPES)}")
 
     async def _read_body(self, receive: Receive) -> Receive:
         """Read the whole body, which is small and comes soon, and give it to the application in one piece."""
@@ -77,17 +99,9 @@ class Guard:
         return replay
 
 
-def _check_headers(method: str, headers: Headers) -> None:
-    host = headers.get("host", "")
-    if _host_name(host) not in LOOPBACK_NAMES:
-        raise Refusal(421, "this page answers only on this computer: use http://127.0.0.1 or http://localhost")
-    if method in ("GET", "HEAD"):
-        return
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
-        raise Refusal(403, "a page of another site may not do this")
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "send application/json")
+def policy_of(path: str) -> str:
+    """The Content-Security-Policy of the page at ``path``."""
+    return CASE_POLICY if path.startswith("/cases/") else PAGE_POLICY
 
 
 def _host_name(host: str) -> str | None:

@@ -2,84 +2,83 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import jinja2
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
+from xray_triage.accounts.trail import Action
 from xray_triage.cases.case import Case
 from xray_triage.health import Check, troubles
 from xray_triage.reading.findings import Priority
-from xray_triage.web import words
 from xray_triage.web.desk import Desk
 from xray_triage.web.memory import AnswerMemory
 from xray_triage.web.shapes import is_reachable
+from xray_triage.web.view import View
+from xray_triage.web.visitor import Visitor, visitor
 
 WORKLIST_ROWS = 100
 Search = Annotated[str, Query(max_length=100)]
+Who = Annotated[Visitor, Depends(visitor)]
 
 
 def page_router(desk: Desk) -> APIRouter:
     """The routes of the pages."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    view = View(desk)
+    view = Pages(desk)
 
     @pages.get("/")
-    def show_worklist(q: Search = "", priority: Priority | None = None) -> HTMLResponse:
-        return HTMLResponse(view.worklist("worklist.html", q, priority))
+    def show_worklist(who: Who, q: Search = "", priority: Priority | None = None) -> HTMLResponse:
+        return HTMLResponse(view.worklist("worklist.html", who, q, priority))
 
     @pages.get("/fragments/worklist")
-    def renew_worklist(request: Request, q: Search = "", priority: Priority | None = None) -> Response:
-        return _unless_same(request, view.worklist("_worklist.html", q, priority))
+    def renew_worklist(request: Request, who: Who, q: Search = "", priority: Priority | None = None) -> Response:
+        return _unless_same(request, view.worklist("_worklist.html", who, q, priority))
 
     @pages.get("/cases/{case_id}")
-    def show_case(case_id: str) -> HTMLResponse:
+    def show_case(case_id: str, who: Who) -> HTMLResponse:
         case = desk.casebook.case(case_id)
         if case is None:
-            return HTMLResponse(view.render("missing.html"), 404)
-        return HTMLResponse(view.case("case.html", case))
+            return HTMLResponse(view.render("missing.html", who), 404)
+        desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
+        return HTMLResponse(view.case("case.html", who, case))
 
     @pages.get("/fragments/cases/{case_id}/{part}")
-    def renew_case(request: Request, case_id: str, part: Literal["films", "consultation", "deliveries"]) -> Response:
+    def renew_case(
+        request: Request, who: Who, case_id: str, part: Literal["films", "consultation", "deliveries"]
+    ) -> Response:
         case = desk.casebook.case(case_id)
         if case is None:
             raise HTTPException(404)
-        return _unless_same(request, view.case(f"_{part}.html", case))
+        return _unless_same(request, view.case(f"_{part}.html", who, case))
 
     return pages
 
 
-class View:
-    """Fills the templates from the rooms behind the page."""
+class Pages:
+    """What the pages show, from the rooms behind them."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._memory = AnswerMemory(desk.casebook.version)
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals.update(words=words, station_name=desk.station_name, Priority=Priority)
+        self._view = View(desk)
 
-    def render(self, name: str, **context: Any) -> bytes:
-        return self._templates.get_template(name).render(now=self._desk.clock.now(), **context).encode()
+    def render(self, name: str, who: Visitor, /, **context: Any) -> bytes:
+        return self._view.render(name, who, **context)
 
-    def worklist(self, name: str, q: str, priority: Priority | None) -> bytes:
+    def worklist(self, name: str, who: Visitor, q: str, priority: Priority | None) -> bytes:
         """The list, or its live part, which every open page asks for again and again."""
         found = tuple(troubles(self._desk.health.report()))
         today = self._desk.clock.now().astimezone().date()
-        return self._memory.answer((name, q, priority, found, today), lambda: self._worklist(name, q, priority, found))
+        question = (name, who, q, priority, found, today)
+        return self._memory.answer(question, lambda: self._worklist(name, who, q, priority, found))
 
-    def _worklist(self, name: str, q: str, priority: Priority | None, found: Sequence[Check]) -> bytes:
+    def _worklist(self, name: str, who: Visitor, q: str, priority: Priority | None, found: Sequence[Check]) -> bytes:
         desk = self._desk
         cases = desk.casebook.cases(search=q, priority=priority, limit=WORKLIST_ROWS)
         return self.render(
             name,
+            who,
             q=q,
             priority=priority,
             cases=cases,
@@ -91,11 +90,12 @@ class View:
             **self._queue(),
         )
 
-    def case(self, name: str, case: Case) -> bytes:
+    def case(self, name: str, who: Visitor, case: Case) -> bytes:
         """A case's page, or a live part of it."""
         arrivals = self._desk.inbox.of_study(case.study_instance_uid)
         return self.render(
             name,
+            who,
             case=case,
             deliveries=self._desk.outbox.of_study(case.study_instance_uid),
             quarantined=sum(arrival.quarantined for arrival in arrivals),

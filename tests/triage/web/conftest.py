@@ -7,8 +7,10 @@ import pytest
 from starlette.types import ASGIApp
 
 from tests.triage.desk import TestDesk
+from xray_triage.accounts.roles import Role
 from xray_triage.config import WebSection
 from xray_triage.web.server import WebServer
+from xray_triage.web.visitor import CSRF_HEADER, csrf_token_of
 
 
 @pytest.fixture
@@ -33,7 +35,35 @@ def url(serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk) -> str:
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[httpx.Client]:
-    """A program's way to the desk."""
+def client(url: str, sqlite_desk: TestDesk) -> Iterator[httpx.Client]:
+    """A program's way to the desk, with a doctor's rights."""
+    with httpx.Client(base_url=url, timeout=20, headers=bearer(sqlite_desk)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stranger(url: str) -> Iterator[httpx.Client]:
+    """A browser in which nobody has signed in."""
     with httpx.Client(base_url=url, timeout=20) as opened:
         yield opened
+
+
+@pytest.fixture
+def enter(url: str, sqlite_desk: TestDesk) -> Iterator[Callable[..., httpx.Client]]:
+    """Gives a browser in which the user with a role has signed in: ``enter(Role.ADMIN)``, else the doctor."""
+    browsers: list[httpx.Client] = []
+
+    def open_one(role: Role = Role.DOCTOR) -> httpx.Client:
+        session = sqlite_desk.session(role)
+        headers = {CSRF_HEADER: csrf_token_of(session)}
+        browsers.append(httpx.Client(base_url=url, timeout=20, cookies={"session": session}, headers=headers))
+        return browsers[-1]
+
+    yield open_one
+    for browser in browsers:
+        browser.close()
+
+
+def bearer(desk: TestDesk, role: Role = Role.DOCTOR) -> dict[str, str]:
+    """The header by which a program signs in."""
+    return {"Authorization": f"Bearer {desk.token(role)}"}

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from dicom_router.errors import PeerUnreachable
 from tests.factories import film
 from tests.triage.desk import MODEL, PACS, TestDesk, open_desk, reading, unread
+from tests.triage.web.conftest import bearer
 from xray_triage.reading.bundle import Reference
 from xray_triage.reading.findings import Priority
 from xray_triage.watch import ModelInUse
@@ -145,7 +146,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_asked(
 ) -> None:
     case_id = sqlite_desk.add(reading()).case_id
     full = open_desk(sqlite_desk.database, tmp_path, reserve_bytes=1 << 60)
-    with httpx.Client(base_url=serve(full.app())) as client:
+    with httpx.Client(base_url=serve(full.app()), headers=bearer(sqlite_desk)) as client:
         answer = client.post(f"/api/cases/{case_id}/consultation", json={"question": "?"})
         assert (answer.status_code, "free some disk" in answer.text) == (507, True)
         assert client.get(f"/api/cases/{case_id}").json()["consultation"] is None
@@ -213,7 +214,7 @@ def test_the_model_is_told_with_its_drift_and_the_doctors_agreement(
     model = ModelInUse(identity=MODEL, runtime="CPUExecutionProvider, 2 threads, 14 ms", references={"edema": edges})
     case_id = sqlite_desk.add(reading()).case_id
     sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="")
-    with httpx.Client(base_url=serve(sqlite_desk.app(model=model))) as client:
+    with httpx.Client(base_url=serve(sqlite_desk.app(model=model)), headers=bearer(sqlite_desk)) as client:
         told, metrics = client.get("/api/model").json(), client.get("/metrics").text
     none = {"agree": 0, "disagree": 0, "share": None}
     given = {
@@ -236,7 +237,7 @@ def test_the_drift_of_every_label_is_a_metric(sqlite_desk: TestDesk, serve: Call
     edges = Reference(edges=tuple(edge / 10 for edge in range(1, 10)), shares=(0.1,) * 10)
     model = ModelInUse(identity=MODEL, runtime="", references={"pneumothorax": edges})
     sqlite_desk.put([reading()] * 200)
-    with httpx.Client(base_url=serve(sqlite_desk.app(model=model))) as client:
+    with httpx.Client(base_url=serve(sqlite_desk.app(model=model)), headers=bearer(sqlite_desk)) as client:
         index = client.get("/api/model").json()["drift"]["labels"]["pneumothorax"]
         metrics = client.get("/metrics").text
     assert index > 1

@@ -50,7 +50,10 @@ async function post(form) {
   try {
     const answer = await fetch(form.dataset.post, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: {
+        "Content-Type": "application/json",
+        "X-CSRF-Token": document.querySelector("meta[name=csrf-token]").content,
+      },
       body: JSON.stringify(valuesOf(form)),
     });
     if (answer.ok) {

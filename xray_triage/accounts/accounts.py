@@ -1,0 +1,47 @@
+"""Users, sessions, tokens, the throttle and the trail, joined: the door of the station. Knows no page."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from argon2 import PasswordHasher
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database
+from xray_triage.accounts.sessions import Sessions, Tokens
+from xray_triage.accounts.throttle import Throttle
+from xray_triage.accounts.trail import Action, Trail
+from xray_triage.accounts.users import Account, Users
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Everything about who may come in."""
+
+    users: Users
+    sessions: Sessions
+    tokens: Tokens
+    throttle: Throttle
+    audit: Trail
+
+    @classmethod
+    def of(cls, database: Database, *, clock: Clock, idle_minutes: float, hasher: PasswordHasher | None = None) -> Self:
+        """On ``database``, which has the tables. ``hasher``: argon2id by RFC 9106's second recommendation."""
+        return cls(
+            users=Users(database, clock=clock, hasher=hasher or PasswordHasher()),
+            sessions=Sessions(database, clock=clock, idle=timedelta(minutes=idle_minutes)),
+            tokens=Tokens(database, clock=clock),
+            throttle=Throttle(database, clock=clock),
+            audit=Trail(database, clock=clock),
+        )
+
+    def sign_in(self, name: str, password: str, *, address: str) -> Account | None:
+        """The user, or None when name or password are wrong. Raises TooManyAttempts."""
+        self.throttle.enter(name, address)
+        user = self.users.check(name, password)
+        if user is None:  # the name is not noted: it may be a password, typed into the wrong field
+            self.audit.note(Action.SIGN_IN_FAILED, actor="", address=address)
+            return None
+        self.throttle.succeed(name, address)
+        self.audit.note(Action.SIGNED_IN, actor=user.name, address=address)
+        return user

@@ -1,0 +1,86 @@
+"""How long who has failed to sign in must wait: longer after each failure. Kept in the database, so a restart helps nobody."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database
+from xray_triage.accounts.tables import sign_in_attempt as attempt
+from xray_triage.accounts.users import fold
+
+FREE_BY_NAME = 5
+FREE_BY_ADDRESS = 20  # several people may sit behind one address
+LONGEST_SECONDS = 300.0
+FORGOTTEN_AFTER = timedelta(hours=1)
+MOST_ROWS = 10_000
+
+
+class TooManyAttempts(Exception):
+    """Wait ``seconds`` before the next attempt."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many attempts; wait {seconds:.0f} s")
+        self.seconds = seconds
+
+
+def wait_seconds(failures: int, *, free: int, since_last: float) -> float:
+    """Seconds still to wait after ``failures``, the last one ``since_last`` seconds ago (negative: the clock jumped)."""
+    if failures < free:
+        return 0.0
+    delay = min(LONGEST_SECONDS, 2.0 ** min(failures - free, 20))
+    return min(delay, max(0.0, delay - since_last))
+
+
+class Throttle:
+    """Counts failures by user name and by address."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def enter(self, name: str, address: str) -> None:
+        """Count an attempt, before the password is looked at. Raises TooManyAttempts, which counts nothing."""
+        now = self._clock.now()
+        sources = {_user(name): FREE_BY_NAME, f"address:{address}": FREE_BY_ADDRESS}
+        with self._database.write() as connection:
+            if not self._database.is_sqlite:  # which has one writer at a time anyway
+                connection.execute(sa.text("LOCK TABLE sign_in_attempt IN EXCLUSIVE MODE"))
+            self._forget(connection, now)
+            known = self._known(connection, list(sources))
+            waits = [
+                wait_seconds(failures, free=sources[source], since_last=(now - last_at).total_seconds())
+                for source, (failures, last_at) in known.items()
+            ]
+            if max(waits, default=0.0) > 0.0:
+                raise TooManyAttempts(max(waits))
+            for source in sources:
+                failures = known[source][0] + 1 if source in known else 1
+                connection.execute(attempt.delete().where(attempt.c.source == source))
+                connection.execute(attempt.insert().values(source=source, failures=failures, last_at=now))
+
+    def succeed(self, name: str, address: str) -> None:
+        """The right password came: the name's failures are forgotten, the address' are not, but this was none."""
+        here = attempt.c.source == f"address:{address}"
+        with self._database.write() as connection:
+            connection.execute(attempt.delete().where(attempt.c.source == _user(name)))
+            connection.execute(attempt.update().where(here).values(failures=attempt.c.failures - 1))
+
+    def forgive(self, name: str) -> None:
+        """Forget the name's failures."""
+        with self._database.write() as connection:
+            connection.execute(attempt.delete().where(attempt.c.source == _user(name)))
+
+    def _known(self, connection: sa.Connection, sources: list[str]) -> dict[str, tuple[int, datetime]]:
+        found = connection.execute(sa.select(attempt).where(attempt.c.source.in_(sources)))
+        return {row.source: (row.failures, row.last_at) for row in found}
+
+    def _forget(self, connection: sa.Connection, now: datetime) -> None:
+        old = sa.or_(attempt.c.last_at < now - FORGOTTEN_AFTER, attempt.c.last_at > now + FORGOTTEN_AFTER)
+        connection.execute(attempt.delete().where(old))
+        newest = sa.select(attempt.c.source).order_by(attempt.c.last_at.desc()).limit(MOST_ROWS)
+        connection.execute(attempt.delete().where(attempt.c.source.not_in(newest)))
+
+
+def _user(name: str) -> str:
+    return f"user:{fold(name)[:100]}"
