@@ -28,6 +28,7 @@ from xray_triage.reading.patient import Patient
 Row = sa.Row[Any]
 # Below every priority: a dose report that comes with the films counts only where there is nothing else.
 NO_FILM = -len(Priority)
+SEARCHED = 500  # characters: more would not go into an index of PostgreSQL (2704 bytes)
 
 
 def urgency(priority: Priority) -> int:
@@ -50,7 +51,7 @@ def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:
         "patient_birth_date": patient.birth_date,
         "patient_age_years": patient.age_years,
         "accession_number": accession_number,
-        "search_text": fold(f"{patient.name} {patient.id} {accession_number}"),
+        "search_text": fold(f"{patient.name} {patient.id} {accession_number}")[:SEARCHED],
     }
 
 

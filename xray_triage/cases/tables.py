@@ -35,6 +35,7 @@ case = sa.Table(
     sa.UniqueConstraint("case_id", name="case_case_id"),
     sa.UniqueConstraint("study_instance_uid", name="case_study"),
     sa.Index("case_worklist", "urgency", "sequence"),
+    sa.Index("case_search", "urgency", "sequence", "search_text"),  # decision 0016
     sa.Index("case_since", "received_at", "urgency", "sequence"),
     # Both come from outside, of any length: PostgreSQL's btree would refuse a long one.
     sa.Index("case_patient", "patient_id", postgresql_using="hash"),

@@ -17,6 +17,8 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("exposed_at", _time))
     op.add_column("consultation", sa.Column("seen_at", _time))
     op.add_column("verdict", sa.Column("given_by", sa.Text, nullable=False, server_default=""))
+    op.execute('UPDATE "case" SET search_text = substr(search_text, 1, 500) WHERE length(search_text) > 500')
+    op.create_index("case_search", "case", ["urgency", "sequence", "search_text"])
     op.create_index("case_patient", "case", ["patient_id"], postgresql_using="hash")
     op.create_index("case_accession", "case", ["accession_number"], postgresql_using="hash")
     unread = sa.text("state = 'answered' AND seen_at IS NULL")
