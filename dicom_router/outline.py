@@ -1,5 +1,6 @@
 """An instance's header without its megabytes, and where in the file those lie. Never decodes a pixel."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -36,18 +37,19 @@ class Outline:
     large: dict[int, Extent]
 
 
-def read_outline(stream: BinaryIO, *, before: int = UNDEFINED) -> Outline:
-    """Read a Part 10 file's header; the tag ``before`` and what follows it not at all. Raises DamagedFile."""
+def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
+    """Read a Part 10 file's header; with ``only``, no more of it than these tags. Raises DamagedFile."""
     large: dict[int, Extent] = {}
+    last = max(only, default=UNDEFINED)
 
     def is_enough(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if tag in PIXELS and tag < before:
+        if tag in PIXELS:
             extent = None if length == UNDEFINED else length
             large[tag] = Extent(vr=vr or dictionary_VR(tag)[:2], offset=stream.tell(), length=extent)
-        return tag in PIXELS or tag >= before
+        return tag in PIXELS or tag > last
 
     try:
-        header = read_partial(stream, is_enough, defer_size=LARGE_BYTES)
+        header = read_partial(stream, is_enough, defer_size=LARGE_BYTES, specific_tags=[BaseTag(tag) for tag in only])
         if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise DamagedFile("deflated: this is not accepted")
         _set_aside(stream, header, large)

@@ -18,6 +18,7 @@ from dicom_router.gatekeeper import AllowedPeer, Gate
 from dicom_router.holdings import Holdings
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
+from xray_triage.cases.studies import Studies
 from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.health import Health
@@ -126,6 +127,7 @@ class Station:
                 outbox=self.rooms.outbox,
                 spool=self.rooms.spool,
                 holdings=Holdings(self.rooms.database),
+                studies=Studies(self.rooms.database),
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
                 accounts=self.rooms.accounts,
                 model_in_use=self._model_in_use,

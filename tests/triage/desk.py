@@ -24,6 +24,7 @@ from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.studies import Studies
 from xray_triage.health import Health, Probe
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import (
@@ -155,6 +156,7 @@ class TestDesk:
                 outbox=self.outbox,
                 spool=self.spool,
                 holdings=Holdings(self.database),
+                studies=Studies(self.database),
                 accounts=self.accounts,
                 health=Health(probes),
                 model_in_use=lambda: model,

@@ -12,6 +12,7 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.trail import Trail
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.studies import Studies
 from xray_triage.health import Health
 from xray_triage.watch import ModelInUse
 
@@ -26,6 +27,7 @@ class Desk:
     outbox: Outbox
     spool: Spool
     holdings: Holdings
+    studies: Studies
     health: Health
     accounts: Accounts
     model_in_use: Callable[[], ModelInUse | None]

@@ -15,9 +15,7 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 
 _UID = re.compile(r"[0-9.]{1,64}\Z")
-# What a search gives back lies before the content of a report and the graphics of a presentation state.
-CONTENT = 0x0040A000
-HEADERS_KEPT = 1024
+HEADERS_KEPT = 4096
 
 
 class Archive:
@@ -29,9 +27,7 @@ class Archive:
 
     def find(self, study: str, series: str | None = None, instance: str | None = None) -> list[Holding]:
         """What the path of a request names, in order of arrival. 400: no UID; 404: nothing of that name."""
-        for uid in filter(None, (study, series, instance)):
-            if not _UID.match(uid):
-                raise HTTPException(400, "not a UID")
+        check_uids(*filter(None, (study, series, instance)))
         found = [
             one
             for one in self.of_studies([study])[study]
@@ -44,8 +40,9 @@ class Archive:
     def of_studies(self, studies: Sequence[str]) -> dict[str, list[Holding]]:
         """The same for whole studies; a study that is unknown has an empty list."""
         found = self._desk.holdings.of_studies(studies)
-        for study, holdings in found.items():
-            holdings += self._pictures(study, {one.spooled.key for one in holdings})
+        for study, key in self._desk.studies.pictures(studies):  # one that goes to no PACS is named by no delivery
+            if all(one.spooled.key != key for one in found[study]):
+                found[study].append(self._picture(key))
         return found
 
     def outline(self, holding: Holding) -> Outline:
@@ -53,24 +50,22 @@ class Archive:
         with self._desk.spool.open(holding.spooled.key) as stream:
             return read_outline(stream)
 
-    def _summary(self, holding: Holding) -> Attributes:
-        """The attributes up to an object's content; of a damaged file the names that the gate knew."""
+    def _summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
+        """Those attributes of an instance; none of a damaged file."""
         try:
             with self._desk.spool.open(holding.spooled.key) as stream:
-                return attributes_of(read_outline(stream, before=CONTENT))
+                return attributes_of(read_outline(stream, only=[int(tag, 16) for tag in tags]))
         except (DamagedFile, OSError):
             return {}
-
-    def _pictures(self, study: str, known: set[str]) -> list[Holding]:
-        """Result pictures that go to no PACS, so that no delivery names them."""
-        case = self._desk.casebook.case_of_study(study)
-        keys = [image.picture_key for image in case.images] if case else []
-        return [self._picture(key) for key in keys if key and key not in known]
 
     def _picture(self, key: str) -> Holding:
         with self._desk.spool.open(key) as stream:
             outline = read_outline(stream)
             size = stream.seek(0, 2)
-        return Holding(
-            instance=reference_to(outline.header), spooled=SpooledFile(key=key, sha256="", size_bytes=size)
-        )
+        return Holding(instance=reference_to(outline.header), spooled=SpooledFile(key=key, sha256="", size_bytes=size))
+
+
+def check_uids(*uids: str) -> None:
+    """Raises 400 where the path of a request names something that is no UID (PS3.5 9.1)."""
+    if not all(map(_UID.match, uids)):
+        raise HTTPException(400, "not a UID")
