@@ -59,7 +59,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(SECURITY_HEADERS)
                 headers["Content-Security-Policy"] = policy_of(scope["path"])
-                headers.setdefault("Cache-Control", "no-store")
+                # our own files may be kept, and are asked for again by their tag
+                headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
             await send(message)
 
         try:
@@ -100,8 +101,8 @@ class Guard:
 
 
 def policy_of(path: str) -> str:
-    """The Content-Security-Policy of the page at ``path``."""
-    return CASE_POLICY if path.startswith("/cases/") else PAGE_POLICY
+    """The Content-Security-Policy of what is at ``path``; a worker obeys its own script's, not the page's."""
+    return CASE_POLICY if path.startswith(("/cases/", "/static/viewer/")) else PAGE_POLICY
 
 
 def _host_name(host: str) -> str | None:
