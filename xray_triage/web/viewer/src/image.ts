@@ -1,0 +1,147 @@
+/** From a delivery to an image that Cornerstone can draw: metadata modules, decoding, first window. Knows no screen. */
+
+import { Enums, getWebWorkerManager, metaData, registerImageLoader, utilities, type Types } from "@cornerstonejs/core";
+import createImage from "../node_modules/@cornerstonejs/dicom-image-loader/dist/esm/imageLoader/createImage.js";
+import type { Delivery } from "./fetching";
+import { numberOf, numbersOf, TAG, textOf, type Header } from "./header";
+import { spacingOf } from "./spacing";
+import { lookUp, percentilesOf, windowOf, type Pixels } from "./window";
+
+const SCHEME = "film:";
+const MODES: Record<string, Enums.VOILUTFunctionType> = {
+  SIGMOID: Enums.VOILUTFunctionType.SAMPLED_SIGMOID,
+  LINEAR_EXACT: Enums.VOILUTFunctionType.LINEAR_EXACT,
+};
+
+const headers = new Map<string, Header>();
+const deliveries = new Map<string, Delivery>();
+
+/** Make Cornerstone load `film:` images from deliveries. To be called once, after Cornerstone's own init. */
+export function registerFilms(): void {
+  metaData.addProvider((module: string, imageId: string) => moduleOf(module, headers.get(imageId)), 1);
+  registerImageLoader(SCHEME.slice(0, -1), (imageId) => ({ promise: imageOf(imageId) }));
+  getWebWorkerManager().registerWorker(
+    "dicomImageLoader", // the name that createImage sends its work to
+    () => new Worker(new URL("./decoder.ts", import.meta.url), { type: "module" }),
+    { maxWorkerInstances: 1 },
+  );
+}
+
+/** Announce a film on its way; gives the image id under which Cornerstone may load it. */
+export function announce(name: string, delivery: Delivery): string {
+  deliveries.set(SCHEME + name, delivery);
+  return SCHEME + name;
+}
+
+/** The header of an image that was loaded. */
+export function headerOf(imageId: string): Header {
+  return headers.get(imageId) ?? {};
+}
+
+async function imageOf(imageId: string): Promise<Types.IImage> {
+  const delivery = deliveries.get(imageId);
+  if (!delivery) throw new Error(`no delivery for ${imageId}`);
+  deliveries.delete(imageId);
+  const header = await delivery.header;
+  headers.set(imageId, header);
+  const { bytes, transferSyntaxUid } = await delivery.frame;
+  checkLength(header, bytes, transferSyntaxUid);
+  const image = (await createImage(imageId, bytes as never, transferSyntaxUid, {})) as Types.IImage;
+  if (!image.color) chooseGrays(image, header);
+  return image;
+}
+
+/** A native film shorter than its header says would be drawn with noise or nothing. */
+function checkLength(header: Header, bytes: Uint8Array, transferSyntaxUid: string): void {
+  const native = /^1\.2\.840\.10008\.1\.2(\.[12])?$/.test(transferSyntaxUid);
+  const pixels = (numberOf(header, TAG.rows) ?? 0) * (numberOf(header, TAG.columns) ?? 0);
+  const wanted = (pixels * (numberOf(header, TAG.samplesPerPixel) ?? 1) * (numberOf(header, TAG.bitsAllocated) ?? 16)) / 8;
+  if (!pixels || (native && bytes.length < wanted)) throw new Error("frame: shorter than its header says");
+}
+
+function chooseGrays(image: Types.IImage, header: Header): void {
+  const found = lookUpIn(image, header, TAG.modalityLutSequence);
+  const table = lookUpIn(image, header, TAG.voiLutSequence);
+  const pixels = image.getPixelData() as Pixels;
+  const exact = image.voiLUTFunction === Enums.VOILUTFunctionType.LINEAR_EXACT;
+  const own = table ? { lower: image.minPixelValue, upper: image.maxPixelValue } : windowOf(header, pixels, exact);
+  const { lower, upper } = own ?? percentilesOf(pixels);
+  if (table || found || !own) image.voiLUTFunction = Enums.VOILUTFunctionType.LINEAR;
+  const window = utilities.windowLevel.toWindowLevel(lower, upper);
+  image.windowCenter = window.windowCenter;
+  image.windowWidth = Math.max(window.windowWidth, 2);
+  if (image.voiLUTFunction === Enums.VOILUTFunctionType.LINEAR_EXACT) {
+    image.windowCenter -= 0.5;
+    image.windowWidth -= 1;
+  }
+}
+
+/** Cornerstone draws no tables on a GPU, so the pixels themselves go through them. */
+function lookUpIn(image: Types.IImage, header: Header, tag: string): boolean {
+  const mapped = lookUp(header, tag, image.getPixelData() as Pixels);
+  if (!mapped) return false;
+  const { columns: width, rows: height } = image;
+  image.voxelManager = utilities.VoxelManager.createImageVoxelManager({
+    scalarData: mapped,
+    width,
+    height,
+    numberOfComponents: 1,
+  }) as Types.IVoxelManager<number>;
+  image.getPixelData = () => mapped;
+  image.dataType = "Uint16Array";
+  image.minPixelValue = mapped.reduce((least, value) => Math.min(least, value), Infinity);
+  image.maxPixelValue = mapped.reduce((most, value) => Math.max(most, value), -Infinity);
+  return true;
+}
+
+/** What Cornerstone asks by module name. A pixel is one unit high in its world, the first one's middle at 0, 0. */
+function moduleOf(module: string, header: Header | undefined): object | undefined {
+  if (!header) return undefined;
+  switch (module) {
+    case Enums.MetadataModules.IMAGE_PIXEL:
+      return {
+        samplesPerPixel: numberOf(header, TAG.samplesPerPixel) ?? 1,
+        photometricInterpretation: textOf(header, TAG.photometricInterpretation),
+        planarConfiguration: numberOf(header, TAG.planarConfiguration),
+        rows: numberOf(header, TAG.rows),
+        columns: numberOf(header, TAG.columns),
+        bitsAllocated: numberOf(header, TAG.bitsAllocated),
+        bitsStored: numberOf(header, TAG.bitsStored),
+        highBit: numberOf(header, TAG.highBit),
+        pixelRepresentation: numberOf(header, TAG.pixelRepresentation) ?? 0,
+      };
+    case Enums.MetadataModules.IMAGE_PLANE:
+      return planeOf(header);
+    case Enums.MetadataModules.VOI_LUT:
+      return {
+        windowCenter: numbersOf(header, TAG.windowCenter).slice(0, 1),
+        windowWidth: numbersOf(header, TAG.windowWidth).slice(0, 1),
+        voiLUTFunction: MODES[textOf(header, TAG.voiLutFunction).replace(" ", "_")] ?? "LINEAR",
+      };
+    case Enums.MetadataModules.MODALITY_LUT:
+      return {
+        rescaleIntercept: numberOf(header, TAG.rescaleIntercept) ?? 0,
+        rescaleSlope: numberOf(header, TAG.rescaleSlope) || 1,
+      };
+    case Enums.MetadataModules.GENERAL_SERIES:
+      return { modality: textOf(header, TAG.modality) };
+    default:
+      return undefined;
+  }
+}
+
+function planeOf(header: Header): object {
+  const { row, column } = spacingOf(header);
+  return {
+    rows: numberOf(header, TAG.rows),
+    columns: numberOf(header, TAG.columns),
+    rowCosines: [1, 0, 0],
+    columnCosines: [0, 1, 0],
+    imageOrientationPatient: [1, 0, 0, 0, 1, 0],
+    imagePositionPatient: [0, 0, 0],
+    rowPixelSpacing: 1,
+    columnPixelSpacing: column / row,
+    pixelSpacing: [1, column / row],
+    usingDefaultValues: true,
+  };
+}

@@ -1,0 +1,13 @@
+/** The page's entry: asks for the first film at once, while the viewer itself is still being loaded. */
+
+import { fetchFilm } from "./fetching";
+import { filmsIn } from "./film";
+
+const root = document.getElementById("viewer");
+const [film] = filmsIn(root?.dataset.films);
+if (root && film) {
+  const progress = root.querySelector("progress");
+  const delivery = fetchFilm(film, (share) => progress && (progress.value = share));
+  const { openViewer } = await import("./viewer");
+  await openViewer(root, delivery);
+}

@@ -1,0 +1,218 @@
+/** One film on the screen: Cornerstone's stack viewport, the layers over it, its words. Knows no toolbar. */
+
+import { cache, Enums, type RenderingEngine, type Types } from "@cornerstonejs/core";
+import { affineOf, onFilm, type Affine, type Point } from "./affine";
+import { fetchFilm, type Delivery } from "./fetching";
+import type { Film } from "./film";
+import { type Target } from "./gestures";
+import { announce, headerOf } from "./image";
+import { Measures, type Units } from "./measure";
+import { Overlay } from "./overlay";
+import { spacingOf } from "./spacing";
+import { make } from "./svg";
+import type { Range } from "./window";
+
+const NOWHERE: Affine = { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 };
+const SPAN_PX = 1000; // dragging this far crosses all the film's grays
+
+/** The parts of a pane in the page (_viewer.html). */
+export interface PaneParts {
+  root: HTMLElement;
+  surface: HTMLDivElement;
+  title: HTMLElement;
+  grays: HTMLElement;
+  progress: HTMLProgressElement;
+  trouble: HTMLElement;
+  picture: HTMLImageElement;
+}
+
+export class Pane implements Target {
+  readonly overlay = new Overlay();
+  readonly measures: Measures;
+  film?: Film;
+  /** Called whenever the film was moved by hand. */
+  onMoved: () => void = () => undefined;
+  private readonly viewport: Types.IStackViewport;
+  private affine = NOWHERE;
+  private first: { range: Range; inverted: boolean } = { range: { lower: 0, upper: 1 }, inverted: false };
+  private shades = 1;
+
+  constructor(
+    engine: RenderingEngine,
+    name: string,
+    readonly parts: PaneParts,
+    private readonly pictures: string,
+    units: Units,
+  ) {
+    this.measures = new Measures(units);
+    const { surface } = parts;
+    engine.enableElement({ viewportId: name, element: surface, type: Enums.ViewportType.STACK });
+    surface.removeAttribute("tabindex"); // the pane around it takes the focus
+    this.viewport = engine.getViewport(name) as Types.IStackViewport;
+    const layers = make("svg", { class: "layers", "aria-hidden": "true" });
+    layers.append(this.overlay.element, this.measures.element);
+    surface.append(layers);
+    surface.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.follow());
+  }
+
+  /** Show a film; resolves when it was drawn, or when the page says why it is not. True when it was drawn. */
+  async show(film: Film, coming?: Delivery): Promise<boolean> {
+    if (this.film === film) return true;
+    this.film = film;
+    const { root, title, progress, trouble } = this.parts;
+    title.textContent = film.label;
+    progress.hidden = false;
+    trouble.hidden = true;
+    root.classList.add("empty");
+    const delivery = coming ?? fetchFilm(film, (share) => this.tellProgress(film, share));
+    try {
+      const drawn = new Promise((resolve) => {
+        this.parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, resolve, { once: true });
+      });
+      await this.viewport.setStack([announce(film.sop_instance_uid, delivery)]);
+      if (this.film !== film) return false;
+      this.settle(film);
+      this.viewport.render();
+      await drawn;
+    } catch (error) {
+      if (this.film !== film) return false;
+      this.complain(film, error);
+      return false;
+    }
+    root.classList.remove("empty");
+    progress.hidden = true;
+    return true;
+  }
+
+  /** How much of a film that is on its way has come, 0..1. */
+  tellProgress(film: Film, share: number): void {
+    if (this.film === film) this.parts.progress.value = share;
+  }
+
+  get inverted(): boolean {
+    return this.viewport.getProperties().invert !== this.first.inverted;
+  }
+
+  invert(): void {
+    this.viewport.setProperties({ invert: !this.viewport.getProperties().invert });
+    this.viewport.render();
+  }
+
+  /** As it was when it came: grays, place, no lengths. */
+  reset(): void {
+    this.viewport.setProperties({ voiRange: this.first.range, invert: this.first.inverted });
+    this.measures.clear(spacingOf(headerOf(this.viewport.getCurrentImageId())));
+    this.fit();
+  }
+
+  fit(): void {
+    this.viewport.resetCamera();
+    this.viewport.render();
+    this.onMoved();
+  }
+
+  pan(by: Point): void {
+    const [from, to] = [this.viewport.canvasToWorld([0, 0]), this.viewport.canvasToWorld([by[0], by[1]])];
+    this.shift([from[0] - to[0], from[1] - to[1], from[2] - to[2]]);
+    this.viewport.render();
+    this.onMoved();
+  }
+
+  zoom(factor: number, at: Point): void {
+    const { parallelScale } = this.viewport.getCamera();
+    const { height } = this.parts.surface.getBoundingClientRect();
+    const rows = this.viewport.getImageData()?.dimensions[1];
+    if (!parallelScale || !rows) return;
+    const least = height / 2 / 20; // a pixel of the film is at most 20 of the screen
+    const scale = Math.min(Math.max(parallelScale / factor, least), rows * 4);
+    const point: Types.Point2 = [at[0], at[1]];
+    const anchor = this.viewport.canvasToWorld(point);
+    this.viewport.setCamera({ parallelScale: scale });
+    const now = this.viewport.canvasToWorld(point);
+    this.shift([anchor[0] - now[0], anchor[1] - now[1], anchor[2] - now[2]]);
+    this.viewport.render();
+    this.onMoved();
+  }
+
+  /** To the right: softer. Down: darker. As on other stations. */
+  window(by: Point): void {
+    const range = this.viewport.getProperties().voiRange;
+    if (!range) return;
+    const step = this.shades / SPAN_PX;
+    const half = Math.max((range.upper - range.lower) / 2 + by[0] * step * 0.5, this.shades / 2000);
+    const middle = (range.lower + range.upper) / 2 + by[1] * step * (this.first.inverted ? -1 : 1);
+    this.viewport.setProperties({ voiRange: { lower: middle - half, upper: middle + half } });
+    this.viewport.render();
+  }
+
+  measure(phase: "take" | "move" | "release", at: Point): void {
+    this.measures[phase](this.affine, onFilm(this.affine, at));
+  }
+
+  /** Where the film is: its middle and height as shares of the film, so that another film can follow. */
+  get place(): { middle: Point; share: number } {
+    const [width, height] = this.size;
+    const { clientWidth, clientHeight } = this.parts.surface;
+    const middle = onFilm(this.affine, [clientWidth / 2, clientHeight / 2]);
+    return { middle: [middle[0] / width, middle[1] / height], share: clientHeight / this.affine.d / height };
+  }
+
+  set place({ middle, share }: { middle: Point; share: number }) {
+    const [width, height] = this.size;
+    const { clientWidth, clientHeight } = this.parts.surface;
+    this.viewport.setCamera({ parallelScale: (share * height) / 2 });
+    this.viewport.render();
+    this.follow();
+    const now = onFilm(this.affine, [clientWidth / 2, clientHeight / 2]);
+    const spacing = this.viewport.getImageData()?.spacing[0] ?? 1;
+    this.shift([(middle[0] * width - now[0]) * spacing, middle[1] * height - now[1], 0]);
+    this.viewport.render();
+  }
+
+  private get size(): Point {
+    const dimensions = this.viewport.getImageData()?.dimensions;
+    return [dimensions?.[0] ?? 1, dimensions?.[1] ?? 1];
+  }
+
+  private settle(film: Film): void {
+    const { voiRange, invert } = this.viewport.getProperties();
+    this.first = { range: voiRange ?? this.first.range, inverted: invert ?? false };
+    const image = cache.getImage(this.viewport.getCurrentImageId())!;
+    this.shades = Math.max(1, image.maxPixelValue - image.minPixelValue);
+    this.overlay.show(film, image.columns, image.rows);
+    this.measures.clear(spacingOf(headerOf(image.imageId)));
+  }
+
+  private complain(film: Film, error: unknown): void {
+    console.warn("film", film.sop_instance_uid, error);
+    const { progress, trouble, picture, root } = this.parts;
+    progress.hidden = true;
+    trouble.hidden = false;
+    root.dataset.state = "trouble";
+    picture.hidden = true;
+    picture.onload = () => (picture.hidden = false);
+    picture.src = this.pictures + film.sop_instance_uid;
+  }
+
+  private shift(by: readonly [number, number, number]): void {
+    const { focalPoint, position } = this.viewport.getCamera();
+    if (!focalPoint || !position) return;
+    const moved = (point: Types.Point3): Types.Point3 => [point[0] + by[0], point[1] + by[1], point[2] + by[2]];
+    this.viewport.setCamera({ focalPoint: moved(focalPoint), position: moved(position) });
+  }
+
+  private follow(): void {
+    const spacing = this.viewport.getImageData()?.spacing;
+    if (!spacing) return;
+    const [columns, rows] = this.size;
+    const on = (column: number, row: number): Point =>
+      this.viewport.worldToCanvas([(column - 0.5) * spacing[0], (row - 0.5) * spacing[1], 0]);
+    this.affine = affineOf(on(0, 0), on(columns, 0), on(0, rows), columns, rows);
+    this.overlay.follow(this.affine);
+    this.measures.follow(this.affine);
+    const { voiRange } = this.viewport.getProperties();
+    if (!voiRange) return;
+    const [width, center] = [voiRange.upper - voiRange.lower, (voiRange.upper + voiRange.lower) / 2];
+    this.parts.grays.textContent = `W ${Math.round(width)} L ${Math.round(center)} · ${Math.round(this.affine.d * 100)} %`;
+  }
+}

@@ -1,0 +1,106 @@
+/** The viewer in the case page: its panes, what stands in the strip, when the first film was drawn. */
+
+import { cache, Enums, init, RenderingEngine } from "@cornerstonejs/core";
+import type { Delivery } from "./fetching";
+import { filmsIn, type Film } from "./film";
+import { listen } from "./gestures";
+import { registerFilms } from "./image";
+import type { Units } from "./measure";
+import { Pane } from "./pane";
+import { Toolbar } from "./toolbar";
+
+const CACHE_BYTES = 256 * 1024 * 1024;
+
+/** Open the viewer in `root` (_viewer.html); `coming` is its first film, on its way. */
+export async function openViewer(root: HTMLElement, coming: Delivery): Promise<void> {
+  init({
+    rendering: { renderingEngineMode: Enums.RenderingEngineModeEnum.ContextPool, webGlContextCount: 1 },
+  } as Parameters<typeof init>[0]);
+  cache.setMaxCacheSize(CACHE_BYTES);
+  registerFilms();
+  const viewer = new Viewer(root);
+  window.addEventListener("pagehide", () => viewer.close(), { once: true });
+  await viewer.open(coming);
+}
+
+class Viewer {
+  private readonly engine = new RenderingEngine("viewer");
+  private readonly films: Film[];
+  private readonly earlier: Film[];
+  private readonly panes: Pane[] = [];
+  private readonly toolbar: Toolbar;
+
+  constructor(private readonly root: HTMLElement) {
+    this.films = filmsIn(root.dataset.films);
+    this.earlier = filmsIn(root.dataset.earlier);
+    this.panes.push(this.addPane("now"));
+    this.toolbar = new Toolbar(root, this.panes, (shown) => this.compare(shown));
+    for (const entry of root.querySelectorAll<HTMLButtonElement>(".strip button")) {
+      entry.addEventListener("click", () => void this.choose(entry));
+    }
+    new ResizeObserver(() => this.engine.resize(true, true)).observe(root.querySelector(".panes")!);
+  }
+
+  async open(coming: Delivery): Promise<void> {
+    const pane = this.panes[0]!;
+    const drawn = await pane.show(this.films[0]!, coming);
+    this.toolbar.refresh();
+    if (document.activeElement === document.body) pane.parts.root.focus({ preventScroll: true });
+    if (!drawn) return;
+    requestAnimationFrame(() => {
+      performance.mark("film-drawn");
+      document.documentElement.dataset.filmDrawn = String(Math.round(performance.now()));
+      this.root.dispatchEvent(new CustomEvent("film-drawn"));
+    });
+  }
+
+  close(): void {
+    this.engine.destroy();
+    cache.purgeCache();
+  }
+
+  private addPane(name: string): Pane {
+    const root = this.root.querySelector<HTMLElement>(`.pane[data-pane="${name}"]`)!;
+    const part = <Part extends HTMLElement>(role: string) => root.querySelector<Part>(`.${role}`)!;
+    const parts = {
+      root,
+      surface: part<HTMLDivElement>("surface"),
+      title: part("title"),
+      grays: part("grays"),
+      progress: part<HTMLProgressElement>("progress"),
+      trouble: part("trouble"),
+      picture: part<HTMLImageElement>("picture"),
+    };
+    const units = JSON.parse(this.root.dataset.units!) as Units;
+    const pane = new Pane(this.engine, name, parts, this.root.dataset.pictures!, units);
+    listen(parts.surface, pane, () => this.toolbar.mode);
+    pane.onMoved = () => this.toolbar.moved(pane);
+    return pane;
+  }
+
+  /** Put the patient's earlier film beside this one, or put it away. */
+  private async compare(shown: boolean): Promise<void> {
+    const other = this.root.querySelector<HTMLElement>('.pane[data-pane="earlier"]');
+    if (!other) return;
+    other.hidden = !shown;
+    this.root.classList.toggle("side-by-side", shown);
+    this.engine.resize(true, true);
+    if (!shown) return;
+    if (this.panes.length === 1) this.panes.push(this.addPane("earlier"));
+    await this.panes[1]!.show(this.panes[1]!.film ?? this.earlier[0]!);
+    this.toolbar.refresh();
+  }
+
+  /** Show the film of an entry of the strip: an earlier one beside, one of this case in the first pane. */
+  private async choose(entry: HTMLButtonElement): Promise<void> {
+    const earlier = entry.dataset.of === "earlier";
+    const film = (earlier ? this.earlier : this.films)[Number(entry.dataset.index)];
+    if (!film) return;
+    if (earlier) await this.toolbar.setCompared(true);
+    for (const each of this.root.querySelectorAll(`.strip button[data-of="${entry.dataset.of}"]`)) {
+      each.setAttribute("aria-pressed", String(each === entry));
+    }
+    await this.panes[earlier ? 1 : 0]!.show(film);
+    this.toolbar.refresh();
+  }
+}
