@@ -15,6 +15,7 @@ class CommandField(IntEnum):
     """(0000,0100) of the requests that are told apart here."""
 
     C_STORE_RQ = 0x0001
+    C_GET_RQ = 0x0010
     C_FIND_RQ = 0x0020
     C_ECHO_RQ = 0x0030
     N_SET_RQ = 0x0120
@@ -98,9 +99,32 @@ def encode_request(request: Request) -> bytes:
         (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _DATASET if request.has_dataset else _NO_DATASET)),
     ]
     if request.has_dataset:
+        elements.append((_Tag.PRIORITY, bytes(2)))
+    if request.sop_instance_uid:
         uid = _padded(request.sop_instance_uid.encode("ascii", "replace"), b"\0")
-        elements += [(_Tag.PRIORITY, bytes(2)), (_Tag.AFFECTED_SOP_INSTANCE_UID, uid)]
+        elements.append((_Tag.AFFECTED_SOP_INSTANCE_UID, uid))
     return _command_set(elements)
+
+
+def encode_cancel(message_id: int) -> bytes:
+    """C-CANCEL-RQ of the operation that began with this message, PS3.7 9.3.2.3."""
+    return _command_set(
+        [
+            (_Tag.COMMAND_FIELD, struct.pack("<H", CommandField.C_CANCEL_RQ)),
+            (_Tag.MESSAGE_ID_BEING_RESPONDED_TO, struct.pack("<H", message_id)),
+            (_Tag.COMMAND_DATA_SET_TYPE, struct.pack("<H", _NO_DATASET)),
+        ]
+    )
+
+
+def is_request(encoded: bytes, field: CommandField) -> bool:
+    """Whether a command set is this request. Raises ValueError when it is none."""
+    return _parse_elements(encoded).get(_Tag.COMMAND_FIELD) == struct.pack("<H", field)
+
+
+def announces_dataset(encoded: bytes) -> bool:
+    """Whether a dataset follows this command set. Raises ValueError when it is none."""
+    return _parse_elements(encoded).get(_Tag.COMMAND_DATA_SET_TYPE) != struct.pack("<H", _NO_DATASET)
 
 
 def parse_response(encoded: bytes) -> tuple[int, Answer]:

@@ -52,6 +52,7 @@ class _Item(IntEnum):
     USER_INFORMATION = 0x50
     MAXIMUM_LENGTH = 0x51
     IMPLEMENTATION_CLASS_UID = 0x52
+    ROLE_SELECTION = 0x54
     IMPLEMENTATION_VERSION_NAME = 0x55
 
 
@@ -102,8 +103,18 @@ class Acceptance:
     max_pdu: int
 
 
-def propose(*, called_ae_title: str, calling_ae_title: str, contexts: Sequence[Context], max_pdu: int) -> bytes:
-    """The A-ASSOCIATE-RQ PDU. The context at ``index`` gets the ID ``2 * index + 1``; at most 128 of them."""
+def propose(
+    *,
+    called_ae_title: str,
+    calling_ae_title: str,
+    contexts: Sequence[Context],
+    max_pdu: int,
+    taken: Collection[str] = (),
+) -> bytes:
+    """The A-ASSOCIATE-RQ PDU. The context at ``index`` gets the ID ``2 * index + 1``; at most 128 of them.
+
+    ``taken`` are the SOP classes of which the peer shall store to us, for a C-GET: we propose to be their SCP.
+    """
     items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
     for index, context in enumerate(contexts):
         offer = bytes([2 * index + 1, 0, 0, 0])
@@ -111,7 +122,9 @@ def propose(*, called_ae_title: str, calling_ae_title: str, contexts: Sequence[C
         offer += _item(_Item.TRANSFER_SYNTAX, context.transfer_syntax_uid.encode("ascii", "replace"))
         items += _item(_Item.PRESENTATION_CONTEXT_RQ, offer)
     titles = b"".join(each.encode("ascii", "replace")[:16].ljust(16) for each in (called_ae_title, calling_ae_title))
-    return make_pdu(PduType.ASSOCIATE_RQ, b"\0\1\0\0" + titles + bytes(32) + items + _user_information(max_pdu))
+    roles = b"".join(_scp_role(sop_class_uid) for sop_class_uid in taken)
+    information = _user_information(max_pdu, roles)
+    return make_pdu(PduType.ASSOCIATE_RQ, b"\0\1\0\0" + titles + bytes(32) + items + information)
 
 
 def parse_acceptance(pdu: bytes) -> Acceptance:
@@ -166,13 +179,20 @@ def is_storage(sop_class_uid: str) -> bool:
     return is_ours and is_uid(sop_class_uid)
 
 
-def _user_information(max_pdu: int) -> bytes:
+def _user_information(max_pdu: int, roles: bytes = b"") -> bytes:
     information = (
         _item(_Item.MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
         + _item(_Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
+        + roles
         + _item(_Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
     )
     return _item(_Item.USER_INFORMATION, information)
+
+
+def _scp_role(sop_class_uid: str) -> bytes:
+    """SCP/SCU role selection, PS3.7 D.3.3.4: we are no SCU of it and wish to be its SCP."""
+    uid = sop_class_uid.encode("ascii", "replace")
+    return _item(_Item.ROLE_SELECTION, struct.pack(">H", len(uid)) + uid + bytes([0, 1]))
 
 
 def _max_pdu(user_information: bytes) -> int:

@@ -4,7 +4,6 @@ PS3.4 annex B. Knows the spool and the inbox, no socket; opens no pixel.
 """
 
 import hashlib
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
@@ -17,8 +16,7 @@ from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.identity import is_uid, read_identity
 from dicom_router.inbox import Inbox, Outcome
 from dicom_router.instance import InstanceRef, SpooledFile
-from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_router.part10 import seek_dataset
+from dicom_router.part10 import file_head, seek_dataset
 from dicom_router.spool import Spool
 
 SUCCESS = 0x0000
@@ -60,7 +58,7 @@ class Reception:
 
     def _write(self, message: Message) -> SpooledFile:
         digest = hashlib.sha256()
-        head = memoryview(_file_head(message))
+        head = memoryview(_head(message))
         with self._spool.begin() as incoming:
             for block in _regroup(chain([head], self._read(message, digest.update))):
                 incoming.write(block)
@@ -88,7 +86,7 @@ class Reception:
         try:
             with self._spool.open(spooled.key) as stream:
                 start = seek_dataset(stream)
-                if start != len(_file_head(message)):  # all later readers would take it for a part of ours
+                if start != len(_head(message)):  # all later readers would take it for a part of ours
                     raise DamagedFile("file meta information inside the dataset")
                 found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
         except DamagedFile as error:
@@ -180,27 +178,6 @@ def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:
     yield block[:filled]
 
 
-def _file_head(message: Message) -> bytes:
-    """Preamble and file meta information, PS3.10 7.1, for the dataset as it comes over the link.
-
-    Written by hand: pydicom refuses to write a UID with leading zeros, and some machines make such UIDs.
-    """
-    elements = struct.pack("<HH2sxxI2s", 2, 0x0001, b"OB", 2, b"\0\1") + b"".join(
-        _meta_element(element, vr, text)
-        for element, vr, text in (
-            (0x0002, b"UI", message.request.sop_class_uid),
-            (0x0003, b"UI", message.request.sop_instance_uid),
-            (0x0010, b"UI", message.context.transfer_syntax_uid),
-            (0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            (0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-        )
-    )
-    group_length = struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(elements))
-    return bytes(128) + b"DICM" + group_length + elements
-
-
-def _meta_element(element: int, vr: bytes, text: str) -> bytes:
-    value = text.encode("ascii")
-    if len(value) % 2:
-        value += b"\0" if vr == b"UI" else b" "
-    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
+def _head(message: Message) -> bytes:
+    request = message.request
+    return file_head(request.sop_class_uid, request.sop_instance_uid, message.context.transfer_syntax_uid)

@@ -1,4 +1,4 @@
-"""One DICOM association as a storage SCU, on one socket, without threads. Knows PDUs, no files of ours and no queue.
+"""One DICOM association as an SCU, on one socket, without threads. Knows PDUs, no files of ours and no queue.
 
 Not pynetdicom's upper layer: as an SCU that queues a whole film as PDU objects, counts its timeout while the bytes are
 still on their way (18 MB at 256 kbit/s take ten minutes), and has no deadline for a peer that stops reading.
@@ -10,14 +10,31 @@ import socket
 import ssl
 import struct
 import termios
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from dicom_router.command import Answer, CommandField, Request, encode_request, parse_response
+from dicom_router.command import (
+    Answer,
+    CommandField,
+    Request,
+    encode_cancel,
+    encode_request,
+    encode_response,
+    parse_response,
+)
 from dicom_router.errors import PeerUnreachable
 from dicom_router.negotiation import VERIFICATION, Context, parse_acceptance, propose
-from dicom_router.pdu import PduType, ProtocolViolation, make_abort, make_command_pdu, make_pdu, split_pdvs
+from dicom_router.pdu import (
+    PduType,
+    Pdv,
+    ProtocolViolation,
+    make_abort,
+    make_command_pdu,
+    make_dataset_pdus,
+    make_pdu,
+    split_pdvs,
+)
 
 MAX_CONTEXTS = 128
 MAX_RECEIVED_PDU = 1 << 20
@@ -53,16 +70,19 @@ class Association:
     """An open association. Any fault of the network closes it and raises PeerUnreachable.
 
     ``accepted`` maps what the peer accepted to the context ID; ``known_classes`` are the
-    SOP classes of which it accepts anything at all.
+    SOP classes of which it accepts anything at all. ``taken``: those of which the peer shall store to us (C-GET).
     """
 
-    def __init__(self, endpoint: Endpoint, contexts: Sequence[Context], patience: Patience) -> None:
+    def __init__(
+        self, endpoint: Endpoint, contexts: Sequence[Context], patience: Patience, *, taken: Collection[str] = ()
+    ) -> None:
         self._endpoint = endpoint
         self._patience = patience
         self._message_id = 0
+        self._pdvs = self._receive_pdvs()
         self._socket = _connect(endpoint, patience)
         try:
-            self.accepted, self._max_pdu = self._associate(contexts)
+            self.accepted, self._max_pdu = self._associate(contexts, taken)
         except PeerUnreachable:
             self._socket.close()
             raise
@@ -82,7 +102,7 @@ class Association:
         ``paced`` is called with the number of bytes after each write, and may wait.
         """
         context_id = self.accepted[context]
-        pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid)
+        pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid, has_dataset=True)
         for fragment, is_last in _fragments(dataset, self._max_pdu - 6):
             size = len(fragment)
             pending += _PDV_HEADER.pack(PduType.DATA, 0, size + 6, size + 2, context_id, 2 if is_last else 0) + fragment
@@ -91,6 +111,50 @@ class Association:
                 paced(len(pending))
             pending = b""
         return self._answer()
+
+    def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
+        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_command`` gives what comes back."""
+        self._send(self._command(context, field, has_dataset=True))
+        for pdu in make_dataset_pdus(self.accepted[context], identifier, longest=self._max_pdu):
+            self._send(pdu)
+
+    def cancel(self, context: Context) -> None:
+        """C-CANCEL of what was asked last. The peer may still answer some of it."""
+        self._send(make_command_pdu(self.accepted[context], encode_cancel(self._message_id)))
+
+    def next_command(self) -> tuple[int, bytes]:
+        """The context ID and the command set of the next message; its ``dataset`` has to be read before the next."""
+        command = b""
+        for pdv in self._pdvs:
+            command += pdv.value
+            if not pdv.is_command or len(command) > LONGEST_COMMAND:
+                break
+            if pdv.is_last:
+                return pdv.context_id, command
+        raise self.fault("its answer is no DICOM command")
+
+    def dataset(self, context_id: int) -> Iterator[memoryview]:
+        """The dataset of the command just read, piece by piece."""
+        for pdv in self._pdvs:
+            if pdv.is_command or pdv.context_id != context_id:
+                raise self.fault("a command in the middle of a dataset")
+            yield pdv.value
+            if pdv.is_last:
+                return
+
+    def response_to_us(self, command: bytes) -> Answer:
+        """The response in a command set. One to another message, or none at all, ends the association."""
+        try:
+            message_id, answer = parse_response(command)
+        except ValueError as error:
+            raise self.fault(f"its answer is no DICOM: {error}") from error
+        if message_id != self._message_id:
+            raise self.fault(f"its answer is to message {message_id} instead of {self._message_id}")
+        return answer
+
+    def respond(self, context_id: int, request: Request, answer: Answer) -> None:
+        """Answer a request of the peer: a C-STORE within a C-GET."""
+        self._send(make_command_pdu(context_id, encode_response(request, answer)))
 
     def is_stale(self) -> bool:
         """True when the peer has closed, aborted or asked to release while we were silent."""
@@ -116,7 +180,7 @@ class Association:
             pass
         self._socket.close()
 
-    def _associate(self, contexts: Sequence[Context]) -> tuple[dict[Context, int], int]:
+    def _associate(self, contexts: Sequence[Context], taken: Collection[str]) -> tuple[dict[Context, int], int]:
         asked = self._endpoint
         self._send(
             propose(
@@ -124,17 +188,18 @@ class Association:
                 calling_ae_title=asked.calling_ae_title,
                 contexts=contexts,
                 max_pdu=MAX_RECEIVED_PDU,
+                taken=taken,
             )
         )
         pdu = self._receive_pdu()
         if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
             raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
         if pdu[0] != PduType.ASSOCIATE_AC:
-            raise self._fault(f"it answered the association request with PDU type {pdu[0]}")
+            raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
         try:
             acceptance = parse_acceptance(pdu)
         except ProtocolViolation as error:
-            raise self._fault(f"its answer to the association request is no DICOM: {error}") from error
+            raise self.fault(f"its answer to the association request is no DICOM: {error}") from error
         accepted = {
             context: 2 * index + 1 for index, context in enumerate(contexts) if 2 * index + 1 in acceptance.context_ids
         }
@@ -149,43 +214,40 @@ class Association:
         }.get(code, "it has too many connections or does not allow ours")
         return PeerUnreachable(f"{self._endpoint} rejected the association ({code}): {advice}", slowly=result == 1)
 
-    def _command(self, context: Context, field: CommandField, sop_instance_uid: str = "") -> bytes:
+    def _command(
+        self, context: Context, field: CommandField, sop_instance_uid: str = "", *, has_dataset: bool = False
+    ) -> bytes:
         self._message_id = self._message_id % 0xFFFF + 1
         request = Request(
             field=field,
             message_id=self._message_id,
             sop_class_uid=context.sop_class_uid,
             sop_instance_uid=sop_instance_uid,
-            has_dataset=field is CommandField.C_STORE_RQ,
+            has_dataset=has_dataset,
         )
         return make_command_pdu(self.accepted[context], encode_request(request))
 
     def _answer(self) -> Answer:
-        command = b""
-        while len(command) < LONGEST_COMMAND:
+        _, command = self.next_command()
+        return self.response_to_us(command)
+
+    def _receive_pdvs(self) -> Iterator[Pdv]:
+        while True:
             pdu = self._receive_pdu()
             if pdu[0] != PduType.DATA:
                 aborted = pdu[0] == PduType.ABORT
-                raise self._fault("it aborted the association" if aborted else f"it sent PDU type {pdu[0]}")
+                raise self.fault("it aborted the association" if aborted else f"it sent PDU type {pdu[0]}")
             try:
-                for pdv in split_pdvs(memoryview(pdu)):
-                    command += pdv.value
-                    if pdv.is_command and pdv.is_last:
-                        return self._matching(*parse_response(command))
-            except (ProtocolViolation, ValueError) as error:
-                raise self._fault(f"its answer is no DICOM: {error}") from error
-        raise self._fault("its answer does not end")
-
-    def _matching(self, message_id: int, answer: Answer) -> Answer:
-        if message_id != self._message_id:
-            raise ValueError(f"an answer to message {message_id} instead of {self._message_id}")
-        return answer
+                pdvs = list(split_pdvs(memoryview(pdu)))
+            except ProtocolViolation as error:
+                raise self.fault(f"its answer is no DICOM: {error}") from error
+            yield from pdvs
 
     def _receive_pdu(self) -> bytes:
         header = self._receive(6)
         length = int.from_bytes(header[2:], "big")
         if length > MAX_RECEIVED_PDU:
-            raise self._fault(f"it sent a PDU of {length} bytes; is this a DICOM port?")
+            raise self.fault(f"it sent a PDU of {length} bytes; is this a DICOM port?")
         return header + self._receive(length)
 
     def _receive(self, length: int) -> bytes:
@@ -202,12 +264,12 @@ class Association:
                 left, unsent = unsent, self._unsent()
                 waited = 0.0 if unsent < left else waited + step
                 if waited >= self._patience.answer_seconds:
-                    raise self._fault(f"no answer within {self._patience.answer_seconds:g} s") from None
+                    raise self.fault(f"no answer within {self._patience.answer_seconds:g} s") from None
                 continue
             except OSError as error:
-                raise self._fault(f"connection lost ({_reason(error)})") from error
+                raise self.fault(f"connection lost ({_reason(error)})") from error
             if not part:
-                raise self._fault("it closed the connection")
+                raise self.fault("it closed the connection")
             received += part
         return bytes(received)
 
@@ -224,9 +286,9 @@ class Association:
             try:
                 sent = self._socket.send(view)
             except TimeoutError:
-                raise self._fault(f"nothing moved for {self._patience.stall_seconds:g} s") from None
+                raise self.fault(f"nothing moved for {self._patience.stall_seconds:g} s") from None
             except OSError as error:
-                raise self._fault(f"connection lost ({_reason(error)})") from error
+                raise self.fault(f"connection lost ({_reason(error)})") from error
             view = view[sent:]
 
     def _unsent(self) -> int:
@@ -237,7 +299,8 @@ class Association:
             return 0
         return int(count)
 
-    def _fault(self, what: str) -> PeerUnreachable:
+    def fault(self, what: str) -> PeerUnreachable:
+        """The error to raise when this peer cannot go on; the connection is closed."""
         self._socket.close()
         return PeerUnreachable(f"{self._endpoint}: {what}")
 

@@ -1,0 +1,42 @@
+"""The seam of asking: what a peer has of a study, and one instance of it. Knows no consultation and no file of ours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+MOST_INSTANCES = 10_000  # of one study; whoever answers more is not asking to be believed
+
+Write = Callable[[bytes | memoryview], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundInstance:
+    """An instance that a peer says it has. ``sop_class_uid`` is empty where the peer does not tell."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+
+
+class Archive(Protocol):
+    """One peer that can be asked. Not shared between threads."""
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        """All that the peer has of a study; none when it does not know the study.
+
+        Raises PeerUnreachable (wait, try again) or PeerRefused (a person must look).
+        """
+        ...
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        """Hand the instance to ``write`` as a Part 10 file, piece by piece, in order. Holds no more than a piece.
+
+        What ``write`` raises comes out, and the connection is let go. Raises PeerUnreachable, or PeerRefused when the
+        peer will not give it; half a file may then have been written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of a connection kept open. The next question opens a new one."""
+        ...

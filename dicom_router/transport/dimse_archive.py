@@ -1,0 +1,218 @@
+"""Asks a peer over DIMSE: C-FIND for what it has, C-GET for an instance (PS3.4 annex C). Knows no consultation.
+
+C-GET and not C-MOVE: a station behind NAT cannot be called back.
+"""
+
+import io
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from dicom_router.clock import Clock
+from dicom_router.command import PENDING, Answer, CommandField, Request, announces_dataset, is_request, parse_request
+from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.identity import is_uid
+from dicom_router.instance import DAMAGE
+from dicom_router.negotiation import UNCOMPRESSED, Context
+from dicom_router.part10 import file_head
+from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance, Write
+from dicom_router.transport.association import Association, Endpoint, Patience
+from dicom_router.transport.pace import Pace
+
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+LONGEST_MATCH_BYTES = 1 << 16
+SUCCESS, NOT_AUTHORISED, CLASS_MISMATCH = 0x0000, 0x0124, 0xA900
+PATIENCE = Patience()
+
+
+class DimseArchive:
+    """See Archive. ``sop_classes`` are those that may be fetched; ``max_kbit_per_second`` 0 is no limit."""
+
+    def __init__(  # noqa: PLR0913 - one for each line of a destination in station.toml
+        self,
+        host: str,
+        port: int,
+        ae_title: str,
+        calling_ae_title: str,
+        *,
+        sop_classes: Sequence[str],
+        clock: Clock,
+        max_kbit_per_second: float = 0,
+        tls: ssl.SSLContext | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
+        self._sop_classes = sop_classes
+        self._patience = patience
+        self._pace = Pace(max_kbit_per_second, clock=clock)
+        self._association: Association | None = None
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        """See Archive. Series by series: a query over all of them at once needs an agreement that few peers make."""
+        found: dict[str, FoundInstance] = {}
+        with self._open() as association:
+            keys = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": ""}
+            for series in [str(match.get("SeriesInstanceUID", "")) for match in self._find(association, keys)]:
+                if not is_uid(series):
+                    continue
+                wanted = {"SOPInstanceUID": "", "SOPClassUID": "", "SeriesInstanceUID": series}
+                for match in self._find(association, keys | wanted | {"QueryRetrieveLevel": "IMAGE"}):
+                    uid = str(match.get("SOPInstanceUID", ""))
+                    if is_uid(uid):
+                        found[uid] = FoundInstance(
+                            study_instance_uid=study_instance_uid,
+                            series_instance_uid=series,
+                            sop_instance_uid=uid,
+                            sop_class_uid=str(match.get("SOPClassUID", "")),
+                        )
+        return list(found.values())
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        """See Archive."""
+        keys = {
+            "QueryRetrieveLevel": "IMAGE",
+            "StudyInstanceUID": found.study_instance_uid,
+            "SeriesInstanceUID": found.series_instance_uid,
+            "SOPInstanceUID": found.sop_instance_uid,
+        }
+        with self._open() as association:
+            context = self._context(association, STUDY_ROOT_GET)
+            association.ask(context, CommandField.C_GET_RQ, _encode(keys, context))
+            has_come, answer = self._take(association, found, write)
+        if has_come:
+            return
+        if answer.status in {SUCCESS, 0xB000}:
+            raise PeerRefused(
+                f"{self._endpoint} did not send {found.sop_instance_uid}", status=f"0x{answer.status:04X}"
+            )
+        self._fail(answer, "C-GET")
+
+    def close(self) -> None:
+        """Release the association, if one is open."""
+        if self._association is not None:
+            self._association.release()
+            self._association = None
+
+    def _find(self, association: Association, keys: dict[str, str]) -> list[Dataset]:
+        """All matches, PS3.4 C.4.1. Over the limit the rest is cancelled."""
+        context = self._context(association, STUDY_ROOT_FIND)
+        association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
+        matches: list[Dataset] = []
+        is_cancelled = False
+        while True:
+            context_id, command = association.next_command()
+            answer = association.response_to_us(command)
+            encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
+            if answer.status not in PENDING:
+                if answer.status != SUCCESS and not is_cancelled:
+                    self._fail(answer, "C-FIND")
+                return matches
+            if len(matches) < MOST_INSTANCES:
+                matches.append(self._decode(encoded, context))
+            elif not is_cancelled:
+                association.cancel(context)
+                is_cancelled = True
+
+    def _take(self, association: Association, found: FoundInstance, write: Write) -> tuple[bool, Answer]:
+        """Answer what comes in a C-GET (PS3.4 C.4.3) until its last response; whether the instance came."""
+        has_come = False
+        while True:
+            context_id, command = association.next_command()
+            if is_request(command, CommandField.C_STORE_RQ):
+                has_come |= self._take_one(association, context_id, parse_request(command), found, write)
+                continue
+            answer = association.response_to_us(command)
+            if announces_dataset(command):
+                for _ in association.dataset(context_id):
+                    pass
+            if answer.status not in PENDING:
+                return has_come, answer
+
+    def _take_one(
+        self, association: Association, context_id: int, request: Request, found: FoundInstance, write: Write
+    ) -> bool:
+        context = next((one for one, number in association.accepted.items() if number == context_id), None)
+        is_wanted = context is not None and request.sop_instance_uid == found.sop_instance_uid
+        if context is not None and is_wanted:
+            write(file_head(context.sop_class_uid, found.sop_instance_uid, context.transfer_syntax_uid))
+        for fragment in association.dataset(context_id):
+            self._pace.spend(len(fragment))
+            if is_wanted:
+                write(fragment)
+        association.respond(context_id, request, Answer(SUCCESS if is_wanted else CLASS_MISMATCH))
+        return is_wanted
+
+    @contextmanager
+    def _open(self) -> Iterator[Association]:
+        """The association, opened anew when needed; forgotten after a fault."""
+        if self._association is not None and self._association.is_stale():
+            self._association.abort()
+            self._association = None
+        if self._association is None:
+            asked = (STUDY_ROOT_FIND, STUDY_ROOT_GET, *self._sop_classes)
+            contexts = [Context(sop_class_uid=each, transfer_syntax_uid=s) for each in asked for s in UNCOMPRESSED]
+            self._association = Association(self._endpoint, contexts, self._patience, taken=self._sop_classes)
+        try:
+            yield self._association
+        except PeerRefused:
+            raise  # said in order: the association is as good as before
+        except BaseException:
+            self._association.abort()
+            self._association = None
+            raise
+
+    def _context(self, association: Association, sop_class_uid: str) -> Context:
+        """An accepted context of this class. Raises PeerRefused, saying what the site can do."""
+        for context in association.accepted:
+            if context.sop_class_uid == sop_class_uid:
+                return context
+        what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
+        raise PeerRefused(
+            f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
+            status="0x0122",
+        )
+
+    def _decode(self, encoded: bytes, context: Context) -> Dataset:
+        is_implicit = context.transfer_syntax_uid == ImplicitVRLittleEndian
+        try:
+            match = pydicom.filereader.read_dataset(io.BytesIO(encoded), is_implicit, is_little_endian=True)
+            match.walk(lambda *_: None)  # parsed now, so that damage shows here
+        except DAMAGE as error:
+            raise PeerUnreachable(f"{self._endpoint}: its answer to C-FIND is no DICOM ({error})") from error
+        return match
+
+    def _fail(self, answer: Answer, what: str) -> NoReturn:
+        """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
+        status = f"0x{answer.status:04X}"
+        sentence = f"{self._endpoint} answered {status} to {what}" + (f": {answer.comment}" if answer.comment else "")
+        if answer.status == NOT_AUTHORISED:
+            raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=status)
+        if answer.status & 0xFF00 == 0xA700:
+            raise PeerUnreachable(f"{sentence}; it will be tried again", status=status)
+        raise PeerRefused(sentence, status=status)
+
+
+def _encode(keys: dict[str, str], context: Context) -> bytes:
+    identifier = Dataset()
+    for keyword, value in keys.items():
+        setattr(identifier, keyword, value)
+    buffer = pydicom.filebase.DicomBytesIO()
+    buffer.is_little_endian = True
+    buffer.is_implicit_VR = context.transfer_syntax_uid != ExplicitVRLittleEndian
+    pydicom.filewriter.write_dataset(buffer, identifier)
+    return buffer.getvalue()
+
+
+def _joined(fragments: Iterator[memoryview]) -> bytes:
+    encoded = b""
+    for fragment in fragments:
+        encoded += fragment
+        if len(encoded) > LONGEST_MATCH_BYTES:
+            raise PeerUnreachable("its answer to C-FIND does not end; is this a PACS?")
+    return encoded
