@@ -1,4 +1,4 @@
-"""How long who has failed to sign in must wait: longer after each failure. Kept in the database, so a restart helps nobody."""
+"""How long who failed to sign in must wait: longer after each failure. In the database, so a restart helps nobody."""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ class TooManyAttempts(Exception):
 
 
 def wait_seconds(failures: int, *, free: int, since_last: float) -> float:
-    """Seconds still to wait after ``failures``, the last one ``since_last`` seconds ago (negative: the clock jumped)."""
+    """Seconds still to wait, the last failure being ``since_last`` seconds ago (negative: the clock was set back)."""
     if failures < free:
         return 0.0
     delay = min(LONGEST_SECONDS, 2.0 ** min(failures - free, 20))

@@ -18,10 +18,14 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
-from xray_triage.web.login import login_router, tell_strangers
+from xray_triage.web.login import login_router
 from xray_triage.web.pages import page_router
+from xray_triage.web.password import password_router
 from xray_triage.web.pictures import picture_router
 from xray_triage.web.status import status_router
+from xray_triage.web.strangers import tell_strangers
+from xray_triage.web.trail import trail_router
+from xray_triage.web.users import user_router
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Right, needs
 
@@ -45,11 +49,12 @@ def create_app(desk: Desk) -> FastAPI:
     view = View(desk)
     tell_strangers(app, view)
     app.include_router(status_router(desk))
-    app.include_router(login_router(desk, view), include_in_schema=False)
+    for make_router in (login_router, password_router, user_router, trail_router):
+        app.include_router(make_router(desk, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE))]  # a route that needs more says so itself
     app.include_router(api_router(desk), dependencies=seeing)
     app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
-    app.include_router(page_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(page_router(desk, view), dependencies=seeing, include_in_schema=False)
     app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(dicomweb_router(desk), dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

@@ -1,7 +1,7 @@
 """Fills the templates, in the visitor's language. Knows no route.
 
-In every template: ``_`` (Vietnamese message, ``name=value`` for its ``%(name)s``), ``language``, ``words``, ``visitor``,
-``now``, ``station_name``, ``Priority``, ``Right``. Macros that are imported see all of them but ``visitor`` and ``now``.
+In every template: ``_`` (Vietnamese message, ``name=value`` for its ``%(name)s``), ``language``, ``words``,
+``station_name``, ``Priority``, ``Right``, and ``visitor`` and ``now``, which imported macros do not see.
 """
 
 from collections.abc import Callable

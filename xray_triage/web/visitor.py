@@ -48,7 +48,7 @@ class NotSignedIn(Exception):
 class NotAllowed(Exception):
     """Somebody is there who may not: 403."""
 
-    def __init__(self, message: str, who: Visitor | None = None) -> None:
+    def __init__(self, message: str, who: Visitor) -> None:
         super().__init__(message)
         self.who = who
 
