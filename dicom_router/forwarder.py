@@ -18,7 +18,7 @@ from dicom_router.backoff import delay
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, FenceLost, PeerRefused, PeerUnreachable
 from dicom_router.ledger import Work
-from dicom_router.outbox import Delivery, Outbox
+from dicom_router.outbox import DAMAGED, Delivery, Outbox
 from dicom_router.part10 import seek_dataset
 from dicom_router.spool import Spool
 from dicom_router.transport.protocol import Parcel, Transport
@@ -27,7 +27,6 @@ IDLE_SECONDS = 5.0  # then an open connection is let go
 ASKING_CAP_SECONDS = 60.0  # a silent peer is asked at least this often: an echo costs nothing
 DELIVERY_CAP_SECONDS = 300.0
 CHUNK_BYTES = 1 << 20
-DAMAGED = "damaged"
 
 
 class Forwarder:

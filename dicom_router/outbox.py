@@ -4,7 +4,7 @@ Two lanes a destination, so that the kilobytes of results and requests never wai
 Knows no network.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from dicom_router import tables
 from dicom_router.clock import Clock
 from dicom_router.database import Database, insert_new
+from dicom_router.epoch import epoch
 from dicom_router.instance import InstanceRef, SpooledFile
 from dicom_router.ledger import Ledger, Work
 from dicom_router.tables import instance_of, spooled_columns, spooled_of
@@ -23,6 +24,7 @@ from dicom_router.transport.protocol import Acknowledgement
 LANES = ("light", "bulk")
 URGENT_RANK = 0
 ROUTINE_RANK = 100
+DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
 
 
 class DeliveryState(StrEnum):
@@ -68,6 +70,16 @@ class DestinationSummary:
     name: str
     last_success_at: datetime | None
     last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkChange:
+    """From ``at`` on ``destination`` could be reached, or could not; ``error`` says why not."""
+
+    destination: str
+    reachable: bool
+    at: datetime
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,20 +170,22 @@ class Outbox:
                 peer=acknowledgement.peer,
                 sent_bytes=acknowledgement.sent_bytes,
             )
-            _note(connection, delivery.destination, last_success_at=acknowledgement.at, last_error=None)
+            said = {"last_success_at": acknowledgement.at, "last_error": None}
+            _note(connection, delivery.destination, said, reachable=True, at=acknowledgement.at)
 
     def postpone(self, work: Work, *, seconds: float, error: str) -> None:
         """The peer could not take it now: again in ``seconds``, without limit. Raises FenceLost."""
         self._ledger.postpone(work, seconds=seconds, error=error)
         with self._database.write() as connection:
-            _note(connection, _destination_of(work), last_error=error)
+            _note(connection, _destination_of(work), {"last_error": error}, reachable=False, at=self._clock.now())
 
     def refuse(self, work: Work, *, status: str, error: str) -> None:
         """The peer will not take this one: a person must look. Raises FenceLost."""
+        now, answered = self._clock.now(), None if status == DAMAGED else True
         with self._database.write() as connection:
             self._ledger.refuse(connection, work, error=error)
-            _update(connection, work, status=status, refused_at=self._clock.now())
-            _note(connection, _destination_of(work), last_error=error)
+            _update(connection, work, status=status, refused_at=now)
+            _note(connection, _destination_of(work), {"last_error": error}, reachable=answered, at=now)
 
     def promote_study(self, connection: sa.Connection, study_instance_uid: str) -> None:
         """Make all that is still to be sent of a study urgent. What is urgent stays so."""
@@ -194,6 +208,20 @@ class Outbox:
             by_study[found.instance.study_instance_uid].append(found)
         return by_study
 
+    def unsent_studies(self, state: DeliveryState, *, limit: int = 1000) -> list[str]:
+        """The newest studies with a delivery in ``state``; WAITING counts those that are being sent."""
+        states = ("waiting", "working") if state is DeliveryState.WAITING else ("refused",)
+        delivery = tables.delivery.c
+        query = (
+            sa.select(delivery.study_instance_uid)
+            .select_from(_joined())
+            .where(delivery.acknowledged_at.is_(None), tables.work.c.state.in_(states))
+            .group_by(delivery.study_instance_uid)
+            .order_by(sa.func.max(delivery.delivery_id).desc())
+        )
+        with self._database.read() as connection:
+            return list(connection.scalars(query.limit(limit)))
+
     def summary(self) -> QueueSummary:
         counts = (
             sa.select(tables.work.c.state, sa.func.count(), sa.func.min(tables.delivery.c.delivery_id))
@@ -215,6 +243,27 @@ class Outbox:
                     for row in connection.execute(sa.select(tables.destination).order_by(tables.destination.c.name))
                 ],
             )
+
+    def link_history(self, since: datetime) -> list[LinkChange]:
+        """The changes from ``since`` on, after the last one of each destination before it; in order of happening."""
+        change = tables.link_change.c
+        before = sa.select(sa.func.max(change.link_change_id)).where(change.at < since).group_by(change.destination)
+        wanted = sa.or_(change.at >= since, change.link_change_id.in_(before))
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(tables.link_change).where(wanted).order_by(change.link_change_id))
+            return [
+                LinkChange(destination=row.destination, reachable=row.reachable, at=row.at, error=row.error)
+                for row in found
+            ]
+
+    def waits(self, since: datetime, *, seconds: float) -> list[tuple[datetime, datetime | None]]:
+        """(queued, acknowledged or None) of what waited at least ``seconds``, unless acknowledged before ``since``."""
+        queued, done = tables.delivery.c.queued_at, tables.delivery.c.acknowledged_at
+        wanted = sa.or_(done.is_(None), sa.and_(done >= since, epoch(done) - epoch(queued) >= seconds))
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(queued, done).where(wanted).order_by(queued)).all()
+        now = self._clock.now()
+        return [(start, end) for start, end in found if end or (now - start).total_seconds() >= seconds]
 
     def retry(self, delivery_id: int) -> bool:
         """Try a refused delivery again now. False: there is no such refused delivery."""
@@ -284,6 +333,16 @@ def _update(connection: sa.Connection, work: Work, **values: object) -> None:
     connection.execute(sa.update(tables.delivery).where(mine).values(**values))
 
 
-def _note(connection: sa.Connection, name: str, **values: object) -> None:
+def _note(
+    connection: sa.Connection, name: str, values: Mapping[str, Any], *, reachable: bool | None, at: datetime
+) -> None:
+    """Keep how a try ended; ``reachable`` is None where it says nothing of the link. A change of it gets a row."""
     insert_new(connection, tables.destination, {"name": name})
-    connection.execute(sa.update(tables.destination).where(tables.destination.c.name == name).values(**values))
+    mine = sa.update(tables.destination).where(tables.destination.c.name == name)
+    connection.execute(mine.values(**values))
+    if reachable is None:
+        return
+    turned = mine.where(tables.destination.c.reachable.is_distinct_from(reachable)).values(reachable=reachable)
+    if connection.execute(turned).rowcount:
+        change = {"destination": name, "reachable": reachable, "at": at, "error": values["last_error"]}
+        connection.execute(tables.link_change.insert().values(change))

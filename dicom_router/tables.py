@@ -115,6 +115,7 @@ delivery = sa.Table(
 _open = delivery.c.acknowledged_at.is_(None)
 sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
 sa.Index("delivery_study", delivery.c.study_instance_uid)
+sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
 
 destination = sa.Table(
     "destination",
@@ -122,6 +123,20 @@ destination = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("last_success_at", UtcDateTime),
     sa.Column("last_error", OutsideText),
+    sa.Column("reachable", sa.Boolean),  # at the last try; NULL: not known
+)
+
+# A row for each change of destination.reachable, so that an idle or silent link writes nothing.
+link_change = sa.Table(
+    "link_change",
+    metadata,
+    sa.Column("link_change_id", _Number, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("reachable", sa.Boolean, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("error", OutsideText),
+    sa.Index("link_change_at", "at"),
+    sqlite_autoincrement=True,
 )
 
 

@@ -1,0 +1,114 @@
+"""What the outbox keeps of its links and of what waited, over SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from dicom_router import tables
+from dicom_router.database import Database
+from dicom_router.epoch import epoch
+from dicom_router.ledger import Ledger
+from dicom_router.outbox import DAMAGED, Outbox
+from tests.contracts.test_outbox import acknowledge, claim, enqueue
+from tests.factories import StoppedClock
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def outbox(database: Database, clock: StoppedClock) -> Outbox:
+    return Outbox(database, Ledger(database, clock=clock, node="station/front"), clock=clock)
+
+
+def history(outbox: Outbox, since: datetime) -> list[tuple[str, bool, str | None]]:
+    return [(change.destination, change.reachable, change.error) for change in outbox.link_history(since)]
+
+
+def test_only_changes_of_a_link_are_kept(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
+    start = clock.now()
+    enqueue(outbox, database, "1.2.3")
+    for error in ("no route", "no route", "refused the connection"):
+        work, delivery = claim(outbox)
+        outbox.postpone(work, seconds=0, error=error)
+        clock.advance(60)
+    work, delivery = claim(outbox)
+    acknowledge(outbox, clock, work, delivery)
+    enqueue(outbox, database, "1.2.4")
+    acknowledge(outbox, clock, *claim(outbox))
+
+    assert history(outbox, start) == [("pacs", False, "no route"), ("pacs", True, None)]
+    assert [change.at - start for change in outbox.link_history(start)] == [timedelta(0), timedelta(minutes=3)]
+
+
+def test_a_history_begins_with_how_each_link_stood(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
+    enqueue(outbox, database, "1.2.3", to=("backup", "pacs"))
+    for destination in ("backup", "pacs"):
+        work, _ = claim(outbox, destination)
+        outbox.postpone(work, seconds=0, error=f"{destination} is away")
+        clock.advance(1)
+    acknowledge(outbox, clock, *claim(outbox))
+    clock.advance(86_400)
+    since = clock.now()
+    acknowledge(outbox, clock, *claim(outbox, "backup"))
+
+    assert history(outbox, since) == [
+        ("backup", False, "backup is away"),
+        ("pacs", True, None),
+        ("backup", True, None),
+    ]
+
+
+def test_a_refusal_is_an_answer_but_a_file_damaged_here_says_nothing_of_the_link(
+    outbox: Outbox, database: Database, clock: StoppedClock
+) -> None:
+    for uid in ("1.2.3", "1.2.4", "1.2.5"):
+        enqueue(outbox, database, uid)
+    work, _ = claim(outbox)
+    outbox.refuse(work, status=DAMAGED, error="not what was kept")
+    assert history(outbox, clock.now()) == []
+    work, _ = claim(outbox)
+    outbox.postpone(work, seconds=600, error="away")
+    work, _ = claim(outbox)
+    outbox.refuse(work, status="0xA900", error="does not match its class")
+
+    assert history(outbox, clock.now()) == [("pacs", False, "away"), ("pacs", True, "does not match its class")]
+
+
+def test_what_waited_long_is_told_with_when(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
+    start = clock.now()
+    for uid, seconds in (("1.1", 5), ("1.2", 600), ("1.3", -600)):
+        enqueue(outbox, database, uid)
+        work, delivery = claim(outbox)
+        clock.advance(seconds)
+        acknowledge(outbox, clock, work, delivery)
+    enqueue(outbox, database, "1.4")
+    queued = clock.now()
+    assert outbox.waits(start, seconds=60) == [(start + timedelta(seconds=5), start + timedelta(seconds=605))]
+    clock.advance(60)
+    assert (queued, None) in outbox.waits(start, seconds=60)
+    assert outbox.waits(clock.now() + timedelta(days=1), seconds=60) == [(queued, None)]
+
+
+def test_an_older_database_learns_of_its_links_with_the_next_try(
+    outbox: Outbox, database: Database, clock: StoppedClock
+) -> None:
+    with database.write() as connection:
+        connection.execute(tables.destination.insert().values(name="pacs", last_error="away"))
+    enqueue(outbox, database, "1.2.3")
+    acknowledge(outbox, clock, *claim(outbox))
+
+    assert history(outbox, clock.now()) == [("pacs", True, None)]
+
+
+def test_times_are_seconds_in_both_databases(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
+    clock.time = datetime(2026, 11, 22, 3, 30, 0, 250_000, tzinfo=UTC)
+    enqueue(outbox, database, "1.2.3")
+    columns = tables.delivery.c
+    with database.read() as connection:
+        queued, never = connection.execute(sa.select(epoch(columns.queued_at), epoch(columns.acknowledged_at))).one()
+    assert queued == pytest.approx(clock.now().timestamp(), abs=1e-3)
+    assert never is None
