@@ -146,6 +146,13 @@ class PolicySection(Section):
     minimum_age_years: Annotated[float, Field(ge=0, le=120)] = 15
 
 
+class RegistrationSection(Section):
+    """The form that feeds the X-ray machine's worklist. ``prefix`` begins every accession number."""
+
+    prefix: Annotated[str, Field(pattern=r"^[A-Z0-9]{0,6}$")] = ""
+    station_ae_title: Annotated[str, AfterValidator(lambda title: title and _ae_title(title))] = ""
+
+
 class Destination(Section):
     """A peer that gets our objects."""
 
@@ -214,6 +221,7 @@ class Config(BaseSettings):
     web: WebSection = WebSection()
     model: ModelSection = ModelSection()
     policy: PolicySection = PolicySection()
+    registration: RegistrationSection = RegistrationSection()
     destination: tuple[Destination, ...] = ()
     consultation: ConsultationSection = ConsultationSection()
     retention: RetentionSection = RetentionSection()

@@ -30,6 +30,7 @@ from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Admission, Radiograph, admit
 from xray_triage.reading.triage import Policy, decide, not_read
 from xray_triage.results.make import ResultObject, make_results
+from xray_triage.results.overlay import heat_png
 from xray_triage.rooms import READ_WORK, Rooms
 
 LAST_TRY = 3
@@ -182,10 +183,13 @@ class Reader:
         Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
         """
         results = self._keep_results(film)
+        findings = film.reading.findings
+        heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
         request: PreparedRequest | None = None
         try:
             request = self._prepare_request(film, results)
             with self._rooms.database.write() as connection:
+                self._rooms.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request)
         except BaseException:
             self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
@@ -209,6 +213,11 @@ class Reader:
             reading=film.reading,
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
+        )
+        self._rooms.orders.close(
+            connection,
+            study_instance_uid=film.arrival.instance.study_instance_uid,
+            accession_number=str(film.header.get("AccessionNumber") or ""),
         )
         for result in results:
             promised = self._rooms.outbox.enqueue(
@@ -291,6 +300,8 @@ def classify(radiograph: Radiograph, classifier: Classifier | None, policy: Site
         not_readable=unread,
         flags=(*radiograph.flags, *(seen.flags if seen else ())),
         model=classifier.identity,
+        rows=radiograph.rows,
+        columns=radiograph.columns,
         seconds=clock.monotonic() - started,
     )
 

@@ -15,7 +15,9 @@ from dicom_router.spool import Spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.heat import HeatMaps
 from xray_triage.config import Config
+from xray_triage.orders.orders import Orders
 
 READ_WORK = "read"
 
@@ -31,7 +33,9 @@ class Rooms:
     outbox: Outbox
     casebook: Casebook
     consultations: Consultations
+    heat_maps: HeatMaps
     accounts: Accounts
+    orders: Orders
 
 
 def open_rooms(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Rooms:
@@ -73,7 +77,9 @@ def open_rooms(config: Config, *, role: str, clock: Clock, wake: Callable[[], No
         outbox=outbox,
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
+        heat_maps=HeatMaps(database),
         accounts=Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes),
+        orders=Orders(database, clock=clock, prefix=config.registration.prefix),
     )
 
 

@@ -38,6 +38,11 @@ urgent = ["pneumothorax", "edema"]
 auto_request = "urgent"      # ask for a consultation by itself: "urgent", "abnormal" or "never"
 minimum_age_years = 15
 
+[registration]               # the form that feeds the X-ray machine's worklist
+prefix = ""                  # begins every accession number, 1 to 6 of A-Z 0-9; no two stations of a PACS may share it.
+                             # Best the station's health-insurance number, e.g. "79012"; "" = drawn once by chance
+station_ae_title = ""        # the one machine that films; "" = any machine that may send here
+
 [consultation]
 destination = ""             # "" = every destination that takes requests
 poll_seconds = 60            # this and overdue_minutes: for answers, which are not fetched yet

@@ -18,10 +18,14 @@ from dicom_router.gatekeeper import AllowedPeer, Gate
 from dicom_router.holdings import Holdings
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
+from dicom_router.performed import PerformedSteps
+from dicom_router.worklist import Worklist
 from xray_triage.cases.studies import Studies
 from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.health import Health
+from xray_triage.orders.steps import Steps
+from xray_triage.orders.worklist import WorklistEntries
 from xray_triage.post import Post
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
@@ -29,7 +33,7 @@ from xray_triage.rooms import node_name, open_rooms
 from xray_triage.shelf import chosen_folder
 from xray_triage.supervisor import Supervisor
 from xray_triage.tls import server_tls
-from xray_triage.watch import ModelInUse, references_of
+from xray_triage.watch import ModelInUse, points_of, references_of
 from xray_triage.web.app import create_app
 from xray_triage.web.desk import Desk
 from xray_triage.web.server import WebServer
@@ -62,6 +66,16 @@ class Station:
             host=config.listener.host,
             port=config.listener.port,
             tls=server_tls(config.listener.tls) if config.listener.tls else None,
+            providers=(
+                Worklist(
+                    WorklistEntries(
+                        self.rooms.orders,
+                        ae_title=config.registration.station_ae_title,
+                        station_name=config.station.name,
+                    )
+                ),
+                PerformedSteps(Steps(self.rooms.database, clock=self._clock)),
+            ),
             on_kept=self._supervisor.ring,  # the post is rung when the film is read: its megabytes can wait, it cannot
             clock=self._clock,
         )
@@ -128,8 +142,10 @@ class Station:
                 spool=self.rooms.spool,
                 holdings=Holdings(self.rooms.database),
                 studies=Studies(self.rooms.database),
+                heat_maps=self.rooms.heat_maps,
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
                 accounts=self.rooms.accounts,
+                orders=self.rooms.orders,
                 model_in_use=self._model_in_use,
                 clock=self._clock,
                 station_name=self._config.station.name,
@@ -143,12 +159,13 @@ class Station:
         told = self._supervisor.state.model
         if told is None:
             return None
-        references = {}
+        references, points = {}, {}
         with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
             manifest = load_manifest(chosen_folder(self._config))
-            references = references_of(manifest) if manifest.model_sha256 == told["sha256"] else {}
+            if manifest.model_sha256 == told["sha256"]:
+                references, points = references_of(manifest), points_of(manifest)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
-        return ModelInUse(identity=identity, runtime=told["runtime"], references=references)
+        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points)
 
 
 def _only_one(data_dir: Path) -> TextIO:

@@ -24,8 +24,10 @@ from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.health import Health, Probe
+from xray_triage.orders.orders import Orders
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import (
     KINDS,
@@ -42,6 +44,7 @@ from xray_triage.reading.findings import (
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.make import make_results
+from xray_triage.results.overlay import heat_png
 from xray_triage.watch import ModelInUse
 from xray_triage.web.app import create_app
 from xray_triage.web.desk import Desk
@@ -68,6 +71,7 @@ class TestDesk:
     casebook: Casebook
     consultations: Consultations
     accounts: Accounts
+    orders: Orders
 
     def receive(self, dataset: Dataset) -> Arrival:
         """What the listener does with one instance."""
@@ -89,7 +93,9 @@ class TestDesk:
             at=self.clock.now(),
         )
         kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(film_bytes(one.dataset)))) for one in made]
+        heat = reading.findings.heat_map if reading.findings else None
         with self.database.write() as connection:
+            HeatMaps(self.database).keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))
             recorded = self.casebook.record(
                 connection,
                 arrival=arrival,
@@ -157,7 +163,9 @@ class TestDesk:
                 spool=self.spool,
                 holdings=Holdings(self.database),
                 studies=Studies(self.database),
+                heat_maps=HeatMaps(self.database),
                 accounts=self.accounts,
+                orders=self.orders,
                 health=Health(probes),
                 model_in_use=lambda: model,
                 clock=self.clock,
@@ -202,6 +210,7 @@ def open_desk(
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
         accounts=accounts,
+        orders=Orders(database, clock=clock, prefix="TA"),
     )
 
 

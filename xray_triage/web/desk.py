@@ -12,8 +12,10 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.trail import Trail
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.health import Health
+from xray_triage.orders.orders import Orders
 from xray_triage.watch import ModelInUse
 
 
@@ -28,8 +30,10 @@ class Desk:
     spool: Spool
     holdings: Holdings
     studies: Studies
+    heat_maps: HeatMaps
     health: Health
     accounts: Accounts
+    orders: Orders
     model_in_use: Callable[[], ModelInUse | None]
     clock: Clock
     station_name: str

@@ -1,0 +1,200 @@
+"""The book of orders: registered at the desk, offered to the machine, done when a film comes. Knows no dataset."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.database import Database, insert_new
+from dicom_router.matching import fold
+from xray_triage.cases.tables import case
+from xray_triage.orders.accession import draw_prefix, next_number, stem
+from xray_triage.orders.order import Order, OrderState, Procedure, Registration, Sex
+from xray_triage.orders.tables import drawn_prefix, film_order
+
+OFFERED_DAYS = 7  # how long an order is offered that nobody filmed and nobody cancelled
+LONGEST_LIST = 500
+_LATELY = 200  # orders that are looked through for earlier patients
+_TYPED = (
+    "patient_name", "patient_birth_date", "address", "citizen_number", "insurance_number", "referring_physician",
+    "procedure", "reason",
+)  # fmt: skip
+
+
+class UnknownOrder(LookupError):
+    """There is no order with this accession number."""
+
+
+class OrderClosed(Exception):
+    """The order is not waiting any more, so it is not changed or cancelled. ``args[0]`` is its OrderState."""
+
+
+class Orders:
+    """All orders. ``prefix`` begins every accession number; empty: one is drawn and kept (accession.py)."""
+
+    def __init__(self, database: Database, *, clock: Clock, prefix: str = "") -> None:
+        self._database = database
+        self._clock = clock
+        self._prefix = prefix
+
+    def register(self, registration: Registration, *, form_key: str, registered_by: str) -> Order:
+        """Give a registration its numbers. The same form (``form_key``) with the same content is the same order.
+
+        The accession number is one that no form and no process was ever given here, whatever the clock says. Without
+        a patient id the patient is known by the citizen number, else by the ten digits of the insurance, else by the
+        accession number. Raises NumbersUsedUp.
+        """
+        now = self._clock.now()
+        key = hashlib.sha256(f"{form_key}\n{registration}".encode("utf-8", "replace")).hexdigest()
+        while True:
+            with self._database.write() as connection:
+                known = connection.execute(sa.select(film_order).where(film_order.c.form_key == key)).one_or_none()
+                if known is not None:
+                    return _order(known)
+                number = self._next_number(connection, now)
+                row = _columns(registration, number, now) | {
+                    "form_key": key,
+                    "accession_number": number,
+                    "study_instance_uid": f"2.25.{uuid.uuid4().int}",
+                    "registered_at": now,
+                    "registered_by": registered_by,
+                    "state": OrderState.WAITING.value,
+                }
+                if insert_new(connection, film_order, row) is not None:  # else another process was faster
+                    return _order(_find(connection, number))
+
+    def change(self, accession_number: str, registration: Registration) -> Order:
+        """Correct what was typed. Raises UnknownOrder, or OrderClosed: once the machine has begun it has its copy."""
+        with self._database.write() as connection:
+            before = self._waiting(connection, accession_number)
+            values = _columns(registration, accession_number, before.scheduled_at)
+            connection.execute(film_order.update().where(_is(accession_number)).values(values))
+            return _order(_find(connection, accession_number))
+
+    def cancel(self, accession_number: str) -> None:
+        """Offer it no more. Raises UnknownOrder, OrderClosed."""
+        with self._database.write() as connection:
+            self._waiting(connection, accession_number)
+            values = {"state": OrderState.CANCELLED.value}
+            connection.execute(film_order.update().where(_is(accession_number)).values(values))
+
+    def close(self, connection: sa.Connection, *, study_instance_uid: str, accession_number: str) -> None:
+        """A film has come: its order, if it had one, is done. Within the reader's transaction; harmless to repeat."""
+        ordered = sa.or_(
+            film_order.c.study_instance_uid == study_instance_uid,
+            sa.and_(film_order.c.accession_number == accession_number, film_order.c.accession_number != ""),
+        )
+        connection.execute(film_order.update().where(ordered).values(state=OrderState.DONE.value))
+
+    def find(self, accession_number: str) -> Order | None:
+        return next(iter(self._load(_is(accession_number))), None)
+
+    def of_day(self, day: date) -> list[Order]:
+        """What is scheduled for a day of the computer's own calendar, and what is open from before; newest first."""
+        begins = datetime.combine(day, time()).astimezone()
+        ends = datetime.combine(day + timedelta(days=1), time()).astimezone()
+        return self._load(
+            sa.or_(
+                sa.and_(film_order.c.scheduled_at >= begins, film_order.c.scheduled_at < ends),
+                sa.and_(_is_open(), film_order.c.scheduled_at < begins, self._is_offered()),
+            )
+        )
+
+    def offered(self) -> list[Order]:
+        """What the machine may be told: open, and scheduled at most OFFERED_DAYS ago."""
+        return self._load(sa.and_(_is_open(), self._is_offered()))
+
+    def patients(self, search: str, *, limit: int = 10) -> list[Order]:
+        """The newest order of each patient in whose name or numbers every word of ``search`` occurs."""
+        wanted = [film_order.c.search_text.contains(word, autoescape=True) for word in fold(search).split()]
+        found = self._load(sa.and_(*wanted), limit=_LATELY) if wanted else []
+        newest: dict[str, Order] = {}
+        for order in found:
+            newest.setdefault(order.patient_id, order)
+        return list(newest.values())[:limit]
+
+    def _next_number(self, connection: sa.Connection, now: datetime) -> str:
+        beginning = stem(self._prefix or _drawn(connection), now.astimezone().date())
+        number = film_order.c.accession_number
+        last = connection.scalar(sa.select(sa.func.max(number)).where(number.startswith(beginning, autoescape=True)))
+        if last is None:  # the first of the day, or the orders were lost: then films still carry their numbers
+            number = case.c.accession_number
+            filmed = connection.scalars(sa.select(number).where(number.startswith(beginning, autoescape=True)))
+            last = max((each for each in filmed if re.fullmatch(r"\d{4}", each.removeprefix(beginning))), default=None)
+        return next_number(beginning, last)
+
+    @staticmethod
+    def _waiting(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
+        row = connection.execute(sa.select(film_order).where(_is(accession_number)).with_for_update()).one_or_none()
+        if row is None:
+            raise UnknownOrder(accession_number)
+        if row.state != OrderState.WAITING:
+            raise OrderClosed(OrderState(row.state))
+        return row
+
+    def _is_offered(self) -> sa.ColumnElement[bool]:
+        return film_order.c.scheduled_at >= self._clock.now() - timedelta(days=OFFERED_DAYS)
+
+    def _load(self, wanted: sa.ColumnElement[bool], *, limit: int = LONGEST_LIST) -> list[Order]:
+        newest = sa.select(film_order).where(wanted).order_by(film_order.c.order_id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_order(row) for row in connection.execute(newest)]
+
+
+def move(connection: sa.Connection, numbers: Iterable[str], uids: Iterable[str], **states: OrderState) -> None:
+    """Set the state ``to`` of the orders with these numbers or study UIDs whose state is ``before``."""
+    named = sa.or_(film_order.c.accession_number.in_(list(numbers)), film_order.c.study_instance_uid.in_(list(uids)))
+    moved = film_order.update().where(named, film_order.c.state == states["before"].value)
+    connection.execute(moved.values(state=states["to"].value))
+
+
+def _drawn(connection: sa.Connection) -> str:
+    insert_new(connection, drawn_prefix, {"only": 1, "prefix": draw_prefix()})
+    return str(connection.scalar(sa.select(drawn_prefix.c.prefix)))
+
+
+def _is(accession_number: str) -> sa.ColumnElement[bool]:
+    return film_order.c.accession_number == accession_number
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    return film_order.c.state.in_([state.value for state in OrderState if state.is_open])
+
+
+def _find(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
+    return connection.execute(sa.select(film_order).where(_is(accession_number))).one()
+
+
+def _columns(typed: Registration, accession_number: str, now: datetime) -> dict[str, Any]:
+    patient_id = typed.patient_id or typed.citizen_number or typed.insurance_number[-10:] or accession_number
+    numbers = (patient_id, typed.citizen_number, typed.insurance_number, accession_number)
+    return {name: getattr(typed, name) for name in _TYPED} | {
+        "patient_id": patient_id,
+        "patient_sex": typed.patient_sex or "",
+        "search_text": fold(" ".join((typed.patient_name, *numbers))),
+        "scheduled_at": typed.scheduled_at or now,
+    }
+
+
+def _order(row: sa.Row[Any]) -> Order:
+    typed = {name: getattr(row, name) for name in _TYPED} | {
+        "procedure": Procedure(row.procedure),
+        "patient_id": row.patient_id,
+        "patient_sex": Sex(row.patient_sex) if row.patient_sex else None,
+        "scheduled_at": row.scheduled_at,
+    }
+    return Order(
+        accession_number=row.accession_number,
+        study_instance_uid=row.study_instance_uid,
+        registration=Registration(**typed),
+        patient_id=row.patient_id,
+        scheduled_at=row.scheduled_at,
+        registered_at=row.registered_at,
+        registered_by=row.registered_by,
+        state=OrderState(row.state),
+    )

@@ -1,0 +1,61 @@
+"""The tables of registration; migrations/ makes them. Knows no other room's."""
+
+import sqlalchemy as sa
+
+from dicom_router.database import OutsideText, UtcDateTime
+
+metadata = sa.MetaData()
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+film_order = sa.Table(
+    "film_order",
+    metadata,
+    sa.Column("order_id", _Number, primary_key=True),
+    sa.Column("form_key", sa.Text, nullable=False),  # of the form that was sent: sent again, it makes no second order
+    sa.Column("accession_number", sa.Text, nullable=False),
+    sa.Column("study_instance_uid", sa.Text, nullable=False),
+    sa.Column("patient_id", OutsideText, nullable=False),
+    sa.Column("patient_name", OutsideText, nullable=False),
+    sa.Column("patient_birth_date", sa.Date),
+    sa.Column("patient_sex", sa.Text, nullable=False),
+    sa.Column("address", OutsideText, nullable=False),
+    sa.Column("citizen_number", OutsideText, nullable=False),
+    sa.Column("insurance_number", OutsideText, nullable=False),
+    sa.Column("referring_physician", OutsideText, nullable=False),
+    sa.Column("procedure", sa.Text, nullable=False),
+    sa.Column("reason", OutsideText, nullable=False),
+    sa.Column("search_text", OutsideText, nullable=False),
+    sa.Column("scheduled_at", UtcDateTime, nullable=False),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    sa.Column("registered_by", OutsideText, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.UniqueConstraint("form_key", name="film_order_form"),
+    sa.UniqueConstraint("accession_number", name="film_order_accession"),
+    sa.UniqueConstraint("study_instance_uid", name="film_order_study"),
+    sa.Index("film_order_scheduled", "scheduled_at"),
+    sqlite_autoincrement=True,
+)
+
+# What machines said of their work, also of patients who were registered nowhere but there.
+performed_step = sa.Table(
+    "performed_step",
+    metadata,
+    sa.Column("step_id", _Number, primary_key=True),
+    sa.Column("sop_instance_uid", OutsideText, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("accession_numbers", OutsideText, nullable=False),  # between backslashes, like values of DICOM
+    sa.Column("study_instance_uids", OutsideText, nullable=False),
+    sa.Column("calling_ae_title", OutsideText, nullable=False),
+    sa.Column("begun_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("sop_instance_uid", name="performed_step_sop"),
+    sqlite_autoincrement=True,
+)
+
+# One row: the prefix drawn for a site that gave none.
+drawn_prefix = sa.Table(
+    "drawn_prefix",
+    metadata,
+    sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("prefix", sa.Text, nullable=False),
+)

@@ -1,0 +1,106 @@
+"""Orders as entries of the Modality Worklist, PS3.4 table K.6-1: every attribute that the station can tell."""
+
+from collections.abc import Iterator
+
+from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+from dicom_router.provider import Keys
+from xray_triage.orders.order import Order, OrderState
+from xray_triage.orders.orders import Orders
+
+X_RAY = ("DX", "CR", "DR")  # what machines that take radiographs call themselves; the last one against the standard
+_LONGEST_LO, _LONGEST_SH = 64, 16
+_STEPS, _MODALITY, _STATION = 0x00400100, 0x00080060, 0x00400001
+# Asked for by machines, and not known here: given back empty, which is no warning (K.6 allows type 2).
+_EMPTY = (
+    "IssuerOfPatientID", "OtherPatientIDs", "PatientWeight", "PatientSize", "PatientState", "PregnancyStatus",
+    "MedicalAlerts", "Allergies", "SpecialNeeds", "ConfidentialityConstraintOnPatientDataDescription",
+    "PatientComments", "AdmissionID", "CurrentPatientLocation", "ReferencedPatientSequence", "ReferencedStudySequence",
+    "PatientTransportArrangements", "RequestedProcedureCodeSequence", "RequestedProcedureLocation",
+    "ReportingPriority", "NamesOfIntendedRecipientsOfResults",
+)  # fmt: skip
+_EMPTY_OF_STEP = (
+    "ScheduledPerformingPhysicianName", "ScheduledProtocolCodeSequence", "ScheduledProcedureStepLocation",
+    "PreMedication", "RequestedContrastAgent", "CommentsOnTheScheduledProcedureStep",
+)  # fmt: skip
+
+
+class WorklistEntries:
+    """Called for each query, with the keys asked and the AE title that asks.
+
+    ``ae_title`` is the one machine that is to film; empty: whoever asks. ``station_name``: the institution.
+    """
+
+    def __init__(self, orders: Orders, *, ae_title: str, station_name: str) -> None:
+        self._orders = orders
+        self._ae_title = ae_title
+        self._station_name = station_name
+
+    def __call__(self, keys: Keys, calling_ae_title: str) -> Iterator[Dataset]:
+        """One entry for each order that is offered. Raises SQLAlchemyError.
+
+        Where the site named no machine, an order is for the station and for the kind of X-ray machine asked for.
+        """
+        ae_title = self._ae_title or _asked(keys, _STATION) or calling_ae_title
+        modality = _asked(keys, _MODALITY)
+        for order in self._orders.offered():
+            step = self._step(order, ae_title, modality if modality in X_RAY else X_RAY[0])
+            yield self._entry(order, step)
+
+    def _entry(self, order: Order, step: Dataset) -> Dataset:
+        typed = order.registration
+        return _dataset(
+            _EMPTY,
+            ScheduledProcedureStepSequence=[step],
+            AccessionNumber=order.accession_number,
+            ReferringPhysicianName=typed.referring_physician,
+            RequestingPhysician=typed.referring_physician,
+            PatientName=typed.patient_name,
+            PatientID=order.patient_id,
+            PatientBirthDate=f"{typed.patient_birth_date:%Y%m%d}" if typed.patient_birth_date else "",
+            PatientSex=typed.patient_sex or "",
+            PatientAddress=typed.address[:_LONGEST_LO],
+            InstitutionName=self._station_name[:_LONGEST_LO],
+            StudyInstanceUID=order.study_instance_uid,
+            RequestedProcedureID=order.accession_number,
+            RequestedProcedureDescription=typed.procedure.vi,
+            RequestedProcedurePriority="ROUTINE",
+            ReasonForTheRequestedProcedure=typed.reason[:_LONGEST_LO],
+            RequestedProcedureComments=typed.reason,
+        )
+
+    def _step(self, order: Order, ae_title: str, modality: str) -> Dataset:
+        local = order.scheduled_at.astimezone()
+        return _dataset(
+            _EMPTY_OF_STEP,
+            ScheduledStationAETitle=ae_title,
+            ScheduledStationName=ae_title[:_LONGEST_SH],
+            ScheduledProcedureStepStartDate=f"{local:%Y%m%d}",
+            ScheduledProcedureStepStartTime=f"{local:%H%M%S}",
+            Modality=modality,
+            ScheduledProcedureStepDescription=order.registration.procedure.vi,
+            ScheduledProcedureStepID=order.accession_number,
+            ScheduledProcedureStepStatus="STARTED" if order.state is OrderState.IN_PROGRESS else "SCHEDULED",
+        )
+
+
+def _asked(keys: Keys, tag: int) -> str:
+    """The one value asked for in the Scheduled Procedure Step Sequence; empty when it is a pattern or several."""
+    items = keys.get(_STEPS, ())
+    value = items[0].get(tag, "") if items and not isinstance(items, str) else ""
+    plain = isinstance(value, str) and len(value) <= _LONGEST_SH and value.isascii() and value.isprintable()
+    return str(value) if plain and not set(value) & set("*?\\") else ""
+
+
+def _dataset(empty: tuple[str, ...], **values: object) -> Dataset:
+    dataset = Dataset()
+    for keyword, value in (dict.fromkeys(empty) | values).items():
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        vr = dictionary_VR(tag)
+        held = [] if vr == "SQ" and value is None else value
+        dataset.add(DataElement(tag, vr, held, validation_mode=config.IGNORE))
+    return dataset
