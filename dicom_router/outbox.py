@@ -239,7 +239,7 @@ class Outbox:
                 refused=_read(connection, _is_refused()),
                 oldest_waiting_at=connection.scalar(oldest_at),
                 destinations=[
-                    DestinationSummary(**row._asdict())
+                    DestinationSummary(name=row.name, last_success_at=row.last_success_at, last_error=row.last_error)
                     for row in connection.execute(sa.select(tables.destination).order_by(tables.destination.c.name))
                 ],
             )
