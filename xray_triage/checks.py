@@ -3,6 +3,7 @@
 from functools import partial
 
 from dicom_router.clock import Clock, SystemClock
+from xray_triage.accounts.users import Users
 from xray_triage.ai import idle_thresholds, prove_bundle
 from xray_triage.cases.casebook import Casebook
 from xray_triage.config import Config, ConfigError
@@ -55,6 +56,7 @@ def check_station(config: Config) -> list[Check]:
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, rooms.casebook),
         partial(_certificates_check, config),
+        partial(_users_check, rooms.accounts.users),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
     ]
     if not config.destination:
@@ -104,6 +106,17 @@ def _certificates_check(config: Config) -> Check:
     except ConfigError as error:
         return _bad("certificates", str(error))
     return Check(name="certificates", state=CheckState.OK, vi="Chứng thư đọc được.", en="Certificates can be read.")
+
+
+def _users_check(users: Users) -> Check:
+    if users.has_active_admin():
+        return Check(name="users", state=CheckState.OK, vi="Có người quản trị.", en="Somebody administers the users.")
+    return Check(
+        name="users",
+        state=CheckState.WARNING,
+        vi="Chưa có người quản trị nào, nên không ai mở được trang. Hãy thêm: xray-triage user add TÊN --role admin.",
+        en="Nobody administers the users. Add somebody: xray-triage user add NAME --role admin.",
+    )
 
 
 def _nowhere_to_send() -> Check:

@@ -35,12 +35,17 @@ from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
 from dicom_router.sending import parse_address, send_files
 from dicom_router.spool import Spool
+from xray_triage.accounts.roles import Role
+from xray_triage.accounts.users import one_time_password
 from xray_triage.cli.options import out as console
+from xray_triage.config import load_config
 from xray_triage.demo_films import gather
 from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.rooms import open_rooms
 
 PACS_TITLE = "DEMO_PACS"
+USER, PROGRAM = "demo", "demo-table"
 START_SECONDS = 30.0
 FILM_SECONDS = 60.0
 STEP_SECONDS = 0.02
@@ -107,12 +112,23 @@ class RunningStation:
             'compression = "none"\n',
             encoding="utf-8",
         )
+        self.password, self._token = self._let_in()
         self._log = (folder / "station.log").open("wb")
         self._process = subprocess.Popen(  # noqa: S603 (ourselves)
             [sys.executable, "-m", "xray_triage.cli", "serve", "--config", str(self.config_path)],
             stderr=self._log,
             env={key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")},
         )
+
+    def _let_in(self) -> tuple[str, str]:
+        """A user whom the page shows everything, with a password to keep, and a token for this program."""
+        rooms = open_rooms(load_config(self.config_path), role="demo", clock=SystemClock())
+        accounts = rooms.accounts
+        password = accounts.users.add(USER, role=Role.ADMIN, full_name="BS. Trình Diễn", password=one_time_password())
+        accounts.users.add(PROGRAM, role=Role.TECHNICIAN)
+        token = accounts.tokens.make(accounts.users.find(PROGRAM), label="demo")
+        rooms.database.close()
+        return password, token
 
     def wait_until_ready(self) -> None:
         """Raises OSError when the station does not open its page in time."""
@@ -136,7 +152,10 @@ class RunningStation:
             return False
 
     def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 (our own loopback URL)
+        request = urllib.request.Request(  # noqa: S310 (our own loopback URL)
+            self.url + path, headers={"Authorization": f"Bearer {self._token}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return json.load(answer)
 
 
@@ -154,7 +173,9 @@ def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
             console.print(_table(outcomes))
             worked = bool(outcomes) and not any(outcome.problem for outcome in outcomes)
             if stay:
-                console.print(f"The doctor's page: {station.url} (no login: this computer only). Ctrl-C ends.")
+                console.print(
+                    f"The doctor's page: {station.url}  user: {USER}  password: {station.password}  Ctrl-C ends."
+                )
                 _wait_for_interrupt()
         pacs.stop()
     return worked

@@ -1,11 +1,15 @@
-"""Writes the first station.toml: every key that a site may want, with what it means. Asks nothing itself."""
+"""Makes a station: writes the first station.toml, with every key that a site may want, and adds the first user."""
 
 import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xray_triage.config import ConfigError
+from dicom_router.clock import SystemClock
+from xray_triage.accounts.roles import Role
+from xray_triage.accounts.trail import Action
+from xray_triage.config import ConfigError, load_config
+from xray_triage.rooms import open_rooms
 
 TEMPLATE = """\
 # xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
@@ -13,7 +17,7 @@ TEMPLATE = """\
 [station]
 name = {name}
 ae_title = {ae_title}
-data_dir = "data"            # films, results and the database; relative to this file
+data_dir = {data_dir:<17} # films, results and the database; relative to this file
 language = "vi"              # "vi" or "en"
 database = ""                # "" = SQLite in data_dir, or a postgresql:// URL
 
@@ -23,9 +27,11 @@ port = 11112
 allow = []                   # e.g. [{{ae_title = "DX1", host = "192.168.1.20"}}]
 max_associations = 10
 
-[web]                        # the page; on this computer only
-host = "127.0.0.1"
+[web]                        # the page
+host = "127.0.0.1"           # on this computer only; another one needs tls = {{cert = "page.crt", key = "page.key"}}
 port = 8080
+names = []                   # other names of this computer in the browser, e.g. ["xquang.tram.local"]
+idle_minutes = 30            # after so long without a look a user is signed out
 
 [model]
 bundle = ""                  # "" = the bundle activated with `xray-triage model activate`, else the one shipped
@@ -77,6 +83,7 @@ class Answers:
 
     name: str = "Trạm y tế"
     ae_title: str = "XRAY_TRIAGE"
+    data_dir: str = "data"
     pacs_host: str = ""
     pacs_port: int = 104
     pacs_ae_title: str = "PACS"
@@ -92,7 +99,10 @@ def write_config(path: Path, answers: Answers) -> None:
     quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in _texts(answers).items()}
     pacs = PACS.format(host=quoted["pacs_host"], port=answers.pacs_port, ae_title=quoted["pacs_ae_title"])
     text = TEMPLATE.format(
-        name=quoted["name"], ae_title=quoted["ae_title"], destination=pacs if answers.pacs_host else NO_PACS
+        name=quoted["name"],
+        ae_title=quoted["ae_title"],
+        data_dir=quoted["data_dir"],
+        destination=pacs if answers.pacs_host else NO_PACS,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
@@ -103,5 +113,19 @@ def write_config(path: Path, answers: Answers) -> None:
     beside.replace(path)
 
 
+def add_first_user(path: Path, name: str, *, by: str) -> str:
+    """The administrator of the station of ``path``, in one commit; gives the one-time password. ``by``: for the trail.
+
+    Raises ConfigError when there are users already, AccountError for an impossible name.
+    """
+    rooms = open_rooms(load_config(path), role="cli", clock=SystemClock())
+    if rooms.accounts.users.list():
+        raise ConfigError(f"{path} is there already, and so are users; see: xray-triage user list")
+    password = rooms.accounts.users.add(name, role=Role.ADMIN)
+    rooms.accounts.audit.note(Action.USER_ADDED, actor=by, subject=name, detail=Role.ADMIN.value)
+    rooms.database.close()
+    return password
+
+
 def _texts(answers: Answers) -> dict[str, str]:
-    return {key: getattr(answers, key) for key in ("name", "ae_title", "pacs_host", "pacs_ae_title")}
+    return {key: getattr(answers, key) for key in ("name", "ae_title", "data_dir", "pacs_host", "pacs_ae_title")}

@@ -13,7 +13,11 @@ from typing import Any, Self
 
 import psutil
 
+from dicom_router.clock import SystemClock
 from tests.peers.orthanc import OrthancPeer, free_port
+from xray_triage.accounts.roles import Role
+from xray_triage.config import load_config
+from xray_triage.rooms import open_rooms
 
 AE_TITLE = "XRAY_TRIAGE"
 START_SECONDS = 60.0
@@ -35,6 +39,7 @@ class StationPeer:
         self.config_path = folder / "station.toml"
         self.log_path = folder / "station.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._token = ""
         folder.mkdir(parents=True, exist_ok=True)
         text = (
             f'[station]\nname = "Trạm y tế"\nae_title = "{AE_TITLE}"\ndata_dir = "data"\n'
@@ -95,7 +100,7 @@ class StationPeer:
         return self.log_path.read_text(encoding="utf-8")
 
     def status(self, path: str) -> int:
-        """The HTTP status of ``path``; 0 when nobody answers."""
+        """The HTTP status of ``path`` for a stranger; 0 when nobody answers."""
         try:
             with urllib.request.urlopen(self._url(path), timeout=10) as answer:
                 return int(answer.status)
@@ -106,13 +111,24 @@ class StationPeer:
             return 0
 
     def get(self, path: str) -> Any:
-        """The JSON that ``path`` answers, whatever its status."""
+        """The JSON that ``path`` answers a doctor's program, whatever its status."""
+        request = urllib.request.Request(self._url(path), headers={"Authorization": f"Bearer {self.token}"})
         try:
-            with urllib.request.urlopen(self._url(path), timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
                 return json.load(error)
+
+    @property
+    def token(self) -> str:
+        """A bearer token of a doctor, who is added when it is first asked for."""
+        if not self._token:
+            rooms = open_rooms(load_config(self.config_path), role="test", clock=SystemClock())
+            rooms.accounts.users.add("peer", role=Role.DOCTOR)
+            self._token = rooms.accounts.tokens.make(rooms.accounts.users.find("peer"), label="test")
+            rooms.database.close()
+        return self._token
 
     def is_done(self) -> bool:
         """Whether nothing is left to read or to send."""

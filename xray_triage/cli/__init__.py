@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from xray_triage.cli import desk_verbs, film_verbs, model_verbs, station_verbs
+from xray_triage.cli import account_verbs, desk_verbs, film_verbs, model_verbs, station_verbs
 
 app = typer.Typer(
     name="xray-triage",
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (station_verbs, film_verbs, desk_verbs):
+for verbs in (station_verbs, film_verbs, desk_verbs, account_verbs):
     verbs.add_to(app)
 app.add_typer(model_verbs.app, name="model")
 
@@ -42,6 +42,7 @@ def _one_line(error: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     from dicom_router.errors import RouterError
+    from xray_triage.accounts.users import AccountError
     from xray_triage.assessment.labels import AssessmentError
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.cases.consultation import CannotAsk
@@ -53,5 +54,5 @@ def _one_line(error: Exception) -> str | None:
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
-    ours = (ConfigError, StationError, BundleError, AssessmentError, RouterError, CannotAsk, OSError)
+    ours = (ConfigError, StationError, BundleError, AssessmentError, RouterError, CannotAsk, AccountError, OSError)
     return " ".join(str(error).split()) if isinstance(error, ours) else None

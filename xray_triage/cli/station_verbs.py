@@ -1,13 +1,17 @@
 """Verbs about the station itself: init, serve, check, demo, version."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 import xray_triage
+from xray_triage.cli.account_verbs import command_line_user
 from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
+
+if TYPE_CHECKING:
+    from xray_triage.setup import Answers
 
 MARK = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -21,16 +25,32 @@ def add_to(app: typer.Typer) -> None:
 def init(
     config: ConfigPath = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; take the defaults.")] = False,
+    user: Annotated[str, typer.Option(help="Name of the first user, who administers the others.")] = "admin",
+    data_dir: Annotated[str, typer.Option(help="Where films and the database are kept.")] = "data",
 ) -> None:
-    """Write a station.toml to start from; asks for the few things that nobody can guess."""
-    from xray_triage.setup import Answers, write_config
+    """Write a station.toml and add the first user; asks for the few things that nobody can guess.
+
+    Where there is a station.toml and no user yet, only the user is added.
+    """
+    from xray_triage.setup import Answers, add_first_user, write_config
 
     path = config or Path("station.toml")
-    answers = Answers()
+    if not path.exists():
+        write_config(path, _ask_for_answers(yes=yes, data_dir=data_dir))
+        out.print(f"{path} written. Next: xray-triage check --config {path}; xray-triage serve --config {path}")
+    password = add_first_user(path, user, by=command_line_user())
+    out.print(f"First user: {user}, one-time password {password}")
+
+
+def _ask_for_answers(*, yes: bool, data_dir: str) -> "Answers":
+    from xray_triage.setup import Answers
+
+    answers = Answers(data_dir=data_dir)
     if not yes:
         answers = Answers(
             name=typer.prompt("Name of the health station", answers.name),
             ae_title=typer.prompt("AE title of this station", answers.ae_title),
+            data_dir=data_dir,
             pacs_host=typer.prompt("Host of the central PACS (empty: none yet)", "", show_default=False),
         )
         if answers.pacs_host:
@@ -38,8 +58,7 @@ def init(
                 port=typer.prompt("DICOM port of the PACS", 104, type=int),
                 ae_title=typer.prompt("AE title of the PACS", "PACS"),
             )
-    write_config(path, answers)
-    out.print(f"{path} written. Next: xray-triage check --config {path}; xray-triage serve --config {path}")
+    return answers
 
 
 def serve(config: ConfigPath = None) -> None:
