@@ -5,7 +5,7 @@ Counted from the casebook when somebody asks. It must never know a page, a netwo
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
 from xray_triage.cases.casebook import Casebook
@@ -21,13 +21,26 @@ DRIFTED = 0.25  # below 0.1 nothing has changed, above 0.25 much has (Siddiqi, "
 VERDICTS = 200  # the newest
 
 
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """How often a label was right at this threshold when the model was measured; all 0..1."""
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInUse:
-    """The model that reads now, what computes it (for people), and how its scores lay when measured, by label."""
+    """The model that reads now, what computes it (for people), and by label what was measured of it.
+
+    ``references``: how its scores lay; ``points``: how often it was right.
+    """
 
     identity: ModelIdentity
     runtime: str
     references: Mapping[str, Reference]
+    points: Mapping[str, OperatingPoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +87,15 @@ class Verdicts:
 def references_of(manifest: Manifest) -> dict[str, Reference]:
     """The histograms of the labels that have one."""
     return {label.name: label.reference for label in manifest.labels if label.reference}
+
+
+def points_of(manifest: Manifest) -> dict[str, OperatingPoint]:
+    """Sensitivity and specificity of the labels that have both."""
+    return {
+        label.name: OperatingPoint(label.threshold, label.sensitivity, label.specificity)
+        for label in manifest.labels
+        if label.sensitivity is not None and label.specificity is not None
+    }
 
 
 def stability_index(reference: Reference, probabilities: Sequence[float]) -> float:

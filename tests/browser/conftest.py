@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.triage.conftest import sqlite_desk
+from tests.triage.desk import TestDesk
 from tests.triage.web.conftest import serve, url
+from xray_triage.accounts.roles import Role
 
 __all__ = ["serve", "sqlite_desk", "url"]  # the same fixtures as of the page's other tests
 
@@ -60,7 +62,7 @@ def complaints() -> Iterator[list[str]]:
 
 @pytest.fixture
 def open_window(browser: Browser, url: str, complaints: list[str]) -> Iterator[Window]:
-    """Opens a window that nobody has signed in to: ``open_window(viewport=PHONE, base_url=..., locale="en-GB")``."""
+    """Opens a window in which nobody has signed in: ``open_window(viewport=PHONE, locale="en-GB")``."""
     contexts: list[BrowserContext] = []
 
     def open_one(**options: object) -> Page:
@@ -75,10 +77,22 @@ def open_window(browser: Browser, url: str, complaints: list[str]) -> Iterator[W
         context.close()
 
 
+@pytest.fixture
+def enter(open_window: Window, sqlite_desk: TestDesk, url: str) -> Window:
+    """Opens a window of somebody who has signed in: ``enter(Role.ADMIN, viewport=PHONE)``, else a doctor's."""
+
+    def open_one(role: Role = Role.DOCTOR, **options: object) -> Page:
+        page = open_window(**options)
+        page.context.add_cookies([{"name": "session", "value": sqlite_desk.session(role), "url": url}])
+        return page
+
+    return open_one
+
+
 @pytest.fixture(params=[LAPTOP, PHONE], ids=["laptop", "phone"])
-def doctor(request: pytest.FixtureRequest, open_window: Window) -> Page:
+def doctor(request: pytest.FixtureRequest, enter: Window) -> Page:
     """A doctor's window, once on a small laptop and once on a phone."""
-    return open_window(viewport=request.param)
+    return enter(viewport=request.param)
 
 
 @pytest.fixture

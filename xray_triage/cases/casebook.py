@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from dicom_router.database import Database, insert_new, migrate
 from dicom_router.instance import Arrival
 from xray_triage.cases import rows, tables, worklist
 from xray_triage.cases.case import Case, Verdict
+from xray_triage.cases.news import News, newest
 from xray_triage.reading.findings import Priority, Reading
 from xray_triage.reading.patient import Patient
 
@@ -116,7 +117,7 @@ class Casebook:
         # An alarm once given stays, even if the film is read again; "not read" is no alarm and yields to a reading.
         return was if was in ALARMS and was.rank < now.rank else now
 
-    def cases(
+    def cases(  # noqa: PLR0913 -- what a doctor can narrow the list to
         self,
         *,
         search: str = "",
@@ -125,6 +126,7 @@ class Casebook:
         day: date | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        studies: Sequence[str] | None = None,
         limit: int = 100,
         before: str | None = None,
     ) -> list[Case]:
@@ -132,13 +134,15 @@ class Casebook:
 
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
         2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
-        ``until``. ``before``: the case_id that the page before this one ended with; UnknownCase when there is none.
+        ``until``. ``studies``: none but these. ``before``: the case_id that the page before this one ended with;
+        UnknownCase when there is none.
         """
         wanted = worklist.Wanted(
             priority=Priority(priority) if priority else None,
             state=worklist.CaseState(state) if state else None,
             since=since,
             until=until,
+            studies=None if studies is None else tuple(studies),
         )
         if day is not None:
             wanted = worklist.on_day(wanted, day)
@@ -226,6 +230,11 @@ class Casebook:
     def version(self) -> int | str:
         """Another value than before when a case or its deliveries may have changed since."""
         return self._database.version()
+
+    def news(self) -> News:
+        """What a doctor should hear of."""
+        with self._database.read() as connection:
+            return newest(connection)
 
     def counts(self) -> dict[Priority, int]:
         """How many cases there are of each priority."""

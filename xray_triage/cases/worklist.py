@@ -39,6 +39,7 @@ class Wanted:
     state: CaseState | None = None
     since: datetime | None = None
     until: datetime | None = None
+    studies: tuple[str, ...] | None = None
 
 
 def understood(wanted: Wanted, search: str, today: date) -> Wanted:
@@ -145,6 +146,8 @@ def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
     case, asked = tables.case, tables.consultation
     if wanted.since is not None:
         yield case.c.received_at >= wanted.since
+    if wanted.studies is not None:
+        yield case.c.study_instance_uid.in_(wanted.studies)
     if wanted.until is not None:
         yield case.c.received_at < wanted.until
     for word in wanted.words:

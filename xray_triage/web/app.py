@@ -18,6 +18,7 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
+from xray_triage.web.heat import heat_router
 from xray_triage.web.login import login_router
 from xray_triage.web.pages import page_router
 from xray_triage.web.password import password_router
@@ -56,6 +57,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(page_router(desk, view), dependencies=seeing, include_in_schema=False)
     app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(heat_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(dicomweb_router(desk), dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_middleware(Guard, names=desk.host_names)

@@ -1,37 +1,5 @@
-// The page's only script: renews the parts marked data-live, and sends the forms marked data-post as JSON.
+// What the doctor does on a page: forms that are sent as JSON, dialogs, phrases, keys. Knows no case.
 "use strict";
-
-const RENEW_MILLISECONDS = 2000;
-
-async function renew(part) {
-  const headers = part.dataset.tag ? { "If-None-Match": part.dataset.tag } : {};
-  const answer = await fetch(part.dataset.live, { headers, cache: "no-store" });
-  if (answer.status === 304) return;
-  if (!answer.ok) throw new Error(String(answer.status));
-  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-  part.innerHTML = await answer.text();
-  part.dataset.tag = answer.headers.get("ETag") || "";
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-}
-
-function countInTitle() {
-  const urgent = document.querySelector("[data-urgent]")?.dataset.urgent || "0";
-  document.title = (urgent === "0" ? "" : `(${urgent}) `) + document.title.replace(/^\(\d+\) /, "");
-}
-
-async function renewAll() {
-  if (document.visibilityState === "visible") {
-    let lost = false;
-    try {
-      await Promise.all([...document.querySelectorAll("[data-live]")].map(renew));
-      countInTitle();
-    } catch {
-      lost = true;
-    }
-    document.getElementById("lost").hidden = !lost;
-  }
-  setTimeout(renewAll, RENEW_MILLISECONDS);
-}
 
 function valuesOf(form) {
   const values = {};
@@ -42,38 +10,92 @@ function valuesOf(form) {
   return values;
 }
 
+async function send(address, values) {
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  return fetch(address, { method: "POST", headers, body: JSON.stringify(values) });
+}
+
 async function post(form) {
-  const button = form.querySelector("button");
-  const error = form.querySelector(".error");
+  const button = form.querySelector("button:not([type])"), error = form.querySelector(".error");
+  const values = valuesOf(form);
   button.disabled = true;
   error.hidden = true;
   try {
-    const answer = await fetch(form.dataset.post, {
-      method: "POST",
-      headers: {
-        "Content-Type": "application/json",
-        "X-CSRF-Token": document.querySelector("meta[name=csrf-token]").content,
-      },
-      body: JSON.stringify(valuesOf(form)),
-    });
-    if (answer.ok) {
-      location.reload();
-      return;
-    }
-    const told = (await answer.json()).detail;
-    error.textContent = "Không gửi được: " + (typeof told === "string" ? told : "hãy kiểm tra lại nội dung.");
-  } catch {
-    error.textContent = "Không gửi được: chương trình không trả lời. Hãy thử lại.";
+    const answer = await send(form.dataset.post, values);
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(typeof told.detail === "string" ? told.detail : String(answer.status));
+    // A doctor beside us may have asked first: theirs came back.
+    if ("asked" in form.dataset && told.question !== values.question.trim()) return showTaken(form);
+    form.closest("dialog")?.close();
+    changed();
+  } catch (problem) {
+    error.textContent = `${form.dataset.fail} ${problem.message}`;
+    error.hidden = false;
+  } finally {
+    button.disabled = form.dataset.taken === "yes";
   }
-  error.hidden = false;
-  button.disabled = false;
 }
 
-for (const form of document.querySelectorAll("[data-post]")) {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    post(form);
-  });
+function showTaken(form) {
+  form.dataset.taken = "yes";
+  form.querySelector("[data-taken]").hidden = false;
+  form.querySelector("button.main").disabled = true;
+  changed();
 }
-countInTitle();
-setTimeout(renewAll, RENEW_MILLISECONDS);
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-post]")) return;
+  event.preventDefault();
+  post(event.target);
+});
+
+document.addEventListener("click", (event) => {
+  const target = event.target;
+  const opener = target.closest("[data-dialog]"), phrase = target.closest("[data-phrase]");
+  if (opener) {
+    document.getElementById(opener.dataset.dialog).showModal();
+  } else if (target.closest("dialog [data-close]")) {
+    target.closest("dialog").close();
+  } else if (phrase) {
+    const text = phrase.form.elements.question;
+    text.value = `${text.value.trimEnd()}\n${phrase.dataset.phrase}`.trimStart();
+    text.focus();
+  } else if (target.closest("[data-print]")) {
+    print();
+  }
+});
+
+document.querySelector("[data-finder]")?.addEventListener("change", (event) => {
+  if (event.target.type !== "search") event.currentTarget.requestSubmit();
+});
+
+// --- keys of the worklist: / j k; a link is opened by Enter anyway ---
+function step(by) {
+  const links = [...document.querySelectorAll(".worklist .who a")];
+  const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+  links[here < 0 ? 0 : Math.min(Math.max(here + by, 0), links.length - 1)]?.focus();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, dialog")) return;
+  const search = document.querySelector("[data-search]");
+  if (!search) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    search.select();
+    search.focus();
+  } else if (event.key === "j" || event.key === "k") {
+    step(event.key === "j" ? 1 : -1);
+  }
+});
+
+// --- the case: a second doctor's dialog, an answer that came while the page was open ---
+document.addEventListener("htmx:after:swap", () => {
+  const form = document.querySelector("dialog[open] form[data-asked]");
+  if (form && !form.querySelector("button.main").disabled && !document.querySelector("[data-dialog=ask]")) showTaken(form);
+  const unseen = document.querySelector("[data-seen]");
+  if (unseen && !unseen.dataset.waiting) {
+    unseen.dataset.waiting = "yes";
+    addEventListener("pointermove", () => send(unseen.dataset.seen, {}), { once: true });
+  }
+});

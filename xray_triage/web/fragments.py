@@ -1,0 +1,45 @@
+"""What the live parts of pages have in common: sent only when they changed, and what stands above every list and case.
+
+Knows no template.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, Response
+
+from xray_triage.health import Check, troubles
+from xray_triage.web.desk import Desk
+from xray_triage.web.shapes import is_reachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """What is not as it should be at the station. ``unreachable``: destinations that did not answer the last try."""
+
+    troubles: tuple[Check, ...]
+    unreachable: tuple[str, ...]
+    waiting: int
+    refused: int
+    quarantined: int
+
+
+def notices(desk: Desk) -> Notices:
+    """How the station is now, from what it knows already: nobody is asked."""
+    summary = desk.outbox.summary()
+    return Notices(
+        troubles=tuple(troubles(desk.health.report())),
+        unreachable=tuple(d.name for d in summary.destinations if not is_reachable(d, summary.refused)),
+        waiting=summary.waiting + summary.sending,
+        refused=len(summary.refused),
+        quarantined=len(desk.inbox.quarantined()),
+    )
+
+
+def unless_same(request: Request, fragment: bytes) -> Response:
+    """304 when the browser shows this very fragment already."""
+    tag = f'"{hashlib.sha256(fragment).hexdigest()[:32]}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return HTMLResponse(fragment, headers={"ETag": tag})

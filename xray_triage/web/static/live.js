@@ -1,0 +1,149 @@
+// Keeps a page live: told of changes by /events, it has htmx renew whatever waits for the event `changed`; says when
+// the program is gone, and rings for news. It must never know what is on the page.
+"use strict";
+
+const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000;
+const lost = document.getElementById("lost");
+const csrf = document.querySelector("meta[name=csrf-token]").content;
+let stream = null, polling = 0, again = 0;
+
+function changed() {
+  htmx.trigger(document.body, "changed");
+}
+
+function connect() {
+  clearTimeout(again);
+  stream?.close();
+  stream = new EventSource("/events");
+  stream.onopen = () => {
+    clearInterval(polling);
+    polling = 0;
+    changed();
+  };
+  stream.addEventListener("changed", changed);
+  stream.onerror = () => {
+    polling ||= setInterval(changed, POLL_MILLISECONDS);
+    // A stream that was refused, for there are too many, does not come back by itself.
+    if (stream.readyState === EventSource.CLOSED) again = setTimeout(connect, AGAIN_MILLISECONDS);
+  };
+}
+
+// A browser has six connections to a station: a page in the background gives its own back, but the one that rings.
+document.addEventListener("visibilitychange", () => {
+  if (document.getElementById("list")) return;
+  if (document.hidden) stream?.close();
+  else connect();
+});
+
+htmx.config.defaultTimeout = 15000;
+document.addEventListener("htmx:config:request", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  request.headers["X-CSRF-Token"] = csrf;
+  if (sourceElement.etag) request.headers["If-None-Match"] = sourceElement.etag;
+});
+document.addEventListener("htmx:after:request", (event) => {
+  const { response, sourceElement } = event.detail.ctx;
+  lost.hidden = true;
+  if (response.status === 401 || response.raw.redirected) location.reload(); // signed out
+  if (response.status >= 400 || response.raw.redirected) event.preventDefault(); // what is there is better
+  else if (response.status === 200) sourceElement.etag = response.headers.get("ETag");
+});
+document.addEventListener("htmx:error", () => {
+  lost.hidden = false;
+});
+
+// --- what rings ---
+const mute = document.getElementById("mute");
+const news = document.getElementById("news");
+const rings = { urgent: [880, 0, 880, 0, 880], answer: [660, 880] }; // hertz, a sixth of a second each
+let audio = null, flashing = 0;
+
+const inMind = {}; // where a browser keeps nothing
+
+function remembered(key) {
+  try { return localStorage.getItem(key); } catch { return inMind[key] ?? null; }
+}
+
+function remember(key, value) {
+  inMind[key] = value;
+  try { localStorage.setItem(key, value); } catch { /* then only until the page is left */ }
+}
+
+function showMute() {
+  const muted = remembered("muted") === "yes";
+  mute.setAttribute("aria-pressed", String(muted));
+  mute.hidden = false;
+}
+
+function ring(kind) {
+  if (remembered("muted") === "yes") return;
+  audio ||= new AudioContext();
+  rings[kind].forEach((hertz, place) => {
+    if (!hertz) return;
+    const tone = audio.createOscillator(), loudness = audio.createGain();
+    const start = audio.currentTime + place / 6;
+    tone.frequency.value = hertz;
+    loudness.gain.setValueAtTime(0.25, start);
+    loudness.gain.exponentialRampToValueAtTime(0.001, start + 1 / 6);
+    tone.connect(loudness).connect(audio.destination);
+    tone.start(start);
+    tone.stop(start + 1 / 6);
+  });
+  document.documentElement.dataset.rang = kind;
+}
+
+function flash(word) {
+  const title = document.title.replace(/^● .* · /, "");
+  clearInterval(flashing);
+  document.title = `● ${word} · ${title}`;
+  flashing = setInterval(() => {
+    document.title = document.title === title ? `● ${word} · ${title}` : title;
+  }, 1000);
+  const stop = () => {
+    clearInterval(flashing);
+    document.title = title;
+  };
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, stop, { once: true });
+}
+
+// A number above the one heard last, on whatever page, is news; on a first visit all is old.
+function hear(kind) {
+  const item = document.getElementById(`${kind}-news`);
+  const number = Number(item?.dataset.number || 0), heard = remembered(`heard-${kind}`);
+  const known = heard === null ? number : Number(heard);
+  if (number !== known || heard === null) remember(`heard-${kind}`, number);
+  if (number <= known) return;
+  news.dataset[kind] = number;
+  ring(kind);
+  flash(item.dataset.title);
+}
+
+function showNews() {
+  for (const kind of ["urgent", "answer"]) {
+    hear(kind);
+    const item = document.getElementById(`${kind}-news`);
+    if (!item) continue;
+    item.hidden = news.dataset[kind] !== item.dataset.number;
+    item.className = `banner ${kind === "urgent" ? "bad" : "good"}`;
+    if (item.querySelector("button")) continue;
+    const close = Object.assign(document.createElement("button"), { className: "small", textContent: news.dataset.close });
+    close.addEventListener("click", () => {
+      delete news.dataset[kind];
+      item.hidden = true;
+    });
+    item.append(close);
+  }
+}
+
+if (news) {
+  showMute();
+  mute.addEventListener("click", () => {
+    remember("muted", mute.getAttribute("aria-pressed") === "true" ? "no" : "yes");
+    showMute();
+  });
+  // Browsers make no sound before somebody has touched the page.
+  addEventListener("pointerdown", () => (audio ||= new AudioContext()).resume(), { once: true });
+  news.addEventListener("htmx:after:swap", showNews);
+  setInterval(changed, AGE_MILLISECONDS); // ages are told in minutes
+  connect();
+}
