@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dicom_router import tables
 from dicom_router.clock import Clock
 from dicom_router.database import Database, insert_new
-from dicom_router.epoch import epoch
+from dicom_router.history import LinkChange, link_history, note_link
 from dicom_router.instance import InstanceRef, SpooledFile
 from dicom_router.ledger import Ledger, Work
 from dicom_router.tables import instance_of, spooled_columns, spooled_of
@@ -70,16 +70,6 @@ class DestinationSummary:
     name: str
     last_success_at: datetime | None
     last_error: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkChange:
-    """From ``at`` on ``destination`` could be reached, or could not; ``error`` says why not."""
-
-    destination: str
-    reachable: bool
-    at: datetime
-    error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,25 +235,9 @@ class Outbox:
             )
 
     def link_history(self, since: datetime) -> list[LinkChange]:
-        """The changes from ``since`` on, after the last one of each destination before it; in order of happening."""
-        change = tables.link_change.c
-        before = sa.select(sa.func.max(change.link_change_id)).where(change.at < since).group_by(change.destination)
-        wanted = sa.or_(change.at >= since, change.link_change_id.in_(before))
+        """The changes of reachability from ``since`` on, after the last one of each destination before it."""
         with self._database.read() as connection:
-            found = connection.execute(sa.select(tables.link_change).where(wanted).order_by(change.link_change_id))
-            return [
-                LinkChange(destination=row.destination, reachable=row.reachable, at=row.at, error=row.error)
-                for row in found
-            ]
-
-    def waits(self, since: datetime, *, seconds: float) -> list[tuple[datetime, datetime | None]]:
-        """(queued, acknowledged or None) of what waited at least ``seconds``, unless acknowledged before ``since``."""
-        queued, done = tables.delivery.c.queued_at, tables.delivery.c.acknowledged_at
-        wanted = sa.or_(done.is_(None), sa.and_(done >= since, epoch(done) - epoch(queued) >= seconds))
-        with self._database.read() as connection:
-            found = connection.execute(sa.select(queued, done).where(wanted).order_by(queued)).all()
-        now = self._clock.now()
-        return [(start, end) for start, end in found if end or (now - start).total_seconds() >= seconds]
+            return link_history(connection, since)
 
     def retry(self, delivery_id: int) -> bool:
         """Try a refused delivery again now. False: there is no such refused delivery."""
@@ -336,13 +310,9 @@ def _update(connection: sa.Connection, work: Work, **values: object) -> None:
 def _note(
     connection: sa.Connection, name: str, values: Mapping[str, Any], *, reachable: bool | None, at: datetime
 ) -> None:
-    """Keep how a try ended; ``reachable`` is None where it says nothing of the link. A change of it gets a row."""
+    """Keep how a try ended; ``reachable`` is None where it says nothing of the link."""
     insert_new(connection, tables.destination, {"name": name})
-    mine = sa.update(tables.destination).where(tables.destination.c.name == name)
-    connection.execute(mine.values(**values))
-    if reachable is None:
-        return
-    turned = mine.where(tables.destination.c.reachable.is_distinct_from(reachable)).values(reachable=reachable)
-    if connection.execute(turned).rowcount:
-        change = {"destination": name, "reachable": reachable, "at": at, "error": values["last_error"]}
-        connection.execute(tables.link_change.insert().values(change))
+    connection.execute(sa.update(tables.destination).where(tables.destination.c.name == name).values(**values))
+    if reachable is not None:
+        error = values["last_error"]
+        note_link(connection, LinkChange(destination=name, reachable=reachable, at=at, error=error))

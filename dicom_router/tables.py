@@ -114,7 +114,7 @@ delivery = sa.Table(
 )
 _open = delivery.c.acknowledged_at.is_(None)
 sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
-sa.Index("delivery_study", delivery.c.study_instance_uid)
+sa.Index("delivery_study", delivery.c.study_instance_uid, delivery.c.what, delivery.c.acknowledged_at)
 sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
 
 destination = sa.Table(

@@ -1,4 +1,4 @@
-"""When each destination could be reached and when not; what was waiting at a time, by an index."""
+"""When each destination could be reached and when not; indexes by which figures find deliveries."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,4 +24,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("link_change_at", "link_change", ["at"])
+    op.drop_index("delivery_study", "delivery")
+    op.create_index("delivery_study", "delivery", ["study_instance_uid", "what", "acknowledged_at"])
     op.create_index("delivery_waited", "delivery", ["acknowledged_at", "queued_at"])
