@@ -1,6 +1,5 @@
-"""What is known of the past: when each link went down and came back, what waited how long. Only reads, but for notes."""
+"""What is known of the past: when each link went down and came back, what waited how long. Decides nothing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,16 +41,15 @@ def link_history(connection: sa.Connection, since: datetime) -> list[LinkChange]
     ]
 
 
-def waits(
-    connection: sa.Connection, since: datetime, *, seconds: float
-) -> Sequence[sa.Row[tuple[float, float | None]]]:
+def waits(connection: sa.Connection, since: datetime, *, seconds: float) -> list[tuple[float, float | None]]:
     """(queued, acknowledged or None), in seconds since 1970, of what was not acknowledged before ``since``.
 
     Of what is acknowledged only that which waited at least ``seconds``.
     """
     queued, done = tables.delivery.c.queued_at, tables.delivery.c.acknowledged_at
     waited = sa.and_(done >= since, epoch(done) - epoch(queued) >= seconds)
-    return connection.execute(sa.select(epoch(queued), epoch(done)).where(sa.or_(done.is_(None), waited))).all()
+    found = connection.execute(sa.select(epoch(queued), epoch(done)).where(sa.or_(done.is_(None), waited)))
+    return [(start, end) for start, end in found]
 
 
 def first_acknowledged(study: sa.ColumnElement[str], what: str) -> sa.ScalarSelect[datetime | None]:
