@@ -5,11 +5,12 @@ import hashlib
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.instance import SpooledFile
@@ -55,6 +56,11 @@ class Spool:
                 digest.update(chunk)
                 incoming.write(chunk)
             return incoming.keep(digest.hexdigest())
+
+    def scratch(self) -> BinaryIO:
+        """A nameless file on the same disk, for what has to be looked at before it is kept. Raises SpoolFull."""
+        self._check_room(0)
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
 
     def open(self, key: str) -> BinaryIO:
         """The kept file, from its start. Raises DamagedFile when it is gone."""

@@ -68,12 +68,7 @@ class Consultations:
         study_uid, open_one = self._look_up(case_id)
         if open_one is not None and not open_one.is_automatic:
             return open_one
-        films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
-        results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
-        references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
-        prepared = self.prepare(
-            self._header(films), references, question=question, priority=priority, requested_by=requested_by
-        )
+        prepared = self._prepare_again(study_uid, question=question, priority=priority, requested_by=requested_by)
         try:
             with self._database.write() as connection:
                 _cancel_automatic(connection, sequence_of(connection, case_id))
@@ -84,8 +79,44 @@ class Consultations:
         self._wake()
         return consultation
 
+    def remind(self, consultation_id: int) -> None:
+        """Send the question of an open consultation once more, over the same films and results, and count it.
+
+        Raises CannotAsk or SpoolFull.
+        """
+        asked, case = tables.consultation, tables.case
+        one = sa.and_(asked.c.consultation_id == consultation_id, tables.IS_OPEN)
+        query = sa.select(asked, case.c.study_instance_uid).join_from(asked, case).where(one)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return
+        number = row.announced + 1
+        prepared = self._prepare_again(
+            row.study_instance_uid,
+            question=row.question,
+            priority=row.priority,
+            requested_by=row.requested_by,
+            reminder=number,
+        )
+        counted = asked.update().where(one, asked.c.announced == row.announced)
+        with self._database.write() as connection:
+            done = connection.execute(counted.values(announced=number, announced_at=self._clock.now())).rowcount
+            if done:
+                self._send(connection, prepared)
+        if not done:  # another node was quicker, or the answer was
+            self._spool.delete(prepared.spooled.key)
+        self._wake()
+
     def prepare(
-        self, source: Dataset, references: Sequence[InstanceRef], *, question: str, priority: str, requested_by: str
+        self,
+        source: Dataset,
+        references: Sequence[InstanceRef],
+        *,
+        question: str,
+        priority: str,
+        requested_by: str,
+        reminder: int = 0,
     ) -> PreparedRequest:
         """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
 
@@ -100,6 +131,7 @@ class Consultations:
             requested_by=requested_by,
             at=now,
             station_name=self._station_name,
+            reminder=reminder,
         ).dataset
         buffer = io.BytesIO()
         made.save_as(buffer, enforce_file_format=True)
@@ -126,11 +158,17 @@ class Consultations:
             "requested_by": asked.requested_by,
             "requested_at": asked.requested_at,
             "request_uid": asked.request_uid,
+            "next_poll_at": asked.requested_at,
         }
         if insert_new(connection, tables.consultation, row) is None:
             self._spool.delete(prepared.spooled.key)
             return rows.consultation_of(connection.execute(_open_request(sequence)).one())
-        urgent = asked.priority == "urgent"
+        _watch_no_more(connection, sequence, but=asked.request_uid)
+        self._send(connection, prepared)
+        return asked
+
+    def _send(self, connection: sa.Connection, prepared: PreparedRequest) -> None:
+        urgent = prepared.consultation.priority == "urgent"
         self._outbox.enqueue(
             connection,
             instance=prepared.instance,
@@ -141,7 +179,22 @@ class Consultations:
         )
         if urgent:
             self._outbox.promote_study(connection, prepared.instance.study_instance_uid)
-        return asked
+
+    def _prepare_again(
+        self, study_uid: str, *, question: str, priority: str, requested_by: str, reminder: int = 0
+    ) -> PreparedRequest:
+        """A request over every film of the study and what the AI said of it."""
+        films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
+        results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
+        references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
+        return self.prepare(
+            self._header(films),
+            references,
+            question=question,
+            priority=priority,
+            requested_by=requested_by,
+            reminder=reminder,
+        )
 
     def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
         case = tables.case
@@ -181,6 +234,13 @@ def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:
     open_one = sa.and_(asked.c.case_sequence == sequence, asked.c.state == ConsultationState.REQUESTED.value)
     mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC)
     connection.execute(mine.values(state=ConsultationState.CANCELLED.value))
+
+
+def _watch_no_more(connection: sa.Connection, sequence: int, *, but: str) -> None:
+    """The study is asked for once: what is found from now on belongs to the newest question."""
+    asked = tables.consultation
+    older = asked.update().where(asked.c.case_sequence == sequence, asked.c.request_uid != but)
+    connection.execute(older.values(next_poll_at=None))
 
 
 def _open_request(sequence: int) -> sa.Select[Any]:

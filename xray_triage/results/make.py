@@ -56,8 +56,14 @@ def make_request(
     requested_by: str,
     at: datetime,
     station_name: str,
+    reminder: int = 0,
 ) -> ResultObject:
-    """A request for a consultation in the study of ``source``, over ``references``: films, reports, pictures."""
+    """A request for a consultation in the study of ``source``, over ``references``: films, reports, pictures.
+
+    ``reminder`` counts how often it has been repeated.
+    """
     origin = Origin(source=source, model=None, station_name=station_name, at=at)
-    dataset = make_request_document(origin, references, question=question, priority=priority, requested_by=requested_by)
+    dataset = make_request_document(
+        origin, references, question=question, priority=priority, requested_by=requested_by, reminder=reminder
+    )
     return ResultObject(what="request", dataset=dataset)

@@ -44,10 +44,11 @@ def make_request_document(
     question: str,
     priority: Literal["urgent", "routine"],
     requested_by: str,
+    reminder: int = 0,
 ) -> Dataset:
     """The request over all ``references``, which may be of several films. Raises ValueError when there are none.
 
-    The same question asked again at another time is another request, and has other UIDs.
+    The same question asked again at another time is another request, and has other UIDs; the ``reminder``-th says so.
     """
     if not references:
         raise ValueError("a request must refer to at least one instance")
@@ -58,15 +59,17 @@ def make_request_document(
         language_item(),
         code_item(HAS_OBS_CONTEXT, codes.OBSERVER_TYPE, codes.PERSON),
         person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, _person_name(requested_by)),
-        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, _description(question, priority, requested_by)),
+        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, _description(question, priority, requested_by, reminder)),
         *(_reference_item(one) for one in references),
     ]
     add_document(dataset, title=codes.FOR_CONFERENCE, template="2010", children=children)
     return dataset
 
 
-def _description(question: str, priority: str, requested_by: str) -> str:
+def _description(question: str, priority: str, requested_by: str, reminder: int) -> str:
     lines = [f"Yêu cầu hội chẩn – ưu tiên: {urgency(priority)}", f"Người yêu cầu: {requested_by}", "", question]
+    if reminder:
+        lines.insert(0, f"NHẮC LẠI LẦN {reminder}: chưa có trả lời")
     return "\r\n".join(line for text in lines for line in text.splitlines() or [""])
 
 
