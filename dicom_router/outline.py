@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
@@ -62,9 +63,9 @@ def _set_aside(stream: BinaryIO, header: Dataset, large: dict[int, Extent]) -> N
     """Take the values that pydicom left in the file out of ``header``; a sequence, which is structure, is read."""
     for tag in list(header.keys()):
         raw = header.get_item(tag, keep_deferred=True)
-        if not (raw.is_raw and raw.value is None and raw.length > LARGE_BYTES):
+        if not (isinstance(raw, RawDataElement) and raw.value is None and raw.length > LARGE_BYTES):
             continue
-        vr = raw.VR if raw.VR not in (None, "UN") else _known_vr(tag)
+        vr = raw.VR if raw.VR and raw.VR != "UN" else _known_vr(tag)
         if vr == "SQ" and raw.length <= LARGEST_SEQUENCE_BYTES:
             stream.seek(raw.value_tell)
             header[tag] = raw._replace(value=stream.read(raw.length))

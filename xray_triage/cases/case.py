@@ -11,7 +11,11 @@ from xray_triage.reading.patient import Patient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One film of a case and what the reader said of it. ``reason`` is set when it was not read."""
+    """One film of a case and what the reader said of it. ``reason`` is set when it was not read.
+
+    ``lines``: the widths of heart and chest as (x1, y1, x2, y2) in pixels of the film, which has ``rows`` and
+    ``columns``, 0 where they are not known.
+    """
 
     sop_instance_uid: str
     arrival_id: int
@@ -26,6 +30,9 @@ class Image:
     received_at: datetime
     read_at: datetime
     exposed_at: datetime | None = None
+    lines: tuple[tuple[float, float, float, float], ...] = ()
+    rows: int = 0
+    columns: int = 0
 
     @property
     def status(self) -> str:

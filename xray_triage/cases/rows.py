@@ -15,6 +15,7 @@ from xray_triage.reading.findings import (
     KINDS,
     REASONS,
     Box,
+    Cardiothoracic,
     Code,
     Finding,
     FindingKind,
@@ -70,6 +71,9 @@ def image_columns(reading: Reading) -> dict[str, Any]:
                 "scores": {name: _plain(score) for name, score in findings.scores.items()} if findings else {},
                 "flags": reading.flags,
                 "model": asdict(reading.model) if reading.model else None,
+                "lines": _lines_json(findings.cardiothoracic) if findings else [],
+                "rows": reading.rows,
+                "columns": reading.columns,
             },
             allow_nan=False,
         ),
@@ -164,6 +168,9 @@ def _image_of(row: Row) -> Image:
         findings=said.findings,
         scores=said.scores,
         flags=said.flags,
+        lines=said.lines,
+        rows=said.rows,
+        columns=said.columns,
         model=said.model,
         picture_key=row.picture_key,
         received_at=row.received_at,
@@ -181,6 +188,9 @@ class _Said(NamedTuple):
     scores: Mapping[str, float | None]
     flags: tuple[str, ...]
     model: ModelIdentity | None
+    lines: tuple[tuple[float, float, float, float], ...]
+    rows: int
+    columns: int
 
 
 @lru_cache(maxsize=1024)  # the worklist is asked for again and again, and a reading hardly ever changes
@@ -193,12 +203,20 @@ def _said(text: str) -> _Said:
         scores=MappingProxyType(entry["scores"]),
         flags=tuple(entry["flags"]),
         model=ModelIdentity(**entry["model"]) if entry["model"] else None,
+        lines=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry.get("lines", ())),  # older rows have none
+        rows=entry.get("rows", 0),
+        columns=entry.get("columns", 0),
     )
 
 
 def _plain(number: float | None) -> float | None:
     """Without numpy's types, which JSON does not know."""
     return None if number is None else float(number)
+
+
+def _lines_json(widths: Cardiothoracic | None) -> list[list[float]]:
+    lines = (widths.heart, widths.thorax) if widths else ()
+    return [[round(float(side), 1) for side in (line.left, line.row, line.right, line.row)] for line in lines]
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

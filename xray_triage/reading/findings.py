@@ -246,7 +246,7 @@ class Reading:
     """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
 
     ``flags`` are things seen and corrected or worth saying: ``inverted``, ``cropped``, ``view_not_stated``. ``model``
-    is None when AI is off.
+    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at.
     """
 
     decision: TriageDecision
@@ -254,4 +254,6 @@ class Reading:
     not_readable: NotReadable | None = None
     flags: tuple[str, ...] = ()
     model: ModelIdentity | None = None
+    rows: int = 0
+    columns: int = 0
     seconds: float = 0.0

@@ -3,6 +3,7 @@
 Must never know DICOM. No name of a patient is drawn: the viewer shows whose film it is.
 """
 
+import io
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -21,7 +22,8 @@ HEAT_FROM, HEAT_OPACITY = 0.3, 0.45
 LABEL_HEIGHT = 26
 END_HEIGHT = 7  # of the strokes that end a measuring line, above and below it
 _STEPS = np.arange(256) / 255
-_OPACITY = (np.clip((_STEPS - HEAT_FROM) / (1 - HEAT_FROM), 0, 1) * HEAT_OPACITY * 255).astype(np.uint8).tolist()
+_WARMTH = np.clip((_STEPS - HEAT_FROM) / (1 - HEAT_FROM), 0, 1) * 255
+_OPACITY = (_WARMTH * HEAT_OPACITY).astype(np.uint8).tolist()
 _GREEN = (200 - 160 * _STEPS).astype(np.uint8).tolist()
 
 
@@ -44,6 +46,16 @@ def draw(reading: Reading, radiograph: Radiograph, *, station_name: str, at: dat
     return picture
 
 
+def heat_png(heat_map: NDArray[np.float32]) -> bytes:
+    """The heat map (h, w), 0..1, alone, in the same colours: RGBA PNG, opaque at the peak, transparent where cold."""
+    shares = _shares(heat_map)
+    full, none = Image.new("L", shares.size, 255), Image.new("L", shares.size, 0)
+    opacity = shares.point(_WARMTH.astype(np.uint8).tolist())
+    buffer = io.BytesIO()
+    Image.merge("RGBA", (full, shares.point(_GREEN), none, opacity)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def colours_of(findings: Sequence[Finding]) -> dict[str, Colour]:
     """Finding name -> its colour, the same on film and panel."""
     return {one.kind.name: FINDING_COLOURS[index % len(FINDING_COLOURS)] for index, one in enumerate(findings)}
@@ -61,10 +73,13 @@ def _film(radiograph: Radiograph) -> Image.Image:
 
 def _warm(film: Image.Image, heat_map: NDArray[np.float32]) -> None:
     """Lay the heat map (0..1, over the whole film) on it, amber to red, the film still to be seen beneath."""
-    heat = Image.fromarray((np.clip(np.nan_to_num(heat_map), 0, 1) * 255).astype(np.uint8))
-    heat = heat.resize(film.size, Image.Resampling.BICUBIC)
+    heat = _shares(heat_map).resize(film.size, Image.Resampling.BICUBIC)
     full, none = Image.new("L", film.size, 255), Image.new("L", film.size, 0)
     film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), mask=heat.point(_OPACITY))
+
+
+def _shares(heat_map: NDArray[np.float32]) -> Image.Image:
+    return Image.fromarray((np.clip(np.nan_to_num(heat_map), 0, 1) * 255).astype(np.uint8))
 
 
 def _draw_widths(canvas: ImageDraw.ImageDraw, widths: Cardiothoracic, scale: tuple[float, float]) -> None:

@@ -43,7 +43,10 @@ class ModelJson(TypedDict):
 
 
 class ImageJson(TypedDict):
-    """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor."""
+    """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor.
+
+    ``lines``: widths of heart and chest, [x1, y1, x2, y2] in pixels of the film; ``rows``, ``columns``: its size or 0.
+    """
 
     sop_instance_uid: str
     status: str
@@ -54,6 +57,9 @@ class ImageJson(TypedDict):
     scores: dict[str, float | None]
     flags: list[str]
     model: ModelJson | None
+    lines: list[list[float]]
+    rows: int
+    columns: int
 
 
 class DeliveryJson(TypedDict):
@@ -292,6 +298,9 @@ def _image_json(image: Image) -> ImageJson:
         "scores": dict(image.scores),
         "flags": list(image.flags),
         "model": model_json(image.model),
+        "lines": [list(line) for line in image.lines],
+        "rows": image.rows,
+        "columns": image.columns,
     }
 
 

@@ -1,5 +1,8 @@
 """What the viewer draws over a film."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -7,4 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make them."""
+    """Make it."""
+    op.create_table(
+        "heat",
+        sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+        sa.Column("png", sa.LargeBinary, nullable=False),
+    )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from fastapi import HTTPException
-from pydicom.uid import UID
 
 from dicom_router.errors import DamagedFile
 from dicom_router.holdings import Holding
