@@ -23,6 +23,7 @@ from dicom_router.worklist import Worklist
 from xray_triage.cases.studies import Studies
 from xray_triage.checks import serving_probes
 from xray_triage.config import Config
+from xray_triage.darkroom import Darkroom
 from xray_triage.health import Health
 from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist import WorklistEntries
@@ -81,6 +82,7 @@ class Station:
         )
         if config.web.tls:
             server_tls(config.web.tls)  # raises here, in words, what uvicorn would raise from its thread
+        self._darkroom = Darkroom(self.rooms.spool)
         self._web = WebServer(config.web, self._make_app())
 
     @property
@@ -126,6 +128,7 @@ class Station:
         self._supervisor.stop()
         self._post.stop()
         self._web.stop()
+        self._darkroom.close()
         self.rooms.database.close()
         self._lock.close()
 
@@ -143,6 +146,7 @@ class Station:
                 holdings=Holdings(self.rooms.database),
                 studies=Studies(self.rooms.database),
                 heat_maps=self.rooms.heat_maps,
+                darkroom=self._darkroom,
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),
                 accounts=self.rooms.accounts,
                 orders=self.rooms.orders,

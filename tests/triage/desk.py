@@ -26,6 +26,7 @@ from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, se
 from xray_triage.cases.consultation import Consultations
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
+from xray_triage.darkroom import Darkroom
 from xray_triage.health import Health, Probe
 from xray_triage.orders.orders import Orders
 from xray_triage.reading.exposure import exposed_at
@@ -70,6 +71,7 @@ class TestDesk:
     inbox: Inbox
     casebook: Casebook
     consultations: Consultations
+    darkroom: Darkroom
     accounts: Accounts
     orders: Orders
 
@@ -164,6 +166,7 @@ class TestDesk:
                 holdings=Holdings(self.database),
                 studies=Studies(self.database),
                 heat_maps=HeatMaps(self.database),
+                darkroom=self.darkroom,
                 accounts=self.accounts,
                 orders=self.orders,
                 health=Health(probes),
@@ -209,6 +212,7 @@ def open_desk(
         inbox=inbox,
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
+        darkroom=Darkroom(spool),
         accounts=accounts,
         orders=Orders(database, clock=clock, prefix="TA"),
     )

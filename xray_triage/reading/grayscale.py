@@ -31,6 +31,18 @@ def render(stored: Image, dataset: Dataset) -> Image:
     )
 
 
+def render_window(stored: Image, dataset: Dataset, window: tuple[float, float], function: str) -> Image:
+    """The same in a window that somebody chose, whatever it hides. ``function``: linear, linear-exact or sigmoid."""
+    center, width = window
+    return to_display(
+        _modality(stored, dataset),
+        monochrome1=words(dataset, "PhotometricInterpretation") == "MONOCHROME1",
+        window=(center + 0.5, width + 1) if function == "linear-exact" else window,
+        sigmoid=function == "sigmoid",
+        is_chosen=True,
+    )
+
+
 def _modality(stored: Image, dataset: Dataset) -> Image:
     table = _table(dataset, "ModalityLUTSequence")
     if table is not None:

@@ -70,16 +70,21 @@ def shrink(image: NDArray[Any], longest: int) -> NDArray[Any]:
 
 
 def to_display(
-    stored: NDArray[Any], *, monochrome1: bool, window: tuple[float, float] | None = None, sigmoid: bool = False
+    stored: NDArray[Any],
+    *,
+    monochrome1: bool,
+    window: tuple[float, float] | None = None,
+    sigmoid: bool = False,
+    is_chosen: bool = False,
 ) -> Image:
     """Values after the modality LUT -> 0..1, dense bright (MONOCHROME2 sense).
 
     ``window`` is (center, width) as in PS3.3 C.11.2.1.2; without one, or with one that would make most of the film
-    black or white, or all of it nearly one gray, the percentiles of the film itself are taken.
+    black or white, or all of it nearly one gray, the percentiles of the film itself are taken, unless it ``is_chosen``.
     """
     values = stored.astype(np.float32)
     shown = None if window is None else _windowed(values, *window, sigmoid=sigmoid)
-    if shown is None or _hidden(shown):
+    if shown is None or (_hidden(shown) and not is_chosen):
         shown = stretch(values, DISPLAY_PERCENTILES)
     return as_image(1 - shown) if monochrome1 else shown
 

@@ -14,6 +14,7 @@ from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
+from xray_triage.darkroom import Darkroom
 from xray_triage.health import Health
 from xray_triage.orders.orders import Orders
 from xray_triage.watch import ModelInUse
@@ -31,6 +32,7 @@ class Desk:
     holdings: Holdings
     studies: Studies
     heat_maps: HeatMaps
+    darkroom: Darkroom
     health: Health
     accounts: Accounts
     orders: Orders

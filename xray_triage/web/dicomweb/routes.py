@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.archive import Archive
+from xray_triage.web.dicomweb.rendered import rendered_router
 from xray_triage.web.dicomweb.retrieve import retrieve_router
 from xray_triage.web.dicomweb.search import search_router
 
@@ -13,5 +14,6 @@ def dicomweb_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/dicom-web")
     archive = Archive(desk)
     router.include_router(retrieve_router(desk, archive))
+    router.include_router(rendered_router(desk, archive))
     router.include_router(search_router(desk, archive))
     return router

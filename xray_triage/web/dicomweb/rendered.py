@@ -1,0 +1,124 @@
+"""/rendered and /thumbnail: pictures for clients that decode no DICOM (PS3.18 8.3.5 and 10.4). The darkroom makes them.
+
+Decodes no pixel.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query
+from starlette.responses import Response
+
+from dicom_router.holdings import Holding
+from xray_triage.darkroom import Exposure, NoPicture
+from xray_triage.web.desk import Desk
+from xray_triage.web.dicomweb.accept import Offer, choose
+from xray_triage.web.dicomweb.archive import Archive
+from xray_triage.web.dicomweb.attributes import value_of
+from xray_triage.web.dicomweb.retrieve import Accept
+
+JPEG, PNG = Offer("image/jpeg"), Offer("image/png")
+THUMBNAIL = (256, 256)
+RETRY_SECONDS = "2"
+ROWS = "00280010"
+FUNCTIONS = ("linear", "linear-exact", "sigmoid")
+LARGEST_SIDE = 8192
+
+Window = Annotated[str, Query(max_length=100)]
+Viewport = Annotated[str, Query(max_length=100)]
+Quality = Annotated[int, Query(ge=1, le=100)]
+
+
+def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
+    """The routes of the pictures: of a study or a series that of its first film."""
+    rendered = APIRouter()
+
+    def show(names: Sequence[str], frame: str, exposure: Exposure, accept: str, offers: Sequence[Offer]) -> Response:
+        if not (frame.isascii() and frame.isdigit() and len(frame) < 10):
+            raise HTTPException(400, "one frame at a time, counted from 1")
+        offer = choose(accept, offers)
+        holding = _first_film(archive, archive.find(*names))
+        wanted = replace(exposure, frame=int(frame), media_type=offer.media_type)
+        try:
+            picture = desk.darkroom.develop(holding.spooled.key, wanted)
+        except NoPicture as error:
+            headers = {"Retry-After": RETRY_SECONDS} if error.status == 503 else None
+            raise HTTPException(error.status, str(error), headers) from error
+        return Response(picture, headers={"Content-Type": offer.media_type})
+
+    @rendered.get("/studies/{study}/rendered")
+    @rendered.get("/studies/{study}/series/{series}/rendered")
+    @rendered.get("/studies/{study}/series/{series}/instances/{instance}/rendered")
+    @rendered.get("/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/rendered")
+    def show_rendered(
+        study: str,
+        series: str | None = None,
+        instance: str | None = None,
+        frame: str = "1",
+        window: Window = "",
+        viewport: Viewport = "",
+        quality: Quality = 90,
+        accept: Accept = "",
+    ) -> Response:
+        exposure = replace(_viewport(viewport), window=_window(window), quality=quality)
+        return show(_names(study, series, instance), frame, exposure, accept, (JPEG, PNG))
+
+    @rendered.get("/studies/{study}/thumbnail")
+    @rendered.get("/studies/{study}/series/{series}/thumbnail")
+    @rendered.get("/studies/{study}/series/{series}/instances/{instance}/thumbnail")
+    @rendered.get("/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/thumbnail")
+    def show_thumbnail(
+        study: str,
+        series: str | None = None,
+        instance: str | None = None,
+        frame: str = "1",
+        viewport: Viewport = "",
+        accept: Accept = "",
+    ) -> Response:
+        exposure = _viewport(viewport)
+        small = replace(exposure, viewport=exposure.viewport or THUMBNAIL, quality=80)
+        return show(_names(study, series, instance), frame, small, accept, (JPEG,))
+
+    return rendered
+
+
+def _names(*names: str | None) -> list[str]:
+    return [name for name in names if name is not None]
+
+
+def _first_film(archive: Archive, found: Sequence[Holding]) -> Holding:
+    """The first with pixels. Raises 406 where there is nothing to be shown (a report, a presentation state)."""
+    for one in found:
+        if value_of(archive.summary(one, frozenset({ROWS})), ROWS):
+            return one
+    raise HTTPException(406, "there is no picture in it")
+
+
+def _window(said: str) -> tuple[float, float, str] | None:
+    """``center,width,function`` (PS3.18 8.3.5.1.4). Raises 400."""
+    if not said:
+        return None
+    center, width, function = [*said.split(","), "linear"][:3] if said.count(",") in (1, 2) else ("", "", "")
+    try:
+        found = float(center), float(width), function.lower()
+    except ValueError:
+        found = 0.0, 0.0, ""
+    if not (abs(found[0]) < 1e9 and 0 < found[1] < 1e9 and found[2] in FUNCTIONS):
+        raise HTTPException(400, "window is center,width,function; function is linear, linear-exact or sigmoid")
+    return found
+
+
+def _viewport(said: str) -> Exposure:
+    """``width,height`` or ``width,height,x,y,width,height`` (PS3.18 8.3.5.1.3). Raises 400."""
+    if not said:
+        return Exposure()
+    if not re.fullmatch(r"\d{1,5},\d{1,5}(,\d{0,5},\d{0,5}(,\d{1,5},\d{1,5})?)?", said):
+        raise HTTPException(400, "viewport is width,height or width,height,x,y,width,height, whole pixels, no flipping")
+    width, height, *region = (int(number or 0) for number in said.split(","))
+    if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+        raise HTTPException(400, f"a viewport has 1 to {LARGEST_SIDE} pixels")
+    x, y, *size = region or (0, 0)
+    region_width, region_height = size or (LARGEST_SIDE * 8, LARGEST_SIDE * 8)
+    return Exposure(viewport=(width, height), region=(x, y, region_width, region_height) if region else None)
