@@ -33,8 +33,8 @@ log = structlog.get_logger()
 class Worklist:
     """A provider. ``entries`` gives, for a query and a calling AE title, the whole entries that may match it.
 
-    An entry has every attribute that the site can tell, the unknown ones empty, its texts in Unicode. ``entries`` may
-    raise SQLAlchemyError: the machine is told to try later.
+    An entry is made anew for each query and has every attribute that the site can tell, the unknown ones empty, its
+    texts in Unicode. ``entries`` may raise SQLAlchemyError: the machine is told to try later.
     """
 
     sop_class_uid = MODALITY_WORKLIST
