@@ -32,7 +32,7 @@ def make_transport(
         return DicomwebTransport(
             destination.url,
             username=destination.username,
-            password=_password(destination),
+            password=password_of(destination),
             tls=tls,
             compression=economy or destination.compression,
             max_kbit_per_second=destination.max_kbit_per_second,
@@ -127,7 +127,8 @@ class Post:
             lane.wait()
 
 
-def _password(destination: Destination) -> str:
+def password_of(destination: Destination) -> str:
+    """The password in its file. Raises ConfigError."""
     if destination.password_file is None:
         return ""
     try:

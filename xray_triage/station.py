@@ -25,6 +25,7 @@ from xray_triage.checks import serving_probes
 from xray_triage.config import Config
 from xray_triage.darkroom import Darkroom
 from xray_triage.health import Health
+from xray_triage.inquiry import Inquiry
 from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist import WorklistEntries
 from xray_triage.post import Post
@@ -56,6 +57,7 @@ class Station:
         self._lock = _only_one(config.station.data_dir)
         self.rooms = open_rooms(config, role="front", clock=self._clock, wake=self._ring_post)
         self._post = Post(config, outbox=self.rooms.outbox, spool=self.rooms.spool, clock=self._clock)
+        self._inquiry = Inquiry(config, self.rooms, clock=self._clock)
         self._listener = Listener(
             gate=Gate(
                 ae_title=config.station.ae_title,
@@ -108,13 +110,14 @@ class Station:
         self.rooms.spool.clear_incoming()
         self.rooms.ledger.free_leases(forgive=True)
         Ledger(self.rooms.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(forgive=True)
-        self._supervisor.open(self._post.ring)
+        self._supervisor.open(self._ring_post)
         try:
             self._listener.start()
             self._web.start()
         except OSError as error:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._post.start()
+        self._inquiry.start()
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -126,6 +129,7 @@ class Station:
         """Close the gate first, then let the others finish what they hold."""
         self._listener.stop()
         self._supervisor.stop()
+        self._inquiry.stop()
         self._post.stop()
         self._web.stop()
         self._darkroom.close()
@@ -133,6 +137,7 @@ class Station:
         self._lock.close()
 
     def _ring_post(self) -> None:
+        self._inquiry.ring()
         self._post.ring()
 
     def _make_app(self) -> FastAPI:

@@ -53,10 +53,12 @@ class Reply:
     written_at: datetime | None
 
 
-def read_reply(stream: BinaryIO) -> Reply:
-    """What the Part 10 file in ``stream`` says. Raises NotAnAnswer, or DamagedFile when it cannot be read."""
+def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
+    """What the Part 10 file in ``stream`` says. Raises NotAnAnswer, or DamagedFile when it is not this instance."""
     header = read_outline(stream).header
     repair_text(header)
+    if text(header, "SOPInstanceUID") != sop_instance_uid:
+        raise DamagedFile(f"it does not say that it is {sop_instance_uid}")
     kind = KINDS.get(text(header, "SOPClassUID"))
     if kind is None:
         raise NotAnAnswer("no report, no PDF and no key object selection")
@@ -92,7 +94,7 @@ def document_in(stream: BinaryIO) -> Extent:
 
 
 def _small_document(header: Dataset) -> Extent | None:
-    raw = header.get_item(DOCUMENT) if DOCUMENT in header else None
+    raw: object = header.get_item(DOCUMENT) if DOCUMENT in header else None
     if not isinstance(raw, RawDataElement) or not raw.value:
         return None
     return Extent(vr="OB", offset=raw.value_tell, length=raw.length)

@@ -159,6 +159,7 @@ class Consultations:
             "requested_at": asked.requested_at,
             "request_uid": asked.request_uid,
             "next_poll_at": asked.requested_at,
+            "watched": _is_watched(connection, sequence),
         }
         if insert_new(connection, tables.consultation, row) is None:
             self._spool.delete(prepared.spooled.key)
@@ -234,6 +235,12 @@ def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:
     open_one = sa.and_(asked.c.case_sequence == sequence, asked.c.state == ConsultationState.REQUESTED.value)
     mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC)
     connection.execute(mine.values(state=ConsultationState.CANCELLED.value))
+
+
+def _is_watched(connection: sa.Connection, sequence: int) -> bool:
+    asked = tables.consultation
+    watched = sa.exists().where(asked.c.case_sequence == sequence, asked.c.watched)
+    return bool(connection.scalar(sa.select(watched)))
 
 
 def _watch_no_more(connection: sa.Connection, sequence: int, *, but: str) -> None:
