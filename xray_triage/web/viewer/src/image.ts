@@ -17,14 +17,10 @@ const headers = new Map<string, Header>();
 const deliveries = new Map<string, Delivery>();
 
 /** Make Cornerstone load `film:` images from deliveries. To be called once, after Cornerstone's own init. */
-export function registerFilms(): void {
+export function registerFilms(decoder: Worker): void {
   metaData.addProvider((module: string, imageId: string) => moduleOf(module, headers.get(imageId)), 1);
   registerImageLoader(SCHEME.slice(0, -1), (imageId) => ({ promise: imageOf(imageId) }));
-  getWebWorkerManager().registerWorker(
-    "dicomImageLoader", // the name that createImage sends its work to
-    () => new Worker(new URL("./decoder.ts", import.meta.url), { type: "module" }),
-    { maxWorkerInstances: 1 },
-  );
+  getWebWorkerManager().registerWorker("dicomImageLoader", () => decoder); // the name createImage sends its work to
 }
 
 /** Announce a film on its way; gives the image id under which Cornerstone may load it. */
@@ -116,7 +112,7 @@ function moduleOf(module: string, header: Header | undefined): object | undefine
       return {
         windowCenter: numbersOf(header, TAG.windowCenter).slice(0, 1),
         windowWidth: numbersOf(header, TAG.windowWidth).slice(0, 1),
-        voiLUTFunction: MODES[textOf(header, TAG.voiLutFunction).replace(" ", "_")] ?? "LINEAR",
+        voiLUTFunction: [MODES[textOf(header, TAG.voiLutFunction).replace(" ", "_")] ?? "LINEAR"],
       };
     case Enums.MetadataModules.MODALITY_LUT:
       return {

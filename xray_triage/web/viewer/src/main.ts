@@ -1,4 +1,4 @@
-/** The page's entry: asks for the first film at once, while the viewer itself is still being loaded. */
+/** The page's entry: asks for the first film and starts the decoder, while the viewer itself is still being loaded. */
 
 import { fetchFilm } from "./fetching";
 import { filmsIn } from "./film";
@@ -8,6 +8,7 @@ const [film] = filmsIn(root?.dataset.films);
 if (root && film) {
   const progress = root.querySelector("progress");
   const delivery = fetchFilm(film, (share) => progress && (progress.value = share));
+  const decoder = new Worker(new URL("./decoder.ts", import.meta.url), { type: "module" });
   const { openViewer } = await import("./viewer");
-  await openViewer(root, delivery);
+  await openViewer(root, delivery, decoder);
 }

@@ -30,6 +30,8 @@ export class Pane implements Target {
   readonly overlay = new Overlay();
   readonly measures: Measures;
   film?: Film;
+  /** The whole film is in the pane, as nobody has moved it. */
+  isWhole = true;
   /** Called whenever the film was moved by hand. */
   onMoved: () => void = () => undefined;
   private readonly viewport: Types.IStackViewport;
@@ -108,14 +110,14 @@ export class Pane implements Target {
   fit(): void {
     this.viewport.resetCamera();
     this.viewport.render();
+    this.isWhole = true;
     this.onMoved();
   }
 
   pan(by: Point): void {
     const [from, to] = [this.viewport.canvasToWorld([0, 0]), this.viewport.canvasToWorld([by[0], by[1]])];
     this.shift([from[0] - to[0], from[1] - to[1], from[2] - to[2]]);
-    this.viewport.render();
-    this.onMoved();
+    this.moved();
   }
 
   zoom(factor: number, at: Point): void {
@@ -130,8 +132,7 @@ export class Pane implements Target {
     this.viewport.setCamera({ parallelScale: scale });
     const now = this.viewport.canvasToWorld(point);
     this.shift([anchor[0] - now[0], anchor[1] - now[1], anchor[2] - now[2]]);
-    this.viewport.render();
-    this.onMoved();
+    this.moved();
   }
 
   /** To the right: softer. Down: darker. As on other stations. */
@@ -160,6 +161,7 @@ export class Pane implements Target {
   set place({ middle, share }: { middle: Point; share: number }) {
     const [width, height] = this.size;
     const { clientWidth, clientHeight } = this.parts.surface;
+    this.isWhole = false;
     this.viewport.setCamera({ parallelScale: (share * height) / 2 });
     this.viewport.render();
     this.follow();
@@ -192,6 +194,12 @@ export class Pane implements Target {
     picture.hidden = true;
     picture.onload = () => (picture.hidden = false);
     picture.src = this.pictures + film.sop_instance_uid;
+  }
+
+  private moved(): void {
+    this.isWhole = false;
+    this.viewport.render();
+    this.onMoved();
   }
 
   private shift(by: readonly [number, number, number]): void {

@@ -23,6 +23,6 @@ export function makeLabel(words: string, kind: string): SVGGElement {
   const label = make("g", { class: `label ${kind}` });
   const text = make("text", { x: 6, y: 13 });
   text.textContent = words;
-  label.append(make("rect", { width: Math.round(words.length * 7.2) + 12, height: LABEL_HEIGHT, rx: 3 }), text);
+  label.append(make("rect", { width: Math.round(words.length * 7.7) + 12, height: LABEL_HEIGHT, rx: 3 }), text);
   return label;
 }

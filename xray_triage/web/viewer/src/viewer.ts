@@ -11,13 +11,13 @@ import { Toolbar } from "./toolbar";
 
 const CACHE_BYTES = 256 * 1024 * 1024;
 
-/** Open the viewer in `root` (_viewer.html); `coming` is its first film, on its way. */
-export async function openViewer(root: HTMLElement, coming: Delivery): Promise<void> {
+/** Open the viewer in `root` (_viewer.html); `coming` is its first film, on its way to the `decoder`. */
+export async function openViewer(root: HTMLElement, coming: Delivery, decoder: Worker): Promise<void> {
   init({
     rendering: { renderingEngineMode: Enums.RenderingEngineModeEnum.ContextPool, webGlContextCount: 1 },
   } as Parameters<typeof init>[0]);
   cache.setMaxCacheSize(CACHE_BYTES);
-  registerFilms();
+  registerFilms(decoder);
   const viewer = new Viewer(root);
   window.addEventListener("pagehide", () => viewer.close(), { once: true });
   await viewer.open(coming);
@@ -38,7 +38,7 @@ class Viewer {
     for (const entry of root.querySelectorAll<HTMLButtonElement>(".strip button")) {
       entry.addEventListener("click", () => void this.choose(entry));
     }
-    new ResizeObserver(() => this.engine.resize(true, true)).observe(root.querySelector(".panes")!);
+    new ResizeObserver(() => this.resize()).observe(root.querySelector(".panes")!);
   }
 
   async open(coming: Delivery): Promise<void> {
@@ -78,13 +78,19 @@ class Viewer {
     return pane;
   }
 
+  /** Films that nobody moved fill their panes again. */
+  private resize(): void {
+    this.engine.resize(true, true);
+    for (const pane of this.panes) if (pane.isWhole) pane.fit();
+  }
+
   /** Put the patient's earlier film beside this one, or put it away. */
   private async compare(shown: boolean): Promise<void> {
     const other = this.root.querySelector<HTMLElement>('.pane[data-pane="earlier"]');
     if (!other) return;
     other.hidden = !shown;
     this.root.classList.toggle("side-by-side", shown);
-    this.engine.resize(true, true);
+    this.resize();
     if (!shown) return;
     if (this.panes.length === 1) this.panes.push(this.addPane("earlier"));
     await this.panes[1]!.show(this.panes[1]!.film ?? this.earlier[0]!);
