@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import log
 
 from xray_triage.cases.casebook import Casebook
+from xray_triage.cases.tally import Agreement
 from xray_triage.reading.bundle import Manifest, Reference
 from xray_triage.reading.findings import ModelIdentity, Priority
 
@@ -56,20 +57,6 @@ class Drift:
         known = {label: index for label, index in self.index.items() if index is not None}
         worst_first = sorted(known, key=known.__getitem__, reverse=True)
         return tuple(label for label in worst_first if known[label] > DRIFTED) if known else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """How many verdicts agree with the AI, and how many do not."""
-
-    agree: int = 0
-    disagree: int = 0
-
-    @property
-    def share(self) -> float | None:
-        """0..1; None without a verdict."""
-        given = self.agree + self.disagree
-        return self.agree / given if given else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

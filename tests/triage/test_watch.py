@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.cases.casebook import Casebook
+from xray_triage.cases.tally import Agreement
 from xray_triage.reading.bundle import Reference
 from xray_triage.reading.findings import Priority
-from xray_triage.watch import DRIFTED, FEWEST_FILMS, FILMS, Agreement, drift, stability_index, verdicts
+from xray_triage.watch import DRIFTED, FEWEST_FILMS, FILMS, drift, stability_index, verdicts
 
 TENTHS = Reference(edges=tuple(edge / 10 for edge in range(1, 10)), shares=(0.1,) * 10)
 OTHER = replace(MODEL, sha256="cd" * 32)

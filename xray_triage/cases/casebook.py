@@ -4,7 +4,7 @@ import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -257,12 +257,12 @@ class Casebook:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.max(tables.image.c.image_id))).scalar() or 0
 
-    def give_verdict(self, case_id: str, *, agrees: bool, note: str) -> Verdict:
+    def give_verdict(self, case_id: str, *, agrees: bool, note: str, given_by: str = "") -> Verdict:
         """Keep the doctor's word; the last one counts. Raises UnknownCase."""
-        given = Verdict(agrees=agrees, note=note, given_at=self._clock.now())
+        given = Verdict(agrees=agrees, note=note, given_at=self._clock.now(), given_by=given_by)
         with self._database.write() as connection:
-            row = {"agrees": agrees, "note": note, "given_at": given.given_at}
-            connection.execute(tables.verdict.insert().values(case_sequence=sequence_of(connection, case_id), **row))
+            row = asdict(given) | {"case_sequence": sequence_of(connection, case_id)}
+            connection.execute(tables.verdict.insert().values(row))
         return given
 
     def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:

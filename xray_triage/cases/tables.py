@@ -59,6 +59,7 @@ image = sa.Table(
     sa.Column("exposed_at", UtcDateTime),
     sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
     sa.Index("image_case", "case_sequence"),
+    sa.Index("image_times", "received_at", "urgency", "exposed_at", "read_at"),
     sqlite_autoincrement=True,
 )
 

@@ -6,13 +6,14 @@ Builds queries over the desk's tables. It must never know a page, nor a delivery
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from xray_triage.cases import rows, tables
+from xray_triage.cases.period import midnight
 from xray_triage.reading.findings import Priority
 
 DATE = re.compile(r"(?P<day>\d{1,2})([/.-])(?P<month>\d{1,2})\2(?P<year>\d{4})|(?P<d>\d{1,2})/(?P<m>\d{1,2})")
@@ -62,11 +63,6 @@ def on_day(wanted: Wanted, day: date) -> Wanted:
         since=max(first, wanted.since) if wanted.since else first,
         until=min(end, wanted.until) if wanted.until else end,
     )
-
-
-def midnight(day: date) -> datetime:
-    """When ``day`` begins in this computer's zone."""
-    return datetime.combine(day, time.min).astimezone()
 
 
 def typed_day(word: str, today: date) -> date | None:

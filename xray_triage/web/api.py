@@ -104,7 +104,7 @@ def api_router(desk: Desk) -> APIRouter:
         case_id: str, body: VerdictBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]
     ) -> JSONResponse:
         """Keep the doctor's word on the reading; the last one counts."""
-        given = desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note)
+        given = desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note, given_by=who.full_name)
         said = "agrees" if body.agrees else "disagrees"
         desk.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
         return JSONResponse(verdict_json(given))

@@ -9,8 +9,9 @@ from typing_extensions import TypedDict
 from dicom_router.outbox import Delivery, DestinationSummary, QueueSummary
 from xray_triage.cases.case import Answer, Case, Consultation, Image, Verdict
 from xray_triage.cases.consultation import with_delivery
+from xray_triage.cases.tally import Agreement
 from xray_triage.reading.findings import Finding, ModelIdentity
-from xray_triage.watch import Agreement, Drift, ModelInUse, Verdicts
+from xray_triage.watch import Drift, ModelInUse, Verdicts
 
 
 class PatientJson(TypedDict):
@@ -49,6 +50,7 @@ class ImageJson(TypedDict):
     """
 
     sop_instance_uid: str
+    exposed_at: str | None
     status: str
     reason: str | None
     reason_text: str | None
@@ -118,6 +120,7 @@ class VerdictJson(TypedDict):
     agrees: bool
     note: str
     given_at: str
+    given_by: str
 
 
 class CaseJson(TypedDict):
@@ -127,6 +130,7 @@ class CaseJson(TypedDict):
     study_instance_uid: str
     accession_number: str
     patient: PatientJson
+    exposed_at: str | None
     received_at: str
     read_at: str
     priority: str
@@ -214,6 +218,7 @@ def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
         "study_instance_uid": case.study_instance_uid,
         "accession_number": case.accession_number,
         "patient": {"id": patient.id, "name": patient.name, "sex": patient.sex, "birth_date": patient.birth_date},
+        "exposed_at": _iso(case.exposed_at),
         "received_at": case.received_at.isoformat(),
         "read_at": case.read_at.isoformat(),
         "priority": case.priority.value,
@@ -247,7 +252,12 @@ def consultation_json(case_id: str, consultation: Consultation, deliveries: Sequ
 
 def verdict_json(verdict: Verdict) -> VerdictJson:
     """A verdict."""
-    return {"agrees": verdict.agrees, "note": verdict.note, "given_at": verdict.given_at.isoformat()}
+    return {
+        "agrees": verdict.agrees,
+        "note": verdict.note,
+        "given_at": verdict.given_at.isoformat(),
+        "given_by": verdict.given_by,
+    }
 
 
 def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJson:
@@ -290,6 +300,7 @@ def is_reachable(destination: DestinationSummary, refused: Sequence[Delivery]) -
 def _image_json(image: Image) -> ImageJson:
     return {
         "sop_instance_uid": image.sop_instance_uid,
+        "exposed_at": _iso(image.exposed_at),
         "status": image.status,
         "reason": image.reason.code if image.reason else None,
         "reason_text": image.reason.vi if image.reason else None,

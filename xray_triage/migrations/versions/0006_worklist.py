@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.create_index("case_search", "case", ["urgency", "sequence", "search_text"])
     op.create_index("case_patient", "case", ["patient_id"], postgresql_using="hash")
     op.create_index("case_accession", "case", ["accession_number"], postgresql_using="hash")
+    op.create_index("image_times", "image", ["received_at", "urgency", "exposed_at", "read_at"])
     unread = sa.text("state = 'answered' AND seen_at IS NULL")
     op.create_index(
         "consultation_unread", "consultation", ["case_sequence"], sqlite_where=unread, postgresql_where=unread
