@@ -7,6 +7,7 @@ import fcntl
 import signal
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -21,7 +22,7 @@ from dicom_router.listener import Listener
 from dicom_router.performed import PerformedSteps
 from dicom_router.worklist import Worklist
 from xray_triage.cases.studies import Studies
-from xray_triage.checks import serving_probes
+from xray_triage.checks import check_apart, serving_probes
 from xray_triage.config import Config
 from xray_triage.darkroom import Darkroom
 from xray_triage.health import Health
@@ -156,6 +157,8 @@ class Station:
                 accounts=self.rooms.accounts,
                 orders=self.rooms.orders,
                 model_in_use=self._model_in_use,
+                self_check=partial(check_apart, self._supervisor.config_path),
+                wake_post=self._ring_post,
                 clock=self._clock,
                 station_name=self._config.station.name,
                 language=self._config.station.language,

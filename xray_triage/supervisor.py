@@ -50,6 +50,7 @@ class Supervisor:
     """
 
     def __init__(self, config_path: Path, *, clock: Clock) -> None:
+        self.config_path = config_path
         self._command = [sys.executable, "-m", "xray_triage.reader_process", str(config_path)]
         self._on_done: Callable[[], None] | None = None
         self._clock = clock

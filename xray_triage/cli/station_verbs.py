@@ -32,7 +32,7 @@ def init(
 
     Where there is a station.toml and no user yet, only the user is added.
     """
-    from xray_triage.setup import Answers, add_first_user, write_config
+    from xray_triage.setup import add_first_user, write_config
 
     path = config or Path("station.toml")
     if not path.exists():
@@ -89,7 +89,8 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     for found in checks:
         text = found.vi if settings.station.language == "vi" else found.en
         if as_json:
-            print_json({"name": found.name, "state": found.state.value, "text": text, "detail": found.detail})
+            both = {"vi": found.vi, "en": found.en}
+            print_json({"name": found.name, "state": found.state.value, "text": text, "detail": found.detail} | both)
         else:
             out.print(Text.assemble(" ", MARK[found.state.value], f" {found.name}: {text}"), soft_wrap=True)
             if found.detail:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.trail import Action
-from xray_triage.cases.case import Case, Image
+from xray_triage.cases.case import Case
 from xray_triage.web.desk import Desk
 from xray_triage.web.films import FilmShape, films
 from xray_triage.web.fragments import notices, unless_same
@@ -86,8 +86,10 @@ def _fixed(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
 def _films(desk: Desk, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:
     day = words.language.day(taken_at(case).astimezone().date())
 
-    def label(place: int, _: Image) -> str:
+    def label(place: int) -> str:
         name = words.language.say(N_("Phim %(n)d"), n=place)
         return f"{name} · {day}" if earlier else name
 
-    return films(case, desk.inbox.of_study(case.study_instance_uid), label)
+    arrivals = desk.inbox.of_study(case.study_instance_uid)
+    warm = desk.heat_maps.among(image.sop_instance_uid for image in case.images)
+    return films(case, arrivals, warm, label=label, name=lambda finding: words.finding(finding.kind))

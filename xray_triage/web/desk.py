@@ -1,6 +1,6 @@
 """What the page and the API have at hand. Joins nothing: station.py fills it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dicom_router.clock import Clock
@@ -15,7 +15,7 @@ from xray_triage.cases.consultation import Consultations
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.darkroom import Darkroom
-from xray_triage.health import Health
+from xray_triage.health import Check, Health
 from xray_triage.orders.orders import Orders
 from xray_triage.watch import ModelInUse
 
@@ -42,6 +42,8 @@ class Desk:
     language: str = "vi"
     host_names: tuple[str, ...] = ()
     is_tls: bool = False
+    self_check: Callable[[], Sequence[Check]] = tuple
+    wake_post: Callable[[], object] = tuple
 
     @property
     def audit(self) -> Trail:

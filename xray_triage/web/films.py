@@ -1,10 +1,11 @@
 """What the viewer must know of a case's films: where they are, what the reader saw in them. Decodes no pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypedDict
 
 from dicom_router.instance import Arrival
-from xray_triage.cases.case import Case, Image
+from xray_triage.cases.case import Case
+from xray_triage.reading.findings import Finding
 
 
 class BoxShape(TypedDict):
@@ -27,18 +28,32 @@ class FilmShape(TypedDict):
     lines: list[list[float]]
 
 
-def films(case: Case, arrivals: list[Arrival], label: Callable[[int, Image], str]) -> list[FilmShape]:
-    """The films of ``case`` that have an image, in order of arrival; ``label`` names one by its place, from 1."""
+def films(
+    case: Case,
+    arrivals: Collection[Arrival],
+    warm: Collection[str],
+    *,
+    label: Callable[[int], str],
+    name: Callable[[Finding], str],
+) -> list[FilmShape]:
+    """The films of ``case``, in order of arrival. ``warm``: those that have a heat map (SOP Instance UIDs).
+
+    ``label`` names a film by its place, from 1; ``name`` a finding.
+    """
     series = {each.instance.sop_instance_uid: each.instance.series_instance_uid for each in arrivals}
     return [
         {
             "sop_instance_uid": image.sop_instance_uid,
             "study_instance_uid": case.study_instance_uid,
             "series_instance_uid": series[image.sop_instance_uid],
-            "label": label(place, image),
-            "heat": None,
-            "boxes": [],
-            "lines": [],
+            "label": label(place),
+            "heat": f"/cases/{case.case_id}/heat/{image.sop_instance_uid}" if image.sop_instance_uid in warm else None,
+            "boxes": [
+                {"name": name(each), "box": [box.x, box.y, box.width, box.height], "positive": each.positive}
+                for each in image.findings
+                if (box := each.box) is not None
+            ],
+            "lines": [list(line) for line in image.lines],
         }
         for place, image in enumerate(case.images, 1)
         if image.sop_instance_uid in series

@@ -4,7 +4,9 @@ from fastapi import APIRouter
 
 from xray_triage.web.case_page import case_router
 from xray_triage.web.desk import Desk
+from xray_triage.web.health_page import health_router
 from xray_triage.web.news import news_router
+from xray_triage.web.print_page import print_router
 from xray_triage.web.view import View
 from xray_triage.web.worklist_page import worklist_router
 
@@ -12,6 +14,6 @@ from xray_triage.web.worklist_page import worklist_router
 def page_router(desk: Desk, view: View) -> APIRouter:
     """The routes of the pages."""
     pages = APIRouter()
-    for router in (worklist_router, case_router, news_router):
+    for router in (worklist_router, case_router, print_router, health_router, news_router):
         pages.include_router(router(desk, view))
     return pages

@@ -107,7 +107,7 @@ class Words:
             return State(say(N_("%(n)d tệp bị từ chối"), n=refused), "bad")
         if done == len(deliveries):
             return State(say(N_("đã ở PACS")), "good")
-        return State(say(N_("chờ gửi, xong %(done)d/%(all)d"), done=done, all=len(deliveries)), "wait")
+        return State(say(N_("đã gửi %(done)d/%(all)d"), done=done, all=len(deliveries)), "wait")
 
     def consultation(self, consultation: Consultation, deliveries: Sequence[Delivery]) -> State:
         """How far a consultation has come."""

@@ -1,0 +1,82 @@
+"""How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from xray_triage import __version__
+from xray_triage.health import CheckState
+from xray_triage.web.desk import Desk
+from xray_triage.web.form import Form
+from xray_triage.web.fragments import notices, unless_same
+from xray_triage.web.inspection import Inspection
+from xray_triage.web.language import N_
+from xray_triage.web.shapes import is_reachable
+from xray_triage.web.view import View
+from xray_triage.web.visitor import Visitor, visitor
+
+MOST_REFUSED = 50
+CHECKS = {
+    "disk": N_("Ổ đĩa"),
+    "clock": N_("Đồng hồ"),
+    "reader": N_("Chương trình đọc phim"),
+    "model": N_("Mô hình AI"),
+    "thresholds": N_("Ngưỡng"),
+    "drift": N_("Điểm AI"),
+    "certificates": N_("Chứng thư"),
+    "destination": N_("Nơi nhận"),
+}
+Who = Annotated[Visitor, Depends(visitor)]
+
+
+def health_router(desk: Desk, view: View) -> APIRouter:
+    """The routes of the health page. Whoever may see cases may also try again what was refused: it harms nothing."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+    inspection = Inspection(desk.self_check, clock=desk.clock)
+
+    def render(name: str, who: Visitor) -> bytes:
+        return view.render(name, who, inspected=inspection.last, **_context(desk))
+
+    @pages.get("/health")
+    def show_health(who: Who) -> Response:
+        return HTMLResponse(render("health.html", who))
+
+    @pages.get("/fragments/health")
+    def renew_health(request: Request, who: Who) -> Response:
+        return unless_same(request, render("_health.html", who))
+
+    @pages.post("/health/check")
+    def inspect() -> Response:
+        inspection.start()
+        return RedirectResponse("/health#inspection", 303)
+
+    @pages.post("/health/retry")
+    def retry(form: Form) -> Response:
+        if form.get("delivery_id", "").isdecimal():
+            desk.outbox.retry(int(form["delivery_id"]))
+        else:
+            desk.outbox.retry_all_refused()
+        desk.wake_post()
+        return RedirectResponse("/health#refused", 303)
+
+    return pages
+
+
+def _context(desk: Desk) -> dict[str, Any]:
+    summary = desk.outbox.summary()
+    refused = [(d, desk.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]]
+    report = desk.health.report()
+    return {
+        "here": "/health",
+        "report": report,
+        "is_well": all(check.state is CheckState.OK for check in report) and not summary.refused,
+        "summary": summary,
+        "refused": refused,
+        "destinations": [(d, is_reachable(d, summary.refused)) for d in summary.destinations],
+        "notices": notices(desk),
+        "unread": desk.inbox.unread(),
+        "model": desk.model_in_use(),
+        "version": __version__,
+        "check_name": lambda name: CHECKS.get(name.partition(":")[0], name),
+    }

@@ -1,0 +1,3 @@
+// The sheet's one button.
+"use strict";
+document.getElementById("print").addEventListener("click", () => print());
