@@ -185,7 +185,7 @@ class Consultations:
         self, study_uid: str, *, question: str, priority: str, requested_by: str, reminder: int = 0
     ) -> PreparedRequest:
         """A request over every film of the study and what the AI said of it."""
-        films = [arrival for arrival in self._inbox.of_study(study_uid) if not arrival.quarantined]
+        films = self._films(study_uid)
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
         references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
         return self.prepare(
@@ -205,6 +205,13 @@ class Consultations:
                 raise UnknownCase(case_id)
             row = connection.execute(_open_request(found.sequence)).one_or_none()
         return found.study_instance_uid, rows.consultation_of(row) if row else None
+
+    def header(self, study_instance_uid: str) -> Dataset:
+        """Who the patient is and which study it is, text repaired. Raises CannotAsk when no film can be read."""
+        return self._header(self._films(study_instance_uid))
+
+    def _films(self, study_instance_uid: str) -> list[Arrival]:
+        return [arrival for arrival in self._inbox.of_study(study_instance_uid) if not arrival.quarantined]
 
     def _header(self, films: Sequence[Arrival]) -> Dataset:
         """Who the patient is and which study it is, from the first film that can still be read."""

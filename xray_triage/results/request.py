@@ -58,7 +58,7 @@ def make_request_document(
     children = [
         language_item(),
         code_item(HAS_OBS_CONTEXT, codes.OBSERVER_TYPE, codes.PERSON),
-        person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, _person_name(requested_by)),
+        person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, person_name(requested_by)),
         text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, _description(question, priority, requested_by, reminder)),
         *(_reference_item(one) for one in references),
     ]
@@ -73,7 +73,7 @@ def _description(question: str, priority: str, requested_by: str, reminder: int)
     return "\r\n".join(line for text in lines for line in text.splitlines() or [""])
 
 
-def _person_name(name: str) -> str:
+def person_name(name: str) -> str:
     """A free-text name as one component of a PN: PS3.5 6.2."""
     return " ".join(name.translate(str.maketrans("^=\\", "   ")).split())[:64]
 
