@@ -14,37 +14,36 @@ const MODES: Record<string, Enums.VOILUTFunctionType> = {
 };
 
 const headers = new Map<string, Header>();
-const deliveries = new Map<string, Delivery>();
+const images = new Map<string, Types.IImage>();
 
-/** Make Cornerstone load `film:` images from deliveries. To be called once, after Cornerstone's own init. */
+/** Let Cornerstone find `film:` images that were prepared. To be called once, after Cornerstone's own init. */
 export function registerFilms(decoder: Worker): void {
   metaData.addProvider((module: string, imageId: string) => moduleOf(module, headers.get(imageId)), 1);
-  registerImageLoader(SCHEME.slice(0, -1), (imageId) => ({ promise: imageOf(imageId) }));
+  registerImageLoader(SCHEME.slice(0, -1), (imageId) => ({ promise: Promise.resolve(images.get(imageId)!) }));
   getWebWorkerManager().registerWorker("dicomImageLoader", () => decoder); // the name createImage sends its work to
 }
 
-/** Announce a film on its way; gives the image id under which Cornerstone may load it. */
-export function announce(name: string, delivery: Delivery): string {
-  deliveries.set(SCHEME + name, delivery);
-  return SCHEME + name;
-}
-
-/** The header of an image that was loaded. */
-export function headerOf(imageId: string): Header {
-  return headers.get(imageId) ?? {};
-}
-
-async function imageOf(imageId: string): Promise<Types.IImage> {
-  const delivery = deliveries.get(imageId);
-  if (!delivery) throw new Error(`no delivery for ${imageId}`);
-  deliveries.delete(imageId);
+/** Decode a delivery; gives the id under which Cornerstone finds the image. Rejects when it cannot be shown. */
+export async function prepare(name: string, delivery: Delivery): Promise<string> {
+  const imageId = SCHEME + name;
   const header = await delivery.header;
   headers.set(imageId, header);
   const { bytes, transferSyntaxUid } = await delivery.frame;
   checkLength(header, bytes, transferSyntaxUid);
   const image = (await createImage(imageId, bytes as never, transferSyntaxUid, {})) as Types.IImage;
   if (!image.color) chooseGrays(image, header);
-  return image;
+  images.set(imageId, image);
+  return imageId;
+}
+
+/** The header of an image that was prepared. */
+export function headerOf(imageId: string): Header {
+  return headers.get(imageId) ?? {};
+}
+
+/** Let go of an image that Cornerstone has taken into its own cache. */
+export function forget(imageId: string): void {
+  images.delete(imageId);
 }
 
 /** A native film shorter than its header says would be drawn with noise or nothing. */

@@ -5,7 +5,7 @@ import { affineOf, onFilm, type Affine, type Point } from "./affine";
 import { fetchFilm, type Delivery } from "./fetching";
 import type { Film } from "./film";
 import { type Target } from "./gestures";
-import { announce, headerOf } from "./image";
+import { forget, headerOf, prepare } from "./image";
 import { Measures, type Units } from "./measure";
 import { Overlay } from "./overlay";
 import { spacingOf } from "./spacing";
@@ -68,17 +68,14 @@ export class Pane implements Target {
     root.classList.add("empty");
     const delivery = coming ?? fetchFilm(film, (share) => this.tellProgress(film, share));
     try {
-      const drawn = new Promise((resolve) => {
-        this.parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, resolve, { once: true });
-      });
-      await this.viewport.setStack([announce(film.sop_instance_uid, delivery)]);
-      if (this.film !== film) return false;
+      const imageId = await prepare(film.sop_instance_uid, delivery);
+      if (this.film !== film) return forget(imageId), false;
+      await this.viewport.setStack([imageId]);
+      forget(imageId);
       this.settle(film);
-      this.viewport.render();
-      await drawn;
+      await this.draw();
     } catch (error) {
-      if (this.film !== film) return false;
-      this.complain(film, error);
+      if (this.film === film) this.complain(film, error);
       return false;
     }
     root.classList.remove("empty");
@@ -176,6 +173,14 @@ export class Pane implements Target {
     return [dimensions?.[0] ?? 1, dimensions?.[1] ?? 1];
   }
 
+  private draw(): Promise<unknown> {
+    const drawn = new Promise((resolve) => {
+      this.parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, resolve, { once: true });
+    });
+    this.viewport.render();
+    return drawn;
+  }
+
   private settle(film: Film): void {
     const { voiRange, invert } = this.viewport.getProperties();
     this.first = { range: voiRange ?? this.first.range, inverted: invert ?? false };
@@ -187,10 +192,9 @@ export class Pane implements Target {
 
   private complain(film: Film, error: unknown): void {
     console.warn("film", film.sop_instance_uid, error);
-    const { progress, trouble, picture, root } = this.parts;
+    const { progress, trouble, picture } = this.parts;
     progress.hidden = true;
     trouble.hidden = false;
-    root.dataset.state = "trouble";
     picture.hidden = true;
     picture.onload = () => (picture.hidden = false);
     picture.src = this.pictures + film.sop_instance_uid;
