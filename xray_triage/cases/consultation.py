@@ -206,6 +206,13 @@ class Consultations:
             row = connection.execute(_open_request(found.sequence)).one_or_none()
         return found.study_instance_uid, rows.consultation_of(row) if row else None
 
+    def answer_key(self, case_id: str, answer_id: int) -> str | None:
+        """Where in the spool the PDF of an answer to this case lies; None when there is none."""
+        answer, case = tables.answer, tables.case
+        mine = sa.and_(case.c.case_id == case_id, answer.c.answer_id == answer_id, answer.c.kind == "pdf")
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(answer.c.spool_key).join_from(answer, case).where(mine))
+
     def header(self, study_instance_uid: str) -> Dataset:
         """Who the patient is and which study it is, text repaired. Raises CannotAsk when no film can be read."""
         return self._header(self._films(study_instance_uid))

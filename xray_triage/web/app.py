@@ -13,6 +13,8 @@ from dicom_router.errors import DamagedFile, SpoolFull
 from xray_triage import __version__
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import CannotAsk
+from xray_triage.orders.orders import UnknownOrder
+from xray_triage.web.answers import answer_router
 from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
@@ -20,6 +22,7 @@ from xray_triage.web.events import event_router
 from xray_triage.web.guard import Guard
 from xray_triage.web.heat import heat_router
 from xray_triage.web.login import login_router
+from xray_triage.web.orders import order_router
 from xray_triage.web.pages import page_router
 from xray_triage.web.password import password_router
 from xray_triage.web.pictures import picture_router
@@ -30,7 +33,13 @@ from xray_triage.web.users import user_router
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Right, needs
 
-STATUS_OF: dict[type[Exception], int] = {UnknownCase: 404, CannotAsk: 409, SpoolFull: 507, DamagedFile: 422}
+STATUS_OF: dict[type[Exception], int] = {
+    UnknownCase: 404,
+    UnknownOrder: 404,
+    CannotAsk: 409,
+    SpoolFull: 507,
+    DamagedFile: 422,
+}
 
 
 def create_app(desk: Desk) -> FastAPI:
@@ -50,13 +59,14 @@ def create_app(desk: Desk) -> FastAPI:
     view = View(desk)
     tell_strangers(app, view)
     app.include_router(status_router(desk))
-    for make_router in (login_router, password_router, user_router, trail_router):
+    for make_router in (login_router, password_router, user_router, trail_router, order_router):
         app.include_router(make_router(desk, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE))]  # a route that needs more says so itself
     app.include_router(api_router(desk), dependencies=seeing)
     app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(page_router(desk, view), dependencies=seeing, include_in_schema=False)
     app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(answer_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(heat_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(dicomweb_router(desk), dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
