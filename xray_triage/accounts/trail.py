@@ -32,6 +32,8 @@ class Action(StrEnum):
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"
     PATIENT_REGISTERED = "patient_registered"
+    ORDER_CHANGED = "order_changed"
+    ORDER_CANCELLED = "order_cancelled"
     EXPORTED = "exported"
 
 

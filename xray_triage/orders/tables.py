@@ -12,8 +12,8 @@ film_order = sa.Table(
     metadata,
     sa.Column("order_id", _Number, primary_key=True),
     sa.Column("form_key", sa.Text, nullable=False),  # of the form that was sent: sent again, it makes no second order
-    sa.Column("accession_number", sa.Text, nullable=False),
-    sa.Column("study_instance_uid", sa.Text, nullable=False),
+    sa.Column("accession_number", OutsideText, nullable=False),
+    sa.Column("study_instance_uid", OutsideText, nullable=False),
     sa.Column("patient_id", OutsideText, nullable=False),
     sa.Column("patient_name", OutsideText, nullable=False),
     sa.Column("patient_birth_date", sa.Date),

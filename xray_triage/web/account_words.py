@@ -28,6 +28,8 @@ ACTIONS = {
     Action.ANSWER_OPENED: N_("mở trả lời hội chẩn"),
     Action.VERDICT_GIVEN: N_("đánh giá kết quả AI"),
     Action.PATIENT_REGISTERED: N_("đăng ký chụp"),
+    Action.ORDER_CHANGED: N_("sửa đăng ký chụp"),
+    Action.ORDER_CANCELLED: N_("hủy đăng ký chụp"),
     Action.EXPORTED: N_("xuất dữ liệu"),
 }
 PROBLEMS = {

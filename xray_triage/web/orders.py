@@ -1,0 +1,268 @@
+"""The registration page: a card or a form makes an order, which the X-ray machine finds in its worklist."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from xray_triage.accounts.trail import Action
+from xray_triage.orders.accession import NumbersUsedUp
+from xray_triage.orders.card import LONGEST_TEXT, CardError, parse_card
+from xray_triage.orders.order import (
+    ADDRESS_LENGTH,
+    ID_LENGTH,
+    NAME_LENGTH,
+    PHYSICIAN_LENGTH,
+    REASON_LENGTH,
+    Mistakes,
+    Order,
+    OrderState,
+    Procedure,
+    check,
+)
+from xray_triage.orders.orders import OrderClosed
+from xray_triage.web.desk import Desk
+from xray_triage.web.form import Form
+from xray_triage.web.fragments import unless_same
+from xray_triage.web.language import N_, Language
+from xray_triage.web.view import View
+from xray_triage.web.visitor import Right, Visitor, address_of, needs
+from xray_triage.web.words import SEXES
+
+CARD_PROBLEMS = {
+    "empty": N_("Chưa có gì trong ô: hãy quét mã QR trên thẻ, hoặc điền biểu mẫu bằng tay."),
+    "too_long": N_("Nội dung quá dài, không phải mã QR của một thẻ. Hãy xóa ô rồi quét lại."),
+    "unknown": N_("Đây không phải mã QR của thẻ căn cước hay thẻ BHYT. Hãy quét lại, hoặc điền bằng tay."),
+    "cut_short": N_("Mã QR bị cắt giữa chừng. Hãy quét lại; nếu vẫn vậy, điền bằng tay."),
+    "no_name": N_("Mã QR không có họ tên. Hãy điền bằng tay."),
+    "bad_name": N_("Họ tên trong mã QR bị mất dấu hoặc mất chữ: đặt máy quét ở chế độ UTF-8, hoặc điền bằng tay."),
+    "bad_birth_date": N_("Ngày sinh trong mã QR không phải là một ngày có thật. Hãy quét lại, hoặc điền bằng tay."),
+}
+MISTAKES = {
+    "required": N_("Cần điền ô này."),
+    "too_long": N_("Dài quá số ký tự cho phép."),
+    "bad_character": N_("Có ký tự mà máy X-quang không nhận, như \\ ^ = hoặc ký tự điều khiển."),
+    "no_letter": N_("Họ tên cần có ít nhất một chữ cái."),
+    "bad_date": N_("Ngày này không có thật hoặc quá xa; viết như 31/01/1970."),
+    "future_date": N_("Ngày sinh không thể ở sau hôm nay."),
+    "bad_number": N_("Số này không đúng: căn cước có 12 chữ số; BHYT có 2 chữ cái và 13 chữ số, hoặc 10 chữ số."),
+    "bad_choice": N_("Hãy chọn một trong các mục có sẵn."),
+}
+CLOSED = N_("Ca này không còn ở trạng thái chờ chụp nên không sửa hoặc hủy được nữa.")
+USED_UP = N_("Hôm nay đã cấp hết số phiếu. Hãy nhập người bệnh trực tiếp trên máy X-quang.")
+STATES = {
+    OrderState.WAITING: (N_("chờ chụp"), "wait"),
+    OrderState.IN_PROGRESS: (N_("đang chụp"), "wait"),
+    OrderState.DONE: (N_("đã chụp"), "good"),
+    OrderState.CANCELLED: (N_("đã hủy"), "none"),
+}
+PROCEDURES = {
+    Procedure.CHEST_PA: N_("X-quang ngực thẳng (PA)"),
+    Procedure.CHEST_AP: N_("X-quang ngực thẳng, nằm hoặc ngồi (AP)"),
+    Procedure.CHEST_PA_LATERAL: N_("X-quang ngực thẳng và nghiêng"),
+    Procedure.CHEST_LATERAL: N_("X-quang ngực nghiêng"),
+    Procedure.OTHER: N_("X-quang khác"),
+}
+LENGTHS = {
+    "card": LONGEST_TEXT, "patient_name": NAME_LENGTH, "patient_id": ID_LENGTH, "address": ADDRESS_LENGTH,
+    "referring_physician": PHYSICIAN_LENGTH, "reason": REASON_LENGTH,
+}  # fmt: skip
+FIELDS = (
+    "patient_name", "patient_birth_date", "patient_sex", "patient_id", "address", "citizen_number",
+    "insurance_number", "referring_physician", "procedure", "reason", "scheduled_at",
+)  # fmt: skip
+EARLIER_PATIENTS = 8
+OF_THE_PATIENT = (
+    "patient_name", "patient_birth_date", "patient_sex", "patient_id", "address", "citizen_number", "insurance_number",
+)  # fmt: skip
+
+Who = Annotated[Visitor, Depends(needs(Right.REGISTER))]
+Text = Annotated[str, Query(max_length=100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the address asks for: a search, and the accession number or case that fills the form or was just done."""
+
+    q: str
+    like: str
+    case: str
+    edit: str
+    done: str
+
+
+def _wanted(q: Text = "", like: Text = "", case: Text = "", edit: Text = "", done: Text = "") -> Wanted:
+    return Wanted(q=q, like=like, case=case, edit=edit, done=done)
+
+
+def order_router(desk: Desk, view: View) -> APIRouter:
+    """The routes of /orders."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+    page = _Page(desk, view)
+
+    @pages.get("/orders")
+    def show_orders(who: Who, wanted: Annotated[Wanted, Depends(_wanted)]) -> Response:
+        return page.answer(who, **_wanted_context(desk, wanted))
+
+    @pages.get("/fragments/orders")
+    def renew_orders(request: Request, who: Who) -> Response:
+        return unless_same(request, view.render("_orders.html", who, **_list(desk)))
+
+    @pages.post("/orders/card")
+    def read_card(form: Form, who: Who) -> Response:
+        try:
+            return page.answer(who, **_card_context(desk, form.get("card", "")))
+        except CardError as error:
+            told = Language(who.language).say(CARD_PROBLEMS[error.code])
+            return page.answer(who, status=HTTPStatus.UNPROCESSABLE_ENTITY, card_problem=told)
+
+    @pages.post("/orders")
+    def register(request: Request, form: Form, who: Who) -> Response:
+        try:
+            order = _register(desk, form, who)
+        except (Mistakes, OrderClosed, NumbersUsedUp) as error:
+            return page.refuse(who, form, error)
+        action = Action.ORDER_CHANGED if form.get("accession_number") else Action.PATIENT_REGISTERED
+        desk.audit.note(action, actor=who.name, subject=order.accession_number, address=address_of(request))
+        return RedirectResponse(f"/orders?done={order.accession_number}", HTTPStatus.SEE_OTHER)
+
+    @pages.post("/orders/{accession_number}/cancel")
+    def cancel(request: Request, accession_number: str, form: Form, who: Who) -> Response:
+        try:
+            desk.orders.cancel(accession_number)
+        except OrderClosed as error:
+            return page.refuse(who, form, error)
+        desk.audit.note(Action.ORDER_CANCELLED, actor=who.name, subject=accession_number, address=address_of(request))
+        return RedirectResponse("/orders", HTTPStatus.SEE_OTHER)
+
+    return pages
+
+
+class _Page:
+    """The whole page; what its caller does not say is blank."""
+
+    def __init__(self, desk: Desk, view: View) -> None:
+        self._desk = desk
+        self._view = view
+
+    def answer(self, who: Visitor, *, status: int = HTTPStatus.OK, **context: Any) -> Response:
+        return HTMLResponse(self._view.render("orders.html", who, **_blank() | _list(self._desk) | context), status)
+
+    def refuse(self, who: Visitor, form: Mapping[str, str], error: Exception) -> Response:
+        """The form as it was sent, and what is wrong with it."""
+        say, status, told = Language(who.language).say, HTTPStatus.CONFLICT, {}
+        if isinstance(error, Mistakes):
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            told = {name: say(MISTAKES[code]) for name, code in error.of_fields.items()}
+        closed = say(CLOSED if isinstance(error, OrderClosed) else USED_UP)
+        return self.answer(
+            who,
+            status=status,
+            mistakes=told,
+            problem="" if told else closed,
+            values={name: form.get(name, "") for name in FIELDS},
+            form_key=form.get("form_key", ""),
+            editing=self._desk.orders.find(form.get("accession_number", "")),
+        )
+
+
+def _wanted_context(desk: Desk, wanted: Wanted) -> dict[str, Any]:
+    known = desk.orders.find(wanted.like or wanted.edit)
+    values = _values(known) if known else _patient_of_case(desk, wanted.case)
+    if wanted.like:
+        values = {name: values[name] for name in OF_THE_PATIENT if name in values}
+    return {
+        "q": wanted.q.strip(),
+        "earlier": _earlier(desk, wanted.q) if wanted.q.strip() else [],
+        "values": _empty() | values,
+        "editing": known if wanted.edit else None,
+        "done": desk.orders.find(wanted.done),
+    }
+
+
+def _card_context(desk: Desk, text: str) -> dict[str, Any]:
+    """The form filled from a card and, where the card says nothing, from the patient's last order."""
+    said = {name: _written(value) for name, value in asdict(parse_card(text)).items()}
+    before = desk.orders.patients(said["citizen_number"] or said["insurance_number"], limit=1)
+    known = {name: _values(order)[name] for order in before for name in OF_THE_PATIENT}
+    filled = _empty() | known | {name: value for name, value in said.items() if value}
+    return {"values": filled, "filled": True, "known": bool(known)}
+
+
+def _register(desk: Desk, form: Mapping[str, str], who: Visitor) -> Order:
+    typed = check(form, now=desk.clock.now())
+    accession_number, form_key = form.get("accession_number", ""), form.get("form_key") or secrets.token_urlsafe(12)
+    if accession_number:
+        return desk.orders.change(accession_number, typed)
+    return desk.orders.register(typed, form_key=form_key, registered_by=who.name)
+
+
+def _empty() -> dict[str, str]:
+    return dict.fromkeys(FIELDS, "") | {"procedure": Procedure.CHEST_PA.value}
+
+
+def _blank() -> dict[str, Any]:
+    return {
+        "q": "",
+        "earlier": [],
+        "values": _empty(),
+        "mistakes": {},
+        "form_key": secrets.token_urlsafe(12),
+        "card_problem": "",
+        "problem": "",
+        "filled": False,
+        "known": False,
+        "editing": None,
+        "done": None,
+        "lengths": LENGTHS,
+        "procedures": PROCEDURES,
+        "sexes": SEXES,
+    }
+
+
+def _list(desk: Desk) -> dict[str, Any]:
+    orders = desk.orders.of_day(desk.clock.now().astimezone().date())
+    return {"orders": orders, "states": STATES, "procedures": PROCEDURES, "sexes": SEXES}
+
+
+def _earlier(desk: Desk, search: str) -> list[dict[str, str]]:
+    """Patients who were registered or filmed here, and the address that fills the form with them."""
+    found = [
+        {"href": f"?like={order.accession_number}", **{name: _values(order)[name] for name in OF_THE_PATIENT}}
+        for order in desk.orders.patients(search, limit=EARLIER_PATIENTS)
+    ]
+    known = {patient["patient_id"] for patient in found}
+    for case in desk.casebook.cases(search=search, limit=EARLIER_PATIENTS):
+        if case.patient.id and case.patient.id not in known:
+            known.add(case.patient.id)
+            found.append({"href": f"?case={case.case_id}", **_patient_of_case(desk, case.case_id)})
+    return found[:EARLIER_PATIENTS]
+
+
+def _patient_of_case(desk: Desk, case_id: str) -> dict[str, str]:
+    case = desk.casebook.case(case_id)
+    if case is None:
+        return {}
+    patient = case.patient
+    born = "/".join(reversed(patient.birth_date.split("-")))
+    return {
+        "patient_name": patient.name,
+        "patient_birth_date": born,
+        "patient_sex": patient.sex,
+        "patient_id": patient.id,
+    }
+
+
+def _values(order: Order) -> dict[str, str]:
+    """The order as the form has it."""
+    values = {name: _written(getattr(order.registration, name)) for name in FIELDS}
+    return values | {"scheduled_at": f"{order.scheduled_at.astimezone():%Y-%m-%dT%H:%M}"}
+
+
+def _written(value: Any) -> str:
+    """A value as it is typed: a date 31/01/1970, nothing as nothing."""
+    return f"{value:%d/%m/%Y}" if hasattr(value, "strftime") else str(value or "")
