@@ -10,9 +10,11 @@ from tests.triage.desk import TestDesk, open_desk
 
 
 @pytest.fixture
-def desk(database: Database, tmp_path: Path) -> TestDesk:
+def desk(database: Database, tmp_path: Path) -> Iterator[TestDesk]:
     """A desk, once over each database."""
-    return open_desk(database, tmp_path)
+    opened = open_desk(database, tmp_path)
+    yield opened
+    opened.darkroom.close()
 
 
 @pytest.fixture
@@ -20,5 +22,7 @@ def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
     """A desk on SQLite, where the database is not what is tested."""
     database = open_database(f"sqlite:///{tmp_path / 'desk.db'}")
     migrate_router(database)
-    yield open_desk(database, tmp_path)
+    opened = open_desk(database, tmp_path)
+    yield opened
+    opened.darkroom.close()
     database.close()

@@ -16,6 +16,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 BODY_TYPES = ("application/json", "application/x-www-form-urlencoded")
+READ_ONLY = "/dicom-web"
 POLICY = (
     "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self'{images}; connect-src 'self'; "
     "{workers}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -64,6 +65,8 @@ class Guard:
             await send(message)
 
         try:
+            if scope["path"].startswith(READ_ONLY) and scope["method"] not in ("GET", "HEAD"):
+                raise Refusal(405, "films come by C-STORE: this is read-only")
             self._check_headers(scope["method"], Headers(scope=scope))
             if scope["method"] not in ("GET", "HEAD"):
                 receive = await self._read_body(receive)

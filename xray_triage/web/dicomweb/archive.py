@@ -44,6 +44,11 @@ class Archive:
                 found[study].append(self._picture(key))
         return found
 
+    def case_id(self, study: str) -> str:
+        """What the audit trail calls a study: its case, or its UID before it is read."""
+        case = self._desk.casebook.case_of_study(study)
+        return case.case_id if case else study
+
     def outline(self, holding: Holding) -> Outline:
         """The header, large values left in the file. Raises DamagedFile."""
         with self._desk.spool.open(holding.spooled.key) as stream:

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -28,11 +28,13 @@ from dicom_router.errors import DamagedFile
 from dicom_router.frames import NoSuchFrame, locate_frame
 from dicom_router.holdings import Holding
 from dicom_router.outline import PIXEL_DATA, Outline, read_outline
+from xray_triage.accounts.trail import Action
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 from xray_triage.web.dicomweb.parts import Part, respond
+from xray_triage.web.visitor import Visitor, visitor
 
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
@@ -53,6 +55,7 @@ MEDIA_TYPES = {  # PS3.18 table 8.7.3-5
     RLELossless: "image/dicom-rle",
 }
 Accept = Annotated[str, Header()]
+Who = Annotated[Visitor, Depends(visitor)]
 
 
 def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
@@ -60,28 +63,30 @@ def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
     retrieve = APIRouter()
 
     @retrieve.get("/studies/{study}")
-    def retrieve_study(study: str, accept: Accept = "") -> Response:
-        return _instances(desk, archive.find(study), accept)
-
     @retrieve.get("/studies/{study}/series/{series}")
-    def retrieve_series(study: str, series: str, accept: Accept = "") -> Response:
-        return _instances(desk, archive.find(study, series), accept)
-
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}")
-    def retrieve_instance(study: str, series: str, instance: str, accept: Accept = "") -> Response:
-        return _instances(desk, archive.find(study, series, instance), accept)
+    def retrieve_instances(
+        who: Who, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
+    ) -> Response:
+        answer = _instances(desk, archive.find(study, series, instance), accept)
+        desk.audit.note(Action.EXPORTED, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
+        return answer
 
     @retrieve.get("/studies/{study}/metadata")
-    def describe_study(request: Request, study: str, accept: Accept = "") -> Response:
-        return _metadata(request, archive, archive.find(study), accept)
-
     @retrieve.get("/studies/{study}/series/{series}/metadata")
-    def describe_series(request: Request, study: str, series: str, accept: Accept = "") -> Response:
-        return _metadata(request, archive, archive.find(study, series), accept)
-
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/metadata")
-    def describe_instance(request: Request, study: str, series: str, instance: str, accept: Accept = "") -> Response:
-        return _metadata(request, archive, archive.find(study, series, instance), accept)
+    def describe_instances(
+        request: Request,
+        who: Who,
+        study: str,
+        series: str | None = None,
+        instance: str | None = None,
+        accept: Accept = "",
+    ) -> Response:
+        answer = _metadata(request, archive, archive.find(study, series, instance), accept)
+        if not who.csrf_token:  # a program's viewer; our own shows the case's page first, which notes it
+            desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
+        return answer
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
     def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:
