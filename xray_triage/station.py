@@ -21,6 +21,7 @@ from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from dicom_router.performed import PerformedSteps
 from dicom_router.worklist import Worklist
+from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.studies import Studies
 from xray_triage.checks import check_apart, serving_probes
 from xray_triage.config import Config
@@ -151,6 +152,7 @@ class Station:
                 spool=self.rooms.spool,
                 holdings=Holdings(self.rooms.database),
                 studies=Studies(self.rooms.database),
+                figures=FigureBook(self.rooms.database, clock=self._clock),
                 heat_maps=self.rooms.heat_maps,
                 darkroom=self._darkroom,
                 health=Health(serving_probes(self.rooms, self._supervisor, clock=self._clock)),

@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from argon2 import PasswordHasher
@@ -21,9 +22,11 @@ from dicom_router.transport.protocol import Acknowledgement
 from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
+from xray_triage.accounts.trail import Trail
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.darkroom import Darkroom
@@ -147,6 +150,10 @@ class TestDesk:
                 taken.append(delivery)
         return taken
 
+    @property
+    def audit(self) -> Trail:
+        return self.accounts.audit
+
     def token(self, role: Role = Role.DOCTOR) -> str:
         """A bearer token of the desk's user with this role."""
         return self.accounts.tokens.make(self.accounts.users.find(role.value), label="test")
@@ -155,7 +162,7 @@ class TestDesk:
         """The id of a new session of the desk's user with this role: the value of the cookie ``session``."""
         return self.accounts.sessions.open(self.accounts.users.find(role.value))
 
-    def app(self, *probes: Probe, model: ModelInUse | None = None) -> FastAPI:
+    def app(self, *probes: Probe, model: ModelInUse | None = None, **settings: Any) -> FastAPI:
         return create_app(
             Desk(
                 casebook=self.casebook,
@@ -166,6 +173,7 @@ class TestDesk:
                 holdings=Holdings(self.database),
                 studies=Studies(self.database),
                 heat_maps=HeatMaps(self.database),
+                figures=FigureBook(self.database, clock=self.clock),
                 darkroom=self.darkroom,
                 accounts=self.accounts,
                 orders=self.orders,
@@ -173,6 +181,7 @@ class TestDesk:
                 model_in_use=lambda: model,
                 clock=self.clock,
                 station_name=STATION,
+                **settings,
             )
         )
 

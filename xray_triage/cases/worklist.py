@@ -17,6 +17,7 @@ from xray_triage.cases.period import midnight
 from xray_triage.reading.findings import Priority
 
 DATE = re.compile(r"(?P<day>\d{1,2})([/.-])(?P<month>\d{1,2})\2(?P<year>\d{4})|(?P<d>\d{1,2})/(?P<m>\d{1,2})")
+EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)  # no case beyond; their midnights are within the calendar
 
 
 class CaseState(StrEnum):
@@ -57,6 +58,7 @@ def understood(wanted: Wanted, search: str, today: date) -> Wanted:
 
 def on_day(wanted: Wanted, day: date) -> Wanted:
     """``wanted`` on one ``day`` of this computer's zone, within what it was narrowed to already."""
+    day = min(max(day, EARLIEST), LATEST)
     first, end = midnight(day), midnight(day + timedelta(days=1))
     return replace(
         wanted,
@@ -86,7 +88,7 @@ def _typed_day(word: str, today: date) -> date | None:
 
 
 def _sane(day: date) -> date | None:
-    return day if 1900 < day.year < 2200 else None  # midnight and the day after stay within the calendar
+    return day if EARLIEST < day < LATEST else None
 
 
 @dataclass(frozen=True, slots=True)

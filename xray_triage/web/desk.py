@@ -12,6 +12,7 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.trail import Trail
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.consultation import Consultations
+from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.darkroom import Darkroom
@@ -32,6 +33,7 @@ class Desk:
     holdings: Holdings
     studies: Studies
     heat_maps: HeatMaps
+    figures: FigureBook
     darkroom: Darkroom
     health: Health
     accounts: Accounts
