@@ -120,6 +120,13 @@ class StationPeer:
             with error:
                 return json.load(error)
 
+    def post(self, path: str, **body: Any) -> Any:
+        """The JSON that ``path`` answers to the JSON ``body`` of a doctor's program."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self._url(path), data=json.dumps(body).encode(), headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
     @property
     def token(self) -> str:
         """A bearer token of a doctor, who is added when it is first asked for."""

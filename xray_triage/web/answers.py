@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends, HTTPException, Path
 from starlette.responses import StreamingResponse
 
 from dicom_router.errors import DamagedFile
@@ -14,6 +14,7 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.visitor import Right, Visitor, needs
 
 CHUNK_BYTES = 1 << 18
+AnswerId = Annotated[int, Path(ge=1, le=1 << 53)]
 
 
 def answer_router(desk: Desk) -> APIRouter:
@@ -22,7 +23,7 @@ def answer_router(desk: Desk) -> APIRouter:
 
     @answers.get("/cases/{case_id}/answers/{answer_id}/file")
     def show_file(
-        case_id: str, answer_id: int, who: Annotated[Visitor, Depends(needs(Right.SEE))]
+        case_id: str, answer_id: AnswerId, who: Annotated[Visitor, Depends(needs(Right.SEE))]
     ) -> StreamingResponse:
         key = desk.consultations.answer_key(case_id, answer_id)
         if key is None:
