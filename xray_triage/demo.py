@@ -117,7 +117,6 @@ class RunningStation:
         self._process = subprocess.Popen(  # noqa: S603 (ourselves)
             [sys.executable, "-m", "xray_triage.cli", "serve", "--config", str(self.config_path)],
             stderr=self._log,
-            env={key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")},
         )
 
     def _let_in(self) -> tuple[str, str]:
@@ -162,6 +161,8 @@ class RunningStation:
 def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
     """Run the whole demonstration; whether every step worked. ``stay`` leaves the page open until Ctrl-C."""
     log_to_stderr(logging.WARNING)
+    for key in [key for key in os.environ if key.startswith("XRAY_TRIAGE_")]:
+        del os.environ[key]  # what a site has set is not for this station
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: take the station along
     with tempfile.TemporaryDirectory(prefix="xray-triage-demo-") as name:
         folder = Path(name)
@@ -173,9 +174,8 @@ def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
             console.print(_table(outcomes))
             worked = bool(outcomes) and not any(outcome.problem for outcome in outcomes)
             if stay:
-                console.print(
-                    f"The doctor's page: {station.url}  user: {USER}  password: {station.password}  Ctrl-C ends."
-                )
+                console.print(f"The doctor's page: {station.url} (user {USER}, password {station.password}).")
+                console.print("Ctrl-C ends.")
                 _wait_for_interrupt()
         pacs.stop()
     return worked

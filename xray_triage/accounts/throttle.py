@@ -25,11 +25,11 @@ class TooManyAttempts(Exception):
 
 
 def wait_seconds(failures: int, *, free: int, since_last: float) -> float:
-    """Seconds still to wait, the last failure being ``since_last`` seconds ago (negative: the clock was set back)."""
+    """Seconds still to wait, the last failure being ``since_last`` seconds ago; none when the clock was set back."""
     if failures < free:
         return 0.0
     delay = min(LONGEST_SECONDS, 2.0 ** min(failures - free, 20))
-    return min(delay, max(0.0, delay - since_last))
+    return max(0.0, delay - since_last) if since_last >= 0.0 else 0.0
 
 
 class Throttle:

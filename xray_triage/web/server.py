@@ -24,6 +24,7 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # an address that the other side makes up is not believed
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=2,
                 ssl_certfile=tls.cert if tls else None,

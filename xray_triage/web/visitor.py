@@ -65,12 +65,12 @@ def signed_in(request: Request, form: Form) -> Visitor:
         user = desk.accounts.tokens.owner(bearer.strip())
         if user is None:
             raise NotSignedIn
-        return _visitor(desk, user, csrf_token="", must_change=False)
+        return _visitor(request, user, csrf_token="", must_change=False)
     session_id = request.cookies.get(session_cookie(desk))
     user = desk.accounts.sessions.owner(session_id, renew=not _is_background(request)) if session_id else None
     if user is None or session_id is None:
         raise NotSignedIn
-    who = _visitor(desk, user, csrf_token=csrf_token_of(session_id), must_change=user.must_change)
+    who = _visitor(request, user, csrf_token=csrf_token_of(session_id), must_change=user.must_change)
     if request.method not in ("GET", "HEAD"):
         given = request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD, "")
         if not hmac.compare_digest(given.encode("utf-8", "replace"), who.csrf_token.encode()):
@@ -105,9 +105,7 @@ def needs(right: Right) -> Needs:
 
 def nobody(request: Request) -> Visitor:
     """A stranger, in the language of their cookie or of the station."""
-    desk = desk_of(request)
-    wanted = request.cookies.get(LANGUAGE_COOKIE, "")
-    return Visitor(name="", full_name="", role=None, language=wanted if wanted in LANGUAGES else desk.language)
+    return Visitor(name="", full_name="", role=None, language=_language(request))
 
 
 def desk_of(request: Request) -> Desk:
@@ -131,15 +129,20 @@ def csrf_token_of(session_id: str) -> str:
     return hashlib.sha256(b"csrf " + session_id.encode("utf-8", "replace")).hexdigest()
 
 
-def _visitor(desk: Desk, user: Account, *, csrf_token: str, must_change: bool) -> Visitor:
+def _visitor(request: Request, user: Account, *, csrf_token: str, must_change: bool) -> Visitor:
     return Visitor(
         name=user.name,
         full_name=user.full_name,
         role=user.role,
-        language=user.language or desk.language,
+        language=user.language or _language(request),
         csrf_token=csrf_token,
         must_change=must_change,
     )
+
+
+def _language(request: Request) -> str:
+    wanted = request.cookies.get(LANGUAGE_COOKIE, "")
+    return wanted if wanted in LANGUAGES else desk_of(request).language
 
 
 def _is_background(request: Request) -> bool:

@@ -56,7 +56,8 @@ def enter(url: str, sqlite_desk: TestDesk) -> Iterator[Callable[..., httpx.Clien
     def open_one(role: Role = Role.DOCTOR) -> httpx.Client:
         session = sqlite_desk.session(role)
         headers = {CSRF_HEADER: csrf_token_of(session)}
-        browsers.append(httpx.Client(base_url=url, timeout=20, cookies={"session": session}, headers=headers))
+        browsers.append(httpx.Client(base_url=url, timeout=20, headers=headers))
+        browsers[-1].cookies.set("session", session, domain="127.0.0.1", path="/")
         return browsers[-1]
 
     yield open_one

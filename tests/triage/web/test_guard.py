@@ -1,4 +1,4 @@
-"""Who may speak to the page: FAULTS 27 and what a page without accounts owes."""
+"""What may be said to the page, and how its answers are secured: FAULTS 27."""
 
 import socket
 from collections.abc import Callable
@@ -37,12 +37,15 @@ def test_another_sites_page_cannot_act(client: httpx.Client, sqlite_desk: TestDe
     assert client.post(url, json={"agrees": True}).status_code == 200  # a program sends no origin
 
 
-@pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
-)
-def test_what_a_form_of_another_site_can_send_is_refused(
-    client: httpx.Client, sqlite_desk: TestDesk, kind: str
-) -> None:
+def test_a_station_answers_to_the_names_it_was_given(serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk) -> None:
+    url = serve(sqlite_desk.app(host_names=("xquang.tram.local", "192.168.1.9")))
+    with httpx.Client(base_url=url) as client:
+        for host, status in (("XQuang.tram.local:8080", 200), ("192.168.1.9", 200), ("tram.local", 421)):
+            assert client.get("/healthz", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data; boundary=x"])
+def test_what_no_page_of_ours_sends_is_refused(client: httpx.Client, sqlite_desk: TestDesk, kind: str) -> None:
     url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
     assert client.post(url, content=b'{"agrees": true}', headers={"Content-Type": kind}).status_code == 415
 
@@ -53,19 +56,28 @@ def test_a_large_body_is_refused_before_it_is_kept(client: httpx.Client, sqlite_
 
 
 def test_every_answer_carries_the_security_headers(client: httpx.Client) -> None:
-    for path in ("/", "/api/cases", "/nothing", "/static/page.js", "/healthz"):
+    for path in ("/", "/api/cases", "/nothing", "/static/page.js", "/healthz", "/login", "/users"):
         headers = client.get(path).headers
-        assert "script-src 'self'" in headers["Content-Security-Policy"], path
+        assert "script-src 'self';" in headers["Content-Security-Policy"], path
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
     assert client.get("/").headers["Cache-Control"] == "no-store"
 
 
+def test_only_the_page_with_the_viewer_may_compile_webassembly(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    policy = client.get(f"/cases/{sqlite_desk.add(reading()).case_id}").headers["Content-Security-Policy"]
+    assert "script-src 'self' 'wasm-unsafe-eval';" in policy
+    assert "worker-src 'self' blob:;" in policy
+    assert "'unsafe-" not in policy
+
+
 @pytest.fixture
 def port(sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]) -> int:
     """Where a server listens whose patience with bodies is short."""
-    return int(serve(Guard(sqlite_desk.app(), body_seconds=0.2)).rpartition(":")[2])
+    app = sqlite_desk.app()
+    app.add_middleware(Guard, body_seconds=0.2)
+    return int(serve(app).rpartition(":")[2])
 
 
 def spoken(port: int, *pieces: bytes) -> bytes:
