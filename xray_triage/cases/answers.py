@@ -13,7 +13,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from dicom_router.errors import DamagedFile
-from dicom_router.outline import Extent, read_outline
+from dicom_router.outline import Extent, Outline, read_outline
 from xray_triage.reading.header import DAMAGED_VALUE, items, text
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_TYPE, PERSON_OBSERVER_NAME
@@ -27,7 +27,7 @@ KINDS = {**dict.fromkeys(TEXTS, "text"), PDF: "pdf", KEY_OBJECTS: "kos"}
 NO_TEXT = "(trả lời không có chữ)"
 CUT = "… (còn nữa, xem tại PACS)"
 LONGEST_TEXT = 20_000
-DEEPEST = 32
+DEEPEST = 100
 DOCUMENT = 0x00420011
 # PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor.
 _MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036", "113039"})
@@ -55,7 +55,12 @@ class Reply:
 
 def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
     """What the Part 10 file in ``stream`` says. Raises NotAnAnswer, or DamagedFile when it is not this instance."""
-    header = read_outline(stream).header
+    stream.seek(0)
+    outline = read_outline(stream)
+    header = outline.header
+    is_pdf = text(header, "SOPClassUID") == PDF
+    if is_pdf:
+        _document_of(outline, stream)
     repair_text(header)
     if text(header, "SOPInstanceUID") != sop_instance_uid:
         raise DamagedFile(f"it does not say that it is {sop_instance_uid}")
@@ -65,11 +70,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
     author, is_verified = _author(header), text(header, "VerificationFlag") == "VERIFIED"
     _refuse_machines(header, is_anybodys=bool(author) or is_verified)
     title = _line(text(header, "DocumentTitle") or _meaning(header, "ConceptNameCodeSequence"))
-    if kind == "pdf":
-        document_in(stream)
-        said = ""
-    else:
-        said = _joined(_lines(items(header, "ContentSequence"), 0)) or NO_TEXT
+    said = "" if is_pdf else _joined(_lines(items(header, "ContentSequence"))) or NO_TEXT
     return Reply(
         kind=kind,
         title=title,
@@ -83,7 +84,11 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
 
 def document_in(stream: BinaryIO) -> Extent:
     """Where the PDF lies in an Encapsulated PDF. Never loads it. Raises DamagedFile when there is none."""
-    outline = read_outline(stream)
+    stream.seek(0)
+    return _document_of(read_outline(stream), stream)
+
+
+def _document_of(outline: Outline, stream: BinaryIO) -> Extent:
     extent = outline.large.get(DOCUMENT) or _small_document(outline.header)
     if extent is None or extent.length is None:
         raise DamagedFile("an encapsulated PDF without its document")
@@ -132,21 +137,23 @@ def _person(value: str) -> str:
     return _line(" ".join(" ".join((prefix, family, given, middle, suffix)).split()))
 
 
-def _lines(content: list[Dataset], depth: int) -> Iterator[str]:
+def _lines(content: list[Dataset], level: int = 0, indent: str = "") -> Iterator[str]:
     """The tree in its order, one line an item, children under their parent: PS3.3 C.17.3."""
-    if depth > DEEPEST:
+    if level > DEEPEST:
+        yield CUT
         return
     for item in content:
         if text(item, "RelationshipType") in _CONTEXT:
             continue
-        value = _value(item)
-        name = _meaning(item, "ConceptNameCodeSequence")
+        name, value = _meaning(item, "ConceptNameCodeSequence"), _value(item)
         if _code(item, "ConceptNameCodeSequence") == KEY_OBJECT_DESCRIPTION.value:
             name = ""
-        is_heading = text(item, "ValueType") == "CONTAINER"
-        if value or (is_heading and name):
-            yield "  " * depth + (f"{name}: {value}" if name and value else value or name)
-        yield from _lines(items(item, "ContentSequence"), depth + 1 if value or name else depth)
+        line = f"{name}: {value}" if name and value else value
+        if text(item, "ValueType") == "CONTAINER":
+            line = name
+        if line:
+            yield indent + line
+        yield from _lines(items(item, "ContentSequence"), level + 1, indent + "  " if line else indent)
 
 
 def _value(item: Dataset) -> str:
