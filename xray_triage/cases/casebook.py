@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from xray_triage.reading.findings import Priority, Reading
 from xray_triage.reading.patient import Patient
 
 ALARMS = (Priority.URGENT, Priority.ABNORMAL)
+AT_ONCE = 200  # cases
 READ_WITHIN = 20  # one film in so many is read, at the least, when there are enough to count
 
 
@@ -180,6 +181,17 @@ class Casebook:
 
     def case_of_study(self, study_instance_uid: str) -> Case | None:
         return next(iter(self._load(tables.case.c.study_instance_uid == study_instance_uid)), None)
+
+    def between(self, since: datetime, until: datetime) -> Iterator[Case]:
+        """Every case of ``since`` <= received < ``until`` in order of arrival; a few at a time are in memory."""
+        case = tables.case.c
+        wanted = sa.select(case.sequence).where(case.received_at >= since, case.received_at < until)
+        with self._database.read() as connection:
+            sequences = connection.scalars(wanted.order_by(case.sequence)).all()
+        for first in range(0, len(sequences), AT_ONCE):
+            with self._database.read() as connection:
+                found = self._read(connection, case.sequence.in_(sequences[first : first + AT_ONCE]))
+            yield from (found[sequence] for sequence in sorted(found))
 
     def judged(self) -> list[Case]:
         """The cases on which a doctor gave a verdict."""

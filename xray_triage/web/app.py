@@ -19,6 +19,7 @@ from xray_triage.web.api import api_router
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.events import event_router
+from xray_triage.web.figures import figure_router
 from xray_triage.web.guard import Guard
 from xray_triage.web.heat import heat_router
 from xray_triage.web.login import login_router
@@ -59,7 +60,7 @@ def create_app(desk: Desk) -> FastAPI:
     view = View(desk)
     tell_strangers(app, view)
     app.include_router(status_router(desk))
-    for make_router in (login_router, password_router, user_router, trail_router, order_router):
+    for make_router in (login_router, password_router, user_router, trail_router, order_router, figure_router):
         app.include_router(make_router(desk, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE))]  # a route that needs more says so itself
     app.include_router(api_router(desk), dependencies=seeing)

@@ -1,0 +1,129 @@
+"""Bars and ranges as rectangles in a field of 100 by 100, for templates to draw. Knows no case and no HTML."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log
+
+from xray_triage.cases.tally import Spread
+
+GAP = 0.25  # of a bar's place
+RANGE_STEPS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
+Tell = Callable[[float], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One value a line of the figures. ``kind`` is a class of the style sheet, which gives its colour."""
+
+    kind: str
+    label: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rectangle; ``y`` from the top. ``tip`` says what it is."""
+
+    kind: str
+    tip: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """``ticks`` are (y from the top, word) of the scale, ``cells`` the same figures in words, a row a label."""
+
+    name: str
+    title: str
+    labels: Sequence[str]
+    blocks: Sequence[Block]
+    ticks: Sequence[tuple[float, str]]
+    legend: Sequence[tuple[str, str]]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[str]]
+
+    @property
+    def ends(self) -> Sequence[str]:
+        """The labels under the field: the first, the middle one, the last."""
+        if len(self.labels) < 3:
+            return self.labels
+        return self.labels[0], self.labels[len(self.labels) // 2], self.labels[-1]
+
+
+def stacked(name: str, title: str, labels: Sequence[str], series: Sequence[Series], tell: Tell) -> Plot:
+    """Bars of the series upon each other, the first at the bottom, from zero up."""
+    top = _round_up(max((sum(values) for values in zip(*(one.values for one in series), strict=True)), default=0))
+    blocks = []
+    for place, label in enumerate(labels):
+        level = 0.0
+        for one in series:
+            height = 100 * one.values[place] / top
+            level += height
+            if height:
+                tip = f"{label}: {one.label} {tell(one.values[place])}"
+                blocks.append(_block(one.kind, tip, place, len(labels), low=level - height, high=level))
+    return Plot(
+        name=name,
+        title=title,
+        labels=labels,
+        blocks=blocks,
+        ticks=[(0, tell(top)), (50, tell(top / 2)), (100, tell(0))],
+        legend=[(one.kind, one.label) for one in series] if len(series) > 1 else [],
+        columns=[one.label for one in series],
+        cells=[[tell(one.values[place]) for one in series] for place in range(len(labels))],
+    )
+
+
+def ranges(
+    name: str, title: str, labels: Sequence[str], spreads: Sequence[Spread | None], tell: Tell, words: Sequence[str]
+) -> Plot:
+    """From the median to the p95 of each label, upon a scale of equal ratios. ``words``: for median, p95 and count."""
+    known = [spread for spread in spreads if spread]
+    steps = _steps_around(min((one.median for one in known), default=1), max((one.p95 for one in known), default=1))
+    median, p95, count = words
+
+    def height(seconds: float) -> float:
+        return 100 * log(max(seconds, steps[0]) / steps[0]) / log(steps[-1] / steps[0])
+
+    blocks = []
+    for place, (label, spread) in enumerate(zip(labels, spreads, strict=True)):
+        if spread:
+            low, high = height(spread.median), min(height(spread.p95), 100)
+            tip = f"{label}: {median} {tell(spread.median)}, {p95} {tell(spread.p95)}, {count} {spread.n}"
+            blocks.append(_block("range", tip, place, len(labels), low=low, high=high))
+            middle = min(max(low, 1.5), 98.5)
+            blocks.append(_block("median", tip, place, len(labels), low=middle - 1.5, high=middle + 1.5))
+    return Plot(
+        name=name,
+        title=title,
+        labels=labels,
+        blocks=blocks,
+        ticks=[(100 - height(step), tell(step)) for step in reversed(steps)],
+        legend=[("median", median), ("range", p95)],
+        columns=words,
+        cells=[[tell(one.median), tell(one.p95), str(one.n)] if one else ["–"] * 3 for one in spreads],
+    )
+
+
+def _block(kind: str, tip: str, place: int, places: int, *, low: float, high: float) -> Block:
+    width = 100 / places
+    return Block(kind, tip, (place + GAP / 2) * width, 100 - high, width * (1 - GAP), high - low)
+
+
+def _steps_around(least: float, most: float) -> tuple[float, ...]:
+    """The steps from the last one not above ``least`` to the first one not below ``most``; two or more."""
+    first = max((place for place, step in enumerate(RANGE_STEPS) if step <= least), default=0)
+    last = min((place for place, step in enumerate(RANGE_STEPS) if step >= most), default=len(RANGE_STEPS) - 1)
+    first = min(first, len(RANGE_STEPS) - 2)
+    return RANGE_STEPS[first : max(last, first + 1) + 1]
+
+
+def _round_up(most: float) -> float:
+    """A round number not below ``most``, half of which is whole: 2, 4, 10, 20, 40, 100 …"""
+    scale = 1.0
+    while scale * 10 < most:
+        scale *= 10
+    return next(scale * step for step in (2, 4, 10) if scale * step >= most)
