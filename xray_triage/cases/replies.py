@@ -28,7 +28,7 @@ from xray_triage.cases.case import ConsultationState
 
 MOST_STUDIES = 20  # over one association; then the others get their turn
 LARGEST_REPORT_BYTES = 8 << 20
-LARGEST_FILE_BYTES = 64 << 20
+LARGEST_BYTES = 64 << 20  # of a PDF
 LONGEST_FETCH_SECONDS = 3600.0
 SILENCE_CAP_SECONDS = 60.0  # a silent PACS is asked at least this often
 FOLLOW_CAP_SECONDS = 6 * 3600.0
@@ -48,7 +48,7 @@ class TooLarge(Exception):
 class Replies:
     """One thread calls ``run_once``; the archives, by the name of their destination, are this worker's alone."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the rooms that it joins
         self,
         database: Database,
         *,
@@ -58,6 +58,7 @@ class Replies:
         spool: Spool,
         archives: Mapping[str, Archive],
         poll_seconds: float,
+        largest_bytes: int = LARGEST_BYTES,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
@@ -68,6 +69,7 @@ class Replies:
         self._spool = spool
         self._archives = archives
         self._poll_seconds = poll_seconds
+        self._largest_bytes = largest_bytes
         self._jitter = jitter
         self._failures = dict.fromkeys(archives, 0)  # in a row
         self._quiet_until = dict.fromkeys(archives, float("-inf"))
@@ -205,7 +207,7 @@ class Replies:
         except NotAnAnswer as error:
             self._book.pass_over(question, found, str(error))
         except TooLarge:
-            self._keep(question, found, _too_large(found), None)
+            self._keep(question, found, _too_large(found, self._largest(found)), None)
         except (DamagedFile, PeerRefused) as error:
             tries = self._book.retry_later(question, found, str(error), self._retry_seconds)
             self._log.warning("answer not readable", case_id=question.case_id, error=str(error), tries=tries)
@@ -220,8 +222,12 @@ class Replies:
     def _retry_seconds(self, tries: int) -> float:
         return delay(tries, base_seconds=self._poll_seconds, cap_seconds=LONGEST_RETRY_SECONDS, jitter=self._jitter())
 
+    def _largest(self, found: FoundInstance) -> int:
+        is_report = KINDS.get(found.sop_class_uid, "pdf") != "pdf"
+        return min(LARGEST_REPORT_BYTES, self._largest_bytes) if is_report else self._largest_bytes
+
     def _fetch(self, found: FoundInstance, archive: Archive, file: BinaryIO) -> None:
-        largest = _largest(found)
+        largest = self._largest(found)
         ends_at = self._clock.monotonic() + LONGEST_FETCH_SECONDS
         size_bytes = 0
 
@@ -257,15 +263,11 @@ def _may_answer(found: FoundInstance) -> bool:
     return not found.sop_class_uid or found.sop_class_uid in KINDS
 
 
-def _largest(found: FoundInstance) -> int:
-    return LARGEST_FILE_BYTES if found.sop_class_uid in (PDF, "") else LARGEST_REPORT_BYTES
-
-
-def _too_large(found: FoundInstance) -> Reply:
+def _too_large(found: FoundInstance, largest_bytes: int) -> Reply:
     return Reply(
         kind=KINDS.get(found.sop_class_uid, "pdf"),
         title="",
-        text=TOO_LARGE.format(megabytes=_largest(found) >> 20),
+        text=TOO_LARGE.format(megabytes=largest_bytes >> 20),
         author="",
         verified=False,
         complete=True,
