@@ -86,12 +86,12 @@ def ranges(
     median, p95, count = words
 
     def height(seconds: float) -> float:
-        return 100 * log(max(seconds, steps[0]) / steps[0]) / log(steps[-1] / steps[0])
+        return 100 * log(min(max(seconds, steps[0]), steps[-1]) / steps[0]) / log(steps[-1] / steps[0])
 
     blocks = []
     for place, (label, spread) in enumerate(zip(labels, spreads, strict=True)):
         if spread:
-            low, high = height(spread.median), min(height(spread.p95), 100)
+            low, high = height(spread.median), height(spread.p95)
             tip = f"{label}: {median} {tell(spread.median)}, {p95} {tell(spread.p95)}, {count} {spread.n}"
             blocks.append(_block("range", tip, place, len(labels), low=low, high=high))
             middle = min(max(low, 1.5), 98.5)
