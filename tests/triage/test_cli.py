@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,15 +99,67 @@ def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, address: str) ->
 
 
 def test_init_writes_a_station_that_check_understands(tmp_path: Path) -> None:
-    assert run("init", "--yes", folder=tmp_path).returncode == 0
+    made = run("init", "--yes", "--user", "truong.tram", folder=tmp_path)
+    assert made.returncode == 0
+    assert re.search(r"^First user: truong.tram, one-time password [a-z2-9-]{14}$", made.stdout, re.MULTILINE)
     again = run("init", "--yes", folder=tmp_path)
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1
     said = run("check", "--json", folder=tmp_path, XRAY_TRIAGE__RETENTION__RESERVE_GB="0")
     checks = {check["name"]: check["state"] for check in map(json.loads, said.stdout.splitlines())}
     assert said.returncode == 0
-    assert checks["model"] == "ok"
+    assert checks["model"] == checks["users"] == "ok"
     assert checks["destination"] == "warning"
+
+
+def test_init_that_was_cut_off_before_the_first_user_is_done_again(tmp_path: Path) -> None:
+    run("init", "--yes", "--data-dir", "films", folder=tmp_path)
+    shutil.rmtree(tmp_path / "films")
+    said = run("check", "--json", folder=tmp_path)
+    checks = {check["name"]: check["state"] for check in map(json.loads, said.stdout.splitlines())}
+    assert checks["users"] == "warning"
+    assert run("user", "disable", "admin", folder=tmp_path).returncode == 1
+    assert "First user: admin" in run("init", "--yes", folder=tmp_path).stdout
+
+
+def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    added = run("user", "add", "bs.hoa", "--full-name", "BS. Phạm Thị Hoa", "--json", folder=tmp_path)
+    assert set(json.loads(added.stdout)) == {"name", "one_time_password"}
+    token = run("user", "token", "BS.Hoa", "--label", "report", folder=tmp_path)
+    assert token.stdout.startswith("xrt_")
+    assert run("user", "role", "bs.hoa", "technician", folder=tmp_path).returncode == 0
+    listed = [json.loads(line) for line in run("user", "list", "--json", folder=tmp_path).stdout.splitlines()]
+    assert [(user["name"], user["role"], user["state"]) for user in listed] == [
+        ("admin", "admin", "one-time password"),
+        ("bs.hoa", "technician", "one-time password"),
+    ]
+    assert run("user", "disable", "bs.hoa", folder=tmp_path).returncode == 0
+    trail = [
+        json.loads(line) for line in run("audit", "--case", "bs.hoa", "--json", folder=tmp_path).stdout.splitlines()
+    ]
+    assert [line["action"] for line in trail] == ["user_disabled", "user_changed", "token_made", "user_added"]
+    assert all(line["actor"].startswith("cli:") for line in trail)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("disable", "admin"), 1, "last active admin"),
+        (("passwd", "nobody"), 1, "no user 'nobody'"),
+        (("add", "ADMIN"), 1, "there already"),
+        (("add", "a b"), 1, "1 to 40 letters"),
+        (("add", "an", "--role", "king"), 2, "doctor, technician, admin"),
+        (("token", "nobody"), 1, "no user 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_to_a_user_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    run("init", "--yes", folder=tmp_path)
+    answer = run("user", *arguments, folder=tmp_path)
+    assert (answer.returncode, said in answer.stderr) == (status, True)
+    assert status == 2 or answer.stderr.count("\n") == 1
 
 
 def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def test_an_empty_file_gives_a_station_on_loopback(station_toml: Path) -> None:
         (PACS + "compresion = 'none'", "unknown key 'compresion'; did you mean 'compression'?"),
         ("[listener]\ntls = {cret = 'a'}", "did you mean 'cert'?"),
         ("[listener]\nhost = '0.0.0.0'", "nobody is named in allow"),
-        ("[web]\nhost = '0.0.0.0'", "no accounts yet"),
+        ("[web]\nhost = '0.0.0.0'", "must not pass in the clear"),
+        ("[web]\nhost = '0.0.0.0'\ntls = {ca = 'a'}", "give the page a certificate"),
+        ("[web]\nidle_minutes = 0", "greater than or equal to 1"),
         ("[model]\nthresholds = {pneumothrax = 0.5}", "did you mean 'pneumothorax'?"),
         ("[model]\nthresholds = {pneumothorax = 1.5}", "less than or equal to 1"),
         ("[policy]\nurgent = ['fracture']", "no finding is called 'fracture'"),
@@ -47,6 +49,11 @@ def test_a_mistake_is_told_in_one_line_that_names_the_key(station_toml: Path, te
         load(station_toml, text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value).strip()
+
+
+def test_with_a_certificate_the_page_may_be_open_to_the_network(station_toml: Path) -> None:
+    web = load(station_toml, "[web]\nhost = '0.0.0.0'\ntls = {cert = 'a', key = 'b'}\nnames = ['tram']").web
+    assert (web.host, web.names, web.idle_minutes) == ("0.0.0.0", ("tram",), 30)
 
 
 def test_the_environment_overrides_the_file(station_toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
