@@ -17,6 +17,7 @@ from xray_triage.web.visitor import Visitor, visitor
 from xray_triage.web.words import positives, taken_at
 
 WIDTH = 95  # characters of a line of the sheet
+PICTURE_PX = 1000
 QUESTION_LINES, NOTE_LINES, ANSWER_LINES = 5, 3, 16
 
 
@@ -35,7 +36,7 @@ def print_router(desk: Desk, view: View) -> APIRouter:
                 "print.html",
                 who,
                 case=case,
-                series=_series(desk, case),
+                picture=_picture(desk, case),
                 answers=_answers(case),
                 question=cut(case.consultation.question, QUESTION_LINES) if case.consultation else "",
                 note=cut(case.verdict.note, NOTE_LINES) if case.verdict else "",
@@ -80,6 +81,10 @@ def _answers(case: Case) -> list[tuple[str, str]]:
     return [(cut(answer.text, each), answer.author) for answer in reversed(answers)][: ANSWER_LINES // 3]
 
 
-def _series(desk: Desk, case: Case) -> dict[str, str]:
-    arrivals = desk.inbox.of_study(case.study_instance_uid)
-    return {each.instance.sop_instance_uid: each.instance.series_instance_uid for each in arrivals}
+def _picture(desk: Desk, case: Case) -> str:
+    """Where the first film is to be had as a picture; empty where it is not kept."""
+    for each in (arrival.instance for arrival in desk.inbox.of_study(case.study_instance_uid)):
+        if each.sop_instance_uid == case.images[0].sop_instance_uid:
+            series = f"/dicom-web/studies/{each.study_instance_uid}/series/{each.series_instance_uid}"
+            return f"{series}/instances/{each.sop_instance_uid}/rendered?viewport={PICTURE_PX},{PICTURE_PX}"
+    return ""

@@ -1,0 +1,348 @@
+"""The film in the case page, in a real Chromium: what is drawn, what the tools do to it, what is said when it cannot."""
+
+import dataclasses
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page, expect
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+
+from tests.browser.conftest import PHONE, Window
+from tests.factories import film
+from tests.triage.desk import TestDesk, reading, unread
+from xray_triage.reading.findings import Reading
+
+ROWS, COLUMNS = 600, 500
+RAMP = np.tile(np.linspace(0, 4095, COLUMNS).astype("<u2"), (ROWS, 1))
+UNKNOWN = {"ImagerPixelSpacing": None}
+
+
+def ramp(pixels: NDArray[Any] = RAMP, **attributes: object) -> Dataset:
+    """A film that grows brighter from left to right."""
+    return film(rows=ROWS, columns=COLUMNS, PixelData=pixels.tobytes(), **attributes)  # type: ignore[arg-type]
+
+
+def keep(desk: TestDesk, dataset: Dataset, read: Reading | None = None) -> str:
+    """A film comes in, with heat in its lower half when it was read; gives its case's id."""
+    if read and read.findings:
+        heat = np.repeat(np.float32([0, 1]), 64)[:, None] * np.ones((1, 128), np.float32)
+        read = dataclasses.replace(read, findings=dataclasses.replace(read.findings, heat_map=heat))
+    return desk.record(desk.receive(dataset), dataset, read or unread()).case_id
+
+
+def show(page: Page, case_id: str) -> None:
+    page.goto(f"/cases/{case_id}")
+    page.locator("html[data-film-drawn]").wait_for(state="attached")
+
+
+def look(page: Page, pane: str = "now") -> NDArray[np.int_]:
+    """What is seen in a pane, RGB."""
+    png = page.locator(f'.pane[data-pane="{pane}"] .surface').screenshot()
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def drawn(page: Page, pane: str = "now") -> NDArray[np.int_]:
+    """The gray values along the middle of the film, without the black at its sides and its very edge."""
+    line = look(page, pane)[:, :, 1]
+    middle = line[len(line) // 2]
+    lit = np.flatnonzero(middle > 4)
+    return middle[lit[0] + 2 : lit[-1] - 1]
+
+
+def press(page: Page, action: str) -> None:
+    page.locator(f'.viewer button[data-action="{action}"]').click()
+
+
+def drag(page: Page, by: tuple[float, float], start: tuple[float, float] = (0.5, 0.4)) -> None:
+    """Drag over the film; ``start`` in shares of the pane, ``by`` in CSS pixels."""
+    box = page.locator('.pane[data-pane="now"]').bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] * start[0], box["y"] + box["height"] * start[1]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by[0] / 2, y + by[1] / 2)
+    page.mouse.move(x + by[0], y + by[1])
+    page.mouse.up()
+
+
+@pytest.mark.parametrize(
+    "syntax", [None, JPEGLSLossless, JPEG2000Lossless, RLELossless], ids=lambda uid: uid and uid.name
+)
+def test_a_film_is_drawn_as_its_pixels_are_however_it_is_stored(
+    enter: Window, sqlite_desk: TestDesk, syntax: str | None
+) -> None:
+    dataset = ramp()
+    if syntax:
+        dataset.compress(syntax, generate_instance_uid=False)
+    page = enter()
+    show(page, keep(sqlite_desk, dataset))
+
+    grays = drawn(page)
+    assert grays[-1] > 240
+    expected = np.linspace(grays[0], grays[-1], len(grays))
+    assert np.abs(grays - expected).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("attributes", "brighter"),
+    [
+        ({"photometric": "MONOCHROME1"}, False),
+        ({"WindowCenter": None, "WindowWidth": None}, True),
+        ({"WindowCenter": 60000, "WindowWidth": 2}, True),
+        ({"pixels": RAMP.astype("<i2") - 2048, "PixelRepresentation": 1, "WindowCenter": 0}, True),
+        ({"RescaleSlope": 0.5, "RescaleIntercept": -1000, "WindowCenter": 24, "WindowWidth": 2048}, True),
+        ({"VOILUTFunction": "SIGMOID"}, True),
+    ],
+    ids=["MONOCHROME1", "no window", "a window that hides all", "signed", "rescaled", "sigmoid"],
+)
+def test_grays_are_as_the_header_says(
+    enter: Window, sqlite_desk: TestDesk, attributes: dict[str, Any], brighter: bool
+) -> None:
+    page = enter()
+    show(page, keep(sqlite_desk, ramp(**attributes)))
+    grays = drawn(page)
+    if not brighter:
+        grays = grays[::-1]
+    assert grays[0] < 40
+    assert grays[-1] > 215
+    assert (np.diff(grays) >= -3).all()
+
+
+def test_a_voi_table_is_followed(enter: Window, sqlite_desk: TestDesk) -> None:
+    table = Dataset()
+    table.LUTDescriptor = [4096, 0, 8]
+    table["LUTDescriptor"].VR = "US"
+    steps = np.repeat([0, 255], 2048).astype("<u2")
+    table.add_new("LUTData", "OW", steps.tobytes())
+    page = enter()
+    show(page, keep(sqlite_desk, ramp(VOILUTSequence=[table])))
+
+    line = look(page)[:, :, 1]
+    middle = line[len(line) // 2]
+    black_and_white = np.mean((middle < 10) | (middle > 245))
+    assert black_and_white > 0.98
+
+
+def test_the_tools_change_the_picture_and_reset_brings_it_back(doctor: Page, sqlite_desk: TestDesk) -> None:
+    show(doctor, keep(sqlite_desk, ramp()))
+    first = look(doctor)
+
+    press(doctor, "invert")
+    expect(doctor.locator('button[data-action="invert"]')).to_have_attribute("aria-pressed", "true")
+    inverted = drawn(doctor)
+    assert inverted[0] > 240
+    press(doctor, "invert")
+
+    drag(doctor, (0, 60))
+    assert drawn(doctor).mean() < first[:, :, 1][len(first) // 2].mean() + 200
+    assert np.abs(look(doctor) - first).max() > 10
+
+    press(doctor, "zoom")
+    drag(doctor, (0, -80))
+    press(doctor, "pan")
+    drag(doctor, (40, 0))
+    press(doctor, "reset")
+    assert np.abs(look(doctor) - first).mean() < 0.5
+
+
+def test_the_wheel_zooms_where_the_pointer_is(enter: Window, sqlite_desk: TestDesk) -> None:
+    spot = RAMP * 0
+    spot[295:305, 245:255] = 4095  # in the middle
+    page = enter()
+    show(page, keep(sqlite_desk, ramp(pixels=spot)))
+
+    def spots() -> NDArray[np.int_]:
+        return np.argwhere(look(page)[60:-60, :, 1] > 128)  # not the words in the corners
+
+    before = spots()
+    box = page.locator('.pane[data-pane="now"]').bounding_box()
+    assert box
+    page.mouse.move(box["x"] + before[:, 1].mean(), box["y"] + 60 + before[:, 0].mean())
+    page.mouse.wheel(0, -200)
+    after = spots()
+    assert len(after) > len(before) * 1.5
+    assert np.abs(after.mean(0) - before.mean(0)).max() < 2
+
+
+def test_two_fingers_zoom(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter(viewport=PHONE, has_touch=True)
+    show(page, keep(sqlite_desk, ramp()))
+    zoomed = page.locator('.pane[data-pane="now"] .grays')
+    before = zoomed.inner_text()
+    box = page.locator('.pane[data-pane="now"]').bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 30), ("touchMove", 60), ("touchMove", 90)):
+        points = [{"x": x - apart, "y": y, "id": 1}, {"x": x + apart, "y": y, "id": 2}]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    expect(zoomed).not_to_have_text(before)
+    percent = [int(re.findall(r"(\d+) %", text)[0]) for text in (before, zoomed.inner_text())]
+    assert percent[1] > percent[0] * 2
+
+
+@pytest.mark.parametrize(
+    ("spacing", "millimetres", "words"),
+    [
+        ({"PixelSpacing": [0.2, 0.2], **UNKNOWN}, 0.2, "mm"),
+        ({"ImagerPixelSpacing": [0.15, 0.15]}, 0.15, "mm tại đầu thu"),
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.15, 0.15]}, 0.15, "mm tại đầu thu"),
+        (UNKNOWN, 1, "px (phim không ghi kích thước)"),
+    ],
+    ids=["calibrated", "at the detector", "repeated", "unknown"],
+)
+def test_a_length_is_true_and_says_where_it_holds(
+    enter: Window, sqlite_desk: TestDesk, spacing: dict[str, Any], millimetres: float, words: str
+) -> None:
+    page = enter()
+    show(page, keep(sqlite_desk, ramp(**spacing)))
+    box = page.locator('.pane[data-pane="now"]').bounding_box()
+    assert box
+    scale = min(box["width"] / COLUMNS, box["height"] / ROWS)
+    press(page, "length")
+    drag(page, (-90, 120))
+
+    said = page.locator(".label.length").text_content() or ""
+    number, unit = said.split(" ", 1)
+    assert unit == words
+    assert float(number.replace(".", "").replace(",", ".")) == pytest.approx(150 / scale * millimetres, rel=0.01)
+    page.keyboard.press("Delete")
+    expect(page.locator(".label.length")).to_have_count(0)
+
+
+def test_heat_and_outlines_lie_on_the_film_and_move_with_it(doctor: Page, sqlite_desk: TestDesk) -> None:
+    show(doctor, keep(sqlite_desk, ramp(), reading()))
+    outline = doctor.locator(".layers .box")
+    expect(doctor.locator(".label.finding")).to_contain_text("tràn khí màng phổi")
+    plain = look(doctor)
+    milliseconds = doctor.evaluate(
+        """() => new Promise(done => {
+            const from = performance.now();
+            document.querySelector('button[data-action=heat]').click();
+            requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - from)));
+        })"""
+    )
+    assert milliseconds < 100
+    changed = np.abs(look(doctor) - plain).max(2)
+    half = len(changed) // 2
+    assert changed[half + 8 :].mean() > 20 * max(changed[: half - 8].mean(), 0.05)
+
+    before = outline.bounding_box()
+    box = doctor.locator('.pane[data-pane="now"]').bounding_box()
+    assert before
+    assert box
+    scale = min(box["width"] / COLUMNS, box["height"] / ROWS)
+    assert before["width"] == pytest.approx(30 * scale, abs=4)  # the stroke is part of it
+    press(doctor, "pan")
+    drag(doctor, (25, 35))
+    after = outline.bounding_box()
+    assert after
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((25, 35), abs=1.5)
+
+    press(doctor, "outlines")
+    expect(doctor.locator(".label.finding")).not_to_be_visible()
+
+
+def test_the_earlier_film_stands_beside_and_follows_when_asked(doctor: Page, sqlite_desk: TestDesk) -> None:
+    keep(sqlite_desk, ramp(pixels=RAMP[:, ::-1]))
+    sqlite_desk.clock.advance(60)
+    show(doctor, keep(sqlite_desk, ramp()))
+    doctor.keyboard.press("s")
+
+    other = doctor.locator('.pane[data-pane="earlier"]')
+    expect(other.locator(".grays")).to_contain_text("%")
+    expect(other).not_to_have_class(re.compile("empty"))
+    now, earlier = drawn(doctor), drawn(doctor, "earlier")
+    assert now[-1] > 240 > 60 > now[0]
+    assert earlier[0] > 240 > 60 > earlier[-1]
+
+    press(doctor, "follow")
+    doctor.keyboard.press("+")
+    zoomed = re.compile(r"· \d+ %$")
+    sizes = [doctor.locator(f'.pane[data-pane="{pane}"] .grays') for pane in ("now", "earlier")]
+    expect(sizes[1]).to_have_text(re.compile(re.escape(zoomed.findall(sizes[0].inner_text())[0])))
+    doctor.keyboard.press("s")
+    expect(other).to_be_hidden()
+
+
+def test_keys_act_on_the_film_and_nowhere_else(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    show(page, keep(sqlite_desk, ramp(), reading()))
+    expect(page.locator('.pane[data-pane="now"]')).to_be_focused()
+    for key, action in (("l", "length"), ("i", "invert"), ("h", "heat"), ("w", "window")):
+        page.keyboard.press(key)
+        expect(page.locator(f'button[data-action="{action}"]')).to_have_attribute("aria-pressed", "true")
+
+    page.locator("textarea").first.evaluate("one => { one.closest('dialog')?.showModal(); one.focus(); }")
+    page.keyboard.type("ii")
+    expect(page.locator('button[data-action="invert"]')).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_damaged_film_gives_words_and_the_result_picture(
+    doctor: Page, sqlite_desk: TestDesk, complaints: list[str]
+) -> None:
+    broken = ramp()
+    broken.compress(JPEG2000Lossless, generate_instance_uid=False)
+    broken.PixelData = encapsulate([b"\xff\x4f\xff\x51" + bytes(4000)])
+    broken["PixelData"].VR = "OB"
+    case_id = keep(sqlite_desk, broken, reading())
+    doctor.goto(f"/cases/{case_id}")
+
+    trouble = doctor.locator('.pane[data-pane="now"] .trouble')
+    expect(trouble.get_by_text("Không hiển thị được phim này")).to_be_visible()
+    expect(trouble.locator("img")).to_be_visible()
+    complaints[:] = [said for said in complaints if "j2k" not in said.lower() and "[ERROR]" not in said]
+
+
+def test_without_a_gpu_the_film_is_drawn_all_the_same(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    page.add_init_script(
+        """const get = HTMLCanvasElement.prototype.getContext;
+        HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+            return /webgl/.test(kind) ? null : get.call(this, kind, ...more);
+        };"""
+    )
+    show(page, keep(sqlite_desk, ramp(), reading()))
+    assert drawn(page)[-1] > 240
+    before = page.locator(".layers .box").bounding_box()
+    page.keyboard.press("i")
+    assert drawn(page)[0] > 240
+    press(page, "pan")
+    drag(page, (20, 30))
+    after = page.locator(".layers .box").bounding_box()
+    assert before
+    assert after
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((20, 30), abs=2)
+
+
+def test_a_film_of_18_mb_is_there_soon_and_gone_when_left(enter: Window, sqlite_desk: TestDesk) -> None:
+    pixels = np.random.default_rng(1).integers(0, 4096, (3000, 3000), dtype="<u2")
+    large = film(rows=3000, columns=3000, PixelData=pixels.tobytes())
+    case_id = keep(sqlite_desk, large)
+    page = enter()
+    devtools = page.context.new_cdp_session(page)
+    times, heaps = [], []
+    for _ in range(4):
+        show(page, case_id)
+        times.append(float(page.locator("html").get_attribute("data-film-drawn") or "inf"))
+        page.goto("/")
+        devtools.send("HeapProfiler.collectGarbage")
+        heaps.append(devtools.send("Runtime.getHeapUsage"))
+    assert min(times) <= 1500
+    assert max(heap["backingStorageSize"] for heap in heaps) < 30e6
+    assert max(heap["usedSize"] for heap in heaps) < 60e6
+
+
+def test_the_viewer_is_accessible(doctor: Page, sqlite_desk: TestDesk, axe: Callable[[Page], None]) -> None:
+    show(doctor, keep(sqlite_desk, ramp(), reading()))
+    axe(doctor)
