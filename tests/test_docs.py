@@ -16,12 +16,28 @@ import typer
 from pydicom.charset import python_encoding
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from dicom_router import compression, forwarder, gatekeeper, listener, negotiation, pdu, reception
+from dicom_router import (
+    compression,
+    forwarder,
+    gatekeeper,
+    listener,
+    negotiation,
+    pdu,
+    performed,
+    provider,
+    reception,
+    worklist,
+)
+from dicom_router.clock import SystemClock
+from dicom_router.command import CANCELLED
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport import association, dimse
 from dicom_router.transport.answers import check_answer
 from xray_triage.cli import app
 from xray_triage.config import check_config, load_config
+from xray_triage.orders.order import Order, OrderState, Registration
+from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
+from xray_triage.orders.worklist import entry_of
 from xray_triage.reading.decoding import DECODERS, NATIVE
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission
 from xray_triage.reading.findings import KINDS, REASONS, Code
@@ -203,6 +219,48 @@ def test_it_lists_every_status_that_the_listener_answers() -> None:
     assert listed == answered_statuses(reception) | answered_statuses(listener)
 
 
+def constants(module: ModuleType) -> set[int]:
+    """Every status that ``module`` names."""
+    return {value for name, value in vars(module).items() if name.isupper() and name[0] != "_" and type(value) is int}
+
+
+@pytest.mark.parametrize(
+    ("heading", "module", "besides"),
+    [
+        ("**Status of C-FIND", worklist, {CANCELLED.status}),
+        ("**Performed steps.**", performed, set()),
+    ],
+)
+def test_it_lists_every_status_of_the_worklist_and_the_steps(
+    heading: str, module: ModuleType, besides: set[int]
+) -> None:
+    table = rows(CONFORMANCE, heading)
+    listed = {int(status, 16) for cells in table for status in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
+    others = {provider.LONGEST_DATASET, provider.CHARACTER_SET, provider.UNRECOGNISED_OPERATION}
+    assert listed == (constants(module) - others) | besides
+
+
+def test_it_lists_every_attribute_of_a_worklist_entry() -> None:
+    registration = Registration(patient_name="A", patient_birth_date=None, patient_sex=None)
+    now = SystemClock().now()
+    order = Order(
+        accession_number="1",
+        study_instance_uid="1.2",
+        registration=registration,
+        patient_id="1",
+        scheduled_at=now,
+        registered_at=now,
+        registered_by="",
+        state=OrderState.WAITING,
+    )
+    entry = entry_of(order, ae_title="DX1", modality="DX", station_name="")
+    listed = re.findall(
+        r"\(([0-9A-F]{4}),([0-9A-F]{4})\)", "".join(row[1] for row in rows(CONFORMANCE, "**Worklist.**"))
+    )
+    tags = [element.tag for element in [*entry, *entry.ScheduledProcedureStepSequence[0]]]
+    assert sorted(int(group + element, 16) for group, element in listed) == sorted(tags)
+
+
 def test_it_says_what_every_answer_of_a_peer_means_to_us() -> None:
     fates = {}
     for statuses, _, then in rows(CONFORMANCE, "**What the peer's answer means"):
@@ -249,6 +307,9 @@ def test_it_gives_the_limits_that_hold() -> None:
         f"Silence between PDUs of an association | {gate.idle_seconds:g} s |",
         f"Longest association | {gate.lifetime_seconds:g} s |",
         f"({largest} bytes)",
+        f"at most {provider.LONGEST_DATASET} bytes",
+        f"at most {OFFERED_DAYS} days ago",
+        f"{LONGEST_LIST} entries at most",
         f"released after {forwarder.IDLE_SECONDS:g} s",
         f"{association.MAX_RECEIVED_PDU} bytes / the peer's, at most {association.MAX_SENT_PDU} bytes",
         f"at most {association.MAX_CONTEXTS}, one transfer syntax each",

@@ -46,45 +46,48 @@ class WorklistEntries:
         """
         ae_title = self._ae_title or _asked(keys, _STATION) or calling_ae_title
         modality = _asked(keys, _MODALITY)
+        modality = modality if modality in X_RAY else X_RAY[0]
         for order in self._orders.offered():
-            step = self._step(order, ae_title, modality if modality in X_RAY else X_RAY[0])
-            yield self._entry(order, step)
+            yield entry_of(order, ae_title=ae_title, modality=modality, station_name=self._station_name)
 
-    def _entry(self, order: Order, step: Dataset) -> Dataset:
-        typed = order.registration
-        return _dataset(
-            _EMPTY,
-            ScheduledProcedureStepSequence=[step],
-            AccessionNumber=order.accession_number,
-            ReferringPhysicianName=typed.referring_physician,
-            RequestingPhysician=typed.referring_physician,
-            PatientName=typed.patient_name,
-            PatientID=order.patient_id,
-            PatientBirthDate=f"{typed.patient_birth_date:%Y%m%d}" if typed.patient_birth_date else "",
-            PatientSex=typed.patient_sex or "",
-            PatientAddress=typed.address[:_LONGEST_LO],
-            InstitutionName=self._station_name[:_LONGEST_LO],
-            StudyInstanceUID=order.study_instance_uid,
-            RequestedProcedureID=order.accession_number,
-            RequestedProcedureDescription=typed.procedure.vi,
-            RequestedProcedurePriority="ROUTINE",
-            ReasonForTheRequestedProcedure=typed.reason[:_LONGEST_LO],
-            RequestedProcedureComments=typed.reason,
-        )
 
-    def _step(self, order: Order, ae_title: str, modality: str) -> Dataset:
-        local = order.scheduled_at.astimezone()
-        return _dataset(
-            _EMPTY_OF_STEP,
-            ScheduledStationAETitle=ae_title,
-            ScheduledStationName=ae_title[:_LONGEST_SH],
-            ScheduledProcedureStepStartDate=f"{local:%Y%m%d}",
-            ScheduledProcedureStepStartTime=f"{local:%H%M%S}",
-            Modality=modality,
-            ScheduledProcedureStepDescription=order.registration.procedure.vi,
-            ScheduledProcedureStepID=order.accession_number,
-            ScheduledProcedureStepStatus="STARTED" if order.state is OrderState.IN_PROGRESS else "SCHEDULED",
-        )
+def entry_of(order: Order, *, ae_title: str, modality: str, station_name: str) -> Dataset:
+    """The whole entry of one order."""
+    typed = order.registration
+    return _dataset(
+        _EMPTY,
+        ScheduledProcedureStepSequence=[_step_of(order, ae_title, modality)],
+        AccessionNumber=order.accession_number,
+        ReferringPhysicianName=typed.referring_physician,
+        RequestingPhysician=typed.referring_physician,
+        PatientName=typed.patient_name,
+        PatientID=order.patient_id,
+        PatientBirthDate=f"{typed.patient_birth_date:%Y%m%d}" if typed.patient_birth_date else "",
+        PatientSex=typed.patient_sex or "",
+        PatientAddress=typed.address[:_LONGEST_LO],
+        InstitutionName=station_name[:_LONGEST_LO],
+        StudyInstanceUID=order.study_instance_uid,
+        RequestedProcedureID=order.accession_number,
+        RequestedProcedureDescription=typed.procedure.vi,
+        RequestedProcedurePriority="ROUTINE",
+        ReasonForTheRequestedProcedure=typed.reason[:_LONGEST_LO],
+        RequestedProcedureComments=typed.reason,
+    )
+
+
+def _step_of(order: Order, ae_title: str, modality: str) -> Dataset:
+    local = order.scheduled_at.astimezone()
+    return _dataset(
+        _EMPTY_OF_STEP,
+        ScheduledStationAETitle=ae_title,
+        ScheduledStationName=ae_title[:_LONGEST_SH],
+        ScheduledProcedureStepStartDate=f"{local:%Y%m%d}",
+        ScheduledProcedureStepStartTime=f"{local:%H%M%S}",
+        Modality=modality,
+        ScheduledProcedureStepDescription=order.registration.procedure.vi,
+        ScheduledProcedureStepID=order.accession_number,
+        ScheduledProcedureStepStatus="STARTED" if order.state is OrderState.IN_PROGRESS else "SCHEDULED",
+    )
 
 
 def _asked(keys: Keys, tag: int) -> str:
