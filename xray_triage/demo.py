@@ -1,7 +1,6 @@
 """The demonstration: a real station, a stand-in PACS and films on this computer, and what came of each in a table.
 
-The station is ``xray-triage serve`` in its own process, spoken to as everybody does: DICOM and HTTP over loopback. The
-stand-in PACS is our own listener with a spool of its own.
+The station is ``xray-triage serve`` in its own process, spoken to as everybody does: DICOM and HTTP over loopback.
 """
 
 import json
@@ -25,63 +24,23 @@ from rich.table import Table
 from rich.text import Text
 
 from dicom_router.clock import SystemClock
-from dicom_router.database import migrate_router, open_database
 from dicom_router.errors import RouterError
-from dicom_router.gatekeeper import Gate
-from dicom_router.inbox import Inbox
 from dicom_router.instance import read_header
-from dicom_router.ledger import Ledger
-from dicom_router.listener import Listener
-from dicom_router.outbox import Outbox
 from dicom_router.sending import parse_address, send_files
-from dicom_router.spool import Spool
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import one_time_password
 from xray_triage.cli.options import out as console
 from xray_triage.config import load_config
 from xray_triage.demo_films import gather
+from xray_triage.demo_pacs import PACS_TITLE, StandInPacs, answer, ask_if_nobody_did
 from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
 from xray_triage.rooms import open_rooms
 
-PACS_TITLE = "DEMO_PACS"
 USER, PROGRAM = "demo", "demo-table"
 START_SECONDS = 30.0
 FILM_SECONDS = 60.0
 STEP_SECONDS = 0.02
-
-
-class StandInPacs:
-    """A PACS that keeps what it is sent, on a free port of loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        clock = SystemClock()
-        database = open_database(f"sqlite:///{folder / 'pacs.db'}")
-        migrate_router(database)
-        ledger = Ledger(database, clock=clock, node="pacs")
-        outbox = Outbox(database, ledger, clock=clock)
-        self._inbox = Inbox(database, ledger, outbox, clock=clock)
-        self._listener = Listener(
-            gate=Gate(ae_title=PACS_TITLE),
-            spool=Spool(folder / "spool"),
-            inbox=self._inbox,
-            host="127.0.0.1",
-            port=0,
-            on_kept=lambda: None,
-            clock=clock,
-        )
-
-    def start(self) -> int:
-        """Listen; the port."""
-        self._listener.start()
-        return self._listener.port
-
-    def stop(self) -> None:
-        self._listener.stop()
-
-    def uids(self, study_instance_uid: str) -> set[str]:
-        """SOP Instance UIDs of all it has of a study."""
-        return {arrival.instance.sop_instance_uid for arrival in self._inbox.of_study(study_instance_uid)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +59,16 @@ class Outcome:
 class RunningStation:
     """``xray-triage serve`` in a process of its own, and its page."""
 
-    def __init__(self, folder: Path, pacs_port: int) -> None:
+    def __init__(self, folder: Path, pacs: StandInPacs) -> None:
         self.dicom_port, web_port = _free_port(), _free_port()
         self.url = f"http://127.0.0.1:{web_port}"
         self.config_path = folder / "station.toml"
         self.config_path.write_text(
             f'[station]\nname = "Trạm y tế (trình diễn)"\nae_title = "DEMO"\ndata_dir = "station"\n'
             f"[listener]\nport = {self.dicom_port}\n[web]\nport = {web_port}\n[retention]\nreserve_gb = 0.5\n"
-            '[policy]\nauto_request = "abnormal"\n'
-            f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs_port}\nae_title = "{PACS_TITLE}"\n'
-            'compression = "none"\n',
+            '[policy]\nauto_request = "abnormal"\n[consultation]\npoll_seconds = 1\n'
+            f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs.port}\nae_title = "{PACS_TITLE}"\n'
+            f'url = "{pacs.url}"\ncompression = "none"\n',
             encoding="utf-8",
         )
         self.password, self._token = self._let_in()
@@ -169,10 +128,12 @@ def run_demo(films: Sequence[Path], *, stay: bool) -> bool:
         with console.status("gathering films" if films else "making synthetic films"):
             paths = gather(films, folder / "films")
         pacs = StandInPacs(folder)
-        with _running(RunningStation(folder, pacs.start())) as station:
+        pacs.start()
+        with _running(RunningStation(folder, pacs)) as station:
             outcomes = [_follow(path, station, pacs) for path in track(paths, "films", console=console, transient=True)]
             console.print(_table(outcomes))
             worked = bool(outcomes) and not any(outcome.problem for outcome in outcomes)
+            worked = _consult(station) and worked
             if stay:
                 console.print(f"The doctor's page: {station.url} (user {USER}, password {station.password}).")
                 console.print("Ctrl-C ends.")
@@ -221,6 +182,30 @@ def _follow(path: Path, station: RunningStation, pacs: StandInPacs) -> Outcome:
         objects=" ".join(sorted(delivery["what"] for delivery in case["deliveries"])),
         problem="" if pacs_seconds is not None else "not everything reached the PACS",
     )
+
+
+def _consult(station: RunningStation) -> bool:
+    """Let a specialist answer about the first case that one is asked about; whether the answer came to the page."""
+    cases = station.cases()
+    case = next((one for one in cases if one["consultation"]), cases[0] if cases else None)
+    if case is None:
+        return False
+
+    def now() -> dict[str, Any]:
+        return next(one for one in station.cases() if one["case_id"] == case["case_id"])["consultation"] or {}
+
+    with console.status("a specialist answers"):
+        ask_if_nobody_did(station.config_path, case["case_id"])
+        _until(lambda: now().get("state") == "sent", FILM_SECONDS)
+        answer(station.config_path, case["case_id"])
+        started = time.monotonic()
+        found = _until(lambda: now().get("answers"), FILM_SECONDS)
+    if not found:
+        console.print("The specialist's answer did not come to the page.")
+        return False
+    seconds = time.monotonic() - started
+    console.print(f"Specialist's answer about {case['patient']['name']}: on the page after {seconds:.2f} s.")
+    return True
 
 
 def _case_of(cases: Sequence[dict[str, Any]], sop_instance_uid: str) -> dict[str, Any] | None:
