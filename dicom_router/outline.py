@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
@@ -62,7 +62,7 @@ def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
 def _set_aside(stream: BinaryIO, header: Dataset, large: dict[int, Extent]) -> None:
     """Take the values that pydicom left in the file out of ``header``; a sequence, which is structure, is read."""
     for tag in list(header.keys()):
-        raw = header.get_item(tag, keep_deferred=True)
+        raw: Any = header.get_item(tag, keep_deferred=True)
         if not (isinstance(raw, RawDataElement) and raw.value is None and raw.length > LARGE_BYTES):
             continue
         vr = raw.VR if raw.VR and raw.VR != "UN" else _known_vr(tag)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from dicom_router.inbox import Outcome
@@ -93,6 +94,20 @@ class Bench:
         (delivery,) = [d for d in self.rooms.outbox.of_study(dataset.StudyInstanceUID) if d.what == what]
         with self.rooms.spool.open(delivery.spooled.key) as stream:
             return pydicom.dcmread(stream, stop_before_pixels=True)
+
+
+def test_a_positive_film_leaves_its_heat_and_its_size(a_bench: Bench, a_film: Dataset) -> None:
+    (image,) = a_bench.read(a_film).images
+    assert (image.rows, image.columns) == (512, 512)
+    png = a_bench.rooms.heat_maps.of(a_film.SOPInstanceUID)
+    assert png is not None
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.mode == "RGBA"
+
+
+def test_a_normal_film_leaves_no_heat(a_calm_bench: Bench, a_film: Dataset) -> None:
+    a_calm_bench.read(a_film)
+    assert a_calm_bench.rooms.heat_maps.of(a_film.SOPInstanceUID) is None
 
 
 @pytest.fixture

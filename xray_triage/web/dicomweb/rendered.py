@@ -6,9 +6,8 @@ Decodes no pixel.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from dicom_router.holdings import Holding
@@ -25,10 +24,6 @@ RETRY_SECONDS = "2"
 ROWS = "00280010"
 FUNCTIONS = ("linear", "linear-exact", "sigmoid")
 LARGEST_SIDE = 8192
-
-Window = Annotated[str, Query(max_length=100)]
-Viewport = Annotated[str, Query(max_length=100)]
-Quality = Annotated[int, Query(ge=1, le=100)]
 
 
 def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
@@ -57,12 +52,12 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
         series: str | None = None,
         instance: str | None = None,
         frame: str = "1",
-        window: Window = "",
-        viewport: Viewport = "",
-        quality: Quality = 90,
+        window: str = "",
+        viewport: str = "",
+        quality: str = "90",
         accept: Accept = "",
     ) -> Response:
-        exposure = replace(_viewport(viewport), window=_window(window), quality=quality)
+        exposure = replace(_viewport(viewport), window=_window(window), quality=_quality(quality))
         return show(_names(study, series, instance), frame, exposure, accept, (JPEG, PNG))
 
     @rendered.get("/studies/{study}/thumbnail")
@@ -74,7 +69,7 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
         series: str | None = None,
         instance: str | None = None,
         frame: str = "1",
-        viewport: Viewport = "",
+        viewport: str = "",
         accept: Accept = "",
     ) -> Response:
         exposure = _viewport(viewport)
@@ -96,6 +91,12 @@ def _first_film(archive: Archive, found: Sequence[Holding]) -> Holding:
     raise HTTPException(406, "there is no picture in it")
 
 
+def _quality(said: str) -> int:
+    if not re.fullmatch(r"[1-9]\d?|100", said, re.ASCII):
+        raise HTTPException(400, "quality is 1 to 100")
+    return int(said)
+
+
 def _window(said: str) -> tuple[float, float, str] | None:
     """``center,width,function`` (PS3.18 8.3.5.1.4). Raises 400."""
     if not said:
@@ -114,7 +115,7 @@ def _viewport(said: str) -> Exposure:
     """``width,height`` or ``width,height,x,y,width,height`` (PS3.18 8.3.5.1.3). Raises 400."""
     if not said:
         return Exposure()
-    if not re.fullmatch(r"\d{1,5},\d{1,5}(,\d{0,5},\d{0,5}(,\d{1,5},\d{1,5})?)?", said):
+    if not re.fullmatch(r"\d{1,5},\d{1,5}(,\d{0,5},\d{0,5}(,\d{1,5},\d{1,5})?)?", said, re.ASCII):
         raise HTTPException(400, "viewport is width,height or width,height,x,y,width,height, whole pixels, no flipping")
     width, height, *region = (int(number or 0) for number in said.split(","))
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
