@@ -18,7 +18,8 @@ def a_month_of_work(sqlite_desk: TestDesk) -> TestDesk:
     for day in range(40):
         sqlite_desk.clock.time = start + timedelta(days=day)
         made = [reading(list(Priority)[number % 4]) if number % 4 != 2 else unread() for number in range(day % 5 + 1)]
-        cases = [sqlite_desk.add(one).case_id for one in made]
+        exposed = f"{sqlite_desk.clock.now() - timedelta(seconds=9):%Y%m%d%H%M%S}+0000"
+        cases = [sqlite_desk.add(one, AcquisitionDateTime=exposed).case_id for one in made]
         sqlite_desk.casebook.give_verdict(cases[0], agrees=day % 4 > 0, note="")
         if day % 3 == 0:
             sqlite_desk.consultations.request(cases[0], question="?", priority="routine", requested_by="bs")

@@ -135,4 +135,5 @@ def duration(seconds: float, language: Language) -> str:
         hours, rest = divmod(round(seconds / MINUTE), MINUTE)
         whole = say(N_("%(n)s giờ"), n=hours)
         return f"{whole} {rest}" if rest else whole
-    return say(N_("%(n)s ngày"), n=language.number(seconds / DAY, 0 if seconds % DAY == 0 else 1))
+    days = round(seconds / DAY, 1)
+    return say(N_("%(n)s ngày"), n=language.number(days, 0 if days == round(days) else 1))
