@@ -1,4 +1,4 @@
-"""The film in the case page, in a real Chromium: what is drawn, what the tools do to it, what is said when it cannot."""
+"""The film in the case page, in a real Chromium: what is drawn, what the tools do to it, what is said if it cannot."""
 
 import dataclasses
 import io
@@ -57,6 +57,13 @@ def drawn(page: Page, pane: str = "now") -> NDArray[np.int_]:
     return middle[lit[0] + 2 : lit[-1] - 1]
 
 
+def scale_of(page: Page) -> float:
+    """CSS pixels to a pixel of a film that fills its pane."""
+    box = page.locator('.pane[data-pane="now"]').bounding_box()
+    assert box
+    return min(box["width"] / COLUMNS, box["height"] / ROWS)
+
+
 def press(page: Page, action: str) -> None:
     page.locator(f'.viewer button[data-action="{action}"]').click()
 
@@ -73,47 +80,34 @@ def drag(page: Page, by: tuple[float, float], start: tuple[float, float] = (0.5,
     page.mouse.up()
 
 
-@pytest.mark.parametrize(
-    "syntax", [None, JPEGLSLossless, JPEG2000Lossless, RLELossless], ids=lambda uid: uid and uid.name
-)
-def test_a_film_is_drawn_as_its_pixels_are_however_it_is_stored(
-    enter: Window, sqlite_desk: TestDesk, syntax: str | None
-) -> None:
-    dataset = ramp()
-    if syntax:
-        dataset.compress(syntax, generate_instance_uid=False)
+def test_a_film_is_drawn_as_its_pixels_are_however_it_is_stored(enter: Window, sqlite_desk: TestDesk) -> None:
     page = enter()
-    show(page, keep(sqlite_desk, dataset))
+    for syntax in (None, JPEGLSLossless, JPEG2000Lossless, RLELossless):
+        dataset = ramp()
+        if syntax:
+            dataset.compress(syntax, generate_instance_uid=False)
+        show(page, keep(sqlite_desk, dataset))
+        grays = drawn(page)
+        assert grays[-1] > 240, syntax
+        assert np.abs(grays - np.linspace(grays[0], grays[-1], len(grays))).max() < 12, syntax
 
-    grays = drawn(page)
-    assert grays[-1] > 240
-    expected = np.linspace(grays[0], grays[-1], len(grays))
-    assert np.abs(grays - expected).max() < 12
 
-
-@pytest.mark.parametrize(
-    ("attributes", "brighter"),
-    [
-        ({"photometric": "MONOCHROME1"}, False),
-        ({"WindowCenter": None, "WindowWidth": None}, True),
-        ({"WindowCenter": 60000, "WindowWidth": 2}, True),
-        ({"pixels": RAMP.astype("<i2") - 2048, "PixelRepresentation": 1, "WindowCenter": 0}, True),
-        ({"RescaleSlope": 0.5, "RescaleIntercept": -1000, "WindowCenter": 24, "WindowWidth": 2048}, True),
-        ({"VOILUTFunction": "SIGMOID"}, True),
-    ],
-    ids=["MONOCHROME1", "no window", "a window that hides all", "signed", "rescaled", "sigmoid"],
-)
-def test_grays_are_as_the_header_says(
-    enter: Window, sqlite_desk: TestDesk, attributes: dict[str, Any], brighter: bool
-) -> None:
+def test_grays_are_as_the_header_says(enter: Window, sqlite_desk: TestDesk) -> None:
     page = enter()
-    show(page, keep(sqlite_desk, ramp(**attributes)))
-    grays = drawn(page)
-    if not brighter:
-        grays = grays[::-1]
-    assert grays[0] < 40
-    assert grays[-1] > 215
-    assert (np.diff(grays) >= -3).all()
+    said: tuple[dict[str, Any], ...] = (
+        {"photometric": "MONOCHROME1", "pixels": RAMP[:, ::-1]},
+        {"WindowCenter": None, "WindowWidth": None},
+        {"WindowCenter": 60000, "WindowWidth": 2},
+        {"pixels": RAMP.astype("<i2") - 2048, "PixelRepresentation": 1, "WindowCenter": 0},
+        {"RescaleSlope": 0.5, "RescaleIntercept": -1000, "WindowCenter": 24, "WindowWidth": 2048},
+        {"VOILUTFunction": "SIGMOID"},
+    )
+    for attributes in said:
+        show(page, keep(sqlite_desk, ramp(**attributes)))
+        grays = drawn(page)
+        assert grays[0] < 40, attributes
+        assert grays[-1] > 215, attributes
+        assert (np.diff(grays) >= -3).all(), attributes
 
 
 def test_a_voi_table_is_followed(enter: Window, sqlite_desk: TestDesk) -> None:
@@ -191,33 +185,24 @@ def test_two_fingers_zoom(enter: Window, sqlite_desk: TestDesk) -> None:
     assert percent[1] > percent[0] * 2
 
 
-@pytest.mark.parametrize(
-    ("spacing", "millimetres", "words"),
-    [
+def test_a_length_is_true_and_says_where_it_holds(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    said: tuple[tuple[dict[str, Any], float, str], ...] = (
         ({"PixelSpacing": [0.2, 0.2], **UNKNOWN}, 0.2, "mm"),
         ({"ImagerPixelSpacing": [0.15, 0.15]}, 0.15, "mm tại đầu thu"),
-        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.15, 0.15]}, 0.15, "mm tại đầu thu"),
+        ({"PixelSpacing": [0.15, 0.15], "ImagerPixelSpacing": [0.15, 0.15]}, 0.15, "mm tại đầu thu"),  # not calibrated
         (UNKNOWN, 1, "px (phim không ghi kích thước)"),
-    ],
-    ids=["calibrated", "at the detector", "repeated", "unknown"],
-)
-def test_a_length_is_true_and_says_where_it_holds(
-    enter: Window, sqlite_desk: TestDesk, spacing: dict[str, Any], millimetres: float, words: str
-) -> None:
-    page = enter()
-    show(page, keep(sqlite_desk, ramp(**spacing)))
-    box = page.locator('.pane[data-pane="now"]').bounding_box()
-    assert box
-    scale = min(box["width"] / COLUMNS, box["height"] / ROWS)
-    press(page, "length")
-    drag(page, (-90, 120))
-
-    said = page.locator(".label.length").text_content() or ""
-    number, unit = said.split(" ", 1)
-    assert unit == words
-    assert float(number.replace(".", "").replace(",", ".")) == pytest.approx(150 / scale * millimetres, rel=0.01)
-    page.keyboard.press("Delete")
-    expect(page.locator(".label.length")).to_have_count(0)
+    )
+    for spacing, millimetres, words in said:
+        show(page, keep(sqlite_desk, ramp(**spacing)))
+        press(page, "length")
+        drag(page, (-90, 120))
+        number, unit = (page.locator(".label.length").text_content() or "").split(" ", 1)
+        length = float(number.replace(".", "").replace(",", "."))
+        assert length == pytest.approx(150 / scale_of(page) * millimetres, rel=0.01)
+        assert unit == words
+        page.keyboard.press("Delete")
+        expect(page.locator(".label.length")).to_have_count(0)
 
 
 def test_heat_and_outlines_lie_on_the_film_and_move_with_it(doctor: Page, sqlite_desk: TestDesk) -> None:
@@ -238,11 +223,8 @@ def test_heat_and_outlines_lie_on_the_film_and_move_with_it(doctor: Page, sqlite
     assert changed[half + 8 :].mean() > 20 * max(changed[: half - 8].mean(), 0.05)
 
     before = outline.bounding_box()
-    box = doctor.locator('.pane[data-pane="now"]').bounding_box()
     assert before
-    assert box
-    scale = min(box["width"] / COLUMNS, box["height"] / ROWS)
-    assert before["width"] == pytest.approx(30 * scale, abs=4)  # the stroke is part of it
+    assert before["width"] == pytest.approx(30 * scale_of(doctor), abs=4)  # the stroke is part of it
     press(doctor, "pan")
     drag(doctor, (25, 35))
     after = outline.bounding_box()
@@ -263,14 +245,15 @@ def test_the_earlier_film_stands_beside_and_follows_when_asked(doctor: Page, sql
     expect(other.locator(".grays")).to_contain_text("%")
     expect(other).not_to_have_class(re.compile("empty"))
     now, earlier = drawn(doctor), drawn(doctor, "earlier")
-    assert now[-1] > 240 > 60 > now[0]
-    assert earlier[0] > 240 > 60 > earlier[-1]
+    assert now[-1] - now[0] > 180
+    assert earlier[0] - earlier[-1] > 180
 
     press(doctor, "follow")
-    doctor.keyboard.press("+")
-    zoomed = re.compile(r"· \d+ %$")
     sizes = [doctor.locator(f'.pane[data-pane="{pane}"] .grays') for pane in ("now", "earlier")]
-    expect(sizes[1]).to_have_text(re.compile(re.escape(zoomed.findall(sizes[0].inner_text())[0])))
+    before = sizes[0].inner_text()
+    doctor.keyboard.press("+")
+    expect(sizes[0]).not_to_have_text(before)
+    expect(sizes[1]).to_contain_text(sizes[0].inner_text().split("·")[1])
     doctor.keyboard.press("s")
     expect(other).to_be_hidden()
 

@@ -31,6 +31,7 @@ export async function prepare(name: string, delivery: Delivery): Promise<string>
   const { bytes, transferSyntaxUid } = await delivery.frame;
   checkLength(header, bytes, transferSyntaxUid);
   const image = (await createImage(imageId, bytes as never, transferSyntaxUid, {})) as Types.IImage;
+  checkSize(header, image);
   if (!image.color) chooseGrays(image, header);
   images.set(imageId, image);
   return imageId;
@@ -52,6 +53,13 @@ function checkLength(header: Header, bytes: Uint8Array, transferSyntaxUid: strin
   const pixels = (numberOf(header, TAG.rows) ?? 0) * (numberOf(header, TAG.columns) ?? 0);
   const wanted = (pixels * (numberOf(header, TAG.samplesPerPixel) ?? 1) * (numberOf(header, TAG.bitsAllocated) ?? 16)) / 8;
   if (!pixels || (native && bytes.length < wanted)) throw new Error("frame: shorter than its header says");
+}
+
+/** A decoder may take damaged bytes for a film of another size, or of none. */
+function checkSize(header: Header, image: Types.IImage): void {
+  const { rows, columns } = image;
+  const same = rows === numberOf(header, TAG.rows) && columns === numberOf(header, TAG.columns);
+  if (!same || image.getPixelData().length < rows * columns) throw new Error("frame: not the film its header tells of");
 }
 
 function chooseGrays(image: Types.IImage, header: Header): void {

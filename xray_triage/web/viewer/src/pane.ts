@@ -88,6 +88,11 @@ export class Pane implements Target {
     if (this.film === film) this.parts.progress.value = share;
   }
 
+  /** A film is on the screen. */
+  get isShown(): boolean {
+    return this.film !== undefined && !this.parts.root.classList.contains("empty");
+  }
+
   get inverted(): boolean {
     return this.viewport.getProperties().invert !== this.first.inverted;
   }
@@ -106,8 +111,9 @@ export class Pane implements Target {
 
   fit(): void {
     this.viewport.resetCamera();
-    this.viewport.render();
     this.isWhole = true;
+    this.locate();
+    this.viewport.render();
     this.onMoved();
   }
 
@@ -160,8 +166,7 @@ export class Pane implements Target {
     const { clientWidth, clientHeight } = this.parts.surface;
     this.isWhole = false;
     this.viewport.setCamera({ parallelScale: (share * height) / 2 });
-    this.viewport.render();
-    this.follow();
+    this.locate();
     const now = onFilm(this.affine, [clientWidth / 2, clientHeight / 2]);
     const spacing = this.viewport.getImageData()?.spacing[0] ?? 1;
     this.shift([(middle[0] * width - now[0]) * spacing, middle[1] * height - now[1], 0]);
@@ -202,6 +207,7 @@ export class Pane implements Target {
 
   private moved(): void {
     this.isWhole = false;
+    this.locate();
     this.viewport.render();
     this.onMoved();
   }
@@ -213,13 +219,17 @@ export class Pane implements Target {
     this.viewport.setCamera({ focalPoint: moved(focalPoint), position: moved(position) });
   }
 
-  private follow(): void {
-    const spacing = this.viewport.getImageData()?.spacing;
-    if (!spacing) return;
+  private locate(): void {
+    const spacing = this.viewport.getImageData()?.spacing ?? [1, 1, 1];
     const [columns, rows] = this.size;
     const on = (column: number, row: number): Point =>
       this.viewport.worldToCanvas([(column - 0.5) * spacing[0], (row - 0.5) * spacing[1], 0]);
     this.affine = affineOf(on(0, 0), on(columns, 0), on(0, rows), columns, rows);
+  }
+
+  private follow(): void {
+    if (!this.viewport.getImageData()) return;
+    this.locate();
     this.overlay.follow(this.affine);
     this.measures.follow(this.affine);
     const { voiRange } = this.viewport.getProperties();

@@ -49,7 +49,7 @@ export class Toolbar {
   moved(by: Pane): void {
     if (this.moving || !this.isPressed("follow") || !this.isPressed("compare")) return;
     this.moving = true; // the other's own move shall not come back
-    for (const pane of this.panes) if (pane !== by) pane.place = by.place;
+    for (const pane of this.panes) if (pane !== by && pane.isShown) pane.place = by.place;
     this.moving = false;
   }
 
@@ -59,7 +59,8 @@ export class Toolbar {
     else if (action === "heat" || action === "outlines" || action === "follow") {
       this.setPressed(action, !this.isPressed(action));
       if (action === "follow") this.moved(this.current);
-    } else if (action === "invert") this.current.invert();
+    } else if (!this.current.isShown) return;
+    else if (action === "invert") this.current.invert();
     else if (action === "fit") this.current.fit();
     else if (action === "reset") this.current.reset();
     this.refresh();
@@ -70,7 +71,8 @@ export class Toolbar {
     const key = event.key.toLowerCase();
     const { clientWidth, clientHeight } = this.current.parts.surface;
     const button = this.root.querySelector<HTMLButtonElement>(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
-    if (button && !button.disabled && !button.hidden) button.click();
+    if (button) button.click();
+    else if (!this.current.isShown) return;
     else if (key === "+" || key === "=") this.current.zoom(STEP, [clientWidth / 2, clientHeight / 2]);
     else if (key === "-") this.current.zoom(1 / STEP, [clientWidth / 2, clientHeight / 2]);
     else if (key.startsWith("arrow")) this.current.pan(towards(key));

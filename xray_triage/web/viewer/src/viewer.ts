@@ -81,7 +81,7 @@ class Viewer {
   /** Films that nobody moved fill their panes again. */
   private resize(): void {
     this.engine.resize(true, true);
-    for (const pane of this.panes) if (pane.isWhole) pane.fit();
+    for (const pane of this.panes) if (pane.isShown && pane.isWhole) pane.fit();
   }
 
   /** Put the patient's earlier film beside this one, or put it away. */
