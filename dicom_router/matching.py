@@ -121,7 +121,7 @@ def _range(wanted: str, vr: str) -> tuple[str, str]:
         bounds = (_padded_time(first), (last or "23").split(".")[0].ljust(6, "9") + ".999999")
         form = r"\d{2}|\d{4}|\d{6}(\.\d{1,6})?"
     if not all(re.fullmatch(form, each) for each in (first, last) if each) or not (first or last):
-        raise BadIdentifier(f"{wanted!r} is no {'date' if vr == 'DA' else 'time'}")
+        raise BadIdentifier(f"{wanted[:24]!r} is no {'date' if vr == 'DA' else 'time'}")
     return bounds
 
 

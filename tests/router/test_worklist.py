@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
@@ -16,11 +18,14 @@ from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import ModalityPerformedProcedureStep, ModalityWorklistInformationFind
 from sqlalchemy.exc import OperationalError
 
+from dicom_router.association import Message
+from dicom_router.command import PENDING, Request
 from dicom_router.database import open_database
 from dicom_router.gatekeeper import Gate
 from dicom_router.listener import Listener
+from dicom_router.negotiation import Context
 from dicom_router.performed import PERFORMED_STEP, PerformedSteps, ScheduledStep, StepState
-from dicom_router.provider import LONGEST_DATASET, Keys
+from dicom_router.provider import LONGEST_DATASET, Keys, Provider
 from dicom_router.spool import Spool
 from dicom_router.worklist import MODALITY_WORKLIST, Worklist
 from tests.peers.dcmtk import echoscu, run
@@ -512,3 +517,41 @@ def test_a_query_cut_in_the_middle_leaves_the_listener_well(house: House) -> Non
         machine.associate(WORKLIST_CONTEXT)
         machine.say(command_pdu(FIND, MODALITY_WORKLIST, dataset_type=0) + pdu(4, b"\0\0\0\4\1\0ab"))
     assert echoscu(house.port).returncode == 0
+
+
+# Anything at all
+
+
+SOME_QUERIES = [
+    raw(query({"Modality": "DX", "ScheduledProcedureStepStartDate": DAYS}, PatientName="ng*", PatientSex="F")),
+    raw(query(character_set="GB18030", PatientName="Trần*", StudyInstanceUID="2.25.1\\2.25.3")),
+    raw(begun()),
+    nested(40),
+]
+
+
+@st.composite
+def spoilt_datasets(draw: st.DrawFn) -> bytes:
+    """A dataset in which some bytes were changed, taken out or put in; or any bytes."""
+    made = bytearray(draw(st.sampled_from(SOME_QUERIES) | st.binary(max_size=200)))
+    for _ in range(draw(st.integers(0, 6))):
+        place = draw(st.integers(0, len(made)))
+        made[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=4))
+    return bytes(made)
+
+
+@settings(max_examples=400, deadline=None)
+@given(spoilt_datasets(), st.sampled_from([EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN]), st.booleans())
+def test_every_dataset_gets_one_last_answer(encoded: bytes, syntax: str, is_query: bool) -> None:
+    provider: Provider = Worklist(lambda *_: copy.deepcopy(ENTRIES)) if is_query else PerformedSteps(Book())
+    message = Message(
+        context_id=1,
+        context=Context(sop_class_uid=provider.sop_class_uid, transfer_syntax_uid=syntax),
+        request=Request(
+            field=FIND if is_query else CREATE, message_id=1, sop_class_uid="", sop_instance_uid="1.2", has_dataset=True
+        ),
+        fragments=iter([memoryview(encoded)]),
+    )
+    *matches, last = provider.answer(message, calling_ae_title="DX1")
+    assert last.status not in PENDING
+    assert all(match.status in PENDING and match.dataset for match in matches)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage.accounts.trail import Action
+from xray_triage.cases.case import Case
 from xray_triage.orders.accession import NumbersUsedUp
 from xray_triage.orders.card import LONGEST_TEXT, CardError, parse_card
 from xray_triage.orders.order import (
@@ -172,7 +173,7 @@ class _Page:
 
 def _wanted_context(desk: Desk, wanted: Wanted) -> dict[str, Any]:
     known = desk.orders.find(wanted.like or wanted.edit)
-    values = _values(known) if known else _patient_of_case(desk, wanted.case)
+    values = _values(known) if known else _patient(desk.casebook.case(wanted.case))
     if wanted.like:
         values = {name: values[name] for name in OF_THE_PATIENT if name in values}
     return {
@@ -239,21 +240,18 @@ def _earlier(desk: Desk, search: str) -> list[dict[str, str]]:
     for case in desk.casebook.cases(search=search, limit=EARLIER_PATIENTS):
         if case.patient.id and case.patient.id not in known:
             known.add(case.patient.id)
-            found.append({"href": f"?case={case.case_id}", **_patient_of_case(desk, case.case_id)})
+            found.append({"href": f"?case={case.case_id}", **_patient(case)})
     return found[:EARLIER_PATIENTS]
 
 
-def _patient_of_case(desk: Desk, case_id: str) -> dict[str, str]:
-    case = desk.casebook.case(case_id)
+def _patient(case: Case | None) -> dict[str, str]:
     if case is None:
         return {}
-    patient = case.patient
-    born = "/".join(reversed(patient.birth_date.split("-")))
     return {
-        "patient_name": patient.name,
-        "patient_birth_date": born,
-        "patient_sex": patient.sex,
-        "patient_id": patient.id,
+        "patient_name": case.patient.name,
+        "patient_birth_date": "/".join(reversed(case.patient.birth_date.split("-"))),
+        "patient_sex": case.patient.sex,
+        "patient_id": case.patient.id,
     }
 
 
