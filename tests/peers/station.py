@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from email.message import Message
 from pathlib import Path
 from typing import Any, Self
 
@@ -126,6 +127,12 @@ class StationPeer:
         request = urllib.request.Request(self._url(path), data=json.dumps(body).encode(), headers=headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    def fetch(self, path: str) -> tuple[Message, bytes]:
+        """Headers and body that ``path`` answers a doctor's program."""
+        request = urllib.request.Request(self._url(path), headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers, answer.read()
 
     @property
     def token(self) -> str:

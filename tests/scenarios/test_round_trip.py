@@ -1,13 +1,22 @@
 """The consultation's round trip: asked at a real station, answered in a real Orthanc, with DICOMweb and without it."""
 
 import io
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import pydicom
 import pytest
+from highdicom.sr import ContainerContentItem, EnhancedSR, RelationshipTypeValues, TextContentItem
+from pydicom.sr.coding import Code
+from pydicom.uid import generate_uid
 
 from tests.factories import film_file, until
 from tests.peers.dcmtk import dciodvfy, storescu
@@ -40,9 +49,12 @@ def round_trip(
         if is_web:
             with station.config_path.open("a", encoding="utf-8") as config:
                 config.write(f'url = "{pacs.dicomweb_url}"\n')
-        station.start()
-        yield station, pacs
-        assert station.stop() == 0
+        try:
+            station.start()
+            yield station, pacs
+        finally:
+            status = station.stop()
+        assert status == 0
 
 
 @pytest.fixture
@@ -116,3 +128,139 @@ def test_an_answer_is_on_the_page_within_a_poll_and_its_addendum_after_it(
     for made in (pydicom.dcmread(io.BytesIO(pacs.download(one))) for one in pacs.of_study(case["study_instance_uid"])):
         if made.get("Manufacturer") == "Reading workstation":
             assert dciodvfy(film_file(tmp_path / f"{made.SOPInstanceUID}.dcm", made)) == []
+
+
+def test_a_report_of_another_makers_program_is_the_answer_and_its_script_is_text(
+    station: StationPeer, pacs: OrthancPeer, tmp_path: Path
+) -> None:
+    case = a_case(station, tmp_path, seed=12)
+    ask(station, case)
+    said = "<script>alert('x')</script> Không tràn khí & ổn"
+    made = EnhancedSR(
+        evidence=[pydicom.dcmread(tmp_path / "12.dcm")],
+        content=a_finding(said),
+        series_number=7,
+        series_instance_uid=generate_uid(),
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="Third party",
+        is_complete=True,
+        is_verified=True,
+        verifying_observer_name="Phạm^Minh",
+        verifying_organization="BV",
+    )
+    made.SpecificCharacterSet = "ISO_IR 192"
+    stored = storescu(pacs.dicom_port, film_file(tmp_path / "third.dcm", made), called="ORTHANC")
+    assert stored.returncode == 0
+    until(lambda: texts(station, case), 10)
+    answer = consultation(station, case)["answer"]
+    assert (answer["text"], answer["author"], answer["verified"]) == (f"Finding: {said}", "Phạm Minh", True)
+    _, page = station.fetch(f"/cases/{case['case_id']}")
+    assert b"<script>alert(" not in page
+
+
+def a_finding(text: str) -> ContainerContentItem:
+    root = ContainerContentItem(name=Code("18748-4", "LN", "Diagnostic Imaging Report"))
+    finding = TextContentItem(
+        name=Code("121071", "DCM", "Finding"), value=text, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    root.ContentSequence = [finding]
+    return root
+
+
+def test_a_pdf_of_fifty_megabytes_comes_and_goes_in_pieces(station: StationPeer, tmp_path: Path) -> None:
+    case = a_case(station, tmp_path, seed=13)
+    ask(station, case)
+    document = b"%PDF-1.7\n" + np.random.default_rng(3).bytes(50 << 20)
+    (tmp_path / "kết quả.pdf").write_bytes(document)
+    front = station.processes()[0]
+    before = front.memory_info().rss
+    most = Peak(front)
+    reply(station, case, "--pdf", str(tmp_path / "kết quả.pdf"))
+    until(lambda: consultation(station, case)["answers"], 60)
+    answer = consultation(station, case)["answer"]
+    assert (answer["kind"], answer["title"]) == ("pdf", "kết quả")
+    headers, body = station.fetch(answer["file"])
+    assert most.stop() - before < 30 << 20
+    assert body == document + b"\0" * (len(document) % 2)
+    assert headers["Content-Type"] == "application/pdf"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Disposition"].startswith("inline; filename=")
+
+
+class Peak:
+    """The most memory that a process takes while it is watched."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._most = 0
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._ends.set()
+        self._thread.join()
+        return self._most
+
+    def _watch(self) -> None:
+        while not self._ends.wait(0.02):
+            self._most = max(self._most, self._process.memory_info().rss)
+
+
+def test_a_power_cut_while_an_answer_comes_gives_one_answer(station: StationPeer, tmp_path: Path) -> None:
+    case = a_case(station, tmp_path, seed=14)
+    ask(station, case)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7\n" + bytes(20 << 20))
+    reply(station, case, "--pdf", str(tmp_path / "a.pdf"))
+    spool = station.folder / "data" / "spool"
+    files = set(spool.glob("??/*"))
+    until(lambda: set(spool.glob("??/*")) - files or texts(station, case), 10)  # kept, and perhaps not committed
+    station.kill()
+    station.start()
+    until(lambda: consultation(station, case)["answers"], 20)
+    until(lambda: looks_since_answer(station, case) >= 1, 10)
+    assert len(consultation(station, case)["answers"]) == 1
+
+
+def looks_since_answer(station: StationPeer, case: dict[str, Any]) -> int:
+    with closing(sqlite3.connect(station.folder / "data" / "station.db")) as database:
+        query = "SELECT polls FROM consultation JOIN 'case' ON sequence = case_sequence WHERE case_id = ?"
+        return int(database.execute(query, [case["case_id"]]).fetchone()[0])
+
+
+def test_two_doctors_at_once_ask_once(station: StationPeer, pacs: OrthancPeer, tmp_path: Path) -> None:
+    case = a_case(station, tmp_path, seed=15)
+    with ThreadPoolExecutor(6) as doctors:
+        asked = list(
+            doctors.map(
+                lambda n: station.post(f"/api/cases/{case['case_id']}/consultation", question=f"Câu {n}?"), range(6)
+            )
+        )
+    assert len({one["question"] for one in asked}) == 1
+    until(lambda: consultation(station, case)["state"] == "sent", 10)
+    assert len(pacs.find("Series", StudyInstanceUID=case["study_instance_uid"], Modality="KO")) == 1
+
+
+def test_a_pacs_that_is_down_when_asked_and_when_polled_loses_nothing(
+    tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path
+) -> None:
+    station = StationPeer(
+        tmp_path / "station", pacs=own_orthanc, bundle=a_bundle, more=f"[consultation]\npoll_seconds = {POLL_SECONDS}\n"
+    )
+    station.start()
+    case = a_case(station, tmp_path, seed=16)
+    until(station.is_done, 30)
+    own_orthanc.stop()
+    asked = station.post(f"/api/cases/{case['case_id']}/consultation", question=QUESTION)
+    assert asked["state"] == "requested"
+    until(lambda: consultation(station, case)["problem"], 15)
+    assert consultation(station, case)["state"] == "requested"
+    own_orthanc.restart()
+    until(lambda: consultation(station, case)["state"] == "sent", 60)
+    own_orthanc.stop()
+    own_orthanc.restart()
+    reply(station, case, "--text", "Đã xem.")
+    until(lambda: texts(station, case), 60)
+    assert consultation(station, case)["problem"] is None
+    assert station.stop() == 0
