@@ -53,6 +53,7 @@ def answers(
 
 
 def probabilities_in(findings: Findings) -> dict[str, float]:
-    """Every label's probability: those shown to the doctor and those that go into the scores."""
+    """Every label's probability: those shown to the doctor and those that go into the scores. The ratio is none."""
+    scores = {name: score for name, score in findings.scores.items() if name != CARDIOTHORACIC_RATIO}
     shown = {finding.kind.name: finding.probability for finding in findings.findings}
-    return shown | {name: score for name, score in findings.scores.items() if score is not None}
+    return shown | {name: score for name, score in scores.items() if score is not None}

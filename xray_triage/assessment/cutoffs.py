@@ -7,7 +7,7 @@ than these reads carry. It must never know a database or a model.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,19 +61,6 @@ def judged_by_verdicts(label: str, cases: Iterable[Case], model_sha256: str) -> 
     round. For a finding it speaks only where that finding was all that the AI saw (agreed: there; disagreed: not
     there) and where the AI saw nothing and the doctor agreed (not there).
     """
-    scores, truth, left_out = [], [], Counter[str]()
-    for case in cases:
-        score = case_score(label, case, model_sha256)
-        said = _said(label, case)
-        if case.verdict is None or case.priority is Priority.NOT_READ:
-            left_out["without a verdict on a reading"] += 1
-        elif score is None:
-            left_out["read by another model, or without this score"] += 1
-        elif said is None:
-            left_out["the verdict does not speak of this finding"] += 1
-        else:
-            scores.append(score)
-            truth.append(said)
     about = "the film is normal" if label == ABNORMAL else f"there is no {label}"
     notes = [f"A disagreement is taken to mean: {about}; one about kind or urgency makes false alarms look too many."]
     if label == ABNORMAL:
@@ -84,41 +71,18 @@ def judged_by_verdicts(label: str, cases: Iterable[Case], model_sha256: str) -> 
         notes.append("Missed films are seen only where doctors judge normal cases too.")
     else:
         notes.append("No verdict tells a finding that the AI missed: sensitivity needs reference reads (--truth).")
-    return Judged(
-        scores=tuple(scores), truth=tuple(truth), left_out=left_out, notes=tuple(notes), misses_seen=label == ABNORMAL
-    )
+    judged = _collected(_by_verdict(label, case, model_sha256) for case in cases)
+    return replace(judged, notes=tuple(notes), misses_seen=label == ABNORMAL)
 
 
 def judged_by_reads(label: str, reads: Iterable[LabelledFilm], cases: Mapping[str, Case], model_sha256: str) -> Judged:
     """What reference reads say of ``label``; ``cases`` by the key of the reads (accession number or study UID)."""
-    scores, truth, left_out = [], [], Counter[str]()
-    for read in reads:
-        case = cases.get(read.key)
-        score = case_score(label, case, model_sha256) if case else None
-        if label not in read.labels:
-            left_out["this label is unknown"] += 1
-        elif case is None:
-            left_out["no such case here"] += 1
-        elif score is None:
-            left_out["not read, or by another model"] += 1
-        else:
-            scores.append(score)
-            truth.append(read.labels[label])
-    return Judged(scores=tuple(scores), truth=tuple(truth), left_out=left_out)
+    return _collected(_by_read(label, read, cases.get(read.key), model_sha256) for read in reads)
 
 
 def judged_by_films(label: str, answers: Iterable[Answer]) -> Judged:
     """What labels.csv says of films that the model has just read."""
-    scores, truth, left_out = [], [], Counter[str]()
-    for answer in answers:
-        if label not in answer.film.labels:
-            left_out["this label is unknown"] += 1
-        elif answer.refused is not None or answer.probabilities is None:
-            left_out["not read"] += 1
-        else:
-            scores.append(answer.probabilities[label])
-            truth.append(answer.film.labels[label])
-    return Judged(scores=tuple(scores), truth=tuple(truth), left_out=left_out)
+    return _collected(_by_film(label, answer) for answer in answers)
 
 
 def case_score(label: str, case: Case, model_sha256: str) -> float | None:
@@ -182,6 +146,45 @@ def warnings(judged: Judged) -> list[str]:
         for count, kind in counts
         if count < FEW
     ]
+
+
+Word = tuple[float, bool] | str  # the model's score and the truth, or why there is none
+
+
+def _collected(words: Iterable[Word]) -> Judged:
+    told = list(words)
+    pairs = [word for word in told if not isinstance(word, str)]
+    return Judged(
+        scores=tuple(score for score, _ in pairs),
+        truth=tuple(truth for _, truth in pairs),
+        left_out=Counter(word for word in told if isinstance(word, str)),
+    )
+
+
+def _by_verdict(label: str, case: Case, model_sha256: str) -> Word:
+    if case.verdict is None or case.priority is Priority.NOT_READ:
+        return "without a verdict on a reading"
+    score, said = case_score(label, case, model_sha256), _said(label, case)
+    if score is None:
+        return "read by another model, or without this score"
+    return "the verdict does not speak of this finding" if said is None else (score, said)
+
+
+def _by_read(label: str, read: LabelledFilm, case: Case | None, model_sha256: str) -> Word:
+    if label not in read.labels:
+        return "this label is unknown"
+    if case is None:
+        return "no such case here"
+    score = case_score(label, case, model_sha256)
+    return "not read, or by another model" if score is None else (score, read.labels[label])
+
+
+def _by_film(label: str, answer: Answer) -> Word:
+    if label not in answer.film.labels:
+        return "this label is unknown"
+    if answer.refused is not None or answer.probabilities is None:
+        return "not read"
+    return answer.probabilities[label], answer.film.labels[label]
 
 
 def _said(label: str, case: Case) -> bool | None:

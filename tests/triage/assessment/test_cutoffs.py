@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.triage.desk import MODEL, TestDesk, reading
+from xray_triage.assessment.answers import probabilities_in
 from xray_triage.assessment.cutoffs import (
     Judged,
     candidates,
@@ -15,7 +16,7 @@ from xray_triage.assessment.cutoffs import (
 )
 from xray_triage.assessment.labels import LabelledFilm
 from xray_triage.cases.case import Case, Image, Verdict
-from xray_triage.reading.findings import KINDS, REASONS, Finding, ModelIdentity, Priority
+from xray_triage.reading.findings import KINDS, REASONS, Finding, Findings, ModelIdentity, Priority
 from xray_triage.reading.patient import Patient
 
 AT = datetime(2025, 6, 1, tzinfo=UTC)
@@ -160,3 +161,9 @@ def test_the_casebook_gives_the_judged_cases_and_those_of_a_number(sqlite_desk: 
     assert (found.case_id, found.verdict and found.verdict.agrees) == (judged, False)
     assert [each.accession_number for each in sqlite_desk.casebook.with_accession("A8")] == ["A8"]
     assert sqlite_desk.casebook.with_accession("A") == []
+
+
+def test_the_ratio_of_heart_and_chest_is_no_probability() -> None:
+    scores = {"abnormal": 0.7, "cardiothoracic_ratio": 0.52, "tuberculosis": 0.1, "hernia": None}
+    findings = Findings(findings=(), scores=scores, model=MODEL)
+    assert probabilities_in(findings) == {"abnormal": 0.7, "tuberculosis": 0.1}

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.triage.desk import TestDesk, reading, unread
+from tests.triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.trail import Action
+from xray_triage.assessment.cutoffs import judged_by_verdicts
 from xray_triage.cases.tally import Spread
 from xray_triage.reading.findings import Priority
 from xray_triage.web.plots import Series, ranges, stacked
@@ -101,6 +102,16 @@ def test_nobody_counts_without_the_right(stranger: httpx.Client, enter: Enter) -
     for path in ("/figures", "/figures.csv", "/figures/cases.csv"):
         assert stranger.get(path, follow_redirects=False).status_code in (303, 401)
         assert enter(Role.TECHNICIAN).get(path).status_code == 200
+
+
+def test_verdicts_given_by_the_page_reach_the_thresholds(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    for agrees in (True, False):
+        case_id = sqlite_desk.add(reading(Priority.ABNORMAL, mass=0.7)).case_id
+        assert client.post(f"/api/cases/{case_id}/verdict", json={"agrees": agrees}).status_code == 200
+
+    for label, score in (("abnormal", 0.9), ("mass", 0.7)):
+        judged = judged_by_verdicts(label, sqlite_desk.casebook.judged(), MODEL.sha256)
+        assert sorted(zip(judged.scores, judged.truth, strict=True)) == [(score, False), (score, True)]
 
 
 def read_back(rows: list[list[Cell]]) -> list[list[str]]:
