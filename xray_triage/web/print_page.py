@@ -14,11 +14,10 @@ from xray_triage.cases.case import Case
 from xray_triage.web.desk import Desk
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Visitor, visitor
-from xray_triage.web.words import positives, taken_at
+from xray_triage.web.words import taken_at
 
-WIDTH = 95  # characters of a line of the sheet
 PICTURE_PX = 1000
-QUESTION_LINES, NOTE_LINES, ANSWER_LINES = 5, 3, 16
+MOST_ANSWERS = 2  # there is room for; print.css cuts each to a few lines
 
 
 def print_router(desk: Desk, view: View) -> APIRouter:
@@ -30,6 +29,7 @@ def print_router(desk: Desk, view: View) -> APIRouter:
         case = desk.casebook.case(case_id)
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
+        answers = case.consultation.answers if case.consultation else ()
         desk.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
         return HTMLResponse(
             view.render(
@@ -37,28 +37,14 @@ def print_router(desk: Desk, view: View) -> APIRouter:
                 who,
                 case=case,
                 picture=_picture(desk, case),
-                answers=_answers(case),
-                question=cut(case.consultation.question, QUESTION_LINES) if case.consultation else "",
-                note=cut(case.verdict.note, NOTE_LINES) if case.verdict else "",
+                answers=list(reversed(answers))[:MOST_ANSWERS],
+                more=max(0, len(answers) - MOST_ANSWERS),
                 qr=qr(case.accession_number),
-                positives=positives,
                 taken_at=taken_at,
             )
         )
 
     return pages
-
-
-def cut(text: str, lines: int) -> str:
-    """``text`` on at most so many printed lines; an ellipsis says that there was more."""
-    kept: list[str] = []
-    for line in text.strip().splitlines():
-        pieces = [line[start : start + WIDTH] for start in range(0, len(line), WIDTH)] or [""]
-        room = lines - sum(max(1, -(-len(each) // WIDTH)) for each in kept)
-        if len(pieces) > room:
-            return "\n".join([*kept, *(["".join(pieces[:room])] if room > 0 else [])]) + " …"
-        kept.append(line)
-    return "\n".join(kept)
 
 
 def qr(text: str) -> Markup:
@@ -72,13 +58,6 @@ def qr(text: str) -> Markup:
     drawn = BytesIO()
     code.save(drawn, kind="svg", xmldecl=False, svgns=True, scale=3, border=2, svgclass=None, lineclass=None)
     return Markup(drawn.getvalue().decode())  # noqa: S704 -- numbers only, made by segno
-
-
-def _answers(case: Case) -> list[tuple[str, str]]:
-    """(text, who) of each answer, the newest first, together on the lines that there are."""
-    answers = case.consultation.answers if case.consultation else ()
-    each = max(3, ANSWER_LINES // max(1, len(answers)))
-    return [(cut(answer.text, each), answer.author) for answer in reversed(answers)][: ANSWER_LINES // 3]
 
 
 def _picture(desk: Desk, case: Case) -> str:

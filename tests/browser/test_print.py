@@ -1,0 +1,78 @@
+"""The sheet of a case as Chromium prints it: one page of A4, always."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.answers import answer
+from tests.browser.conftest import LAPTOP, Window
+from tests.triage.desk import TestDesk, reading, unread
+from xray_triage.accounts.trail import Action
+from xray_triage.reading.findings import KINDS, Priority
+
+
+def pages_of(page: Page) -> int:
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", printed))
+
+
+def long_case(desk: TestDesk) -> str:
+    """Every field as long as it may be."""
+    every = dict.fromkeys(KINDS, 0.9)
+    name = "Công^Tằng Tôn Nữ Thị Phương Thảo " + "A" * 24
+    case_id = desk.add(reading(Priority.URGENT, **every), patient_name=name).case_id
+    desk.consultations.request(case_id, question="Câu hỏi dài. " * 150, priority="urgent", requested_by="Bs. An" * 12)
+    for text in ("Dòng.\n" * 400, "Chữ " * 2000, "W" * 5000):
+        answer(desk, case_id, text, author="BS. " + "Lê " * 20)
+    desk.casebook.give_verdict(case_id, agrees=False, note="Ghi chú. " * 200, given_by="Bs. An")
+    return case_id
+
+
+def test_a_case_is_one_page_with_all_that_belongs_on_it(enter: Window, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, mass=0.1), patient_name="Lê^Văn^Bình").case_id
+    sqlite_desk.consultations.request(case_id, question="Có cần chuyển viện?", priority="urgent", requested_by="Bs. An")
+    answer(sqlite_desk, case_id, "Chuyển viện ngay.")
+    sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="khó thở", given_by="Bs. An")
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{case_id}/print")
+    sheet = page.locator(".sheet")
+    for told in ("Lê Văn Bình", "P0001", "93%", "Có cần chuyển viện?", "Chuyển viện ngay.", "khó thở", "A0001"):
+        expect(sheet).to_contain_text(told)
+    expect(page.get_by_role("figure", name="Mã QR của số phiếu").locator("svg")).to_be_visible()
+    assert page.locator(".film img").evaluate("image => image.decode().then(() => image.naturalWidth > 30)")
+    assert pages_of(page) == 1
+    noted = [entry.action for entry in sqlite_desk.accounts.audit.entries(subject=case_id)]
+    assert Action.CASE_PRINTED in noted
+
+
+def test_the_longest_case_is_still_one_page_and_says_that_there_is_more(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{long_case(sqlite_desk)}/print")
+    assert pages_of(page) == 1
+    assert page.locator(".sheet .text").first.evaluate("text => text.scrollHeight > text.clientHeight")
+    expect(page.locator(".sheet")).to_contain_text("còn 1 trả lời nữa trên trang của trạm")
+    expect(page.locator(".sheet")).to_contain_text("Dấu … nghĩa là còn nữa")
+    page.emulate_media(media="print")
+    sheet, footer = page.locator(".sheet").bounding_box(), page.locator(".sheet footer").bounding_box()
+    assert sheet is not None
+    assert footer is not None
+    assert footer["y"] + footer["height"] <= sheet["y"] + sheet["height"] + 1  # nothing of it is hidden
+
+
+@pytest.mark.parametrize("accession", [None, "", "Số-phiếu-1234567"])
+def test_a_case_without_reading_or_number_is_printed_too(
+    enter: Window, sqlite_desk: TestDesk, accession: str | None
+) -> None:
+    case_id = sqlite_desk.add(unread("child"), AccessionNumber=accession or "").case_id
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{case_id}/print")
+    expect(page.locator(".sheet")).to_contain_text("AI chưa đọc phim này.")
+    assert page.locator(".qr svg").count() == bool(accession)
+    assert pages_of(page) == 1
+
+
+def test_the_sheet_is_accessible(doctor: Page, sqlite_desk: TestDesk, axe: Callable[[Page], None]) -> None:
+    doctor.goto(f"/cases/{long_case(sqlite_desk)}/print")
+    axe(doctor)
