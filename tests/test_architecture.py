@@ -68,7 +68,8 @@ FRAMEWORKS = ("fastapi", "pynetdicom")
         ("xray_triage.cases", (*FRAMEWORKS, "onnxruntime", *rooms("web", "reader", "rooms", "station", "cli"))),
         ("xray_triage.orders", (*FRAMEWORKS, "onnxruntime", "numpy")),
         ("xray_triage.orders", rooms("reading", "results", "web", "reader", "rooms", "station", "config", "cli")),
-        ("xray_triage.accounts", (*FRAMEWORKS, "pydicom", *rooms("reading", "results", "cases", "web", "rooms", "config"))),
+        ("xray_triage.accounts", (*FRAMEWORKS, "pydicom")),
+        ("xray_triage.accounts", rooms("reading", "results", "cases", "orders", "web", "rooms", "config", "cli")),
         ("xray_triage.assessment", (*FRAMEWORKS, "sqlalchemy", "onnxruntime", "dicom_router")),
         ("xray_triage.assessment", rooms("results", "web", "reader", "rooms", "station", "config", "cli")),
         (

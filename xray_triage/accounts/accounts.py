@@ -11,7 +11,7 @@ from dicom_router.database import Database
 from xray_triage.accounts.sessions import Sessions, Tokens
 from xray_triage.accounts.throttle import Throttle
 from xray_triage.accounts.trail import Action, Trail
-from xray_triage.accounts.users import Account, Users
+from xray_triage.accounts.users import Account, UnknownUser, Users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,16 @@ class Accounts:
         """The user, or None when name or password are wrong. Raises TooManyAttempts."""
         self.throttle.enter(name, address)
         user = self.users.check(name, password)
-        if user is None:  # the name is not noted: it may be a password, typed into the wrong field
-            self.audit.note(Action.SIGN_IN_FAILED, actor="", address=address)
+        if user is None:
+            self.audit.note(Action.SIGN_IN_FAILED, actor="", subject=self._known(name), address=address)
             return None
         self.throttle.succeed(name, address)
         self.audit.note(Action.SIGNED_IN, actor=user.name, address=address)
         return user
+
+    def _known(self, name: str) -> str:
+        """The name of the user who was tried; no other name, which may be a password typed into the wrong field."""
+        try:
+            return self.users.find(name).name
+        except UnknownUser:
+            return ""

@@ -1,6 +1,7 @@
 """The users: names, roles, passwords. A password is kept as an argon2id hash (RFC 9106) and nowhere else."""
 
 import secrets
+import threading
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,11 @@ OBVIOUS = frozenset(
     {"1234567890", "0123456789", "0987654321", "password12", "password123", "qwertyuiop", "matkhau123", "matkhau1234"}
     | {"xquang1234", "bacsi12345", "tramyte123", "administrator", "trạm y tế", "abcd123456"}
 )
+HASHES_AT_ONCE = 2  # each takes 64 MiB: many guesses at once shall not take the station's memory
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another when read aloud or from paper
+
+
+Row = sa.RowMapping | Mapping[str, Any]
 
 
 class AccountError(Exception):
@@ -63,6 +68,7 @@ class Users:
         self._database = database
         self._clock = clock
         self._hasher = hasher
+        self._turn = threading.Semaphore(HASHES_AT_ONCE)
 
     def add(self, name: str, *, role: Role, full_name: str = "", password: str = "") -> str:
         """A new user; gives the password, which without ``password`` is a one-time one. Raises AccountError."""
@@ -161,11 +167,13 @@ class Users:
                 connection.execute(session.delete().where(session.c.account_id == account_id))
 
     def _hash(self, password: str) -> str:
-        return self._hasher.hash(_normalised(password))
+        with self._turn:
+            return self._hasher.hash(_normalised(password))
 
-    def _matches(self, row: Mapping[str, Any], password: str) -> bool:
+    def _matches(self, row: Row, password: str) -> bool:
         try:
-            return self._hasher.verify(row["password_hash"], _normalised(password))
+            with self._turn:
+                return self._hasher.verify(row["password_hash"], _normalised(password))
         except VerifyMismatchError:
             return False
 
@@ -189,7 +197,7 @@ def check_password(password: str, name: str) -> None:
         raise AccountError("password_obvious", "this password is guessed easily")
 
 
-def account_of(row: Mapping[str, Any]) -> Account:
+def account_of(row: Row) -> Account:
     """A row of the table as a value."""
     kept = ("account_id", "name", "full_name", "language", "must_change", "is_active", "created_at", "signed_in_at")
     return Account(role=Role(row["role"]), **{key: row[key] for key in kept})

@@ -44,14 +44,14 @@ def test_a_session_ends_after_a_shift_however_busy(accounts: Accounts, clock: St
     assert accounts.sessions.owner(session_id) is None
 
 
-@pytest.mark.parametrize("days", [-400, -1, 3650])
 def test_a_clock_that_jumps_ends_sessions_and_makes_none_immortal(
-    accounts: Accounts, clock: StoppedClock, session_id: str, days: int
+    accounts: Accounts, clock: StoppedClock, session_id: str
 ) -> None:
-    clock.advance(days * 24 * HOUR)
-    assert accounts.sessions.owner(session_id) is None
-    again = accounts.sessions.open(accounts.users.find("Mai"))
-    assert accounts.sessions.owner(again) is not None
+    for days in (-400, 3650, -1):
+        clock.advance(days * 24 * HOUR)
+        assert accounts.sessions.owner(session_id) is None
+        session_id = accounts.sessions.open(accounts.users.find("Mai"))
+        assert accounts.sessions.owner(session_id) is not None
 
 
 def test_two_sessions_of_one_user_end_apart_when_signed_out_and_together_with_the_password(
@@ -93,11 +93,11 @@ def test_ids_are_long_random_and_not_in_the_database(accounts: Accounts, databas
     assert not kept & {*ids, session_id, bearer}
 
 
-@pytest.mark.parametrize("wrong", ["", "x", "\ud800", "\0", "'; drop table session", "ô" * 5000])
-def test_what_is_no_session_and_no_token_is_nobodys(accounts: Accounts, wrong: str) -> None:
-    assert accounts.sessions.owner(wrong) is None
-    assert accounts.tokens.owner(wrong) is None
-    accounts.sessions.close(wrong)
+def test_what_is_no_session_and_no_token_is_nobodys(accounts: Accounts) -> None:
+    for wrong in ("", "x", "\ud800", "\0", "'; drop table session", "ô" * 5000):
+        assert accounts.sessions.owner(wrong) is None
+        assert accounts.tokens.owner(wrong) is None
+        accounts.sessions.close(wrong)
 
 
 def test_dead_sessions_do_not_pile_up(accounts: Accounts, database: Database, clock: StoppedClock) -> None:

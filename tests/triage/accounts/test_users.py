@@ -33,12 +33,12 @@ def test_a_new_user_gets_a_password_that_must_be_changed(accounts: Accounts) -> 
     assert accounts.users.check("ktv.binh", password) is None
 
 
-@pytest.mark.parametrize("name", ["mai", "MAI", "ｍａｉ"])
-def test_a_name_is_one_however_it_is_written(accounts: Accounts, name: str) -> None:
-    assert accounts.users.find(name).name == "Mai"
-    with pytest.raises(AccountError) as raised:
-        accounts.users.add(name, role=Role.DOCTOR)
-    assert code_of(raised) == "name_taken"
+def test_a_name_is_one_however_it_is_written(accounts: Accounts) -> None:
+    for name in ("mai", "MAI", "ｍａｉ"):
+        assert accounts.users.find(name).name == "Mai"
+        with pytest.raises(AccountError) as raised:
+            accounts.users.add(name, role=Role.DOCTOR)
+        assert code_of(raised) == "name_taken"
 
 
 def test_accents_count_in_a_name_and_not_how_they_are_composed(accounts: Accounts) -> None:
@@ -48,11 +48,11 @@ def test_accents_count_in_a_name_and_not_how_they_are_composed(accounts: Account
         accounts.users.find("buoi")
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "<b>", "a\0", "x" * 41, "a\n", "a'--"])
-def test_what_is_no_name_is_refused(accounts: Accounts, name: str) -> None:
-    with pytest.raises(AccountError) as raised:
-        accounts.users.add(name, role=Role.DOCTOR)
-    assert code_of(raised) == "bad_name"
+def test_what_is_no_name_is_refused(accounts: Accounts) -> None:
+    for name in ("", " ", "a b", "a/b", "<b>", "a\0", "x" * 41, "a\n", "a'--"):
+        with pytest.raises(AccountError) as raised:
+            accounts.users.add(name, role=Role.DOCTOR)
+        assert code_of(raised) == "bad_name", name
 
 
 @pytest.mark.parametrize(
