@@ -1,14 +1,16 @@
 # demo: a station, a stand-in PACS and films, on this computer.   test: everything, against real peers.
 VENV := .venv
 BIN := $(VENV)/bin
+VIEWER := xray_triage/web/viewer
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
 
-.PHONY: demo test lint format bench clean help
+.PHONY: demo test lint format bench viewer clean help
 
 help:
 	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
 	@echo "make test                            run every test against real Orthanc, dcmtk, PostgreSQL, Chromium"
 	@echo "make lint                            ruff and mypy"
+	@echo "make viewer                          build the film viewer into static/ (needs npm, or fetches it)"
 	@echo "make bench [QUICK=1]                 run the benchmarks, write benchmarks/results"
 
 $(BIN)/python:
@@ -22,6 +24,10 @@ $(VENV)/.test: $(VENV)/.station
 	$(BIN)/python -m pip install -q -e ".[test,train]"
 	touch $@
 
+$(VIEWER)/node_modules/.package-lock.json: $(VIEWER)/package-lock.json | $(VENV)/.test
+	tools/with-node $(VENV) npm --prefix $(VIEWER) ci --no-audit --no-fund
+	touch $@
+
 demo: $(VENV)/.station
 	$(BIN)/xray-triage demo $(if $(EXIT),--exit) $(FILM)
 
@@ -30,7 +36,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: $(VENV)/.test lint
+viewer: $(VIEWER)/node_modules/.package-lock.json
+	tools/with-node $(VENV) npm --prefix $(VIEWER) run build
+
+test: $(VENV)/.test $(VIEWER)/node_modules/.package-lock.json lint
 	tools/system-packages $(PEERS)
 	$(BIN)/python -m pytest
 
