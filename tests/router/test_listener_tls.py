@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
 from pynetdicom.dsutils import encode
 
 from dicom_router.clock import SystemClock
@@ -17,9 +18,12 @@ from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
 from dicom_router.spool import Spool
+from dicom_router.worklist import Worklist
 from tests.factories import film, film_file, until
-from tests.peers.dcmtk import storescu
+from tests.peers.dcmtk import run, storescu
 from tests.peers.machine import Machine
+
+PATIENTS = 1000
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,7 @@ def a_listener(
         host="127.0.0.1",
         port=0,
         on_kept=lambda: [do() for do in kept],
+        providers=(Worklist(lambda *_: (named(f"Lê {number}") for number in range(PATIENTS))),),
         tls=context,
     )
     listener.start()
@@ -75,6 +80,19 @@ def test_a_film_comes_over_tls(a_listener: Listener, certificate: tuple[Path, Pa
     path = film_file(tmp_path / "film.dcm", film(rows=900, columns=800))
     sent = storescu(a_listener.port, path, called="XRAYTRIAGE", extra=["+tla", "+cf", str(certificate[0]), "-rc"])
     assert sent.returncode == 0, sent.stdout
+
+
+def test_the_worklist_is_told_over_tls_and_may_be_cut_short(
+    a_listener: Listener, certificate: tuple[Path, Path]
+) -> None:
+    secured = ["+tla", "+cf", str(certificate[0]), "-rc"]
+    keys = ["-k", "0008,0005=ISO_IR 192", "-k", "0010,0010"]
+    asked = ["findscu", "-v", "-W", "-aec", "XRAYTRIAGE", *secured, *keys, "127.0.0.1", str(a_listener.port)]
+    whole = run(*asked)
+    assert whole.stderr.count("Find Response: ") == PATIENTS, whole.stderr
+    cut = run(*asked[:1], "--cancel", "3", *asked[1:])
+    assert cut.returncode == 0
+    assert 3 <= cut.stderr.count("Find Response: ") < PATIENTS
 
 
 def test_a_film_that_came_whole_is_answered_over_tls_although_the_listener_stops(
@@ -95,6 +113,12 @@ def test_a_film_that_came_whole_is_answered_over_tls_although_the_listener_stops
         )
         machine.associate()
         assert machine.store(encoded, sop_instance_uid=dataset.SOPInstanceUID)[0] == 0
+
+
+def named(name: str) -> Dataset:
+    entry = Dataset()
+    entry.PatientName = name
+    return entry
 
 
 def has_closed(listener: Listener) -> bool:
