@@ -27,7 +27,7 @@ ANSWER = struct.Struct("<HQ")  # HTTP status, bytes of the body
 PICTURE_SECONDS = 20.0
 WAIT_SECONDS = 10.0
 MOST_WAITING = 12
-KEPT_BYTES = 16 << 20
+MOST_KEPT = 256
 LARGEST_KEPT_BYTES = 64 << 10  # a thumbnail, not a film
 
 log = structlog.get_logger()
@@ -95,7 +95,7 @@ class Darkroom:
         if len(picture) <= LARGEST_KEPT_BYTES:
             with self._lock:
                 self._kept[key, exposure] = picture
-                while len(self._kept) * LARGEST_KEPT_BYTES > KEPT_BYTES:
+                while len(self._kept) > MOST_KEPT:
                     self._kept.popitem(last=False)
         return picture
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -38,6 +39,8 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 
 def main(link: socket.socket) -> None:
     """Make pictures until nobody wants one for IDLE_SECONDS."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the front ends us
+    os.nice(5)  # the reader works on the same cores, and goes first
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     log_to_stderr()
     ignore_pydicom_warnings()

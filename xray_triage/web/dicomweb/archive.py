@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from fastapi import HTTPException
@@ -23,6 +24,7 @@ class Archive:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.summary = lru_cache(maxsize=HEADERS_KEPT)(self._summary)  # a spooled file never changes
+        self.picture = lru_cache(maxsize=HEADERS_KEPT)(self._picture)
 
     def find(self, study: str, series: str | None = None, instance: str | None = None) -> list[Holding]:
         """What the path of a request names, in order of arrival. 400: no UID; 404: nothing of that name."""
@@ -41,7 +43,8 @@ class Archive:
         found = self._desk.holdings.of_studies(studies)
         for study, key in self._desk.studies.pictures(studies):  # one that goes to no PACS is named by no delivery
             if all(one.spooled.key != key for one in found[study]):
-                found[study].append(self._picture(key))
+                with suppress(DamagedFile):
+                    found[study].append(self.picture(key))
         return found
 
     def case_id(self, study: str) -> str:

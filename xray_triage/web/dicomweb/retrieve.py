@@ -119,7 +119,13 @@ def _instances(desk: Desk, holdings: list[Holding], accept: str) -> Response:
 
 def _metadata(request: Request, archive: Archive, holdings: list[Holding], accept: str) -> Response:
     offer = choose(accept, JSON)
-    described = [attributes_of(archive.outline(one), bulk_url=f"{url_of(request, one)}/bulkdata") for one in holdings]
+    described = []
+    for one in holdings:
+        try:
+            described.append(attributes_of(archive.outline(one), bulk_url=f"{url_of(request, one)}/bulkdata"))
+        except DamagedFile:
+            if len(holdings) == 1:  # the others of a study can do without it
+                raise
     return json_response(described, offer)
 
 

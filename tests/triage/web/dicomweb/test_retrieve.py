@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from dicom_router.instance import reference_to
+from dicom_router.tables import delivery
 from tests.factories import film, film_bytes
 from tests.triage.desk import TestDesk, reading
 from tests.triage.web.dicomweb.films import NATIVE, SYNTAXES, film_in, pages
@@ -218,6 +219,21 @@ def test_an_instance_is_found_only_in_its_own_study(client: httpx.Client, sqlite
     sqlite_desk.receive(one)
     sqlite_desk.receive(other)
     assert client.get(path_of(one).replace(one.StudyInstanceUID, other.StudyInstanceUID)).status_code == 404
+
+
+def test_a_result_that_goes_to_no_pacs_is_handed_out_all_the_same(
+    foreign: DICOMwebClient, sqlite_desk: TestDesk
+) -> None:
+    dataset = film()
+    sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading())
+    with sqlite_desk.database.write() as connection:
+        connection.execute(delivery.delete())
+    study = str(dataset.StudyInstanceUID)
+    assert [one["00080060"]["Value"] for one in foreign.search_for_series(study)] == [["DX"], ["OT"]]
+    assert len(foreign.retrieve_study_metadata(study)) == 2
+    (image,) = sqlite_desk.casebook.cases()[0].images
+    sqlite_desk.spool.delete(str(image.picture_key))
+    assert len(foreign.retrieve_study_metadata(study)) == 1
 
 
 def test_a_truncated_film_is_handed_out_as_it_is_but_has_no_frame(client: httpx.Client, sqlite_desk: TestDesk) -> None:
