@@ -51,8 +51,8 @@ station_ae_title = ""        # the one machine that films; "" = any machine that
 
 [consultation]
 destination = ""             # "" = every destination that takes requests
-poll_seconds = 60            # this and overdue_minutes: for answers, which are not fetched yet
-overdue_minutes = {{urgent = 30, routine = 1440}}
+poll_seconds = 60            # how often the PACS is asked for the answer
+overdue_minutes = {{urgent = 30, routine = 1440}}   # then the case says so, and the PACS gets a reminder
 
 [retention]
 keep_days = 90               # not used yet: nothing is deleted
@@ -67,6 +67,7 @@ kind = "dimse"               # or "dicomweb" with url, or "folder" with path
 host = {host}
 port = {port}
 ae_title = {ae_title}
+url = ""                     # its DICOMweb root: then answers are asked for there, else by C-FIND and C-GET
 send = ["results", "requests", "originals"]
 compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
 max_kbit_per_second = 0      # 0 = no limit
