@@ -18,16 +18,23 @@ function dropParts(): Plugin {
   };
 }
 
+/** htmx for the other pages, and the licenses of the decoders, which Vite does not list. */
 function copyVendor(): Plugin {
+  const htmx = "node_modules/htmx.org";
+  const cornerstone = "node_modules/@cornerstonejs";
+  const copies = {
+    [`${htmx}/dist/htmx.min.js`]: "vendor/htmx.min.js",
+    [`${htmx}/dist/ext/hx-sse.min.js`]: "vendor/hx-sse.min.js",
+    [`${htmx}/LICENSE`]: "vendor/LICENSE.htmx.txt",
+    [`${cornerstone}/codec-charls/LICENSE`]: "viewer/LICENSE.charls.txt",
+    [`${cornerstone}/codec-openjph/LICENSE`]: "viewer/LICENSE.openjph.txt",
+    [`${cornerstone}/jpeg-lossless-decoder-js/LICENSE`]: "viewer/LICENSE.jpeg-lossless.txt",
+  };
   return {
     name: "copy-vendor",
     writeBundle: () => {
       mkdirSync(resolve(statics, "vendor"), { recursive: true });
-      const vendor = (from: string, to: string) =>
-        copyFileSync(resolve("node_modules/htmx.org", from), resolve(statics, "vendor", to));
-      vendor("dist/htmx.min.js", "htmx.min.js");
-      vendor("dist/ext/hx-sse.min.js", "hx-sse.min.js");
-      vendor("LICENSE", "LICENSE.htmx.txt");
+      for (const [from, to] of Object.entries(copies)) copyFileSync(from, resolve(statics, to));
     },
   };
 }
@@ -43,6 +50,7 @@ export default defineConfig({
     target: "es2023",
     outDir: resolve(statics, "viewer"),
     emptyOutDir: true,
+    license: { fileName: "LICENSES.md" },
     assetsInlineLimit: 0, // no data: URLs
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 4000,
