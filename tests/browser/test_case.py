@@ -1,4 +1,4 @@
-"""The page of a case in a real Chromium: film and findings in the first screen, the doctor's word, what it all means."""
+"""The page of a case in a real Chromium: film and findings at once, what they mean, the doctor's word."""
 
 from collections.abc import Callable
 from dataclasses import replace
