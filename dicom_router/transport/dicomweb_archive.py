@@ -83,7 +83,7 @@ class DicomwebArchive:
         try:
             entries = json.loads(answer.body)
             return [found for entry in entries if (found := _found(study_instance_uid, entry))]
-        except (ValueError, TypeError, RecursionError) as error:
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise self._broken(f"its list of instances is no DICOM JSON ({error})") from error
 
     def _pieces(self, answer: HTTPResponse) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 LONGEST_MATCH_BYTES = 1 << 16
 SUCCESS, NOT_AUTHORISED, CLASS_MISMATCH = 0x0000, 0x0124, 0xA900
+SUB_OPERATIONS_FAILED = frozenset({0xB000, 0xA702})  # a matter of this instance, not of the peer
 PATIENCE = Patience()
 
 
@@ -87,7 +88,7 @@ class DimseArchive:
             has_come, answer = self._take(association, found, write)
         if has_come:
             return
-        if answer.status in {SUCCESS, 0xB000}:
+        if answer.status in {SUCCESS, *SUB_OPERATIONS_FAILED}:
             raise PeerRefused(
                 f"{self._endpoint} did not send {found.sop_instance_uid}", status=f"0x{answer.status:04X}"
             )

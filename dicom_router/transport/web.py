@@ -119,7 +119,7 @@ class WebRoot:
         return connection.getresponse()
 
     def _connect(self) -> http.client.HTTPConnection:
-        if self._connection is None:
+        if self._connection is None or self._connection.sock is None:  # the server may close after each answer
             parts = urlsplit(self.url)
             host, seconds = parts.hostname or "", self._patience.connect_seconds
             if parts.scheme == "https":
