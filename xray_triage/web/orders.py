@@ -176,6 +176,8 @@ def _wanted_context(desk: Desk, wanted: Wanted) -> dict[str, Any]:
     values = _values(known) if known else _patient(desk.casebook.case(wanted.case))
     if wanted.like:
         values = {name: values[name] for name in OF_THE_PATIENT if name in values}
+    elif values.get("patient_id") == wanted.edit:
+        values["patient_id"] = ""
     return {
         "q": wanted.q.strip(),
         "earlier": _earlier(desk, wanted.q) if wanted.q.strip() else [],
@@ -233,7 +235,7 @@ def _list(desk: Desk) -> dict[str, Any]:
 def _earlier(desk: Desk, search: str) -> list[dict[str, str]]:
     """Patients who were registered or filmed here, and the address that fills the form with them."""
     found = [
-        {"href": f"?like={order.accession_number}", **{name: _values(order)[name] for name in OF_THE_PATIENT}}
+        {"href": f"?like={order.accession_number}", **_values(order), "patient_id": order.patient_id}
         for order in desk.orders.patients(search, limit=EARLIER_PATIENTS)
     ]
     known = {patient["patient_id"] for patient in found}
@@ -256,8 +258,11 @@ def _patient(case: Case | None) -> dict[str, str]:
 
 
 def _values(order: Order) -> dict[str, str]:
-    """The order as the form has it."""
-    values = {name: _written(getattr(order.registration, name)) for name in FIELDS}
+    """The order as it was typed; a patient id that was taken from another field is left to be taken again."""
+    typed = order.registration
+    values = {name: _written(getattr(typed, name)) for name in FIELDS}
+    if order.patient_id in (typed.citizen_number, typed.insurance_number[-10:]):
+        values["patient_id"] = ""
     return values | {"scheduled_at": f"{order.scheduled_at.astimezone():%Y-%m-%dT%H:%M}"}
 
 

@@ -162,7 +162,8 @@ def test_an_earlier_patient_fills_the_form_without_the_reason(technician: httpx.
     page = technician.get(link)
     assert (value_of(page, "patient_name"), value_of(page, "patient_birth_date")) == ("Trần Văn Đức", "01/02/1980")
     assert "Sốt cao" not in page.text
-    assert value_of(page, "patient_id") == "079080012345"
+    assert (value_of(page, "citizen_number"), value_of(page, "patient_id")) == ("079080012345", "")
+    assert "079080012345" in found.text
 
 
 def test_a_patient_who_was_filmed_but_never_registered_is_found_too(
@@ -194,6 +195,24 @@ def test_an_order_is_corrected_and_cancelled_while_it_waits(technician: httpx.Cl
     assert technician.post("/orders/TA0000000000/cancel", data=FORM).status_code == 404
     noted = [entry.action for entry in sqlite_desk.audit.entries(subject=number)]
     assert noted == [Action.ORDER_CANCELLED, Action.ORDER_CHANGED, Action.PATIENT_REGISTERED]
+
+
+def test_a_corrected_citizen_number_corrects_the_patient_id(technician: httpx.Client, sqlite_desk: TestDesk) -> None:
+    for number in ("079080012345", ""):
+        technician.post("/orders", data={**TYPED, "citizen_number": number, "form_key": number})
+        order = today(sqlite_desk)[0]
+        page = technician.get("/orders", params={"edit": order.accession_number})
+        assert value_of(page, "patient_id") == ""
+        changed = {**TYPED, "citizen_number": "079080054321", "accession_number": order.accession_number}
+        assert technician.post("/orders", data=changed).status_code == 303
+        assert today(sqlite_desk)[0].patient_id == "079080054321"
+
+
+def test_a_patient_without_papers_keeps_the_first_number(technician: httpx.Client, sqlite_desk: TestDesk) -> None:
+    technician.post("/orders", data=TYPED)
+    (first,) = today(sqlite_desk)
+    page = technician.get("/orders", params={"like": first.accession_number})
+    assert value_of(page, "patient_id") == first.patient_id == first.accession_number
 
 
 def test_the_list_is_renewed_only_when_it_changed(technician: httpx.Client, sqlite_desk: TestDesk) -> None:
