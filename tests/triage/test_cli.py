@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from tests.factories import film, film_file, shared_folder
+from tests.factories import film, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from xray_triage import phantom
 
@@ -120,6 +120,21 @@ def test_init_that_was_cut_off_before_the_first_user_is_done_again(tmp_path: Pat
     assert checks["users"] == "warning"
     assert run("user", "disable", "admin", folder=tmp_path).returncode == 1
     assert "First user: admin" in run("init", "--yes", folder=tmp_path).stdout
+
+
+def test_a_power_cut_in_the_middle_of_init_leaves_nothing_half(tmp_path: Path) -> None:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
+    command = [sys.executable, "-m", "xray_triage.cli", "init", "--yes"]
+    for watched in ("station.toml", "data", "data/station.db", "data/station.db-wal"):
+        folder = tmp_path / watched.replace("/", "-")
+        folder.mkdir()
+        with subprocess.Popen(command, cwd=folder, env=clean, stdout=subprocess.DEVNULL) as cut:
+            until(lambda folder=folder, watched=watched: (folder / watched).exists(), 60)  # type: ignore[misc]
+            cut.kill()
+        again = run("init", "--yes", folder=folder)
+        assert again.returncode == 0 or "so are users" in again.stderr, again.stderr
+        (user,) = map(json.loads, run("user", "list", "--json", folder=folder).stdout.splitlines())
+        assert (user["name"], user["role"]) == ("admin", "admin")
 
 
 def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:
