@@ -27,5 +27,9 @@ def log_to_stderr(level: int = logging.INFO) -> None:
 
 
 def ignore_pydicom_warnings() -> None:
-    """Real films break the rules of value representations in every other header; we read them all the same."""
+    """Real films break the rules of value representations in every other header; we read them all the same.
+
+    pydicom logs what it warns of, too, and quotes the value: it may be a patient's.
+    """
     warnings.filterwarnings("ignore", module=r"pydicom\.")
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
