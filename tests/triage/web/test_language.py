@@ -42,7 +42,7 @@ def test_the_english_fills_in_what_the_vietnamese_does() -> None:
         vietnamese: english
         for vietnamese, english in ENGLISH.items()
         if sorted(FIELD.findall(vietnamese)) != sorted(FIELD.findall(english))
-        or re.search(r"%(?!\(\w+\)[sd]|%)", vietnamese + english)
+        or "%" in FIELD.sub("", vietnamese + english)
     }
     assert not different
 
