@@ -25,6 +25,7 @@ CASE_POLICY = POLICY.format(  # the viewer decodes films by WebAssembly in worke
     scripts=" 'wasm-unsafe-eval'", images=" blob: data:", workers="worker-src 'self' blob:; "
 )
 PAGE_POLICY = POLICY.format(scripts="", images="", workers="")
+FILE_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"  # a specialist's PDF: another's content
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -105,6 +106,8 @@ class Guard:
 
 def policy_of(path: str) -> str:
     """The Content-Security-Policy of what is at ``path``; a worker obeys its own script's, not the page's."""
+    if path.startswith("/cases/") and path.endswith("/file"):
+        return FILE_POLICY
     return CASE_POLICY if path.startswith(("/cases/", "/static/viewer/")) else PAGE_POLICY
 
 
