@@ -15,7 +15,7 @@ from dicom_router.errors import DamagedFile
 from dicom_router.instance import DAMAGE
 
 PIXEL_DATA = 0x7FE00010
-PIXELS = (0x7FE00008, 0x7FE00009, PIXEL_DATA)
+PIXELS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))
 LARGE_BYTES = 64 * 1024
 LARGEST_SEQUENCE_BYTES = 16 << 20
 UNDEFINED = 0xFFFFFFFF

@@ -1,6 +1,7 @@
 """QIDO-RS: searches for studies, series and instances (PS3.18 10.6), newest study first. Never decodes a pixel."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from fastapi import APIRouter, Request
@@ -15,7 +16,7 @@ from xray_triage.web.dicomweb.attributes import Attributes, value_of
 from xray_triage.web.dicomweb.matching import SERIES_UID, SOP_UID, STUDY_UID, Query, query_of
 from xray_triage.web.dicomweb.retrieve import JSON, Accept, json_response, url_of
 
-MOST_STUDIES = 2000  # whose headers one search looks into
+MOST_IN_VAIN = 500  # studies whose headers one search looks into and does not want
 MODALITY, MODALITIES = "00080060", "00080061"
 # PS3.18 tables 10.6.3-3 to -5; what only the server knows is added where it is counted.
 ALWAYS = ("00080005", "00080056", "00080201", "00081190")
@@ -33,7 +34,7 @@ OF_THE_STUDY = ("00080020", "00080030", "00080050", "00100010", "00100020", "001
 LEVELS = {"studies": STUDY_UID, "series": SERIES_UID, "instances": SOP_UID}
 NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 THERE_IS_MORE = "There are additional results that can be requested"
-CUT_SHORT = f"Only the newest {MOST_STUDIES} studies that may match were looked at: narrow the search"
+CUT_SHORT = f"After {MOST_IN_VAIN} studies that do not match the search ended: narrow it"
 
 Match = tuple[Holding, Attributes]
 
@@ -70,6 +71,33 @@ def search_router(desk: Desk, archive: Archive) -> APIRouter:
     return search
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
+
+    level: str
+    returned: Sequence[str]
+    query: Query
+    request: Request
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What has to be read of a header; empty: all."""
+        keys = {path[0] for path in self.query.keys}
+        return frozenset() if self.query.include_all else TAGS | self.query.include | keys
+
+    def result(self, match: Match) -> Attributes:
+        """What is told of a match."""
+        holding, attributes = match
+        above = len(LEVELS) - list(LEVELS).index(self.level) - 1
+        url = "/".join(url_of(self.request, holding).split("/")[: -2 * above or None])
+        known = attributes | {"00081190": _value("UR", url)}
+        wanted = {*ALWAYS, *self.returned, *self.query.include}
+        if self.query.include_all and self.level == "instances":
+            wanted |= known.keys()
+        return {tag: known.get(tag) or {"vr": dictionary_VR(tag)} for tag in sorted(wanted)}
+
+
 class Finder:
     """Walks the studies that may match, until there are as many results as were asked for."""
 
@@ -84,32 +112,35 @@ class Finder:
         offer = choose(accept, JSON)
         check_uids(*(names or {}).values())
         query = query_of(request.query_params, names)
-        looked: list[str] = []
-        results = self._results(request, query, level, returned, looked)
+        in_vain: list[str] = []
+        results = self._results(Search(level=level, returned=returned, query=query, request=request), in_vain)
         page = list(islice(results, query.offset, query.offset + query.limit))
         warnings = [NOT_FUZZY] if query.fuzzy else []
         if query.limit and next(results, None) is not None:
             warnings.append(THERE_IS_MORE)
-        elif len(looked) >= MOST_STUDIES:
+        elif len(in_vain) >= MOST_IN_VAIN:
             warnings.append(CUT_SHORT)
         headers = {"Warning": ", ".join(f'299 xray-triage "{warning}"' for warning in warnings)} if warnings else {}
         return json_response(page, offer, headers)
 
-    def _results(
-        self, request: Request, query: Query, level: str, returned: Sequence[str], looked: list[str]
-    ) -> Iterator[Attributes]:
-        tags = frozenset() if query.include_all else TAGS | query.include | {path[0] for path in query.keys}
-        for page in self._studies(query):
+    def _results(self, search: Search, in_vain: list[str]) -> Iterator[Attributes]:
+        for page in self._studies(search.query):
             for study, held in self._archive.of_studies(page).items():
-                if len(looked) >= MOST_STUDIES:
+                found = self._in_study(search, held)
+                yield from found
+                if not found:
+                    in_vain.append(study)
+                if len(in_vain) >= MOST_IN_VAIN:
                     return
-                looked.append(study)
-                if not held or not query.may_match(self._archive.summary(held[0], tags), OF_THE_STUDY):
-                    continue
-                for group in _groups(self._described(held, tags), LEVELS[level]):
-                    wanted = next((match for match in group if query.matches(match[1])), None)
-                    if wanted is not None:
-                        yield _result(request, query, level, returned, wanted)
+
+    def _in_study(self, search: Search, held: Sequence[Holding]) -> list[Attributes]:
+        """The results that a study gives. Its first instance alone often tells that there are none."""
+        query, tags = search.query, search.tags
+        if not held or not query.may_match(self._archive.summary(held[0], tags), OF_THE_STUDY):
+            return []
+        groups = _groups(self._described(held, tags), LEVELS[search.level])
+        found = (next((match for match in group if query.matches(match[1])), None) for group in groups)
+        return [search.result(match) for match in found if match is not None]
 
     def _studies(self, query: Query) -> Iterator[list[str]]:
         """Those of a UID straight from what is held, read or not yet; else by the casebook, newest first."""
@@ -146,17 +177,6 @@ def _groups(matches: Sequence[Match], tag: str) -> Iterator[list[Match]]:
     for match in matches:
         by_name.setdefault(value_of(match[1], tag), []).append(match)
     yield from by_name.values()
-
-
-def _result(request: Request, query: Query, level: str, returned: Sequence[str], match: Match) -> Attributes:
-    holding, attributes = match
-    parts = {"studies": 1, "series": 2, "instances": 3}[level]
-    url = "/".join(url_of(request, holding).split("/")[: -2 * (3 - parts) or None])
-    known = attributes | {"00081190": _value("UR", url)}
-    wanted = {*ALWAYS, *returned, *query.include}
-    if query.include_all and level == "instances":
-        wanted |= known.keys()
-    return {tag: known.get(tag) or {"vr": dictionary_VR(tag)} for tag in sorted(wanted)}
 
 
 def _names(one: Holding) -> Attributes:

@@ -168,3 +168,14 @@ def test_a_name_in_a_mislabelled_charset_is_found_and_shown_right(
     sqlite_desk.record(arrival, dataset, reading())
     (found,) = foreign.search_for_studies(search_filters={"PatientName": "le thi hong"})
     assert value(found, "00100010") == "Lê^Thị^Hồng"
+
+
+def test_a_search_in_vain_ends_and_says_so(
+    client: httpx.Client, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xray_triage.web.dicomweb.search.MOST_IN_VAIN", 2)
+    for number in range(3):
+        sqlite_desk.add(reading(), StudyDescription="Phổi" if number == 0 else "Tim")
+    answer = client.get("/dicom-web/studies", params={"StudyDescription": "Phổi"})
+    assert (answer.json(), "narrow it" in answer.headers["Warning"]) == ([], True)
+    assert len(client.get("/dicom-web/studies", params={"StudyDescription": "Tim", "limit": 2}).json()) == 2
