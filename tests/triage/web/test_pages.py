@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from tests.factories import film
 from tests.triage.desk import PACS, TestDesk, reading, unread
+from tests.triage.web.conftest import bearer
 from xray_triage.health import Check, CheckState
 from xray_triage.reading.findings import Priority
 
@@ -25,7 +26,6 @@ def test_the_worklist_shows_the_most_urgent_first_in_vietnamese(client: httpx.Cl
     for words in ("khẩn cấp", "tràn khí màng phổi <b>93%</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
         assert words in page
     assert "không thay thế chẩn đoán" in page
-    assert "Chưa có tài khoản" in page
 
 
 def test_an_empty_station_says_what_will_happen(client: httpx.Client) -> None:
@@ -67,7 +67,7 @@ def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
         assert "Người bệnh nhỏ tuổi hơn giới hạn của mô hình." in client.get(path).text
     page = client.get(f"/cases/{case_id}").text
     assert "Chưa đọc không có nghĩa là bình thường" in page
-    assert "/picture/" not in page
+    assert "Ảnh kết quả đã gửi PACS" not in page
 
 
 def test_the_picture_is_the_jpeg_of_the_secondary_capture(client: httpx.Client, sqlite_desk: TestDesk) -> None:
@@ -117,8 +117,8 @@ def test_a_fragment_is_sent_again_only_when_it_changed(client: httpx.Client, sql
 
 def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None:
     answer = client.get("/cases/000000000000")
-    assert (answer.status_code, "Về danh sách phim" in answer.text) == (404, True)
-    assert client.get("/fragments/cases/000000000000/films").status_code == 404
+    assert (answer.status_code, "Về danh sách ca" in answer.text) == (404, True)
+    assert client.get("/fragments/cases/000000000000/findings").status_code == 404
 
 
 def test_a_dead_link_and_refused_objects_stand_at_the_top(client: httpx.Client, sqlite_desk: TestDesk) -> None:
@@ -151,7 +151,7 @@ def test_trouble_is_a_banner_on_every_page_and_bad_trouble_is_not_ready(
 ) -> None:
     check = Check(name="model", state=state, vi="AI đang tắt.", en="AI is off.")
     case_id = sqlite_desk.add(unread()).case_id
-    with httpx.Client(base_url=serve(sqlite_desk.app(lambda: check))) as client:
+    with httpx.Client(base_url=serve(sqlite_desk.app(lambda: check)), headers=bearer(sqlite_desk)) as client:
         for path in ("/", f"/cases/{case_id}"):
             assert "AI đang tắt." in client.get(path).text
         answer = client.get("/readyz")
