@@ -3,29 +3,36 @@
 import socket
 import ssl
 import threading
+from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from xray_triage.config import WebSection
+from xray_triage.web.patience import PatientProtocol
 
 STOP_SECONDS = 5.0
+HEAD_SECONDS = 10.0
+IDLE_SECONDS = 30
 
 
 class WebServer:
     """One uvicorn server on one address, from ``start`` to ``stop``."""
 
-    def __init__(self, web: WebSection, app: FastAPI) -> None:
+    def __init__(self, web: WebSection, app: FastAPI, *, head_seconds: float = HEAD_SECONDS) -> None:
         self._web = web
+        protocol: Any = partial(PatientProtocol, head_seconds=head_seconds)
         tls = web.tls
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=protocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # an address that the other side makes up is not believed
-                timeout_keep_alive=30,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=2,
                 ssl_certfile=tls.cert if tls else None,
                 ssl_keyfile=tls.key if tls else None,

@@ -8,7 +8,9 @@ import pytest
 from starlette.types import ASGIApp
 
 from tests.triage.desk import TestDesk, reading
+from xray_triage.config import WebSection
 from xray_triage.web.guard import MAX_BODY_BYTES, Guard
+from xray_triage.web.server import WebServer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -104,6 +106,19 @@ def head(port: int, *lines: str) -> bytes:
 def test_a_body_that_never_comes_is_not_waited_for(port: int) -> None:
     heard = spoken(port, head(port, "Content-Type: application/json", "Content-Length: 1000"), b"{")
     assert heard.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_head_that_never_comes_is_not_waited_for(sqlite_desk: TestDesk) -> None:
+    server = WebServer(WebSection(port=0), sqlite_desk.app(), head_seconds=0.2)
+    server.start()
+    port = int(server.url.rpartition(":")[2])
+    try:
+        assert spoken(port) == b""
+        assert spoken(port, b"GET /healthz HTTP/1.1\r\nHost: 127.") == b""
+        with httpx.Client(base_url=server.url) as client:  # the others are served meanwhile and after
+            assert [client.get("/healthz").status_code for _ in range(3)] == [200] * 3
+    finally:
+        server.stop()
 
 
 def test_an_upload_of_gigabytes_is_cut_off(port: int) -> None:
