@@ -4,11 +4,12 @@ BIN := $(VENV)/bin
 VIEWER := xray_triage/web/viewer
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
 
-.PHONY: demo test lint format bench viewer clean help
+.PHONY: demo test screenshots lint format bench viewer clean help
 
 help:
 	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
 	@echo "make test                            run every test against real Orthanc, dcmtk, PostgreSQL, Chromium"
+	@echo "make screenshots                     pictures of every page, from synthetic films, into docs/pages"
 	@echo "make lint                            ruff and mypy"
 	@echo "make viewer                          build the film viewer into static/ (needs npm, or fetches it)"
 	@echo "make bench [QUICK=1]                 run the benchmarks, write benchmarks/results"
@@ -50,6 +51,10 @@ format: $(VENV)/.test
 bench: $(VENV)/.test
 	tools/system-packages $(PEERS) orthanc-python
 	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick)
+
+screenshots: $(VENV)/.test
+	tools/system-packages chromium
+	$(BIN)/python tools/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -46,7 +46,7 @@ FLAGS = {
     ),
 }
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Words:
         return self.language.moment(at, now)
 
     def age(self, at: datetime, now: datetime) -> str:
-        """How long ago ``at`` was; a time to come, of a clock that is wrong, is now."""
+        """How long ago ``at`` was, or which day; a time to come, of a clock that is wrong, is now."""
         say, seconds = self.language.say, max(0.0, (now - at) / timedelta(seconds=1))
         if seconds < MINUTE:
             return say(N_("vừa xong"))
@@ -176,7 +176,9 @@ class Words:
             return say(N_("%(n)d phút trước"), n=int(seconds // MINUTE))
         if seconds < DAY:
             return say(N_("%(n)d giờ trước"), n=int(seconds // HOUR))
-        return say(N_("%(n)d ngày trước"), n=int(seconds // DAY))
+        if seconds < WEEK:
+            return say(N_("%(n)d ngày trước"), n=int(seconds // DAY))
+        return self.language.day(at.astimezone().date())
 
 
 def taken_at(case: Case) -> datetime:
