@@ -141,7 +141,7 @@ class Outbox:
         claimed = self._ledger.claim(_work_kind(destination, lane))
         if claimed is None:
             return None
-        (found,) = self._select(tables.work.c.work_id == claimed.work_id)
+        (found,) = self._select(_of(claimed))
         return claimed, found
 
     def renew(self, work: Work) -> None:
@@ -303,8 +303,13 @@ def _delivery(row: sa.Row[Any]) -> Delivery:
 
 
 def _update(connection: sa.Connection, work: Work, **values: object) -> None:
-    mine = sa.and_(tables.delivery.c.work_kind == work.kind, tables.delivery.c.sop_instance_uid == work.key)
-    connection.execute(sa.update(tables.delivery).where(mine).values(**values))
+    connection.execute(sa.update(tables.delivery).where(_of(work)).values(**values))
+
+
+def _of(work: Work) -> sa.ColumnElement[bool]:
+    """The delivery of this work, by the one index that has it among a million."""
+    delivery = tables.delivery.c
+    return sa.and_(delivery.destination == _destination_of(work), delivery.sop_instance_uid == work.key)
 
 
 def _note(
