@@ -64,7 +64,7 @@ class Query:
 
 def query_of(parameters: QueryParams, names: Mapping[str, str] | None = None) -> Query:
     """The query string, with ``names`` of the path (UIDs by tag). Raises 400 on what is no attribute or number."""
-    keys: dict[tuple[str, ...], str] = {(tag,): uid for tag, uid in (names or {}).items()}
+    keys: dict[tuple[str, ...], str] = {}
     include: set[str] = set()
     for name, value in parameters.multi_items():
         if name == "includefield":
@@ -73,7 +73,7 @@ def query_of(parameters: QueryParams, names: Mapping[str, str] | None = None) ->
             path = tuple(_tag(part) for part in name.split("."))
             keys[path] = f"{keys[path]},{value}" if path in keys and dictionary_VR(path[-1]) == "UI" else value
     return Query(
-        keys=keys,
+        keys=keys | {(tag,): uid for tag, uid in (names or {}).items()},
         include=frozenset(_tag(field) for field in include - {"all"}),
         include_all="all" in include,
         limit=min(_number(parameters, "limit", USUAL_RESULTS), MOST_RESULTS),

@@ -38,6 +38,7 @@ from xray_triage.web.visitor import Visitor, visitor
 
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
+MOST_FRAMES = 500  # in one request
 JSON = (Offer("application/dicom+json"), Offer("application/json"))
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 MEDIA_TYPES = {  # PS3.18 table 8.7.3-5
@@ -189,14 +190,14 @@ def _bulk(desk: Desk, holding: Holding, outline: Outline, tag: str, accept: str)
     offer = choose(accept, [Offer(OCTETS, multipart=True), Offer(OCTETS)])
     if extent.offset + extent.length > holding.spooled.size_bytes:
         raise DamagedFile("the file ends before this value does")
-    whole = Part(
-        key=holding.spooled.key, pieces=[(extent.offset, extent.length)], content_type=OCTETS, word=_word(outline)
-    )
+    word = _word(outline) if PIXEL_DATA in outline.large else 1
+    whole = Part(key=holding.spooled.key, pieces=[(extent.offset, extent.length)], content_type=OCTETS, word=word)
     return respond(desk.spool, [whole], offer)
 
 
 def _numbers(listed: str) -> list[int]:
     numbers = listed.split(",")
-    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
-        raise HTTPException(400, "frame numbers count from 1, with commas between them")
+    are_numbers = all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers)
+    if not are_numbers or len(numbers) > MOST_FRAMES:
+        raise HTTPException(400, f"frame numbers count from 1, with commas between them, at most {MOST_FRAMES}")
     return [int(number) for number in numbers]

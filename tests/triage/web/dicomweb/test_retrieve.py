@@ -160,6 +160,12 @@ def test_a_large_value_in_the_header_stays_in_the_file(client: httpx.Client, sql
     assert client.get(uri, headers={"Accept": OCTETS}).content == dataset.EncapsulatedDocument
     assert client.get(uri.replace("00420011", "00420012")).status_code == 404
     assert client.get(uri.replace("00420011", "pixels")).status_code == 404
+    other = film(transfer_syntax_uid=ExplicitVRBigEndian, seed=1)
+    del other.PixelData
+    other.add_new("EncapsulatedDocument", "OB", b"%PDF" + b"y" * 200_000)
+    sqlite_desk.receive(other)
+    alone = client.get(f"{path_of(other)}/bulkdata/00420011", headers={"Accept": OCTETS})
+    assert alone.content == other.EncapsulatedDocument
 
 
 def test_every_frame_of_many_is_found(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
@@ -191,7 +197,7 @@ def test_a_frame_that_is_not_there_is_not_found(client: httpx.Client, sqlite_des
     sqlite_desk.receive(dataset)
     for number in ("0", "2", "999999999"):
         assert client.get(f"{path_of(dataset)}/frames/{number}").status_code == 404, number
-    for number in ("x", "1,", "-1", "1.5", "1,2,x", "٣", "1" * 30):
+    for number in ("x", "1,", "-1", "1.5", "1,2,x", "٣", "1" * 30, "1," * 500 + "1"):
         assert client.get(f"{path_of(dataset)}/frames/{number}").status_code == 400, number
 
 

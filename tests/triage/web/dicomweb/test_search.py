@@ -86,6 +86,9 @@ def test_series_and_instances_come_with_what_the_standard_requires(
     whole = foreign.search_for_series(search_filters={"SeriesInstanceUID": str(value(series[1], "0020000E"))})
     assert [value(one, "00080060") for one in whole] == ["SR"]
     assert len(foreign.search_for_instances(uid)) == 4
+    (other,) = foreign.search_for_studies(search_filters={"PatientID": "P2"})
+    elsewhere = {"StudyInstanceUID": str(value(other, "0020000D"))}
+    assert foreign.search_for_series(uid, search_filters=elsewhere) == series
 
 
 def test_what_came_and_is_not_read_yet_is_found_by_its_uid(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
