@@ -79,13 +79,13 @@ class FigureBook:
         )
 
 
-Found = Iterable[Sequence[Any]]
+Found = Sequence[Sequence[Any]]
 
 
 def _films(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
     image = tables.image.c
     times = sa.select(epoch(image.received_at), epoch(image.exposed_at), epoch(image.read_at))
-    return connection.execute(times.where(image.urgency != rows.NO_FILM, *_within(image.received_at, edges)))
+    return connection.execute(times.where(image.urgency != rows.NO_FILM, *_within(image.received_at, edges))).all()
 
 
 def _add_film(tally: Tally, received: float, exposed: float | None, read: float) -> None:
@@ -98,7 +98,7 @@ def _cases(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
     case = tables.case.c
     at_pacs = first_acknowledged(case.study_instance_uid, "sr")
     times = sa.select(epoch(case.received_at), case.urgency, epoch(case.exposed_at), epoch(at_pacs))
-    return connection.execute(times.where(*_within(case.received_at, edges)))
+    return connection.execute(times.where(*_within(case.received_at, edges))).all()
 
 
 def _add_case(tally: Tally, received: float, urgency: int, exposed: float | None, at_pacs: float | None) -> None:
@@ -110,7 +110,7 @@ def _add_case(tally: Tally, received: float, urgency: int, exposed: float | None
 def _consultations(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
     asked = tables.consultation.c
     times = sa.select(epoch(asked.requested_at), epoch(asked.answered_at))
-    return connection.execute(times.where(asked.state != "cancelled", *_within(asked.requested_at, edges)))
+    return connection.execute(times.where(asked.state != "cancelled", *_within(asked.requested_at, edges))).all()
 
 
 def _add_consultation(tally: Tally, asked: float, answered: float | None) -> None:
@@ -123,7 +123,7 @@ def _verdicts(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
     given, later, case = tables.verdict.c, tables.verdict.alias("later").c, tables.case
     taken_back = sa.exists().where(later.case_sequence == given.case_sequence, later.verdict_id > given.verdict_id)
     last = sa.select(epoch(given.given_at), case.c.urgency, given.agrees).join_from(tables.verdict, case)
-    return connection.execute(last.where(~taken_back, *_within(given.given_at, edges)))
+    return connection.execute(last.where(~taken_back, *_within(given.given_at, edges))).all()
 
 
 def _add_verdict(tally: Tally, _given: float, urgency: int, agrees: bool) -> None:

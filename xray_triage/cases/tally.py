@@ -102,7 +102,7 @@ class Count:
 
     def at(self, seconds: float) -> Tally:
         """The tally of this time. What a query rounded over an edge stays in the period."""
-        return self.tallies[min(max(bisect_right(self._edges, seconds) - 1, 0), len(self.tallies) - 1)]
+        return self.tallies[bisect_right(self._edges, seconds, 1, len(self.tallies)) - 1]
 
     def add_waits(self, waited: Iterable[tuple[float, float | None]]) -> None:
         """The most that waited at once, line by line; (queued, acknowledged or None)."""
