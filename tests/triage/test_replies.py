@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_router.clock import SystemClock
+from dicom_router.errors import PeerUnreachable
 from dicom_router.transport.archive import Archive, FoundInstance, Write
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from tests.factories import film, film_bytes
@@ -262,6 +263,34 @@ def test_an_object_that_cannot_be_read_is_told_and_tried_again(a_round: Round) -
     a_round.poll(6 * 3600)
     assert a_round.texts == ["hỏng"]
     assert a_round.consultation.problem == ""
+
+
+def test_an_object_that_breaks_the_connection_holds_nobody_up(a_round: Round) -> None:
+    class Breaking:
+        """An archive whose connection breaks on one object."""
+
+        def __init__(self, poison: str) -> None:
+            self.poison = poison
+
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            return a_round.archive.instances(study_instance_uid)
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            if found.sop_instance_uid == self.poison:
+                raise PeerUnreachable("it aborted the association")
+            a_round.archive.fetch(found, write)
+
+        def close(self) -> None:
+            a_round.archive.close()
+
+    a_round.ask(priority="urgent")
+    poison = a_round.write(text_answer("Gift"))
+    a_round.write(text_answer("vẫn đến"))
+    a_round.worker = a_round.another_worker(Breaking(str(poison.SOPInstanceUID)))
+    for _ in range(3):
+        found = a_round.poll()
+    assert a_round.texts == ["vẫn đến"]
+    assert found.state is ConsultationState.ANSWERED
 
 
 def test_an_answer_that_is_too_large_is_shown_without_its_file(a_round: Round) -> None:

@@ -83,6 +83,7 @@ class AnswerBook:
                 "answered_at": sa.func.coalesce(asked.c.answered_at, now),
                 "seen_at": None,
                 "problem": "",
+                "watched": True,
                 "polls": 0,
                 "next_poll_at": next_poll_at,
             }

@@ -30,6 +30,7 @@ MOST_STUDIES = 20  # over one association; then the others get their turn
 LARGEST_REPORT_BYTES = 8 << 20
 LARGEST_BYTES = 64 << 20  # of a PDF
 LONGEST_FETCH_SECONDS = 3600.0
+LONGEST_BREAK_SECONDS = 600.0  # for an object on which the connection broke
 SILENCE_CAP_SECONDS = 60.0  # a silent PACS is asked at least this often
 FOLLOW_CAP_SECONDS = 6 * 3600.0
 FOLLOW_SECONDS = 7 * 86_400.0
@@ -77,11 +78,14 @@ class Replies:
         self._log = structlog.get_logger()
 
     def run_once(self) -> bool:
-        """Ask for what is due, the urgent first, a few studies over one connection. False when nothing was asked."""
+        """Ask for what is due, the urgent first, a few studies over one connection. True when more may be due."""
         self._notice_the_clock()
         questions = self._due() if any(map(self._may_ask, self._archives)) else []
-        for question in questions:
-            self._ask(question)
+        notes = [note for question in questions if (note := self._ask(question)) is not None]
+        if notes:  # in one commit: every open page looks again after each
+            with self._database.write() as connection:
+                for note in notes:
+                    connection.execute(note)
         for archive in self._archives.values():
             archive.close()
         return len(questions) == MOST_STUDIES
@@ -96,23 +100,30 @@ class Replies:
         self._ahead = ahead
 
     def _due(self) -> list[Question]:
+        """What is due, and what would be soon."""
         asked, case = tables.consultation, tables.case
+        now = self._clock.now()
         columns = [asked.c[field.name] for field in fields(Question) if field.name in asked.c]
         query = (
             sa.select(*columns, case.c.case_id, case.c.study_instance_uid)
             .join_from(asked, case)
-            .where(asked.c.next_poll_at <= self._clock.now(), asked.c.state != ConsultationState.CANCELLED.value)
+            .where(
+                asked.c.next_poll_at <= now + timedelta(seconds=self._poll_seconds / 10),
+                asked.c.state != ConsultationState.CANCELLED.value,
+            )
             .order_by((asked.c.priority != "urgent"), asked.c.next_poll_at)
             .limit(MOST_STUDIES)
         )
         with self._database.read() as connection:
+            if not connection.scalar(sa.select(sa.exists().where(asked.c.next_poll_at <= now))):
+                return []
             return [Question(**row._asdict()) for row in connection.execute(query)]
 
     def _may_ask(self, name: str) -> bool:
         return self._clock.monotonic() >= self._quiet_until[name]
 
-    def _ask(self, question: Question) -> None:
-        """Ask every archive that is not silent; what none of them answered stays due."""
+    def _ask(self, question: Question) -> sa.Update | None:
+        """Ask every archive that is not silent; what none of them answered stays due. What is to be noted of it."""
         problems: list[str] = []
         is_asked = is_watched = False
         for name in filter(self._may_ask, self._archives):
@@ -126,9 +137,10 @@ class Replies:
                 problems.append(str(error))
             self._failures[name] = 0
             is_asked = True
-        if is_asked or problems:
-            problem = "; ".join([*problems, *self._book.unreadable(question)])
-            self._note(question, problem, is_asked=is_asked, is_watched=is_watched)
+        if not is_asked and not problems:
+            return None
+        problem = "; ".join([*problems, *self._book.unreadable(question)])
+        return self._note(question, problem, is_asked=is_asked, is_watched=is_watched)
 
     def _be_quiet(self, name: str, error: PeerUnreachable) -> None:
         self._failures[name] += 1
@@ -137,8 +149,8 @@ class Replies:
         self._quiet_until[name] = self._clock.monotonic() + seconds
         self._log.warning("answers not asked for", destination=name, error=str(error))
 
-    def _note(self, question: Question, problem: str, *, is_asked: bool, is_watched: bool) -> None:
-        """When to ask next, and why it could not be asked. Writes nothing when nothing changed."""
+    def _note(self, question: Question, problem: str, *, is_asked: bool, is_watched: bool) -> sa.Update | None:
+        """When to ask next, and why it could not be asked. None when nothing changed."""
         asked = tables.consultation
         values: dict[str, object] = {}
         if is_asked:
@@ -148,7 +160,7 @@ class Replies:
         if is_watched and not question.watched:
             values["watched"] = True
         if not values:
-            return
+            return None
         # An answer that came meanwhile, or a newer question, has set its own next time.
         mine = sa.and_(
             asked.c.consultation_id == question.consultation_id,
@@ -156,8 +168,7 @@ class Replies:
             asked.c.polls == question.polls,
             asked.c.next_poll_at.is_not(None),
         )
-        with self._database.write() as connection:
-            connection.execute(asked.update().where(mine).values(values))
+        return asked.update().where(mine).values(values)
 
     def _next_poll_at(self, question: Question) -> datetime | None:
         now = self._clock.now()
@@ -209,8 +220,11 @@ class Replies:
         except TooLarge:
             self._keep(question, found, _too_large(found, self._largest(found)), None)
         except (DamagedFile, PeerRefused) as error:
-            tries = self._book.retry_later(question, found, str(error), self._retry_seconds)
-            self._log.warning("answer not readable", case_id=question.case_id, error=str(error), tries=tries)
+            self._retry_later(question, found, error, LONGEST_RETRY_SECONDS)
+        except PeerUnreachable as error:
+            # It answered the search: should this object be what breaks the connection, the others go past it.
+            self._retry_later(question, found, error, LONGEST_BREAK_SECONDS)
+            raise
 
     def _keep(self, question: Question, found: FoundInstance, reply: Reply, spool_key: str | None) -> None:
         next_poll_at = self._clock.now() + timedelta(seconds=self._poll_seconds)
@@ -219,8 +233,12 @@ class Replies:
         elif spool_key is not None:
             self._spool.delete(spool_key)
 
-    def _retry_seconds(self, tries: int) -> float:
-        return delay(tries, base_seconds=self._poll_seconds, cap_seconds=LONGEST_RETRY_SECONDS, jitter=self._jitter())
+    def _retry_later(self, question: Question, found: FoundInstance, error: Exception, cap_seconds: float) -> None:
+        def wait(tries: int) -> float:
+            return delay(tries, base_seconds=self._poll_seconds, cap_seconds=cap_seconds, jitter=self._jitter())
+
+        tries = self._book.retry_later(question, found, str(error), wait)
+        self._log.warning("answer not readable", case_id=question.case_id, error=str(error), tries=tries)
 
     def _largest(self, found: FoundInstance) -> int:
         is_report = KINDS.get(found.sop_class_uid, "pdf") != "pdf"
