@@ -6,14 +6,14 @@ import { defineConfig, type Plugin } from "vite";
 const statics = resolve(process.env.STATIC ?? "../static");
 
 /** Parts of Cornerstone3D and VTK that no film of the station can need, by the path they are imported under. */
-const DROPPED = /decodeJPEGXL|decodeDeflatedFrame|vtk\.js\/IO\/|\/WebGPU\/RenderWindow/;
+const DROPPED = /decodeJPEGXL|decodeDeflatedFrame|vtk\.js\/IO\/|\/WebGPU\//;
 const NOTHING = "export default () => { throw new Error('left out of this viewer'); }; export const initialize = () => {};";
 
 function dropParts(): Plugin {
   return {
     name: "drop-parts",
     enforce: "pre",
-    resolveId: (source) => (DROPPED.test(source) ? "\0dropped" : undefined),
+    resolveId: (source) => (source === "dcmjs" ? resolve("src/dcmjs.ts") : DROPPED.test(source) ? "\0dropped" : undefined),
     load: (id) => (id === "\0dropped" ? NOTHING : undefined),
   };
 }

@@ -43,7 +43,7 @@ export class Overlay {
     const taken: Point[] = [];
     this.outlines.forEach(({ box }, index) => {
       const [left, corner] = leftmostTop(film, box);
-      let top = corner - LABEL_HEIGHT - 2;
+      let top = Math.max(corner - LABEL_HEIGHT - 2, corner < 0 ? -Infinity : 2);
       while (taken.some((other) => Math.abs(other[0] - left) < 140 && Math.abs(other[1] - top) < LABEL_HEIGHT)) {
         top += LABEL_HEIGHT + 2;
       }

@@ -9,7 +9,7 @@ const MODES: readonly string[] = ["window", "pan", "zoom", "length"] satisfies M
 export class Toolbar {
   mode: Mode = "window";
   private readonly buttons = new Map<string, HTMLButtonElement>();
-  private readonly opacity: HTMLInputElement;
+  private readonly opacity: HTMLInputElement | null; // where a film has heat
   private moving = false;
 
   constructor(
@@ -21,17 +21,17 @@ export class Toolbar {
       this.buttons.set(button.dataset.action!, button);
       button.addEventListener("click", () => this.act(button.dataset.action!));
     }
-    this.opacity = root.querySelector<HTMLInputElement>("input[type=range]")!;
-    this.opacity.addEventListener("input", () => this.refresh());
+    this.opacity = root.querySelector<HTMLInputElement>("input[type=range]");
+    this.opacity?.addEventListener("input", () => this.refresh());
     root.addEventListener("keydown", (event) => this.press(event));
   }
 
   /** Put every pane and button in the state that the buttons say. */
   refresh(): void {
     const heat = this.isPressed("heat");
-    this.opacity.disabled = !heat;
+    if (this.opacity) this.opacity.disabled = !heat;
     for (const pane of this.panes) {
-      pane.overlay.setHeat(heat, Number(this.opacity.value) / 100);
+      pane.overlay.setHeat(heat, Number(this.opacity?.value ?? 50) / 100);
       pane.overlay.setOutlines(this.isPressed("outlines"));
     }
     for (const mode of MODES) this.setPressed(mode, mode === this.mode);
