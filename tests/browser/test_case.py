@@ -27,7 +27,7 @@ def test_film_and_findings_stand_in_the_first_screen(doctor: Page, sqlite_desk: 
     expect(doctor.get_by_role("button", name="Hội chẩn")).to_be_in_viewport(ratio=1)
     if size == LAPTOP:
         expect(doctor.locator("#findings tbody tr").last).to_be_in_viewport(ratio=1)
-        assert doctor.evaluate("document.documentElement.scrollHeight") <= size["height"] + 60
+        assert doctor.evaluate("document.documentElement.scrollHeight") == size["height"]
 
 
 def test_the_ask_button_stays_at_hand_while_a_phone_scrolls(enter: Window, sqlite_desk: TestDesk) -> None:
