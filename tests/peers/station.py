@@ -17,6 +17,7 @@ import psutil
 from dicom_router.clock import SystemClock
 from tests.peers.orthanc import OrthancPeer, free_port
 from xray_triage.accounts.roles import Role
+from xray_triage.accounts.users import AccountError
 from xray_triage.config import load_config
 from xray_triage.rooms import open_rooms
 
@@ -139,7 +140,8 @@ class StationPeer:
         """A bearer token of a doctor, who is added when it is first asked for."""
         if not self._token:
             rooms = open_rooms(load_config(self.config_path), role="test", clock=SystemClock())
-            rooms.accounts.users.add("peer", role=Role.DOCTOR)
+            with suppress(AccountError):  # another peer on this folder has added it
+                rooms.accounts.users.add("peer", role=Role.DOCTOR)
             self._token = rooms.accounts.tokens.make(rooms.accounts.users.find("peer"), label="test")
             rooms.database.close()
         return self._token

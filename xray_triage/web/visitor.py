@@ -78,11 +78,10 @@ def signed_in(request: Request, form: Form) -> Visitor:
     return who
 
 
-def visitor(request: Request, who: Annotated[Visitor, Depends(signed_in)]) -> Visitor:
+def visitor(who: Annotated[Visitor, Depends(signed_in)]) -> Visitor:
     """Who is there. Raises NotSignedIn, NotAllowed, MustChangePassword."""
     if who.must_change:
         raise MustChangePassword
-    request.state.visitor = who
     return who
 
 
