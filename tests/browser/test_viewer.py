@@ -248,6 +248,12 @@ def test_the_earlier_film_stands_beside_and_follows_when_asked(doctor: Page, sql
     assert now[-1] - now[0] > 180
     assert earlier[0] - earlier[-1] > 180
 
+    other.focus()
+    press(doctor, "invert")
+    assert min(drawn(doctor, "earlier")[-1], drawn(doctor)[-1]) > 240
+    press(doctor, "invert")
+    doctor.locator('.pane[data-pane="now"]').focus()
+
     press(doctor, "follow")
     sizes = [doctor.locator(f'.pane[data-pane="{pane}"] .grays') for pane in ("now", "earlier")]
     before = sizes[0].inner_text()
@@ -256,6 +262,19 @@ def test_the_earlier_film_stands_beside_and_follows_when_asked(doctor: Page, sql
     expect(sizes[1]).to_contain_text(sizes[0].inner_text().split("·")[1])
     doctor.keyboard.press("s")
     expect(other).to_be_hidden()
+
+
+def test_a_film_is_chosen_in_the_strip(doctor: Page, sqlite_desk: TestDesk) -> None:
+    first = ramp()
+    keep(sqlite_desk, first)
+    show(doctor, keep(sqlite_desk, ramp(pixels=RAMP[:, ::-1], study_instance_uid=first.StudyInstanceUID)))
+    assert drawn(doctor)[-1] > 240
+    entry = doctor.locator(".strip button").nth(1)
+    entry.click()
+
+    expect(entry).to_have_attribute("aria-pressed", "true")
+    expect(doctor.locator('.pane[data-pane="now"]')).not_to_have_class(re.compile("empty"))
+    assert drawn(doctor)[0] > 240
 
 
 def test_keys_act_on_the_film_and_nowhere_else(enter: Window, sqlite_desk: TestDesk) -> None:

@@ -10,6 +10,7 @@ export class Toolbar {
   mode: Mode = "window";
   private readonly buttons = new Map<string, HTMLButtonElement>();
   private readonly opacity: HTMLInputElement | null; // where a film has heat
+  private current: Pane; // the pane that last had the focus
   private moving = false;
 
   constructor(
@@ -24,6 +25,11 @@ export class Toolbar {
     this.opacity = root.querySelector<HTMLInputElement>("input[type=range]");
     this.opacity?.addEventListener("input", () => this.refresh());
     root.addEventListener("keydown", (event) => this.press(event));
+    this.current = panes[0]!;
+    root.addEventListener("focusin", (event) => {
+      this.current = panes.find((pane) => pane.parts.root.contains(event.target as Node)) ?? this.current;
+      this.refresh();
+    });
   }
 
   /** Put every pane and button in the state that the buttons say. */
@@ -31,17 +37,19 @@ export class Toolbar {
     const heat = this.isPressed("heat");
     if (this.opacity) this.opacity.disabled = !heat;
     for (const pane of this.panes) {
+      pane.parts.root.classList.toggle("current", pane === this.current);
       pane.overlay.setHeat(heat, Number(this.opacity?.value ?? 50) / 100);
       pane.overlay.setOutlines(this.isPressed("outlines"));
     }
     for (const mode of MODES) this.setPressed(mode, mode === this.mode);
-    this.setPressed("invert", this.panes[0]!.inverted);
+    this.setPressed("invert", this.current.inverted);
     this.root.dataset.mode = this.mode;
   }
 
   /** Show or put away the earlier film. */
   async setCompared(shown: boolean): Promise<void> {
     this.setPressed("compare", shown);
+    if (!shown) this.current = this.panes[0]!;
     await this.compare(shown);
   }
 
@@ -79,11 +87,6 @@ export class Toolbar {
     else if (key === "delete" || key === "backspace") this.current.measures.removeLast();
     else return;
     event.preventDefault();
-  }
-
-  /** The pane that has the focus, else the first. */
-  private get current(): Pane {
-    return this.panes.find((pane) => pane.parts.root.contains(document.activeElement)) ?? this.panes[0]!;
   }
 
   private isPressed(action: string): boolean {
