@@ -251,14 +251,14 @@ def test_a_pacs_that_is_down_when_asked_and_when_polled_loses_nothing(
     station.start()
     case = a_case(station, tmp_path, seed=16)
     until(station.is_done, 30)
-    own_orthanc.stop()
+    own_orthanc.kill()
     asked = station.post(f"/api/cases/{case['case_id']}/consultation", question=QUESTION)
     assert asked["state"] == "requested"
     until(lambda: consultation(station, case)["problem"], 15)
     assert consultation(station, case)["state"] == "requested"
     own_orthanc.restart()
     until(lambda: consultation(station, case)["state"] == "sent", 60)
-    own_orthanc.stop()
+    own_orthanc.kill()
     own_orthanc.restart()
     reply(station, case, "--text", "Đã xem.")
     until(lambda: texts(station, case), 60)
