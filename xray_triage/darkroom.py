@@ -75,6 +75,7 @@ class Darkroom:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
         self._turn = threading.Lock()
+        self._is_closed = False
         self._waiting = 0
         self._kept: OrderedDict[tuple[str, Exposure], bytes] = OrderedDict()
         self._lock = threading.Lock()  # over the two lines above
@@ -100,8 +101,9 @@ class Darkroom:
         return picture
 
     def close(self) -> None:
-        """End the process; harmless to repeat."""
+        """End the process, for good: a request that comes later starts no other. Harmless to repeat."""
         with self._turn:
+            self._is_closed = True
             self._end()
 
     @contextmanager
@@ -159,6 +161,8 @@ class Darkroom:
         """The way to the process, which is started when there is none."""
         if self._link is not None:
             return self._link
+        if self._is_closed:
+            raise NoPicture(503, "the station is ending")
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
