@@ -116,7 +116,7 @@ def test_an_answer_is_on_the_page_within_a_poll_and_its_addendum_after_it(
     found = consultation(station, case)
     assert found["state"] == "answered"
     assert found["answered_at"]
-    assert found["answer"]["text"] == "Conclusions\n  Conclusion: Không tràn khí.\nTheo dõi."
+    assert found["answer"]["text"] == "Kết luận\n  Không tràn khí.\n  Theo dõi."
     assert (found["answer"]["author"], found["answer"]["verified"]) == ("BS Trần Văn Đức", True)
     assert found["problem"] is None
 
@@ -154,7 +154,7 @@ def test_a_report_of_another_makers_program_is_the_answer_and_its_script_is_text
     assert stored.returncode == 0
     until(lambda: texts(station, case), 10)
     answer = consultation(station, case)["answer"]
-    assert (answer["text"], answer["author"], answer["verified"]) == (f"Finding: {said}", "Phạm Minh", True)
+    assert (answer["text"], answer["author"], answer["verified"]) == (f"Mô tả: {said}", "Phạm Minh", True)
     _, page = station.fetch(f"/cases/{case['case_id']}")
     assert b"<script>alert(" not in page
 

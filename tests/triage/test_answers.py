@@ -80,8 +80,16 @@ def test_headings_and_values_stand_in_the_order_of_the_document() -> None:
         "Impression",
         "  Không cần chuyển viện",
     ]
-    assert (found.kind, found.title, found.author) == ("text", "Diagnostic Imaging Report", "BS. Trần Đức")
+    assert (found.kind, found.title, found.author) == ("text", "Kết quả chẩn đoán hình ảnh", "BS. Trần Đức")
     assert (found.verified, found.complete) == (False, True)
+
+
+def test_usual_headings_are_said_in_the_doctors_words_and_once() -> None:
+    said = item("TEXT", "Conclusion", "Tràn dịch phải.\nChuyển viện.")
+    said.ConceptNameCodeSequence = code("121077", "Conclusion")
+    section = item("CONTAINER", "Conclusions", children=[said])
+    section.ConceptNameCodeSequence = code("121076", "Conclusions")
+    assert read(document([section])).text.splitlines() == ["Kết luận", "  Tràn dịch phải.", "  Chuyển viện."]
 
 
 @pytest.mark.parametrize("make", [EnhancedSR, ComprehensiveSR, Comprehensive3DSR])
@@ -109,7 +117,7 @@ def test_a_report_made_by_highdicom_is_read(make: type) -> None:
         verifying_organization="BV",
     )
     found = read(report)
-    assert found.text.splitlines() == ["Finding: Không thấy tổn thương", "Finding: Normal", "Finding: 0.5"]
+    assert found.text.splitlines() == ["Mô tả: Không thấy tổn thương", "Mô tả: Normal", "Mô tả: 0.5"]
     assert (found.author, found.verified) == ("Phạm Minh", True)
 
 

@@ -32,6 +32,29 @@ DOCUMENT = 0x00420011
 # PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor.
 _MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036", "113039"})
 _CONTEXT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
+# The titles and headings that reports mostly have, PS3.16 CID 7000 and 7001 and what stands in them, in the doctor's
+# words; one word for a section and for what stands in it. Others are shown as they are written.
+_HEADINGS = {
+    "11528-7": "Kết quả X-quang",
+    "18748-4": "Kết quả chẩn đoán hình ảnh",
+    "18782-3": "Kết quả X-quang",
+    "121060": "Bệnh sử",
+    "121062": "Yêu cầu",
+    "121064": "Kỹ thuật",
+    "121065": "Kỹ thuật",
+    "121066": "Lần chụp trước",
+    "121068": "Kết quả trước",
+    "121070": "Mô tả",
+    "121071": "Mô tả",
+    "121072": "Nhận định",
+    "121073": "Nhận định",
+    "121074": "Đề nghị",
+    "121075": "Đề nghị",
+    "121076": "Kết luận",
+    "121077": "Kết luận",
+    "121078": "Bổ sung",
+    "121106": "Ghi chú",
+}
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they would turn the text around them too
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4])([0-5]\d)\Z")
 
@@ -69,7 +92,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
         raise NotAnAnswer("no report, no PDF and no key object selection")
     author, is_verified = _author(header), text(header, "VerificationFlag") == "VERIFIED"
     _refuse_machines(header, is_anybodys=bool(author) or is_verified)
-    title = _line(text(header, "DocumentTitle") or _meaning(header, "ConceptNameCodeSequence"))
+    title = _line(text(header, "DocumentTitle") or _heading(header))
     said = "" if is_pdf else _joined(_lines(items(header, "ContentSequence"))) or NO_TEXT
     return Reply(
         kind=kind,
@@ -137,23 +160,31 @@ def _person(value: str) -> str:
     return _line(" ".join(" ".join((prefix, family, given, middle, suffix)).split()))
 
 
-def _lines(content: list[Dataset], level: int = 0, indent: str = "") -> Iterator[str]:
-    """The tree in its order, one line an item, children under their parent: PS3.3 C.17.3."""
+def _lines(content: list[Dataset], level: int = 0, indent: str = "", above: str = "") -> Iterator[str]:
+    """The tree in its order, one line an item, children under their parent: PS3.3 C.17.3.
+
+    ``above`` is the heading they stand under, which is not said again.
+    """
     if level > DEEPEST:
         yield CUT
         return
     for item in content:
         if text(item, "RelationshipType") in _CONTEXT:
             continue
-        name, value = _meaning(item, "ConceptNameCodeSequence"), _value(item)
+        name, value = _heading(item), _value(item)
         if _code(item, "ConceptNameCodeSequence") == KEY_OBJECT_DESCRIPTION.value:
             name = ""
-        line = f"{name}: {value}" if name and value else value
+        line = f"{name}: {value}" if name and name != above and value else value
         if text(item, "ValueType") == "CONTAINER":
             line = name
         if line:
-            yield indent + line
-        yield from _lines(items(item, "ContentSequence"), level + 1, indent + "  " if line else indent)
+            yield indent + line.replace("\n", "\n" + indent)
+        yield from _lines(items(item, "ContentSequence"), level + 1, indent + "  " if line else indent, name)
+
+
+def _heading(item: Dataset) -> str:
+    """What an item, or the document, is called."""
+    return _HEADINGS.get(_code(item, "ConceptNameCodeSequence")) or _meaning(item, "ConceptNameCodeSequence")
 
 
 def _value(item: Dataset) -> str:
