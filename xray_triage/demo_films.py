@@ -35,14 +35,14 @@ def _phantoms(folder: Path) -> list[Path]:
     for number, (seed, findings) in enumerate(PHANTOMS):
         path = folder / f"phantom-{'-'.join(findings) or 'normal'}.dcm"
         made = phantom.render(seed=seed, findings=findings, rows=PHANTOM_PX, columns=PHANTOM_PX)
-        phantom.write(path, made, seed=number)
+        phantom.write(path, made, seed=number, at=datetime.now(UTC))
         paths.append(path)
     return paths
 
 
 def _limb(folder: Path) -> Path:
     path = folder / "phantom-limb.dcm"
-    phantom.write(path, phantom.non_chest("limb"), seed=len(PHANTOMS))
+    phantom.write(path, phantom.non_chest("limb"), seed=len(PHANTOMS), at=datetime.now(UTC))
     return path
 
 

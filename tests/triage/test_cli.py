@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pydicom
@@ -202,6 +203,8 @@ def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None
     assert said.stdout.startswith("mass: ")
     made = pydicom.dcmread(tmp_path / "out.dcm")
     assert (made.Rows, made.PhotometricInterpretation) == (600, "MONOCHROME1")
+    exposed = datetime.strptime(made.AcquisitionDate + made.AcquisitionTime, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - exposed) < timedelta(minutes=5)
     wrong = run("phantom", "out.dcm", "--finding", "fracture", folder=tmp_path)
     assert wrong.returncode == 2
     assert "pneumothorax" in wrong.stderr

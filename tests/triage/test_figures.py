@@ -103,6 +103,18 @@ def test_the_way_of_a_film_is_timed_from_its_exposure_and_its_arrival(desk: Test
         assert (found.n, round(found.median, 2), round(found.p95, 2)) == (3, median, p95)
 
 
+def test_an_old_film_tells_nothing_of_the_way_from_its_exposure(desk: TestDesk) -> None:
+    desk.clock.time = at(22, 3)
+    dataset = film(**exposure(at(20, 3)))
+    desk.record(desk.receive(dataset), dataset, reading())
+    desk.deliver()
+
+    total = days(desk).total
+    assert (total.exposure_to_page, total.exposure_to_pacs) == (None, None)
+    assert total.arrival_to_page is not None
+    assert total.arrival_to_page.n == 1
+
+
 def test_a_clock_that_jumps_back_gives_no_negative_seconds(desk: TestDesk) -> None:
     desk.clock.time = at(22, 3)
     dataset = film(**exposure(at(22, 4)))

@@ -20,6 +20,7 @@ from xray_triage.cases.period import Period
 from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Line, Tally, agreement_of
 from xray_triage.reading.findings import Priority
 
+LATE_SECONDS = 86_400.0  # a film that comes later than this after its exposure was not waited for
 PRIORITY_OF = {rows.urgency(priority): priority for priority in Priority}
 
 
@@ -91,7 +92,7 @@ def _films(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
 def _add_film(tally: Tally, received: float, exposed: float | None, read: float) -> None:
     tally.films += 1
     tally.took("arrival_to_page", received, read)
-    tally.took("exposure_to_page", exposed, read)
+    tally.took("exposure_to_page", _if_fresh(exposed, received), read)
 
 
 def _cases(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
@@ -104,7 +105,12 @@ def _cases(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
 def _add_case(tally: Tally, received: float, urgency: int, exposed: float | None, at_pacs: float | None) -> None:
     tally.cases[PRIORITY_OF[urgency]] += 1
     tally.took("arrival_to_pacs", received, at_pacs)
-    tally.took("exposure_to_pacs", exposed, at_pacs)
+    tally.took("exposure_to_pacs", _if_fresh(exposed, received), at_pacs)
+
+
+def _if_fresh(exposed: float | None, received: float) -> float | None:
+    """The exposure of a film that came when it was made; None for an old film, which tells nothing of the way here."""
+    return exposed if exposed is not None and received - exposed <= LATE_SECONDS else None
 
 
 def _consultations(connection: sa.Connection, edges: Sequence[datetime]) -> Found:

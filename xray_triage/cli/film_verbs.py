@@ -115,13 +115,15 @@ def phantom(
     monochrome1: Annotated[bool, typer.Option("--monochrome1", help="Store it as MONOCHROME1.")] = False,
 ) -> None:
     """Write a synthetic chest film with lesions of known place; no real person is on it."""
+    from dicom_router.clock import SystemClock
     from xray_triage import phantom as phantoms
 
     try:
         made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=size)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--finding") from error
-    phantoms.write(path, made, photometric="MONOCHROME1" if monochrome1 else "MONOCHROME2")
+    photometric = "MONOCHROME1" if monochrome1 else "MONOCHROME2"
+    phantoms.write(path, made, photometric=photometric, at=SystemClock().now())
     for lesion in made.lesions:
         out.print(f"{lesion.name}: {lesion.box}")
     out.print(f"{path} written")
