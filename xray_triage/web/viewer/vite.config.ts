@@ -24,8 +24,10 @@ function copyVendor(): Plugin {
   const cornerstone = "node_modules/@cornerstonejs";
   const copies = {
     [`${htmx}/dist/htmx.min.js`]: "vendor/htmx.min.js",
-    [`${htmx}/dist/ext/hx-sse.min.js`]: "vendor/hx-sse.min.js",
     [`${htmx}/LICENSE`]: "vendor/LICENSE.htmx.txt",
+    // These two packages come without the license of what they are built of.
+    "licenses/openjpeg.txt": "viewer/LICENSE.openjpeg.txt",
+    "licenses/libjpeg-turbo.txt": "viewer/LICENSE.libjpeg-turbo.txt",
     [`${cornerstone}/codec-charls/LICENSE`]: "viewer/LICENSE.charls.txt",
     [`${cornerstone}/codec-openjph/LICENSE`]: "viewer/LICENSE.openjph.txt",
     [`${cornerstone}/jpeg-lossless-decoder-js/LICENSE`]: "viewer/LICENSE.jpeg-lossless.txt",

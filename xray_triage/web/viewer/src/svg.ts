@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 export const LABEL_HEIGHT = 18;
+const LABEL_FAMILY = 'system-ui, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
+const LABEL_FONT = { "font-family": LABEL_FAMILY, "font-size": "12.5px", "font-weight": 600 };
 
 type Attributes = Record<string, string | number>;
 
@@ -21,8 +23,16 @@ export function write(element: Element, attributes: Attributes): void {
 /** Words on a ground of their own, so that they read on any gray. */
 export function makeLabel(words: string, kind: string): SVGGElement {
   const label = make("g", { class: `label ${kind}` });
-  const text = make("text", { x: 6, y: 13 });
+  const text = make("text", { x: 6, y: 13, ...LABEL_FONT });
   text.textContent = words;
-  label.append(make("rect", { width: Math.round(words.length * 7.7) + 12, height: LABEL_HEIGHT, rx: 3 }), text);
+  label.append(make("rect", { width: Math.ceil(widthOf(words)) + 12, height: LABEL_HEIGHT, rx: 3 }), text);
   return label;
+}
+
+/** Pixels, before the words stand anywhere. */
+function widthOf(words: string): number {
+  const ruler = document.createElement("canvas").getContext("2d");
+  if (!ruler) return words.length * 8;
+  ruler.font = `${LABEL_FONT["font-weight"]} ${LABEL_FONT["font-size"]} ${LABEL_FAMILY}`;
+  return ruler.measureText(words).width;
 }
