@@ -65,6 +65,7 @@ def _context(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
         "quarantined": sum(arrival.quarantined for arrival in desk.inbox.of_study(case.study_instance_uid)),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(desk),
+        "reason": _reason(desk, case),
         "can_ask": can_ask,
         "taken_at": taken_at,
     }
@@ -78,9 +79,15 @@ def _fixed(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
         "film_count": len(case.images),
         "films": _films(desk, case, words, earlier=False),
         "earlier": _films(desk, earlier, words, earlier=True) if earlier else [],
-        "question": question(case, words),
+        "question": question(case, _reason(desk, case), words),
         "phrases": PHRASES,
     }
+
+
+def _reason(desk: Desk, case: Case) -> str:
+    """Why the film was ordered, as it was typed at the registration; "" when it was not."""
+    order = desk.orders.find(case.accession_number) if case.accession_number else None
+    return order.registration.reason if order else ""
 
 
 def _films(desk: Desk, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:

@@ -14,11 +14,13 @@ PHRASES = (
 )
 
 
-def question(case: Case, words: Words) -> str:
-    """What a doctor would ask of this case, to be bettered by them."""
+def question(case: Case, reason: str, words: Words) -> str:
+    """What a doctor would ask of this case, to be bettered by them. ``reason``: why it was ordered, or ""."""
     say = words.language.say
     person = words.person(case)
     lines = [say(N_("Phim ngực, %(person)s."), person=person) if person else say(N_("Phim ngực."))]
+    if reason:
+        lines.append(say(N_("Lý do chụp: %(reason)s"), reason=reason))
     found = [f"{words.finding(each.kind)} {words.percent(each.probability)}" for each in positives(case)]
     if found:
         lines.append(say(N_("AI thấy: %(findings)s."), findings=", ".join(found)))

@@ -12,6 +12,7 @@ from tests.factories import film
 from tests.triage.desk import PACS, TestDesk, reading, unread
 from tests.triage.web.conftest import bearer
 from xray_triage.health import Check, CheckState
+from xray_triage.orders.order import Registration
 from xray_triage.reading.findings import Priority
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -57,6 +58,19 @@ def test_a_case_shows_the_hearts_size_in_words_and_what_limits_it(client: httpx.
     assert "Chỉ số tim – lồng ngực 0,51 (trên 0,50: bóng tim to)" in page
     assert "Phim cắt mất một phần phổi." in page
     assert "Phim không ghi tư thế chụp" in page
+
+
+def test_why_a_film_was_ordered_stands_beside_what_the_ai_says_and_in_the_question(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    typed = Registration(
+        patient_name="Nguyễn Văn An", patient_birth_date=None, patient_sex=None, reason="Ho ra máu <b>3 ngày</b>"
+    )
+    order = sqlite_desk.orders.register(typed, form_key="1", registered_by="lan")
+    case_id = sqlite_desk.add(reading(), AccessionNumber=order.accession_number).case_id
+    page = client.get(f"/cases/{case_id}").text
+    assert page.count("Lý do chụp: Ho ra máu &lt;b&gt;3 ngày&lt;/b&gt;") == 2
+    assert "Lý do chụp" not in client.get(f"/cases/{sqlite_desk.add(reading()).case_id}").text
 
 
 def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
