@@ -76,6 +76,8 @@ class Worklist:
 
 def _match(keys: Keys, entry: Dataset, transfer_syntax_uid: str) -> Answer:
     selected, whole = select(keys, entry)
+    if not selected:  # a match must have an identifier
+        raise BadIdentifier("a query without any key that the worklist has")
     asked = str(keys.get(CHARACTER_SET, ""))
     character_set = next((each for each in _VIETNAMESE_SETS if each in asked), "")
     if character_set:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -540,7 +540,11 @@ def spoilt_datasets(draw: st.DrawFn) -> bytes:
     return bytes(made)
 
 
+UNKNOWN_KEY = b"\x40\x00\x52\x02CS\x0c\x00IN PROGRESS "  # of performed steps: no entry has it
+
+
 @settings(max_examples=400, deadline=None)
+@example(UNKNOWN_KEY, EXPLICIT_LITTLE_ENDIAN, True)
 @given(spoilt_datasets(), st.sampled_from([EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN]), st.booleans())
 def test_every_dataset_gets_one_last_answer(encoded: bytes, syntax: str, is_query: bool) -> None:
     provider: Provider = Worklist(lambda *_: copy.deepcopy(ENTRIES)) if is_query else PerformedSteps(Book())
