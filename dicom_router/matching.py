@@ -19,6 +19,7 @@ START_DATE, START_TIME = 0x00400002, 0x00400003
 _WILD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _EXACT_VRS = frozenset({"AS", "UI"})
 _ANSWERS_BESIDES = frozenset({CHARACTER_SET})
+_LONGEST_TEXT = 256  # characters that one key may ask for: a list of thousands would take minutes
 
 
 class BadIdentifier(ValueError):
@@ -28,7 +29,7 @@ class BadIdentifier(ValueError):
 def matches(keys: Keys, entry: Dataset) -> bool:
     """Whether ``entry`` is one of those asked for. A key that the entry does not have matches everything.
 
-    Raises BadIdentifier: a date or time that is none, a sequence of several items (C.2.2.2.6).
+    Raises BadIdentifier: a date or time that is none, a text too long, a sequence of several items (C.2.2.2.6).
     """
     pair = _start_range(keys)
     for tag, wanted in keys.items():
@@ -64,6 +65,11 @@ def fold(text: str) -> str:
     return " ".join(without_accents(text).casefold().replace("^", " ").split())
 
 
+def like(wanted: str) -> re.Pattern[str]:
+    """``*`` any characters, ``?`` one (C.2.2.2.4); of the whole text. Whatever is asked, it takes no exponential time."""
+    return re.compile(fnmatch.translate(wanted.replace("[", "[[]")))  # whose [sets] are none of DICOM's
+
+
 def without_accents(text: str) -> str:
     """``Nguyễn Văn Đức`` -> ``Nguyen Van Duc``."""
     plain = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D"))
@@ -81,6 +87,8 @@ def _matches_text(wanted: str, element: DataElement) -> bool:
     held = [str(value) for value in values if value is not None] or [""]
     if not wanted or (element.VR not in _WILD_VRS and element.VR not in ("DA", "TM", *_EXACT_VRS)):
         return True
+    if len(wanted) > _LONGEST_TEXT and element.VR not in _EXACT_VRS:
+        raise BadIdentifier(f"{Tag(element.tag)} is asked for by {len(wanted)} characters, at most {_LONGEST_TEXT}")
     alternatives = wanted.split("\\")  # a list of UIDs, C.2.2.2.2; several of anything else are taken the same way
     return any(_matches_one(each.strip(), value, element.VR) for each in alternatives for value in held)
 
@@ -92,8 +100,7 @@ def _matches_one(wanted: str, value: str, vr: str) -> bool:
         wanted, value = fold(wanted), fold(value)
     if vr in _EXACT_VRS or not re.search(r"[*?]", wanted):
         return wanted == value
-    # fnmatch's patterns take no exponential time; its [sets] are none of DICOM's.
-    return re.match(fnmatch.translate(wanted.replace("[", "[[]")), value) is not None
+    return like(wanted).match(value) is not None
 
 
 def _start_range(keys: Keys) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 """What a QIDO-RS search asks for, and whether an instance is that (PS3.18 8.3.4, PS3.4 C.2.2.2). Knows no file."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ from fastapi import HTTPException
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from starlette.datastructures import QueryParams
 
+from dicom_router.matching import like
 from xray_triage.cases.rows import fold
 from xray_triage.cases.studies import Hints
 from xray_triage.web.dicomweb.attributes import Attributes
@@ -111,10 +112,10 @@ def _matches(vr: str, values: Sequence[Any], wanted: str) -> bool:
     if vr in _RANGED:
         return any(_within(str(value), wanted) for value in values)
     if vr == "PN":
-        pattern = _pattern(_plain_name(wanted))
-        return any(pattern.fullmatch(_plain_name(name)) for value in values for name in _names(value))
-    pattern = _pattern(wanted.strip())
-    return any(pattern.fullmatch(_text(value)) for value in values)
+        pattern = like(_plain_name(wanted))
+        return any(pattern.match(_plain_name(name)) for value in values for name in _names(value))
+    pattern = like(wanted.strip())
+    return any(pattern.match(_text(value)) for value in values)
 
 
 def _names(value: object) -> Iterable[str]:
@@ -128,16 +129,6 @@ def _plain_name(name: str) -> str:
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).strip()
-
-
-def _pattern(wanted: str) -> re.Pattern[str]:
-    """``*`` any characters, ``?`` one (PS3.4 C.2.2.2.4); runs of ``*`` are one, so that nothing takes for ever."""
-    pieces = (".*" if piece[0] == "*" else "." if piece == "?" else re.escape(piece) for piece in _pieces(wanted))
-    return re.compile("".join(pieces), re.DOTALL)
-
-
-def _pieces(wanted: str) -> Iterator[str]:
-    yield from re.findall(r"\*+|\?|[^*?]+", wanted)
 
 
 def _is_pattern(wanted: str | None) -> bool:

@@ -110,6 +110,13 @@ def test_pages_follow_each_other_and_say_that_there_is_more(client: httpx.Client
     assert client.get("/dicom-web/studies", params={"limit": 0}).json() == []
 
 
+def test_a_pattern_of_many_stars_is_answered_soon(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    """It would hold up every other thread of the station, the one that takes films too."""
+    sqlite_desk.add(reading(), patient_name=f"{'a' * 60}b c")
+    asked = {"PatientName": "*a" * 12 + "*b"}
+    assert client.get("/dicom-web/studies", params=asked, timeout=20).json() == []
+
+
 def test_a_fuzzy_search_is_made_literally_and_says_so(client: httpx.Client, two_patients: TestDesk) -> None:
     answer = client.get("/dicom-web/studies", params={"PatientName": "Binh", "fuzzymatching": "true"})
     assert answer.json() == []
