@@ -13,11 +13,12 @@ from pydicom.datadict import dictionary_VR
 
 from dicom_router.errors import DamagedFile
 
-_UID = re.compile(r"[0-9.]{1,64}\Z")
+_UID = re.compile(r"[0-9][0-9.]{0,63}\Z")  # no dot first: it becomes a part of a URL
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST = 100  # sequences and items, open at once; real films have fewer than ten
+MOST_ELEMENTS = 500_000  # and items; films have hundreds. Each would cost who opens the file hundreds of bytes
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NAMES = {
@@ -39,7 +40,7 @@ class Identity:
 
 
 def is_uid(text: str) -> bool:
-    """At most 64 digits and dots, PS3.5 9.1. Leading zeros, which real machines write, are let pass."""
+    """At most 64 digits and dots, a digit first, PS3.5 9.1. Leading zeros, which real machines write, are let pass."""
     return _UID.match(text) is not None
 
 
@@ -92,12 +93,16 @@ class _Walk:
     def run(self) -> dict[int, str]:
         """The texts of the wanted elements of the outermost level."""
         found: dict[int, str] = {}
+        seen = 0
         while self._open:
             container = self._open[-1]
             if self._position == container.end and not container.delimited:
                 self._open.pop()
                 continue
             element = self._read_element(container)
+            seen += 1
+            if seen > MOST_ELEMENTS:
+                raise DamagedFile(f"over {MOST_ELEMENTS} elements")
             if element.tag in _NAMES and len(self._open) == 1:
                 found.setdefault(element.tag, self._peek_text(element.length))
             self._step(element, container)

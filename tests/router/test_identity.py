@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit
 from pynetdicom.dsutils import encode
 
 from dicom_router.errors import DamagedFile
-from dicom_router.identity import Identity, is_uid, read_identity
+from dicom_router.identity import MOST_ELEMENTS, Identity, is_uid, read_identity
 from tests.factories import DX, ExplicitVRLittleEndian, ImplicitVRLittleEndian, film
 
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
@@ -108,6 +108,17 @@ def test_three_thousand_nested_sequences_are_refused_and_ten_are_not(explicit: b
         identify(raw + nested(3000, explicit=explicit, defined=defined), syntax)
 
 
+def test_a_film_of_millions_of_elements_is_refused() -> None:
+    """Whoever opens it would need a hundred times its bytes."""
+    empty = struct.pack("<HH2sH", 0x0029, 0x1000, b"LO", 0)
+    raw = encoded(film(PixelData=None))
+    assert identify(raw + empty * 10_000)
+    with pytest.raises(DamagedFile, match="elements"):
+        identify(raw + empty * (MOST_ELEMENTS + 1))
+    with pytest.raises(DamagedFile, match="elements"):
+        identify(raw + undefined((0x7FE0, 0x0010), b"OB", b"\xfe\xff\x00\xe0\0\0\0\0" * (MOST_ELEMENTS + 1)))
+
+
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
 def test_a_film_without_a_name_is_refused_by_name(keyword: str) -> None:
     dataset = film()
@@ -116,7 +127,7 @@ def test_a_film_without_a_name_is_refused_by_name(keyword: str) -> None:
         identify(encoded(dataset))
 
 
-@pytest.mark.parametrize("text", [b"../../etc", b"1.2.3\x00.4 ", b"1" * 66, b"1.2/3 ", b"      "])
+@pytest.mark.parametrize("text", [b"../../etc", b"..", b"1.2.3\x00.4 ", b"1" * 66, b"1.2/3 ", b"      "])
 def test_a_name_that_is_no_uid_is_refused(text: bytes) -> None:
     uid = b"2.25.111111111111"
     dataset = film(study_instance_uid=uid.decode())
@@ -147,7 +158,15 @@ def test_noise_is_damage_and_nothing_worse(raw: bytes, syntax: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fits"),
-    [("1.2.840.10008.1.1", True), ("1.02.3", True), ("1" * 64, True), ("1" * 65, False), ("", False), ("1.2\n", False)],
+    [
+        ("1.2.840.10008.1.1", True),
+        ("1.02.3", True),
+        ("1" * 64, True),
+        ("1" * 65, False),
+        ("", False),
+        ("1.2\n", False),
+        ("..", False),
+    ],
 )
 def test_a_uid_is_digits_and_dots(text: str, fits: bool) -> None:
     assert is_uid(text) is fits

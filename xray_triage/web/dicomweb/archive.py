@@ -1,6 +1,5 @@
 """The instances that a study, a series or a UID names, with their headers. Never decodes a pixel."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -9,12 +8,12 @@ from fastapi import HTTPException
 
 from dicom_router.errors import DamagedFile
 from dicom_router.holdings import Holding
+from dicom_router.identity import is_uid
 from dicom_router.instance import SpooledFile, reference_to
 from dicom_router.outline import Outline, read_outline
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 
-_UID = re.compile(r"[0-9.]{1,64}\Z")
 HEADERS_KEPT = 4096
 
 
@@ -74,5 +73,5 @@ class Archive:
 
 def check_uids(*uids: str) -> None:
     """Raises 400 where the path of a request names something that is no UID (PS3.5 9.1)."""
-    if not all(map(_UID.match, uids)):
+    if not all(map(is_uid, uids)):
         raise HTTPException(400, "not a UID")
