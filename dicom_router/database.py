@@ -20,6 +20,8 @@ from sqlalchemy.types import TypeDecorator
 from dicom_router.errors import DatabaseDamaged, PeerUnreachable, SchemaTooNew
 
 BUSY_SECONDS = 30.0
+# An error's text goes into logs: without the parameters, which name patients.
+_ENGINE: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "hide_parameters": True}
 MIGRATION_LOCK = 0x58524159  # any number: it only has to be the same in every node
 
 
@@ -113,9 +115,7 @@ def open_database(url: str, *, check: bool = True) -> Database:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, check=check)
-    engine = sa.create_engine(
-        parsed.set(drivername="postgresql+psycopg"), pool_size=20, max_overflow=40, pool_pre_ping=True
-    )
+    engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_ENGINE)
     try:
         with engine.connect():
             return Database(engine)
@@ -127,7 +127,7 @@ def open_database(url: str, *, check: bool = True) -> Database:
 
 
 def _open_sqlite(url: sa.URL, *, check: bool) -> Database:
-    engine = sa.create_engine(url, pool_size=20, max_overflow=40, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_ENGINE)
     sa.event.listen(engine, "connect", _prepare_connection)
     sa.event.listen(engine, "begin", _begin)
     try:

@@ -78,6 +78,14 @@ def count(database: Database) -> int:
         return int(connection.execute(sa.text("SELECT COUNT(*) FROM thing")).scalar_one())
 
 
+def test_an_error_says_nothing_of_a_patient(empty_database: Database) -> None:
+    with empty_database.write() as connection:
+        connection.execute(sa.text(TABLE))
+    with pytest.raises(sa.exc.DBAPIError) as caught, empty_database.write() as connection:
+        connection.execute(sa.text("INSERT INTO nothing VALUES (:name)"), {"name": "Nguyễn Văn An"})
+    assert "Nguyễn" not in str(caught.value)
+
+
 def test_a_commit_is_synced_and_readers_are_not_locked_out(sqlite_database: Database) -> None:
     with sqlite_database.read() as connection:
         settings = {
