@@ -78,6 +78,16 @@ class TestDesk:
     accounts: Accounts
     orders: Orders
 
+    def break_inserts(self, table: str) -> None:
+        """SQLite: no row goes into ``table`` any more, until ``mend_inserts``."""
+        with self.database.write() as connection:
+            abort = f"BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER broken {abort}")
+
+    def mend_inserts(self) -> None:
+        with self.database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER broken")
+
     def receive(self, dataset: Dataset) -> Arrival:
         """What the listener does with one instance."""
         spooled = self.spool.keep(io.BytesIO(film_bytes(dataset)))

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pydicom
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from tests.triage.desk import TestDesk, reading
 from xray_triage.cases.case import Consultation, ConsultationState
@@ -121,6 +122,17 @@ def test_a_new_start_counts_the_night_and_reminds_once(sqlite_desk: TestDesk) ->
     assert waiting.consultation.announced == 1
     assert waiting.after(10).announced == 1
     assert waiting.after(URGENT).announced == 2
+
+
+def test_a_reminder_that_cannot_be_recorded_leaves_no_file(sqlite_desk: TestDesk) -> None:
+    waiting = Waiting(sqlite_desk)
+    kept = sorted(sqlite_desk.spool.keys())
+    sqlite_desk.break_inserts("delivery")
+    with pytest.raises(DBAPIError):
+        waiting.after(URGENT + 1)
+    assert sorted(sqlite_desk.spool.keys()) == kept
+    sqlite_desk.mend_inserts()
+    assert waiting.after(2).announced == 1
 
 
 def test_a_film_that_is_gone_from_disk_is_no_reason_to_stop(sqlite_desk: TestDesk) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
+from sqlalchemy.exc import DBAPIError
 
 from dicom_router.clock import SystemClock
 from dicom_router.errors import PeerUnreachable
@@ -103,6 +104,18 @@ def test_answers_stand_in_the_order_of_finding_whatever_their_clock_says(a_round
         a_round.write(text_answer(text, ContentDate=f"{at:%Y%m%d}", ContentTime=f"{at:%H%M%S}"))
         a_round.poll()
     assert a_round.texts == ["một giờ trước khi hỏi", "năm sau", "năm ngoái"]
+
+
+def test_an_answer_that_cannot_be_recorded_leaves_no_file_and_comes_later(a_round: Round) -> None:
+    a_round.ask()
+    a_round.write(pdf_answer())
+    kept = sorted(a_round.desk.spool.keys())
+    a_round.desk.break_inserts("answer")
+    with pytest.raises(DBAPIError):
+        a_round.poll()
+    assert sorted(a_round.desk.spool.keys()) == kept
+    a_round.desk.mend_inserts()
+    assert a_round.poll().state is ConsultationState.ANSWERED
 
 
 def test_a_report_that_was_there_before_the_request_is_no_answer(a_round: Round) -> None:

@@ -100,12 +100,17 @@ class Consultations:
             reminder=number,
         )
         counted = asked.update().where(one, asked.c.announced == row.announced)
-        with self._database.write() as connection:
-            done = connection.execute(counted.values(announced=number, announced_at=self._clock.now())).rowcount
-            if done:
-                self._send(connection, prepared)
-        if not done:  # another node was quicker, or the answer was
-            self._spool.delete(prepared.spooled.key)
+        is_sent = False
+        try:
+            with self._database.write() as connection:
+                values = {"announced": number, "announced_at": self._clock.now()}
+                is_mine = bool(connection.execute(counted.values(values)).rowcount)
+                if is_mine:
+                    self._send(connection, prepared)
+            is_sent = is_mine
+        finally:
+            if not is_sent:  # another node was quicker, or the answer was
+                self._spool.delete(prepared.spooled.key)
         self._wake()
 
     def prepare(

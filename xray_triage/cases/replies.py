@@ -228,10 +228,14 @@ class Replies:
 
     def _keep(self, question: Question, found: FoundInstance, reply: Reply, spool_key: str | None) -> None:
         next_poll_at = self._clock.now() + timedelta(seconds=self._poll_seconds)
-        if self._book.keep(question, found, reply, spool_key=spool_key, next_poll_at=next_poll_at):
+        is_kept = False
+        try:
+            is_kept = self._book.keep(question, found, reply, spool_key=spool_key, next_poll_at=next_poll_at)
+        finally:
+            if not is_kept and spool_key is not None:
+                self._spool.delete(spool_key)
+        if is_kept:
             self._log.info("answer received", case_id=question.case_id, kind=reply.kind)
-        elif spool_key is not None:
-            self._spool.delete(spool_key)
 
     def _retry_later(self, question: Question, found: FoundInstance, error: Exception, cap_seconds: float) -> None:
         def wait(tries: int) -> float:
