@@ -66,7 +66,7 @@ def fold(text: str) -> str:
 
 
 def like(wanted: str) -> re.Pattern[str]:
-    """``*`` any characters, ``?`` one (C.2.2.2.4); of the whole text. Whatever is asked, it takes no exponential time."""
+    """``*`` any characters, ``?`` one (C.2.2.2.4), of the whole text. No pattern takes exponential time."""
     return re.compile(fnmatch.translate(wanted.replace("[", "[[]")))  # whose [sets] are none of DICOM's
 
 
