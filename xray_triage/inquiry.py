@@ -1,4 +1,4 @@
-"""The station's inquiries: one thread that asks the PACS for answers and reminds of questions nobody answered."""
+"""The station's inquiries: one thread asks the PACS for answers, one watches for questions that nobody answers."""
 
 import threading
 from collections.abc import Callable
@@ -47,7 +47,10 @@ def make_archive(destination: Destination, config: Config, *, clock: Clock) -> A
 
 
 class Inquiry:
-    """The thread. ``ring`` it when a question was asked: what is in the study then was there before the question."""
+    """The two threads: a PACS that keeps the one waiting silences not the other.
+
+    ``ring`` it when a question was asked: what is in the study then was there before the question.
+    """
 
     def __init__(self, config: Config, rooms: Rooms, *, clock: Clock) -> None:
         asked = config.destinations_for("requests")
@@ -76,24 +79,28 @@ class Inquiry:
         )
         self._bell = Bell()
         self._stop = threading.Event()
-        options = {"bell": self._bell, "poll_seconds": TICK_SECONDS, "stop": self._stop, "name": "inquiry"}
-        self._thread = threading.Thread(
-            target=run_forever, args=(self._step,), kwargs=options, name="inquiry", daemon=True
-        )
+        self._overdue_bell = Bell()
+        self._threads = [
+            self._thread("inquiry", self._replies.run_once, self._bell),
+            self._thread("overdue", self._overdue.run_once, self._overdue_bell),
+        ]
 
     @property
     def ring(self) -> Callable[[], None]:
         return self._bell.ring
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Let what is on the wire finish for some seconds; what does not is asked for again after the next start."""
         self._stop.set()
-        self._bell.ring()
-        self._thread.join(STOP_SECONDS)
+        for bell in (self._bell, self._overdue_bell):
+            bell.ring()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
 
-    def _step(self) -> bool:
-        self._overdue.run_once()
-        return self._replies.run_once()
+    def _thread(self, name: str, step: Callable[[], bool], bell: Bell) -> threading.Thread:
+        options = {"bell": bell, "poll_seconds": TICK_SECONDS, "stop": self._stop, "name": name}
+        return threading.Thread(target=run_forever, args=(step,), kwargs=options, name=name, daemon=True)

@@ -17,7 +17,6 @@ from xray_triage.cases import tables
 from xray_triage.cases.consultation import CannotAsk, Consultations
 
 MOST_REMINDERS = 3
-LOOK_SECONDS = 1.0
 
 
 class Overdue:
@@ -40,24 +39,25 @@ class Overdue:
         self._limits = {"urgent": urgent_seconds, "routine": routine_seconds}
         # By question and reminder: the seconds it had waited when first seen here, and when that was.
         self._first_seen: dict[tuple[int, int], tuple[float, float]] = {}
-        self._looked_at = float("-inf")
         self._log = structlog.get_logger()
 
-    def run_once(self) -> None:
-        """Mark what is overdue since now, and send a reminder for each overdue interval, MOST_REMINDERS in all."""
-        if self._clock.monotonic() - self._looked_at < LOOK_SECONDS:
-            return
-        self._looked_at = self._clock.monotonic()
+    def run_once(self) -> bool:
+        """Mark what is overdue since now, and send a reminder for each overdue interval, MOST_REMINDERS in all.
+
+        False: there is nothing more to do at once.
+        """
         asked, case = tables.consultation, tables.case
         query = sa.select(asked, case.c.case_id, case.c.study_instance_uid).join_from(asked, case)
         with self._database.read() as connection:
             rows = connection.execute(query.where(tables.IS_OPEN, asked.c.announced < MOST_REMINDERS)).all()
         keys = {(row.consultation_id, row.announced) for row in rows}
         self._first_seen = {key: seen for key, seen in self._first_seen.items() if key in keys}
-        for row in rows:
-            if self._waited(row) >= self._limits.get(row.priority, self._limits["routine"]):
-                self._mark(row)
-                self._remind(row)
+        late = [row for row in rows if self._waited(row) >= self._limits.get(row.priority, self._limits["routine"])]
+        for row in late:  # all of them, before a reminder that cannot be made
+            self._mark(row)
+        for row in late:
+            self._remind(row)
+        return False
 
     def _waited(self, row: sa.Row[Any]) -> float:
         """Seconds since it was asked, or since the last reminder."""
