@@ -8,7 +8,15 @@ from dicom_router.outbox import Delivery, DeliveryState
 from xray_triage.cases.case import AUTOMATIC, Case, Consultation, ConsultationState, Image
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.health import Check
-from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, Finding, FindingKind, Priority, Reason
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    KINDS,
+    Finding,
+    FindingKind,
+    Priority,
+    Reason,
+)
 from xray_triage.results.wording import LARGEST_NORMAL_RATIO
 from xray_triage.web.language import N_, Language
 
@@ -135,21 +143,27 @@ class Words:
             return self.reason(min(reasons, key=lambda reason: reason.code == "not_a_film"))
         if case.priority is Priority.NORMAL:
             return self.language.say(N_("Không có dấu hiệu nào vượt ngưỡng."))
-        return self.language.say(N_("Điểm bất thường nói chung vượt ngưỡng."))
+        return self.language.say(N_("AI nghi có bất thường, nhưng không rõ là dấu hiệu nào."))
 
     def scores(self, image: Image) -> list[str]:
-        """The general scores of a film; those that the bundle withholds are not for the doctor."""
+        """The general scores of a film, and what its model does not tell: there the doctor is alone."""
         say, number = self.language.say, self.language.number
         abnormal, ratio = image.scores.get(ABNORMAL), image.scores.get(CARDIOTHORACIC_RATIO)
         lines = []
         if abnormal is not None:
-            lines.append(say(N_("Xác suất có bất thường: %(p)s"), p=self.percent(abnormal)))
+            told = N_("Xác suất có bất thường: %(p)s")
+            told = N_("Xác suất có bất thường: %(p)s, vượt ngưỡng") if ABNORMAL in image.reasons else told
+            lines.append(say(told, p=self.percent(abnormal)))
         if ratio is not None:
             # judged as it is written
             large = round(ratio, 2) > LARGEST_NORMAL_RATIO
             told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
             told = told if large else N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)")
             lines.append(say(told, r=number(ratio, 2), limit=number(LARGEST_NORMAL_RATIO, 2)))
+        judged = {finding.kind for finding in image.findings}
+        untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
+        if judged and untold:
+            lines.append(say(N_("AI không tìm được: %(kinds)s. Bác sĩ hãy tự xem."), kinds=untold))
         return lines
 
     def person(self, case: Case) -> str:

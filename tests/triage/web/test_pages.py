@@ -13,7 +13,7 @@ from tests.triage.desk import PACS, TestDesk, reading, unread
 from tests.triage.web.conftest import bearer
 from xray_triage.health import Check, CheckState
 from xray_triage.orders.order import Registration
-from xray_triage.reading.findings import Priority
+from xray_triage.reading.findings import KINDS, Priority
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 
@@ -50,6 +50,21 @@ def test_a_case_shows_every_finding_with_its_threshold_and_the_model(
     for words in ("tràn khí màng phổi", "93%", "trên 50%", "khối", "21%", "dưới 50%", "phổi 1.2 (abababab)", "0,51"):
         assert words in page, words
     assert page.count("chờ gửi") == 4
+
+
+def test_a_case_says_what_its_model_cannot_find_and_why_it_counts_as_abnormal(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    quiet = reading(Priority.ABNORMAL, **{name: 0.1 for name in KINDS if name not in ("pneumothorax", "hernia")})
+    alarmed = replace(quiet, decision=replace(quiet.decision, reasons=("abnormal",)))
+    case_id = sqlite_desk.add(alarmed).case_id
+    page = client.get(f"/cases/{case_id}").text
+    assert "AI không tìm được: tràn khí màng phổi, thoát vị hoành. Bác sĩ hãy tự xem." in page
+    assert "Xác suất có bất thường: 90%, vượt ngưỡng" in page
+    assert "AI nghi có bất thường, nhưng không rõ là dấu hiệu nào." in client.get("/").text
+    whole = sqlite_desk.add(reading(Priority.NORMAL, **dict.fromkeys(KINDS, 0.1))).case_id
+    assert "AI không tìm được" not in client.get(f"/cases/{whole}").text
+    assert "AI không tìm được" not in client.get(f"/cases/{sqlite_desk.add(unread()).case_id}").text
 
 
 def test_a_case_shows_the_hearts_size_in_words_and_what_limits_it(client: httpx.Client, sqlite_desk: TestDesk) -> None:
