@@ -22,7 +22,7 @@ class Archive:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.summary = lru_cache(maxsize=HEADERS_KEPT)(self._summary)  # a spooled file never changes
+        self._kept_summary = lru_cache(maxsize=HEADERS_KEPT)(self._summary)  # a spooled file never changes
         self.picture = lru_cache(maxsize=HEADERS_KEPT)(self._picture)
 
     def find(self, study: str, series: str | None = None, instance: str | None = None) -> list[Holding]:
@@ -56,8 +56,11 @@ class Archive:
         with self._desk.spool.open(holding.spooled.key) as stream:
             return read_outline(stream)
 
+    def summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
+        """Those attributes of an instance, or all without ``tags``; none of a damaged file."""
+        return self._kept_summary(holding, tags) if tags else self._summary(holding, tags)  # all may be megabytes
+
     def _summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
-        """Those attributes of an instance; none of a damaged file."""
         try:
             with self._desk.spool.open(holding.spooled.key) as stream:
                 return attributes_of(read_outline(stream, only=[int(tag, 16) for tag in tags]))

@@ -1,6 +1,8 @@
 """QIDO-RS with somebody else's client: what is asked for is found, newest first, and nothing else."""
 
+import gc
 import io
+import tracemalloc
 
 import httpx
 import pytest
@@ -115,6 +117,20 @@ def test_a_pattern_of_many_stars_is_answered_soon(client: httpx.Client, sqlite_d
     sqlite_desk.add(reading(), patient_name=f"{'a' * 60}b c")
     asked = {"PatientName": "*a" * 12 + "*b"}
     assert client.get("/dicom-web/studies", params=asked, timeout=20).json() == []
+
+
+def test_whole_headers_do_not_stay_in_memory(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    large = film()
+    for number in range(100):
+        large.add_new((0x0029, 0x1000 + number), "UT", "x" * 60_000)
+    sqlite_desk.record(sqlite_desk.receive(large), large, reading())
+    client.get("/dicom-web/studies")
+    tracemalloc.start()
+    assert len(client.get("/dicom-web/instances", params={"includefield": "all"}).content) > 6_000_000
+    gc.collect()
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 3_000_000
 
 
 def test_a_fuzzy_search_is_made_literally_and_says_so(client: httpx.Client, two_patients: TestDesk) -> None:
