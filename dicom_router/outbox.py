@@ -24,6 +24,7 @@ from dicom_router.transport.protocol import Acknowledgement
 LANES = ("light", "bulk")
 URGENT_RANK = 0
 ROUTINE_RANK = 100
+MOST_SHOWN = 500  # refused deliveries: a PACS that takes no outlines refuses some of every film, for years
 DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
 
 
@@ -65,20 +66,28 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationSummary:
-    """How a destination fares. ``last_error`` is None when the last try was acknowledged."""
+    """How a destination fares. ``last_error`` is None when the last try was acknowledged.
+
+    ``reachable``: it answered the last try, be it with a refusal; also before the first one.
+    """
 
     name: str
+    reachable: bool
     last_success_at: datetime | None
     last_error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSummary:
-    """All that is not yet acknowledged, at a glance. ``destinations`` are those tried at least once, by name."""
+    """All that is not yet acknowledged, at a glance. ``destinations`` are those tried at least once, by name.
+
+    ``refused`` are the newest MOST_SHOWN of ``refused_count``, in order of queueing.
+    """
 
     waiting: int
     sending: int
     refused: list[Delivery]
+    refused_count: int
     oldest_waiting_at: datetime | None
     destinations: list[DestinationSummary]
 
@@ -219,6 +228,8 @@ class Outbox:
             .where(tables.delivery.c.acknowledged_at.is_(None))
             .group_by(tables.work.c.state)
         )
+        number = tables.delivery.c.delivery_id
+        newest = sa.select(number).select_from(_joined()).where(_is_refused()).order_by(number.desc()).limit(MOST_SHOWN)
         with self._database.read() as connection:
             by_state = {state: (count, first) for state, count, first in connection.execute(counts)}
             waiting, oldest = by_state.get("waiting", (0, None))
@@ -226,10 +237,16 @@ class Outbox:
             return QueueSummary(
                 waiting=waiting,
                 sending=by_state.get("working", (0, None))[0],
-                refused=_read(connection, _is_refused()),
+                refused=_read(connection, tables.delivery.c.delivery_id.in_(connection.scalars(newest).all())),
+                refused_count=by_state.get("refused", (0, None))[0],
                 oldest_waiting_at=connection.scalar(oldest_at),
                 destinations=[
-                    DestinationSummary(name=row.name, last_success_at=row.last_success_at, last_error=row.last_error)
+                    DestinationSummary(
+                        name=row.name,
+                        reachable=row.reachable is not False,
+                        last_success_at=row.last_success_at,
+                        last_error=row.last_error,
+                    )
                     for row in connection.execute(sa.select(tables.destination).order_by(tables.destination.c.name))
                 ],
             )

@@ -6,7 +6,7 @@ from dicom_router.database import Database
 from dicom_router.errors import FenceLost
 from dicom_router.instance import InstanceRef, SpooledFile
 from dicom_router.ledger import Ledger, Work
-from dicom_router.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.outbox import MOST_SHOWN, Delivery, DeliveryState, Outbox
 from dicom_router.transport.protocol import Acknowledgement
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 
@@ -170,6 +170,27 @@ def test_a_person_can_have_refused_deliveries_tried_again(
     assert outbox.retry_all_refused() == 2
     assert outbox.summary().refused == []
     assert [claim(outbox)[1].attempts for _ in range(3)] == [1, 1, 1]
+
+
+def test_of_very_many_refused_deliveries_the_newest_are_shown_and_all_are_counted(
+    outbox: Outbox, database: Database
+) -> None:
+    for number in range(MOST_SHOWN + 2):
+        enqueue(outbox, database, f"1.{number}")
+        outbox.refuse(claim(outbox)[0], status="0x0122", error="no outlines here")
+    found = outbox.summary()
+    assert (found.refused_count, len(found.refused)) == (MOST_SHOWN + 2, MOST_SHOWN)
+    assert found.refused[0].instance.sop_instance_uid == "1.2"
+    assert found.refused[-1].instance.sop_instance_uid == f"1.{MOST_SHOWN + 1}"
+    assert outbox.retry_all_refused() == MOST_SHOWN + 2
+
+
+def test_a_destination_that_refuses_is_reachable(outbox: Outbox, database: Database) -> None:
+    enqueue(outbox, database, "1.1")
+    outbox.postpone(claim(outbox)[0], seconds=0, error="no route")
+    assert [one.reachable for one in outbox.summary().destinations] == [False]
+    outbox.refuse(claim(outbox)[0], status="0xC000", error="no")
+    assert [one.reachable for one in outbox.summary().destinations] == [True]
 
 
 def test_an_urgent_study_overtakes_all_others_and_is_never_slowed(

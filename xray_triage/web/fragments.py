@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, Response
 
 from xray_triage.health import Check, troubles
 from xray_triage.web.desk import Desk
-from xray_triage.web.shapes import is_reachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +29,9 @@ def notices(desk: Desk) -> Notices:
     summary = desk.outbox.summary()
     return Notices(
         troubles=tuple(troubles(desk.health.report())),
-        unreachable=tuple(d.name for d in summary.destinations if not is_reachable(d, summary.refused)),
+        unreachable=tuple(d.name for d in summary.destinations if not d.reachable),
         waiting=summary.waiting + summary.sending,
-        refused=len(summary.refused),
+        refused=summary.refused_count,
         quarantined=len(desk.inbox.quarantined()),
     )
 

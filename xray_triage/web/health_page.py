@@ -12,7 +12,6 @@ from xray_triage.web.form import Form
 from xray_triage.web.fragments import notices, unless_same
 from xray_triage.web.inspection import Inspection
 from xray_triage.web.language import N_
-from xray_triage.web.shapes import is_reachable
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Visitor, visitor
 
@@ -73,7 +72,6 @@ def _context(desk: Desk) -> dict[str, Any]:
         "is_well": all(check.state is CheckState.OK for check in report) and not summary.refused,
         "summary": summary,
         "refused": refused,
-        "destinations": [(d, is_reachable(d, summary.refused)) for d in summary.destinations],
         "notices": notices(desk),
         "unread": desk.inbox.unread(),
         "model": desk.model_in_use(),

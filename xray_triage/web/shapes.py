@@ -6,7 +6,7 @@ from datetime import datetime
 # pydantic, which turns these types into the OpenAPI document, wants this TypedDict before Python 3.12.
 from typing_extensions import TypedDict
 
-from dicom_router.outbox import Delivery, DestinationSummary, QueueSummary
+from dicom_router.outbox import Delivery, QueueSummary
 from xray_triage.cases.case import Answer, Case, Consultation, Image, Verdict
 from xray_triage.cases.consultation import with_delivery
 from xray_triage.cases.tally import Agreement
@@ -282,19 +282,13 @@ def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJso
         "destinations": [
             {
                 "name": destination.name,
-                "reachable": is_reachable(destination, summary.refused),
+                "reachable": destination.reachable,
                 "last_success_at": _iso(destination.last_success_at),
                 "last_error": destination.last_error,
             }
             for destination in summary.destinations
         ],
     }
-
-
-def is_reachable(destination: DestinationSummary, refused: Sequence[Delivery]) -> bool:
-    """Whether it answered the last try. A peer that refuses one object is there all the same."""
-    refusals = {delivery.last_error for delivery in refused if delivery.destination == destination.name}
-    return destination.last_error is None or destination.last_error in refusals
 
 
 def _image_json(image: Image) -> ImageJson:

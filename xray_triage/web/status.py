@@ -79,7 +79,7 @@ class StationMetrics(Collector):
         )
         deliveries.add_metric(["waiting"], summary.waiting)
         deliveries.add_metric(["sending"], summary.sending)
-        deliveries.add_metric(["refused"], len(summary.refused))
+        deliveries.add_metric(["refused"], summary.refused_count)
         yield deliveries
         yield GaugeMetricFamily("xray_triage_unread", "Films taken and not yet read", value=desk.inbox.unread())
         oldest = summary.oldest_waiting_at
