@@ -67,7 +67,8 @@ def _ok(name: str, vi: str, en: str) -> Check:
 def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> Check:
     """Room above the reserve (``Spool.free_bytes``): without any no film is taken."""
     free = free_bytes()
-    vi, en = f"còn {free / GIB:.1f} GiB trống", f"{free / GIB:.1f} GiB free"
+    size = f"{free / GIB:.1f}"
+    vi, en = f"còn {size.replace('.', ',')} GB trống", f"{size} GB free"
     if free <= 0:
         return Check(
             name="disk",

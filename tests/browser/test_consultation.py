@@ -76,10 +76,24 @@ def test_a_pacs_that_is_away_is_said_and_the_question_is_kept_and_sent_later(
     sqlite_desk.outbox.postpone(work[0], seconds=1, error="connection refused")
     expect(doctor.locator("#consultation")).to_contain_text("yêu cầu được giữ và tự gửi khi có mạng")
     expect(doctor.get_by_text("Không liên lạc được pacs.")).to_be_visible()
+    expect(doctor.locator("#deliveries")).to_contain_text("Chưa gửi được; trạm tự thử lại. (lần 1)")
+    expect(doctor.get_by_text("connection refused")).to_have_count(0)  # that is for the page of the station's health
     sqlite_desk.clock.advance(2)
     sqlite_desk.deliver()
     expect(doctor.locator("#consultation .state")).to_have_text("đã ở PACS, chờ trả lời")
     expect(doctor.locator("#consultation")).to_contain_text("Tới PACS (pacs) lúc")
+
+
+def test_an_answer_stands_above_what_the_ai_says(doctor: Page, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    ask(sqlite_desk, case_id)
+    doctor.goto(f"/cases/{case_id}")
+    above = "document.querySelector('#consultation').offsetTop < document.querySelector('#findings').offsetTop"
+    expect(doctor.locator("#consultation blockquote")).to_be_attached()
+    assert not doctor.evaluate(above)
+    answer(sqlite_desk, case_id, "Chuyển viện.")
+    expect(doctor.locator("#consultation .answer").first).to_be_attached()
+    assert doctor.evaluate(above)
 
 
 def test_the_second_doctor_sees_the_firsts_question_at_once_and_cannot_send_another(

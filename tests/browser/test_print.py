@@ -61,6 +61,18 @@ def test_the_longest_case_is_still_one_page_and_says_that_there_is_more(enter: W
     assert footer["y"] + footer["height"] <= sheet["y"] + sheet["height"] + 1  # nothing of it is hidden
 
 
+def test_words_of_a_specialist_are_printed_before_a_file_that_has_none(enter: Window, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    sqlite_desk.consultations.request(case_id, question="Xin ý kiến.", priority="urgent", requested_by="Bs. An")
+    answer(sqlite_desk, case_id, "Tràn khí, chuyển viện.")
+    answer(sqlite_desk, case_id, "", kind="pdf", title="scan")
+    answer(sqlite_desk, case_id, "Chụp lại sau 2 tuần.")
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{case_id}/print")
+    for words in ("Tràn khí, chuyển viện.", "Chụp lại sau 2 tuần.", "còn 1 trả lời nữa"):
+        expect(page.locator(".sheet")).to_contain_text(words)
+
+
 @pytest.mark.parametrize("accession", [None, "", "Số-phiếu-1234567"])
 def test_a_case_without_reading_or_number_is_printed_too(
     enter: Window, sqlite_desk: TestDesk, accession: str | None

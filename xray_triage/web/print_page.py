@@ -17,7 +17,7 @@ from xray_triage.web.visitor import Visitor, visitor
 from xray_triage.web.words import taken_at
 
 PICTURE_PX = 1000
-MOST_ANSWERS = 2  # there is room for; print.css cuts each to a few lines
+MOST_ANSWERS = 2  # there is room for, the newest words first; print.css cuts each to a few lines
 
 
 def print_router(desk: Desk, view: View) -> APIRouter:
@@ -30,6 +30,7 @@ def print_router(desk: Desk, view: View) -> APIRouter:
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
         answers = case.consultation.answers if case.consultation else ()
+        newest_first = list(reversed(answers))
         desk.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
         return HTMLResponse(
             view.render(
@@ -37,7 +38,7 @@ def print_router(desk: Desk, view: View) -> APIRouter:
                 who,
                 case=case,
                 picture=_picture(desk, case),
-                answers=list(reversed(answers))[:MOST_ANSWERS],
+                answers=sorted(newest_first, key=lambda answer: not answer.text)[:MOST_ANSWERS],
                 more=max(0, len(answers) - MOST_ANSWERS),
                 qr=qr(case.accession_number),
                 taken_at=taken_at,
