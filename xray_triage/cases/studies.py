@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 
 from dicom_router.database import Database
 from xray_triage.cases import tables
+from xray_triage.cases.period import midnight
 
 PAGE = 200
 # Between the study's date and the film's own exposure: a night, and the zone that nobody wrote down.
@@ -70,10 +71,6 @@ def _conditions(hints: Hints) -> Iterator[sa.ColumnElement[bool]]:
     for word in hints.words:
         yield case.search_text.contains(word, autoescape=True)
     if hints.first_day is not None:
-        yield sa.or_(case.exposed_at.is_(None), case.exposed_at >= _midnight(hints.first_day) - SLACK)
+        yield sa.or_(case.exposed_at.is_(None), case.exposed_at >= midnight(hints.first_day) - SLACK)
     if hints.last_day is not None:
-        yield sa.or_(case.exposed_at.is_(None), case.exposed_at <= _midnight(hints.last_day) + SLACK)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time()).astimezone()
+        yield sa.or_(case.exposed_at.is_(None), case.exposed_at <= midnight(hints.last_day) + SLACK)

@@ -4,7 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.database import Database, insert_new
 from dicom_router.matching import fold
+from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
 from xray_triage.orders.accession import draw_prefix, next_number, stem
 from xray_triage.orders.order import Order, OrderState, Procedure, Registration, Sex
@@ -96,8 +97,7 @@ class Orders:
 
     def of_day(self, day: date) -> list[Order]:
         """What is scheduled for a day of the computer's own calendar, and what is open from before; newest first."""
-        begins = datetime.combine(day, time()).astimezone()
-        ends = datetime.combine(day + timedelta(days=1), time()).astimezone()
+        begins, ends = midnight(day), midnight(day + timedelta(days=1))
         return self._load(
             sa.or_(
                 sa.and_(film_order.c.scheduled_at >= begins, film_order.c.scheduled_at < ends),

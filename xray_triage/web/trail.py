@@ -1,10 +1,8 @@
 """The page of the audit trail: who saw and did what, by user, case and day, and as CSV."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -12,9 +10,11 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from xray_triage.accounts.trail import Action, Entry
+from xray_triage.cases.period import midnight
 from xray_triage.web.account_words import action_in
 from xray_triage.web.desk import Desk
 from xray_triage.web.language import Language
+from xray_triage.web.spreadsheet import Cell, csv_lines
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Right, Visitor, needs
 
@@ -42,8 +42,7 @@ class Filter:
         """The day in the computer's own zone."""
         if self.day is None:
             return {}
-        midnight = datetime.combine(self.day, time())
-        return {"since": midnight.astimezone(), "until": (midnight + timedelta(days=1)).astimezone()}
+        return {"since": midnight(self.day), "until": midnight(self.day + timedelta(days=1))}
 
 
 def _filter(actor: Text = "", subject: Text = "", day: Day = None) -> Filter:
@@ -78,20 +77,12 @@ def trail_router(desk: Desk, view: View) -> APIRouter:
         desk.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
         entries = desk.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-        return StreamingResponse(_csv(entries), media_type="text/csv; charset=utf-8", headers=headers)
+        return StreamingResponse(
+            csv_lines(COLUMNS, map(_cells, entries)), media_type="text/csv; charset=utf-8", headers=headers
+        )
 
     return pages
 
 
-def _csv(entries: Iterable[Entry]) -> Iterator[str]:
-    """With the mark by which Excel knows UTF-8; a cell that a spreadsheet would compute is made inert (CWE-1236)."""
-    line = io.StringIO()
-    writer = csv.writer(line)
-    writer.writerow(COLUMNS)
-    yield "\ufeff" + line.getvalue()
-    for entry in entries:
-        line.seek(0)
-        line.truncate()
-        cells = [entry.at.isoformat(), entry.actor, str(entry.action), entry.subject, entry.detail, entry.address]
-        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in cells])
-        yield line.getvalue()
+def _cells(entry: Entry) -> Sequence[Cell]:
+    return [entry.at, entry.actor, str(entry.action), entry.subject, entry.detail, entry.address]
