@@ -5,12 +5,15 @@ Knows no template.
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.health import Check, troubles
 from xray_triage.web.desk import Desk
+
+TOLD_FOR = timedelta(days=7)  # above every page; its own case says it for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +30,13 @@ class Notices:
 def notices(desk: Desk) -> Notices:
     """How the station is now, from what it knows already: nobody is asked."""
     summary = desk.outbox.summary()
+    lately = desk.clock.now() - TOLD_FOR
     return Notices(
         troubles=tuple(troubles(desk.health.report())),
         unreachable=tuple(d.name for d in summary.destinations if not d.reachable),
         waiting=summary.waiting + summary.sending,
         refused=summary.refused_count,
-        quarantined=len(desk.inbox.quarantined()),
+        quarantined=sum(arrival.received_at > lately for arrival in desk.inbox.quarantined()),
     )
 
 

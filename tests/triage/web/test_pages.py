@@ -172,6 +172,9 @@ def test_a_conflicting_film_is_shown_on_the_list_and_in_its_case(client: httpx.C
     )
     for path in ("/", f"/cases/{case_id}"):
         assert "khác nội dung đã được giữ riêng" in client.get(path).text
+    sqlite_desk.clock.advance(8 * 86_400)
+    assert "Hãy báo kỹ thuật viên máy X-quang" not in client.get("/").text
+    assert "khác nội dung đã được giữ riêng" in client.get(f"/cases/{case_id}").text
 
 
 @pytest.mark.parametrize(("state", "status"), [(CheckState.WARNING, 200), (CheckState.BAD, 503)])
