@@ -1,5 +1,6 @@
 """An instance's header without its megabytes, and where in the file those lie. Never decodes a pixel."""
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -12,6 +13,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_router.errors import DamagedFile
+from dicom_router.identity import MOST_ELEMENTS
 from dicom_router.instance import DAMAGE
 
 PIXEL_DATA = 0x7FE00010
@@ -42,8 +44,11 @@ def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
     """Read a Part 10 file's header; with ``only``, no more of it than these tags. Raises DamagedFile."""
     large: dict[int, Extent] = {}
     last = max(only, default=UNDEFINED)
+    seen = itertools.count(1)
 
     def is_enough(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if next(seen) > MOST_ELEMENTS:  # what a PACS gave us came through no gate
+            raise DamagedFile(f"over {MOST_ELEMENTS} elements")
         if tag in PIXELS:
             extent = None if length == UNDEFINED else length
             large[tag] = Extent(vr=vr or dictionary_VR(tag)[:2], offset=stream.tell(), length=extent)

@@ -1,6 +1,7 @@
 """What a specialist wrote, as the doctor reads it: whoever made the object, in whatever charset, and however bad."""
 
 import io
+import struct
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -23,6 +24,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
 from dicom_router.errors import DamagedFile
+from dicom_router.identity import MOST_ELEMENTS
 from tests.factories import film, film_bytes
 from tests.triage.replies import (
     ENHANCED,
@@ -181,6 +183,13 @@ def test_containers_in_containers_without_end_are_cut() -> None:
     for _ in range(120):
         inner = item("CONTAINER", children=[inner])
     assert read(document([inner])).text == CUT
+
+
+def test_an_object_of_millions_of_elements_is_damaged_and_not_opened() -> None:
+    made = text_answer("?")
+    raw = film_bytes(made) + struct.pack("<HH2sH", 0x0029, 0x1000, b"LO", 0) * (MOST_ELEMENTS + 1)
+    with pytest.raises(DamagedFile, match="elements"):
+        read_reply(io.BytesIO(raw), sop_instance_uid=made.SOPInstanceUID)
 
 
 def test_the_time_is_what_it_states_in_the_zone_that_it_states() -> None:
