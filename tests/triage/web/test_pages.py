@@ -150,6 +150,12 @@ def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None
     assert client.get("/fragments/cases/000000000000/findings").status_code == 404
 
 
+def test_an_address_that_leads_nowhere_is_a_page_that_leads_back(client: httpx.Client, stranger: httpx.Client) -> None:
+    shown = stranger.get("/cased/1", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (shown.status_code, "Không có trang này" in shown.text, 'href="/"' in shown.text) == (404, True, True)
+    assert client.get("/api/cased").json() == {"detail": "Not Found"}
+
+
 def test_a_dead_link_and_refused_objects_stand_at_the_top(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     sqlite_desk.add(reading(), study_instance_uid=generate_uid())
     first, second = sqlite_desk.outbox.claim(PACS, "light"), sqlite_desk.outbox.claim(PACS, "light")
