@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.trail import Action
 from xray_triage.cases.case import Case
+from xray_triage.cases.casebook import UnknownCase
 from xray_triage.web.desk import Desk
 from xray_triage.web.films import FilmShape, films
 from xray_triage.web.fragments import notices, unless_same
@@ -39,6 +40,8 @@ def case_router(desk: Desk, view: View) -> APIRouter:
     @pages.post("/cases/{case_id}/seen", status_code=204)
     def see_answer(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> Response:
         """The answer that came while the page was open is before somebody's eyes."""
+        if desk.casebook.case(case_id) is None:
+            raise UnknownCase(case_id)
         desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
         desk.casebook.see_answer(case_id)
         return Response(status_code=204)

@@ -1,8 +1,9 @@
 """How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
 
+import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage import __version__
@@ -16,6 +17,7 @@ from xray_triage.web.view import View
 from xray_triage.web.visitor import Visitor, visitor
 
 MOST_REFUSED = 50
+DELIVERY_ID = re.compile(r"[0-9]{1,18}")
 CHECKS = {
     "disk": N_("Ổ đĩa"),
     "clock": N_("Đồng hồ"),
@@ -52,10 +54,13 @@ def health_router(desk: Desk, view: View) -> APIRouter:
 
     @pages.post("/health/retry")
     def retry(form: Form) -> Response:
-        if form.get("delivery_id", "").isdecimal():
-            desk.outbox.retry(int(form["delivery_id"]))
-        else:
+        chosen = form.get("delivery_id", "")
+        if not chosen:
             desk.outbox.retry_all_refused()
+        elif DELIVERY_ID.fullmatch(chosen):
+            desk.outbox.retry(int(chosen))
+        else:
+            raise HTTPException(400, "delivery_id is no number")
         desk.wake_post()
         return RedirectResponse("/health#refused", 303)
 

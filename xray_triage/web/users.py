@@ -1,5 +1,6 @@
 """The page of the users, for those who administer them. A password or token is shown once, when it is made."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -100,7 +101,7 @@ def _make_token(accounts: Accounts, form: dict[str, str]) -> Done:
 
 def _revoke_token(accounts: Accounts, form: dict[str, str]) -> Done:
     user, number = accounts.users.find(form.get("name", "")), form.get("token", "")
-    revoked = accounts.tokens.revoke(user, int(number)) if number.isascii() and number.isdecimal() else 0
+    revoked = accounts.tokens.revoke(user, int(number)) if re.fullmatch("[0-9]{1,18}", number) else 0
     return Done(action=Action.TOKEN_REVOKED, name=user.name, detail=f"{revoked}")
 
 

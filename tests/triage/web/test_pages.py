@@ -150,6 +150,26 @@ def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None
     assert client.get("/fragments/cases/000000000000/findings").status_code == 404
 
 
+@pytest.mark.parametrize("case_id", ["deadbeef0000", "x" * 5000])
+def test_an_answer_is_seen_only_in_a_case_that_is_there(
+    client: httpx.Client, sqlite_desk: TestDesk, case_id: str
+) -> None:
+    assert client.post(f"/cases/{case_id}/seen", json={}).status_code == 404
+    assert sqlite_desk.audit.entries(subject=case_id) == []
+
+
+@pytest.mark.parametrize("delivery_id", ["x", "-1", "9" * 30])
+def test_what_is_no_delivery_is_not_sent_again(client: httpx.Client, sqlite_desk: TestDesk, delivery_id: str) -> None:
+    sqlite_desk.add(reading())
+    work = sqlite_desk.outbox.claim(PACS, "bulk")
+    assert work is not None
+    sqlite_desk.outbox.refuse(work[0], status="0xA900", error="0xA900")
+    assert client.post("/health/retry", data={"delivery_id": delivery_id}).status_code == 400
+    assert len(sqlite_desk.outbox.summary().refused) == 1
+    assert client.post("/health/retry", data={"delivery_id": ""}).status_code == 303
+    assert sqlite_desk.outbox.summary().refused == []
+
+
 def test_an_address_that_leads_nowhere_is_a_page_that_leads_back(client: httpx.Client, stranger: httpx.Client) -> None:
     shown = stranger.get("/cased/1", headers={"Accept": "text/html,*/*;q=0.8"})
     assert (shown.status_code, "Không có trang này" in shown.text, 'href="/"' in shown.text) == (404, True, True)
