@@ -42,9 +42,9 @@ def test_a_new_case_appears_by_itself_within_a_second_above_the_less_urgent(
     doctor: Page, sqlite_desk: TestDesk
 ) -> None:
     sqlite_desk.add(reading(Priority.NORMAL, pneumothorax=0.1), patient_name="Lê^Văn^Bình")
-    doctor.goto("/")
+    with doctor.expect_response("**/events"):  # then the page is listening
+        doctor.goto("/")
     expect(doctor.locator(ROWS)).to_have_count(1)
-    doctor.wait_for_function("stream.readyState === EventSource.OPEN")
     sqlite_desk.add(reading(), patient_name="Nguyễn^Thị^Hoa")
     read_at = time.monotonic()
 
