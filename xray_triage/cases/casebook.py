@@ -185,17 +185,11 @@ class Casebook:
     def between(self, since: datetime, until: datetime) -> Iterator[Case]:
         """Every case of ``since`` <= received < ``until`` in order of arrival; a few at a time are in memory."""
         case = tables.case.c
-        wanted = sa.select(case.sequence).where(case.received_at >= since, case.received_at < until)
-        with self._database.read() as connection:
-            sequences = connection.scalars(wanted.order_by(case.sequence)).all()
-        for first in range(0, len(sequences), AT_ONCE):
-            with self._database.read() as connection:
-                found = self._read(connection, case.sequence.in_(sequences[first : first + AT_ONCE]))
-            yield from (found[sequence] for sequence in sorted(found))
+        return self._each(sa.select(case.sequence).where(case.received_at >= since, case.received_at < until))
 
-    def judged(self) -> list[Case]:
-        """The cases on which a doctor gave a verdict."""
-        return self._load(tables.case.c.sequence.in_(sa.select(tables.verdict.c.case_sequence)))
+    def judged(self) -> Iterator[Case]:
+        """Every case on which a doctor gave a verdict, in order of arrival; a few at a time are in memory."""
+        return self._each(sa.select(tables.verdict.c.case_sequence).distinct())
 
     def with_accession(self, accession_number: str) -> list[Case]:
         """The cases of this accession number: one, unless the site gives a number twice."""
@@ -280,6 +274,14 @@ class Casebook:
     def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:
         with self._database.read() as connection:
             return list(self._read(connection, wanted).values())
+
+    def _each(self, wanted: sa.Select[tuple[int]]) -> Iterator[Case]:
+        with self._database.read() as connection:
+            sequences = sorted(connection.scalars(wanted))
+        for first in range(0, len(sequences), AT_ONCE):
+            with self._database.read() as connection:
+                found = self._read(connection, tables.case.c.sequence.in_(sequences[first : first + AT_ONCE]))
+            yield from (found[sequence] for sequence in sorted(found))
 
     @staticmethod
     def _read(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> dict[int, Case]:

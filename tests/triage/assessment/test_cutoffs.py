@@ -154,7 +154,7 @@ def test_few_films_are_warned_of() -> None:
 def test_the_casebook_gives_the_judged_cases_and_those_of_a_number(sqlite_desk: TestDesk) -> None:
     judged = sqlite_desk.add(reading(), AccessionNumber="A7").case_id
     sqlite_desk.add(reading(), AccessionNumber="A8")
-    assert sqlite_desk.casebook.judged() == []
+    assert list(sqlite_desk.casebook.judged()) == []
     sqlite_desk.casebook.give_verdict(judged, agrees=True, note="")
     sqlite_desk.casebook.give_verdict(judged, agrees=False, note="nhìn lại")
     (found,) = sqlite_desk.casebook.judged()
