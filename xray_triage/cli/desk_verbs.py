@@ -94,7 +94,7 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
     from xray_triage.rooms import open_rooms
-    from xray_triage.web.shapes import queue_json
+    from xray_triage.web.station_shapes import queue_json
 
     clock = SystemClock()
     rooms = open_rooms(load_config(config), role="cli", clock=clock)

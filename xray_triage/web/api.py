@@ -1,4 +1,4 @@
-"""The JSON API: cases, consultations, verdicts, the queue, the model. Answers are built by shapes.py."""
+"""The JSON API: cases, consultations, verdicts, the queue, the model. Answers are built by the two files of shapes."""
 
 import json
 from datetime import UTC, datetime
@@ -14,18 +14,8 @@ from xray_triage.reading.findings import Priority
 from xray_triage.watch import VERDICTS, drift, verdicts
 from xray_triage.web.desk import Desk
 from xray_triage.web.memory import AnswerMemory
-from xray_triage.web.shapes import (
-    CaseJson,
-    ConsultationJson,
-    ModelInUseJson,
-    QueueJson,
-    VerdictJson,
-    case_json,
-    consultation_json,
-    model_in_use_json,
-    queue_json,
-    verdict_json,
-)
+from xray_triage.web.shapes import CaseJson, ConsultationJson, VerdictJson, case_json, consultation_json, verdict_json
+from xray_triage.web.station_shapes import ModelInUseJson, QueueJson, model_in_use_json, queue_json
 from xray_triage.web.visitor import Right, Visitor, needs
 
 
@@ -63,11 +53,14 @@ class VerdictBody(BaseModel):
 def api_router(desk: Desk) -> APIRouter:
     """The routes under /api."""
     api = APIRouter(prefix="/api", default_response_class=JSONResponse)
-    memory = AnswerMemory(desk.casebook.version)
+    _offer_cases(api, desk)
+    _take_words(api, desk)
+    _offer_station(api, desk)
+    return api
 
-    @api.get("/openapi.json", include_in_schema=False)
-    def describe(request: Request) -> JSONResponse:
-        return JSONResponse(request.app.openapi())
+
+def _offer_cases(api: APIRouter, desk: Desk) -> None:
+    memory = AnswerMemory(desk.casebook.version)
 
     @api.get("/cases", responses={200: {"model": list[CaseJson]}})
     def list_cases(
@@ -87,6 +80,10 @@ def api_router(desk: Desk) -> APIRouter:
             raise UnknownCase(case_id)
         desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
         return JSONResponse(case_json(case, desk.outbox.of_study(case.study_instance_uid)))
+
+
+def _take_words(api: APIRouter, desk: Desk) -> None:
+    """What a doctor says of a case."""
 
     @api.post("/cases/{case_id}/consultation", responses={200: {"model": ConsultationJson}, **UNKNOWN_CASE})
     def request_consultation(
@@ -109,6 +106,12 @@ def api_router(desk: Desk) -> APIRouter:
         desk.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
         return JSONResponse(verdict_json(given))
 
+
+def _offer_station(api: APIRouter, desk: Desk) -> None:
+    @api.get("/openapi.json", include_in_schema=False)
+    def describe(request: Request) -> JSONResponse:
+        return JSONResponse(request.app.openapi())
+
     @api.get("/queue", responses={200: {"model": QueueJson}})
     def show_queue() -> JSONResponse:
         """What still has to be read and sent."""
@@ -121,8 +124,6 @@ def api_router(desk: Desk) -> APIRouter:
         seen = drift(desk.casebook, model.identity.sha256, model.references) if model else None
         given = verdicts(desk.casebook), verdicts(desk.casebook, newest=VERDICTS)
         return JSONResponse(model_in_use_json(model, seen, *given))
-
-    return api
 
 
 def _cases(desk: Desk, priority: Priority | None, since: datetime | None, limit: int) -> bytes:

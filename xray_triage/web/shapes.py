@@ -1,4 +1,4 @@
-"""The JSON shapes of the API, as types and as functions from cases to them. Times are ISO 8601 with zone."""
+"""The JSON shapes of a case in the API, as types and as functions to them. Times are ISO 8601 with zone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,12 +6,10 @@ from datetime import datetime
 # pydantic, which turns these types into the OpenAPI document, wants this TypedDict before Python 3.12.
 from typing_extensions import TypedDict
 
-from dicom_router.outbox import Delivery, QueueSummary
+from dicom_router.outbox import Delivery
 from xray_triage.cases.case import Answer, Case, Consultation, Image, Verdict
 from xray_triage.cases.consultation import with_delivery
-from xray_triage.cases.tally import Agreement
 from xray_triage.reading.findings import Finding, ModelIdentity
-from xray_triage.watch import Drift, ModelInUse, Verdicts
 
 
 class PatientJson(TypedDict):
@@ -142,74 +140,6 @@ class CaseJson(TypedDict):
     verdict: VerdictJson | None
 
 
-class RefusedJson(TypedDict):
-    """An object that a destination will not take: a person must look."""
-
-    what: str
-    sop_instance_uid: str
-    destination: str
-    status: str
-    since: str
-
-
-class DestinationJson(TypedDict):
-    """A destination that was tried at least once. ``reachable``: it answered the last try."""
-
-    name: str
-    reachable: bool
-    last_success_at: str | None
-    last_error: str | None
-
-
-class QueueJson(TypedDict):
-    """What still has to be read and sent."""
-
-    unread: int
-    waiting: int
-    sending: int
-    refused: list[RefusedJson]
-    oldest_waiting_seconds: float | None
-    destinations: list[DestinationJson]
-
-
-class DriftJson(TypedDict):
-    """Population stability index by label over the newest ``films`` films; null: not known, too few films yet."""
-
-    films: int
-    labels: dict[str, float | None]
-
-
-class AgreementJson(TypedDict):
-    """Verdicts that agree with the AI and that do not; ``share`` is 0..1, null without a verdict."""
-
-    agree: int
-    disagree: int
-    share: float | None
-
-
-class VerdictsJson(TypedDict):
-    """Agreement, in all and by the priority that the AI gave."""
-
-    total: AgreementJson
-    by_priority: dict[str, AgreementJson]
-
-
-class AgreementsJson(TypedDict):
-    """Over all verdicts, and over the newest 200."""
-
-    all: VerdictsJson
-    recent: VerdictsJson
-
-
-class ModelInUseJson(TypedDict):
-    """``model``, ``runtime`` and ``drift`` are null while AI is off."""
-
-    model: ModelJson | None
-    runtime: str | None
-    drift: DriftJson | None
-    agreement: AgreementsJson
-
-
 def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
     """A case and what is on its way."""
     patient = case.patient
@@ -218,7 +148,7 @@ def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
         "study_instance_uid": case.study_instance_uid,
         "accession_number": case.accession_number,
         "patient": {"id": patient.id, "name": patient.name, "sex": patient.sex, "birth_date": patient.birth_date},
-        "exposed_at": _iso(case.exposed_at),
+        "exposed_at": iso(case.exposed_at),
         "received_at": case.received_at.isoformat(),
         "read_at": case.read_at.isoformat(),
         "priority": case.priority.value,
@@ -240,12 +170,12 @@ def consultation_json(case_id: str, consultation: Consultation, deliveries: Sequ
         "priority": consultation.priority,
         "requested_by": consultation.requested_by,
         "requested_at": consultation.requested_at.isoformat(),
-        "answered_at": _iso(consultation.answered_at),
+        "answered_at": iso(consultation.answered_at),
         "answer": answers[-1] if answers else None,
         "answers": answers,
-        "overdue_at": _iso(consultation.overdue_at),
+        "overdue_at": iso(consultation.overdue_at),
         "announced": consultation.announced,
-        "seen_at": _iso(consultation.seen_at),
+        "seen_at": iso(consultation.seen_at),
         "problem": consultation.problem or None,
     }
 
@@ -260,41 +190,10 @@ def verdict_json(verdict: Verdict) -> VerdictJson:
     }
 
 
-def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJson:
-    """The queue at ``now``."""
-    oldest = summary.oldest_waiting_at
-    return {
-        "unread": unread,
-        "waiting": summary.waiting,
-        "sending": summary.sending,
-        "refused": [
-            {
-                "what": delivery.what,
-                "sop_instance_uid": delivery.instance.sop_instance_uid,
-                "destination": delivery.destination,
-                "status": delivery.status or delivery.last_error or "",
-                "since": (delivery.refused_at or delivery.queued_at).isoformat(),
-            }
-            for delivery in summary.refused
-        ],
-        # A clock that was set back must not make an age negative.
-        "oldest_waiting_seconds": max(0.0, (now - oldest).total_seconds()) if oldest else None,
-        "destinations": [
-            {
-                "name": destination.name,
-                "reachable": destination.reachable,
-                "last_success_at": _iso(destination.last_success_at),
-                "last_error": destination.last_error,
-            }
-            for destination in summary.destinations
-        ],
-    }
-
-
 def _image_json(image: Image) -> ImageJson:
     return {
         "sop_instance_uid": image.sop_instance_uid,
-        "exposed_at": _iso(image.exposed_at),
+        "exposed_at": iso(image.exposed_at),
         "status": image.status,
         "reason": image.reason.code if image.reason else None,
         "reason_text": image.reason.vi if image.reason else None,
@@ -328,27 +227,6 @@ def model_json(model: ModelIdentity | None) -> ModelJson | None:
     return {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
 
 
-def model_in_use_json(
-    model: ModelInUse | None, drift: Drift | None, every: Verdicts, recent: Verdicts
-) -> ModelInUseJson:
-    """What reads, and how well it does here."""
-    return {
-        "model": model_json(model.identity) if model else None,
-        "runtime": model.runtime if model else None,
-        "drift": {"films": drift.films, "labels": dict(drift.index)} if drift else None,
-        "agreement": {"all": _verdicts_json(every), "recent": _verdicts_json(recent)},
-    }
-
-
-def _verdicts_json(verdicts: Verdicts) -> VerdictsJson:
-    by_priority = {priority.value: _agreement_json(one) for priority, one in verdicts.by_priority.items()}
-    return {"total": _agreement_json(verdicts.total), "by_priority": by_priority}
-
-
-def _agreement_json(agreement: Agreement) -> AgreementJson:
-    return {"agree": agreement.agree, "disagree": agreement.disagree, "share": agreement.share}
-
-
 def _answer_json(case_id: str, answer: Answer) -> AnswerJson:
     return {
         "answer_id": answer.answer_id,
@@ -358,7 +236,7 @@ def _answer_json(case_id: str, answer: Answer) -> AnswerJson:
         "author": answer.author,
         "verified": answer.verified,
         "complete": answer.complete,
-        "written_at": _iso(answer.written_at),
+        "written_at": iso(answer.written_at),
         "received_at": answer.received_at.isoformat(),
         "sop_instance_uid": answer.sop_instance_uid,
         "file": f"/cases/{case_id}/answers/{answer.answer_id}/file" if answer.has_file else None,
@@ -376,5 +254,6 @@ def _delivery_json(delivery: Delivery) -> DeliveryJson:
     }
 
 
-def _iso(at: datetime | None) -> str | None:
+def iso(at: datetime | None) -> str | None:
+    """ISO 8601 with zone; null stays null."""
     return at.isoformat() if at else None
