@@ -2,7 +2,9 @@
 
 RouterError
 ├── PeerUnreachable     wait and try again, without limit
+│   └── PeerUntrusted   TLS found no common ground: a person must look at the certificates
 ├── PeerRefused         the peer said no to this object for good: a person must look
+│   └── NotOffered      the peer is there and lacks what was asked of it: a person must allow it there
 ├── SpoolFull           the disk reserve is reached: answer 0xA700, go on when space returns
 ├── DamagedFile         these bytes are not what they claim to be
 ├── FenceLost           the lease ran out and another worker took the work: drop the result
@@ -28,12 +30,20 @@ class PeerUnreachable(RouterError):
         self.status = status
 
 
+class PeerUntrusted(PeerUnreachable):
+    """No TLS with this peer: a certificate that is not trusted, not valid or not there, or no TLS at all."""
+
+
 class PeerRefused(RouterError):
     """The peer refused this one object for good. ``status`` is its answer, e.g. ``0xA900``."""
 
     def __init__(self, message: str, *, status: str = "") -> None:
         super().__init__(message)
         self.status = status
+
+
+class NotOffered(PeerRefused):
+    """The peer has no such service for us."""
 
 
 class SpoolFull(RouterError):

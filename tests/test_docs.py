@@ -294,7 +294,7 @@ def test_it_lists_every_rejection_and_abort() -> None:
 def test_it_gives_the_limits_that_hold() -> None:
     gate = gatekeeper.Gate(ae_title="X")
     largest = inspect.signature(listener.Listener).parameters["max_instance_bytes"].default
-    patience = dimse.PATIENCE
+    patience = association.PATIENCE
     waits = f"{patience.connect_seconds:g} s / {patience.stall_seconds:g} s / {patience.answer_seconds:g} s"
     asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS
     for said in (

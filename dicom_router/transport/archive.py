@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID
+
+NOBODYS_STUDY = IMPLEMENTATION_CLASS_UID
 MOST_INSTANCES = 10_000  # of one study; whoever answers more is not asking to be believed
 
 Write = Callable[[bytes | memoryview], object]
@@ -26,6 +29,13 @@ class Archive(Protocol):
         """All that the peer has of a study; none when it does not know the study.
 
         Raises PeerUnreachable (wait, try again) or PeerRefused (a person must look).
+        """
+        ...
+
+    def probe(self) -> None:
+        """Ask for a study that nobody has, and whether instances would be given, as far as that can be known.
+
+        Raises PeerUnreachable, or NotOffered when a person must allow something at the peer.
         """
         ...
 

@@ -23,7 +23,7 @@ from dicom_router.command import (
     encode_response,
     parse_response,
 )
-from dicom_router.errors import PeerUnreachable
+from dicom_router.errors import PeerUnreachable, PeerUntrusted
 from dicom_router.negotiation import VERIFICATION, Context, parse_acceptance, propose
 from dicom_router.pdu import (
     PduType,
@@ -64,6 +64,9 @@ class Patience:
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     answer_seconds: float = 60.0
+
+
+PATIENCE = Patience()
 
 
 class Association:
@@ -157,7 +160,9 @@ class Association:
         self._send(make_command_pdu(context_id, encode_response(request, answer)))
 
     def is_stale(self) -> bool:
-        """True when the peer has closed, aborted or asked to release while we were silent."""
+        """True when it is closed, or the peer has closed, aborted or asked to release while we were silent."""
+        if self._socket.fileno() < 0:
+            return True
         readable, _, _ = select.select([self._socket], [], [], 0)
         return bool(readable)
 
@@ -267,7 +272,7 @@ class Association:
                     raise self.fault(f"no answer within {self._patience.answer_seconds:g} s") from None
                 continue
             except OSError as error:
-                raise self.fault(f"connection lost ({_reason(error)})") from error
+                raise self._lost(error) from error
             if not part:
                 raise self.fault("it closed the connection")
             received += part
@@ -288,7 +293,7 @@ class Association:
             except TimeoutError:
                 raise self.fault(f"nothing moved for {self._patience.stall_seconds:g} s") from None
             except OSError as error:
-                raise self.fault(f"connection lost ({_reason(error)})") from error
+                raise self._lost(error) from error
             view = view[sent:]
 
     def _unsent(self) -> int:
@@ -298,6 +303,10 @@ class Association:
         except OSError:
             return 0
         return int(count)
+
+    def _lost(self, error: OSError) -> PeerUnreachable:
+        self._socket.close()
+        return tls_fault(str(self._endpoint), error) or self.fault(f"connection lost ({_reason(error)})")
 
     def fault(self, what: str) -> PeerUnreachable:
         """The error to raise when this peer cannot go on; the connection is closed."""
@@ -318,9 +327,19 @@ def _connect(endpoint: Endpoint, patience: Patience) -> socket.socket:
         return plain
     try:
         return endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
-    except (OSError, ssl.CertificateError) as error:
+    except OSError as error:
         plain.close()
-        raise PeerUnreachable(f"{endpoint}: TLS failed ({_reason(error)}); check the certificates") from error
+        raise tls_fault(str(endpoint), error) or PeerUnreachable(f"{endpoint}: TLS: {_reason(error)}") from error
+
+
+def tls_fault(peer: str, error: OSError) -> PeerUntrusted | None:
+    """What to raise when TLS itself failed; None when only the connection was lost."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    why = f"{error.reason or error}".replace("_", " ").lower()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why += f": {error.verify_message}"
+    return PeerUntrusted(f"{peer}: TLS failed ({why}); check the certificates")
 
 
 def _reason(error: OSError) -> str:

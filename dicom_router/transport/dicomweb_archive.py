@@ -10,12 +10,13 @@ from typing import Any
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.identity import is_uid
-from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance, Write
+from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
 from dicom_router.transport.association import Patience
 from dicom_router.transport.pace import Pace
 from dicom_router.transport.web import PATIENCE, HttpAnswer, WebRoot
 
 PAGE = 200
+SMALLEST_PAGE = 25  # a shorter answer is the last one; a longer one may have been cut by the server's own limit
 LONGEST_PAGE_BYTES = 4 << 20
 LONGEST_PART_HEAD_BYTES = 1 << 14
 CHUNK_BYTES = 1 << 16
@@ -47,9 +48,13 @@ class DicomwebArchive:
             page = self._page(study_instance_uid, offset=len(found))
             new = {one.sop_instance_uid: one for one in page if one.sop_instance_uid not in found}
             found |= new
-            if len(page) < PAGE or not new:
+            if len(page) < SMALLEST_PAGE or not new:
                 break
         return list(found.values())
+
+    def probe(self) -> None:
+        """See Archive."""
+        self._page(NOBODYS_STUDY, offset=0)
 
     def fetch(self, found: FoundInstance, write: Write) -> None:
         """See Archive."""
@@ -76,8 +81,8 @@ class DicomwebArchive:
     def _page(self, study_instance_uid: str, *, offset: int) -> list[FoundInstance]:
         path = f"/studies/{study_instance_uid}/instances?includefield={SOP_CLASS}&limit={PAGE}&offset={offset}"
         answer = self._root.ask("GET", path, longest=LONGEST_PAGE_BYTES)
-        if answer.status == 204:
-            return []
+        if answer.status == 204 or (answer.status == 404 and self._is_root()):
+            return []  # a study that it does not know, as PS3.18 has it and as some say it
         if answer.status != 200:
             raise self._root.failure(answer)
         try:
@@ -85,6 +90,9 @@ class DicomwebArchive:
             return [found for entry in entries if (found := _found(study_instance_uid, entry))]
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise self._broken(f"its list of instances is no DICOM JSON ({error})") from error
+
+    def _is_root(self) -> bool:
+        return self._root.ask("GET", "/studies?limit=1").status in {200, 204}
 
     def _pieces(self, answer: HTTPResponse) -> Iterator[bytes]:
         while True:

@@ -1,8 +1,6 @@
 """Sends instances by C-STORE: decides presentation contexts and encoding. Knows no queue and no retry."""
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO
 
 from pydicom.uid import (
@@ -16,11 +14,12 @@ from pydicom.uid import (
 
 from dicom_router.clock import Clock
 from dicom_router.compression import UNCOMPRESSED, Compression, Economy, file_size, transcoded
-from dicom_router.errors import DamagedFile, PeerRefused, PeerUnreachable
+from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.negotiation import VERIFICATION, Context
 from dicom_router.part10 import seek_dataset
 from dicom_router.transport.answers import check_answer
-from dicom_router.transport.association import MAX_CONTEXTS, Association, Endpoint, Patience
+from dicom_router.transport.association import MAX_CONTEXTS, PATIENCE, Association, Endpoint, Patience
+from dicom_router.transport.line import Line
 from dicom_router.transport.pace import Pace
 from dicom_router.transport.protocol import Acknowledgement, Parcel
 
@@ -35,7 +34,6 @@ _RESULTS = (
     KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
 )
-PATIENCE = Patience()
 # Proposed on every association, so that the results of a film need one association and not one each.
 USUAL: tuple[Context, ...] = (
     _context(VERIFICATION, ImplicitVRLittleEndian),
@@ -66,26 +64,25 @@ class DimseTransport:
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._clock = clock
-        self._patience = patience
+        self._line = Line(self._endpoint, patience)
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
-        self._wanted = dict.fromkeys(USUAL)
-        self._association: Association | None = None
+        self._wanted = list(USUAL)
 
     def send(self, parcel: Parcel) -> Acknowledgement:
         """See Transport. A film is offered as it is, uncompressed and, when the policy wants it, compressed."""
-        reused = self._association is not None
+        reused = self._line.is_open
         try:
             return self._send(parcel)
         except PeerUnreachable:
             # An idle association may have been dropped on the way without a word: that says nothing of the peer.
-            if not reused or self._association is not None:
+            if not reused or self._line.is_open:
                 raise
         return self._send(parcel)
 
     def echo(self) -> None:
         """C-ECHO. Raises PeerUnreachable; PeerRefused when the peer is there but speaks no Verification."""
-        with self._open([]) as association:
+        with self._line.association(self._wanted) as association:
             if VERIFICATION not in association.known_classes:
                 raise PeerRefused(f"{self._endpoint} does not accept C-ECHO", status="0x0122")
             answer = association.echo()
@@ -93,12 +90,11 @@ class DimseTransport:
 
     def close(self) -> None:
         """Release the association, if one is open."""
-        if self._association is not None:
-            self._association.release()
-            self._association = None
+        self._line.close()
 
     def _send(self, parcel: Parcel) -> Acknowledgement:
-        with self._open(self._contexts_for(parcel)) as association:
+        self._want(self._contexts_for(parcel))
+        with self._line.association(self._wanted) as association:
             context, stream = self._encoding(parcel, association)
             with stream:
                 sent_bytes = file_size(stream) - seek_dataset(stream)
@@ -108,28 +104,11 @@ class DimseTransport:
         status = check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
         return Acknowledgement(status=status, peer=str(self._endpoint), at=self._clock.now(), sent_bytes=sent_bytes)
 
-    @contextmanager
-    def _open(self, contexts: list[Context]) -> Iterator[Association]:
-        """The association with all these contexts proposed, opened anew when needed; forgotten after a fault."""
-        if any(context not in self._wanted for context in contexts):
-            self.close()
-            # A dict, for its order; over the limit only the usual ones and the newest are proposed.
-            self._wanted = dict.fromkeys([*self._wanted, *contexts])
-            if len(self._wanted) > MAX_CONTEXTS:
-                self._wanted = dict.fromkeys([*USUAL, *contexts])
-        if self._association is not None and self._association.is_stale():
-            self._association.abort()
-            self._association = None
-        if self._association is None:
-            self._association = Association(self._endpoint, list(self._wanted), self._patience)
-        try:
-            yield self._association
-        except (PeerRefused, DamagedFile):
-            raise  # nothing was begun: the association is as good as before
-        except BaseException:
-            self._association.abort()
-            self._association = None
-            raise
+    def _want(self, contexts: list[Context]) -> None:
+        """Propose these too; over the limit only the usual ones and these."""
+        self._wanted = list(dict.fromkeys([*self._wanted, *contexts]))
+        if len(self._wanted) > MAX_CONTEXTS:
+            self._wanted = list(dict.fromkeys([*USUAL, *contexts]))
 
     def _contexts_for(self, parcel: Parcel) -> list[Context]:
         syntaxes = [parcel.instance.transfer_syntax_uid, *UNCOMPRESSED]

@@ -6,7 +6,7 @@ C-GET and not C-MOVE: a station behind NAT cannot be called back.
 import io
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 import pydicom
@@ -15,21 +15,23 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_router.clock import Clock
 from dicom_router.command import PENDING, Answer, CommandField, Request, announces_dataset, is_request, parse_request
-from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.identity import is_uid
 from dicom_router.instance import DAMAGE
 from dicom_router.negotiation import UNCOMPRESSED, Context
 from dicom_router.part10 import file_head
-from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance, Write
-from dicom_router.transport.association import Association, Endpoint, Patience
+from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
+from dicom_router.transport.association import PATIENCE, Association, Endpoint, Patience
+from dicom_router.transport.line import Line
 from dicom_router.transport.pace import Pace
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 LONGEST_MATCH_BYTES = 1 << 16
 SUCCESS, NOT_AUTHORISED, CLASS_MISMATCH = 0x0000, 0x0124, 0xA900
-SUB_OPERATIONS_FAILED = frozenset({0xB000, 0xA702})  # a matter of this instance, not of the peer
-PATIENCE = Patience()
+OTHERS_CAME = 0xB000  # sub-operations complete with failures
+SUB_OPERATIONS_FAILED = frozenset({OTHERS_CAME, 0xA702})  # a matter of this instance, not of the peer
+MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
 
 class DimseArchive:
@@ -50,17 +52,16 @@ class DimseArchive:
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._sop_classes = sop_classes
-        self._patience = patience
+        self._line = Line(self._endpoint, patience)
         self._pace = Pace(max_kbit_per_second, clock=clock)
-        self._association: Association | None = None
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:
         """See Archive. Series by series: a query over all of them at once needs an agreement that few peers make."""
         found: dict[str, FoundInstance] = {}
         with self._open() as association:
-            keys = {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": ""}
+            keys = _series_of(study_instance_uid)
             for series in [str(match.get("SeriesInstanceUID", "")) for match in self._find(association, keys)]:
-                if not is_uid(series):
+                if not is_uid(series) or len(found) >= MOST_INSTANCES:
                     continue
                 wanted = {"SOPInstanceUID": "", "SOPClassUID": "", "SeriesInstanceUID": series}
                 for match in self._find(association, keys | wanted | {"QueryRetrieveLevel": "IMAGE"}):
@@ -73,6 +74,12 @@ class DimseArchive:
                             sop_class_uid=str(match.get("SOPClassUID", "")),
                         )
         return list(found.values())
+
+    def probe(self) -> None:
+        """See Archive."""
+        with self._open() as association:
+            self._find(association, _series_of(NOBODYS_STUDY))
+            self._context(association, STUDY_ROOT_GET)
 
     def fetch(self, found: FoundInstance, write: Write) -> None:
         """See Archive."""
@@ -96,77 +103,63 @@ class DimseArchive:
 
     def close(self) -> None:
         """Release the association, if one is open."""
-        if self._association is not None:
-            self._association.release()
-            self._association = None
+        self._line.close()
 
     def _find(self, association: Association, keys: dict[str, str]) -> list[Dataset]:
         """All matches, PS3.4 C.4.1. Over the limit the rest is cancelled."""
         context = self._context(association, STUDY_ROOT_FIND)
         association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
         matches: list[Dataset] = []
-        is_cancelled = False
-        while True:
+        for number in range(2 * MOST_INSTANCES):
             context_id, command = association.next_command()
             answer = association.response_to_us(command)
             encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
             if answer.status not in PENDING:
-                if answer.status != SUCCESS and not is_cancelled:
+                if answer.status != SUCCESS and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
-            if len(matches) < MOST_INSTANCES:
+            if number < MOST_INSTANCES:
                 matches.append(self._decode(encoded, context))
-            elif not is_cancelled:
+            elif number == MOST_INSTANCES:
                 association.cancel(context)
-                is_cancelled = True
+        raise association.fault("its answer to C-FIND does not end")
 
     def _take(self, association: Association, found: FoundInstance, write: Write) -> tuple[bool, Answer]:
-        """Answer what comes in a C-GET (PS3.4 C.4.3) until its last response; whether the instance came."""
-        has_come = False
-        while True:
+        """Answer what comes in a C-GET (PS3.4 C.4.3) until its last response; whether the instance came.
+
+        Only its first copy is written. A peer that does not stop sending other things is hung up on.
+        """
+        has_come, surplus_bytes = False, 0
+        for _ in range(MOST_INSTANCES):
             context_id, command = association.next_command()
-            if is_request(command, CommandField.C_STORE_RQ):
-                has_come |= self._take_one(association, context_id, parse_request(command), found, write)
+            request = _store_request(association, command)
+            if request is None:
+                answer = association.response_to_us(command)
+                if announces_dataset(command):
+                    _joined(association.dataset(context_id))
+                if answer.status not in PENDING:
+                    return has_come, answer
                 continue
-            answer = association.response_to_us(command)
-            if announces_dataset(command):
-                for _ in association.dataset(context_id):
-                    pass
-            if answer.status not in PENDING:
-                return has_come, answer
+            context = next((one for one, number in association.accepted.items() if number == context_id), None)
+            is_wanted = context is not None and request.sop_instance_uid == found.sop_instance_uid
+            is_first = is_wanted and not has_come
+            if context is not None and is_first:
+                write(file_head(context.sop_class_uid, found.sop_instance_uid, context.transfer_syntax_uid))
+            for fragment in association.dataset(context_id):
+                self._pace.spend(len(fragment))
+                if is_first:
+                    write(fragment)
+                elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
+                    association.abort()
+                    return has_come, Answer(OTHERS_CAME)
+            has_come |= is_wanted
+            association.respond(context_id, request, Answer(SUCCESS if is_wanted else CLASS_MISMATCH))
+        raise association.fault("its answer to C-GET does not end")
 
-    def _take_one(
-        self, association: Association, context_id: int, request: Request, found: FoundInstance, write: Write
-    ) -> bool:
-        context = next((one for one, number in association.accepted.items() if number == context_id), None)
-        is_wanted = context is not None and request.sop_instance_uid == found.sop_instance_uid
-        if context is not None and is_wanted:
-            write(file_head(context.sop_class_uid, found.sop_instance_uid, context.transfer_syntax_uid))
-        for fragment in association.dataset(context_id):
-            self._pace.spend(len(fragment))
-            if is_wanted:
-                write(fragment)
-        association.respond(context_id, request, Answer(SUCCESS if is_wanted else CLASS_MISMATCH))
-        return is_wanted
-
-    @contextmanager
-    def _open(self) -> Iterator[Association]:
-        """The association, opened anew when needed; forgotten after a fault."""
-        if self._association is not None and self._association.is_stale():
-            self._association.abort()
-            self._association = None
-        if self._association is None:
-            asked = (STUDY_ROOT_FIND, STUDY_ROOT_GET, *self._sop_classes)
-            contexts = [Context(sop_class_uid=each, transfer_syntax_uid=s) for each in asked for s in UNCOMPRESSED]
-            self._association = Association(self._endpoint, contexts, self._patience, taken=self._sop_classes)
-        try:
-            yield self._association
-        except PeerRefused:
-            raise  # said in order: the association is as good as before
-        except BaseException:
-            self._association.abort()
-            self._association = None
-            raise
+    def _open(self) -> AbstractContextManager[Association]:
+        asked = (STUDY_ROOT_FIND, STUDY_ROOT_GET, *self._sop_classes)
+        contexts = [Context(sop_class_uid=each, transfer_syntax_uid=s) for each in asked for s in UNCOMPRESSED]
+        return self._line.association(contexts, taken=self._sop_classes)
 
     def _context(self, association: Association, sop_class_uid: str) -> Context:
         """An accepted context of this class. Raises PeerRefused, saying what the site can do."""
@@ -174,7 +167,7 @@ class DimseArchive:
             if context.sop_class_uid == sop_class_uid:
                 return context
         what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
-        raise PeerRefused(
+        raise NotOffered(
             f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
             status="0x0122",
         )
@@ -199,6 +192,10 @@ class DimseArchive:
         raise PeerRefused(sentence, status=status)
 
 
+def _series_of(study_instance_uid: str) -> dict[str, str]:
+    return {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": ""}
+
+
 def _encode(keys: dict[str, str], context: Context) -> bytes:
     identifier = Dataset()
     for keyword, value in keys.items():
@@ -208,6 +205,14 @@ def _encode(keys: dict[str, str], context: Context) -> bytes:
     buffer.is_implicit_VR = context.transfer_syntax_uid != ExplicitVRLittleEndian
     pydicom.filewriter.write_dataset(buffer, identifier)
     return buffer.getvalue()
+
+
+def _store_request(association: Association, command: bytes) -> Request | None:
+    """The C-STORE in a command set; None where it is something else."""
+    try:
+        return parse_request(command) if is_request(command, CommandField.C_STORE_RQ) else None
+    except ValueError as error:
+        raise association.fault(f"it sent what is no DICOM command: {error}") from error
 
 
 def _joined(fragments: Iterator[memoryview]) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport.association import Patience
+from dicom_router.transport.association import Patience, tls_fault
 
 PATIENCE = Patience(answer_seconds=120.0)
 LONGEST_ANSWER_BYTES = 1 << 20
@@ -68,8 +68,6 @@ class WebRoot:
         with self.faults():
             try:
                 answer = self._exchange(method, path, body, headers or {})
-            except ssl.SSLError:
-                raise
             except (OSError, http.client.HTTPException):
                 self.close()
                 if not reused:
@@ -86,11 +84,12 @@ class WebRoot:
         """Errors of the network in here end the connection and come out as PeerUnreachable."""
         try:
             yield
-        except ssl.SSLError as error:
-            raise self._unreachable(f"TLS failed ({error.reason}); check the certificates") from error
         except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if isinstance(error, OSError) and (untrusted := tls_fault(self.url, error)):
+                raise untrusted from error
             what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            raise self._unreachable(f"{what}; check the link, the url and that the PACS runs") from error
+            raise PeerUnreachable(f"{self.url}: {what}; check the link, the url and that the PACS runs") from error
 
     def failure(self, answer: HttpAnswer) -> PeerUnreachable | PeerRefused:
         """What an answer that is no success means for us."""
@@ -130,10 +129,6 @@ class WebRoot:
             self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connection.sock.settimeout(self._patience.stall_seconds)
         return self._connection
-
-    def _unreachable(self, what: str) -> PeerUnreachable:
-        self.close()
-        return PeerUnreachable(f"{self.url}: {what}")
 
 
 def _authorization(username: str, password: str) -> dict[str, str]:

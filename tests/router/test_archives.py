@@ -1,13 +1,17 @@
 """Archives before peers that behave badly: no C-GET, no DICOM JSON, endless answers, slow links, foreign objects."""
 
 import contextlib
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
@@ -19,7 +23,7 @@ from pynetdicom.sop_class import (
 )
 
 from dicom_router.clock import SystemClock
-from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance
 from dicom_router.transport.association import Patience
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
@@ -89,6 +93,19 @@ def test_a_peer_without_c_get_says_so_and_still_finds() -> None:
         archive.close()
 
 
+def test_a_probe_says_what_is_missing(orthanc: OrthancPeer) -> None:
+    with closing(dimse(orthanc.dicom_port)) as archive:
+        archive.probe()
+    with closing(DicomwebArchive(orthanc.dicomweb_url, clock=SystemClock())) as archive:
+        archive.probe()
+    elsewhere = DicomwebArchive(f"{orthanc.url}/elsewhere", clock=SystemClock())
+    with closing(elsewhere), pytest.raises(PeerUnreachable, match="DICOMweb root"):
+        elsewhere.probe()
+    without = a_dimse_peer([(evt.EVT_C_FIND, lambda _: iter(()))], can_get=False)
+    with without as port, closing(dimse(port)) as archive, pytest.raises(NotOffered, match="no C-GET"):
+        archive.probe()
+
+
 def test_an_orthanc_that_does_not_allow_us_to_get_says_so(tmp_path: Path) -> None:
     settings = {"DicomAlwaysAllowGet": False, "DicomAlwaysAllowFind": False}
     with OrthancPeer.start(tmp_path, settings=settings) as own:
@@ -147,6 +164,49 @@ def test_an_instance_that_was_not_asked_for_is_not_taken() -> None:
         archive.close()
 
 
+def a_report(uid: str, **more: object) -> Dataset:
+    return film(sop_class_uid=REPORT, sop_instance_uid=uid, transfer_syntax_uid="1.2.840.10008.1.2", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("before", [[], ["9.9.9"]])
+@pytest.mark.parametrize("after", [["1.2.3.4.5"], ["9.9.9", "1.2.3.4.5", "1.2.3.4.5"]])
+def test_an_instance_that_comes_twice_or_among_others_is_written_once(before: list[str], after: list[str]) -> None:
+    sent = [*before, FOUND.sop_instance_uid, *after]
+
+    def give(_: evt.Event) -> Iterator[object]:
+        yield len(sent)
+        for number, uid in enumerate(sent):
+            yield 0xFF00, a_report(uid, seed=number)
+
+    with a_dimse_peer([(evt.EVT_C_GET, give)]) as port:
+        archive = dimse(port)
+        for _ in range(2):  # the second time over the same association
+            target = io.BytesIO()
+            archive.fetch(FOUND, target.write)
+            target.seek(0)
+            assert pydicom.dcmread(target).PixelData == a_report("1.2", seed=len(before)).PixelData
+        archive.close()
+
+
+@pytest.mark.parametrize("wanted", [[], [FOUND.sop_instance_uid]])
+def test_a_peer_that_sends_megabytes_nobody_asked_for_is_hung_up_on(wanted: list[str]) -> None:
+    def give(_: evt.Event) -> Iterator[object]:
+        yield 6
+        for uid in wanted:
+            yield 0xFF00, a_report(uid)
+        for _ in range(5):
+            yield 0xFF00, a_report("9.9.9", rows=2000, columns=1000)
+
+    with a_dimse_peer([(evt.EVT_C_GET, give)]) as port:
+        archive = dimse(port)
+        written: list[bytes] = []
+        for _ in range(2):
+            with contextlib.nullcontext() if wanted else pytest.raises(PeerRefused, match="did not send"):
+                archive.fetch(FOUND, lambda piece: written.append(bytes(piece)))
+        assert sum(map(len, written)) < 50_000
+        archive.close()
+
+
 def test_a_silent_peer_is_waited_for_and_no_longer() -> None:
     with a_hanging_peer() as silent:
         with pytest.raises(PeerUnreachable):
@@ -169,6 +229,7 @@ class WebPeer:
     def __init__(self) -> None:
         self.answer: tuple[int, str, Callable[[], Iterator[bytes]]] = (200, "text/plain", lambda: iter(()))
         self.asked: list[str] = []
+        self.status_of_studies = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"peer": self}))
         self._server.daemon_threads = True
         self.archive = DicomwebArchive(
@@ -195,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.peer.asked.append(f"{self.path} {self.headers.get('Authorization')}")
         status, content_type, pieces = self.peer.answer
+        if "/studies?" in self.path and self.peer.status_of_studies:
+            status = self.peer.status_of_studies
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Location", "http://127.0.0.1:9/elsewhere")
@@ -294,6 +357,33 @@ def test_an_instance_that_is_not_given_is_told_and_no_redirect_followed(
     with pytest.raises(error):
         fetched(a_web_peer)
     assert a_web_peer.asked == ["/dicom-web/studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5 Basic dTpw"]
+
+
+@pytest.mark.parametrize("most", [30, 100, 5000])
+def test_a_study_comes_whole_from_a_server_with_a_limit_of_its_own(a_web_peer: WebPeer, most: int) -> None:
+    entries = [
+        {"00080018": {"vr": "UI", "Value": [f"1.2.{n}"]}, "0020000E": {"vr": "UI", "Value": ["1.2"]}}
+        for n in range(2000)
+    ]
+
+    def page() -> Iterator[bytes]:
+        asked = parse_qs(urlsplit(a_web_peer.asked[-1].split()[0]).query)
+        start, limit = int(asked["offset"][0]), min(most, int(asked["limit"][0]))
+        yield json.dumps(entries[start : start + limit]).encode()
+
+    a_web_peer.answer = (200, "application/dicom+json", page)
+    assert len(a_web_peer.archive.instances("1.2.3")) == 2000
+
+
+def test_a_server_that_does_not_know_the_study_has_nothing_of_it_however_it_says_so(a_web_peer: WebPeer) -> None:
+    a_web_peer.says(b"", status=204)
+    assert a_web_peer.archive.instances("1.2.3") == []
+    a_web_peer.answer = (404, "text/html", lambda: iter((b"<html>no such study</html>",)))
+    a_web_peer.status_of_studies = 200
+    assert a_web_peer.archive.instances("1.2.3") == []
+    a_web_peer.status_of_studies = 404
+    with pytest.raises(PeerUnreachable, match="must be the DICOMweb root"):
+        a_web_peer.archive.instances("1.2.3")
 
 
 def test_a_study_comes_page_by_page_and_a_server_without_pages_is_asked_twice(a_web_peer: WebPeer) -> None:
