@@ -11,7 +11,7 @@ from dicom_router.database import Database
 from xray_triage.accounts.sessions import Sessions, Tokens
 from xray_triage.accounts.throttle import Throttle
 from xray_triage.accounts.trail import Action, Trail
-from xray_triage.accounts.users import Account, UnknownUser, Users
+from xray_triage.accounts.users import Account, AccountError, UnknownUser, Users, check_password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +35,38 @@ class Accounts:
             audit=Trail(database, clock=clock),
         )
 
-    def sign_in(self, name: str, password: str, *, address: str) -> Account | None:
-        """The user, or None when name or password are wrong. Raises TooManyAttempts."""
-        self.throttle.enter(name, address)
+    def sign_in(self, name: str, password: str, *, address: str, mark: str = "") -> Account | None:
+        """The user, or None when name or password are wrong. Raises TooManyAttempts.
+
+        ``mark``: what ``users.mark_browser`` gave to this browser when this user signed in the last time.
+        """
+        browser = self._browser(name, mark)
+        self.throttle.enter(name, address, browser=browser)
         user = self.users.check(name, password)
         if user is None:
             self.audit.note(Action.SIGN_IN_FAILED, actor="", subject=self._known(name), address=address)
             return None
-        self.throttle.succeed(name, address)
+        self.throttle.succeed(name, address, browser=browser)
         self.audit.note(Action.SIGNED_IN, actor=user.name, address=address)
         return user
+
+    def change_password(self, name: str, *, old: str, new: str, address: str, mark: str = "") -> None:
+        """The user's own change: ends every session, voids every mark. Raises AccountError, TooManyAttempts.
+
+        It is throttled, for a session left open is no way to guess; but a poor new password is no attempt.
+        """
+        check_password(new, name)
+        if old == new:
+            raise AccountError("same_password", "the new password is the old one")
+        browser = self._browser(name, mark)
+        self.throttle.enter(name, address, browser=browser)
+        self.users.change_password(name, old=old, new=new)
+        self.throttle.succeed(name, address, browser=browser)
+        self.audit.note(Action.PASSWORD_CHANGED, actor=name, subject=name, address=address)
+
+    def _browser(self, name: str, mark: str) -> str:
+        """The number of the mark, if it is one of this user's; else nothing: a stranger's browser."""
+        return mark.partition(".")[0] if mark and self.users.knows_browser(name, mark) else ""
 
     def _known(self, name: str) -> str:
         """The name of the user who was tried; no other name, which may be a password typed into the wrong field."""

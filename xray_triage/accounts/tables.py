@@ -59,7 +59,7 @@ token = sa.Table(
 sign_in_attempt = sa.Table(
     "sign_in_attempt",
     metadata,
-    sa.Column("source", OutsideText, primary_key=True),  # user:<folded name> or address:<host>
+    sa.Column("source", OutsideText, primary_key=True),  # user:<folded name>, address:<host> or browser:<number>
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("last_at", UtcDateTime, nullable=False),
 )

@@ -33,16 +33,23 @@ def wait_seconds(failures: int, *, free: int, since_last: float) -> float:
 
 
 class Throttle:
-    """Counts failures by user name and by address."""
+    """Counts failures by user name and by address; those of a browser that the user is known in by that alone.
+
+    Else a stranger who fails for ever would keep the user out for ever (decision 0017).
+    """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    def enter(self, name: str, address: str) -> None:
-        """Count an attempt, before the password is looked at. Raises TooManyAttempts, which counts nothing."""
+    def enter(self, name: str, address: str, *, browser: str = "") -> None:
+        """Count an attempt, before the password is looked at. Raises TooManyAttempts, which counts nothing.
+
+        ``browser``: the number of one in which ``name`` is known to have signed in before; empty for strangers.
+        """
         now = self._clock.now()
-        sources = {_user(name): FREE_BY_NAME, f"address:{address}": FREE_BY_ADDRESS}
+        own = _own(name, browser)
+        sources = {own: FREE_BY_NAME} if browser else {own: FREE_BY_NAME, f"address:{address}": FREE_BY_ADDRESS}
         with self._database.write() as connection:
             if not self._database.is_sqlite:  # which has one writer at a time anyway
                 connection.execute(sa.text("LOCK TABLE sign_in_attempt IN EXCLUSIVE MODE"))
@@ -59,17 +66,21 @@ class Throttle:
                 connection.execute(attempt.delete().where(attempt.c.source == source))
                 connection.execute(attempt.insert().values(source=source, failures=failures, last_at=now))
 
-    def succeed(self, name: str, address: str) -> None:
-        """The right password came: the name's failures are forgotten, the address' are not, but this was none."""
+    def succeed(self, name: str, address: str, *, browser: str = "") -> None:
+        """The right password came: the name's failures are forgotten, the address' are not, but this was none.
+
+        A known browser's success forgets its own failures, and none of strangers'.
+        """
         here = attempt.c.source == f"address:{address}"
         with self._database.write() as connection:
-            connection.execute(attempt.delete().where(attempt.c.source == _user(name)))
-            connection.execute(attempt.update().where(here).values(failures=attempt.c.failures - 1))
+            connection.execute(attempt.delete().where(attempt.c.source == _own(name, browser)))
+            if not browser:
+                connection.execute(attempt.update().where(here).values(failures=attempt.c.failures - 1))
 
     def forgive(self, name: str) -> None:
         """Forget the name's failures."""
         with self._database.write() as connection:
-            connection.execute(attempt.delete().where(attempt.c.source == _user(name)))
+            connection.execute(attempt.delete().where(attempt.c.source == _own(name, "")))
 
     def _known(self, connection: sa.Connection, sources: list[str]) -> dict[str, tuple[int, datetime]]:
         found = connection.execute(sa.select(attempt).where(attempt.c.source.in_(sources)))
@@ -82,5 +93,5 @@ class Throttle:
         connection.execute(attempt.delete().where(attempt.c.source.not_in(newest)))
 
 
-def _user(name: str) -> str:
-    return f"user:{fold(name)[:100]}"
+def _own(name: str, browser: str) -> str:
+    return f"browser:{browser}" if browser else f"user:{fold(name)[:100]}"

@@ -1,5 +1,6 @@
 """The users: names, roles, passwords. A password is kept as an argon2id hash (RFC 9106) and nowhere else."""
 
+import hmac
 import secrets
 import threading
 import unicodedata
@@ -111,8 +112,7 @@ class Users:
     def check(self, name: str, password: str) -> Account | None:
         """The active user with this name and password. An unknown name costs as much time as a known one."""
         with self._database.read() as connection:
-            found = sa.select(account).where(account.c.folded_name == fold(name))
-            row = connection.execute(found).mappings().one_or_none()
+            row = connection.execute(_by_name(name)).mappings().one_or_none()
         if row is None:
             self._hash(password)
             return None
@@ -126,15 +126,30 @@ class Users:
         return account_of({**row, **changes})
 
     def change_password(self, name: str, *, old: str, new: str) -> None:
-        """The user's own change; ends all of the user's sessions. Raises AccountError."""
+        """From ``old``, or raises AccountError; ends all of the user's sessions. ``new`` is taken as it is."""
         with self._database.read() as connection:
             row = _row(connection, name)
         if not self._matches(row, old):
             raise AccountError("wrong_password", "the old password is wrong")
-        if old == new:
-            raise AccountError("same_password", "the new password is the old one")
-        check_password(new, str(row["name"]))
         self._change(name, {"password_hash": self._hash(new), "must_change": False}, signs_out=True)
+
+    def mark_browser(self, name: str) -> str:
+        """A mark for the browser in which the user has just signed in; the next change of the password voids it.
+
+        Its key is the password's hash, whose salt nobody guesses, so that there is no table of marks.
+        """
+        with self._database.read() as connection:
+            row = _row(connection, name)
+        return _mark(row, secrets.token_urlsafe(16))
+
+    def knows_browser(self, name: str, mark: str) -> bool:
+        """Whether ``mark`` was made for this user, who is active and has the same password still."""
+        with self._database.read() as connection:
+            row = connection.execute(_by_name(name).where(account.c.is_active)).mappings().one_or_none()
+        right = _mark(row or {"password_hash": ""}, mark.partition(".")[0])
+        return (
+            hmac.compare_digest(right.encode("utf-8", "replace"), mark.encode("utf-8", "replace")) and row is not None
+        )
 
     def reset_password(self, name: str) -> str:
         """A new one-time password; ends all of the user's sessions. Raises UnknownUser."""
@@ -216,10 +231,19 @@ def _normalised(password: str) -> bytes:
 
 
 def _row(connection: sa.Connection, name: str) -> sa.RowMapping:
-    row = connection.execute(sa.select(account).where(account.c.folded_name == fold(name))).mappings().one_or_none()
+    row = connection.execute(_by_name(name)).mappings().one_or_none()
     if row is None:
         raise UnknownUser(name)
     return row
+
+
+def _by_name(name: str) -> sa.Select[Any]:
+    return sa.select(account).where(account.c.folded_name == fold(name))
+
+
+def _mark(row: Row, number: str) -> str:
+    said = f"browser {number}".encode("utf-8", "replace")
+    return f"{number}.{hmac.digest(row['password_hash'].encode(), said, 'sha256').hex()}"
 
 
 def _active_admins() -> sa.Select[Any]:

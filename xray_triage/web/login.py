@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -19,6 +19,7 @@ from xray_triage.web.visitor import (
     NotSignedIn,
     Visitor,
     address_of,
+    browser_cookie,
     nobody,
     session_cookie,
     signed_in,
@@ -26,7 +27,7 @@ from xray_triage.web.visitor import (
 
 WRONG = N_("Tên đăng nhập hoặc mật khẩu không đúng.")
 WAIT = N_("Sai quá nhiều lần. Hãy thử lại sau %(seconds)s giây.")
-LANGUAGE_SECONDS = 365 * 86_400
+YEAR_SECONDS = 365 * 86_400
 
 
 def login_router(desk: Desk, view: View) -> APIRouter:
@@ -40,8 +41,9 @@ def login_router(desk: Desk, view: View) -> APIRouter:
     @door.post("/login")
     def sign_in(request: Request, form: Form) -> Response:
         name, after = form.get("name", "").strip(), local(form.get("next", "/"))
+        mark = request.cookies.get(browser_cookie(desk, name), "")
         try:
-            user = desk.accounts.sign_in(name, form.get("password", ""), address=address_of(request))
+            user = desk.accounts.sign_in(name, form.get("password", ""), address=address_of(request), mark=mark)
         except TooManyAttempts as error:
             return too_many(view, "login.html", nobody(request), error, next=after, name=name)
         if user is None:
@@ -50,14 +52,14 @@ def login_router(desk: Desk, view: View) -> APIRouter:
             page = view.render("login.html", who, next=after, name=name, problem=told)
             return HTMLResponse(page, HTTPStatus.FORBIDDEN)
         desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
-        return with_session(desk, RedirectResponse(after, HTTPStatus.SEE_OTHER), desk.accounts.sessions.open(user))
+        return let_in(desk, user.name, after)
 
     @door.post("/sign-out")
     def sign_out(request: Request, who: Annotated[Visitor, Depends(signed_in)]) -> Response:
         desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
         desk.audit.note(Action.SIGNED_OUT, actor=who.name, address=address_of(request))
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(session_cookie(desk), secure=desk.is_tls, httponly=True, samesite="strict")
+        answer.delete_cookie(session_cookie(desk), **guarded(desk))
         return answer
 
     @door.post("/language")
@@ -67,17 +69,24 @@ def login_router(desk: Desk, view: View) -> APIRouter:
         if language in LANGUAGES:
             with suppress(NotSignedIn):  # then the cookie alone remembers it
                 desk.accounts.users.change_language(signed_in(request, form).name, language)
-            secure = {"httponly": True, "samesite": "strict", "secure": desk.is_tls}
-            answer.set_cookie(LANGUAGE_COOKIE, language, max_age=LANGUAGE_SECONDS, **secure)  # type: ignore[arg-type]
+            answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_SECONDS, **guarded(desk))
         return answer
 
     return door
 
 
-def with_session(desk: Desk, answer: Response, session_id: str) -> Response:
-    """``answer`` with the session's cookie, which ends with the browser."""
-    answer.set_cookie(session_cookie(desk), session_id, httponly=True, samesite="strict", secure=desk.is_tls)
+def let_in(desk: Desk, name: str, path: str) -> Response:
+    """To ``path``, with a new session, whose cookie ends with the browser, and a mark of the browser, which stays."""
+    answer, users = RedirectResponse(path, HTTPStatus.SEE_OTHER), desk.accounts.users
+    session_id, mark = desk.accounts.sessions.open(users.find(name)), users.mark_browser(name)
+    answer.set_cookie(session_cookie(desk), session_id, **guarded(desk))
+    answer.set_cookie(browser_cookie(desk, name), mark, max_age=YEAR_SECONDS, **guarded(desk))
     return answer
+
+
+def guarded(desk: Desk) -> dict[str, Any]:
+    """A cookie's attributes: for no script, for no other site, and with TLS never in the clear."""
+    return {"httponly": True, "samesite": "strict", "secure": desk.is_tls}
 
 
 def too_many(view: View, template: str, who: Visitor, error: TooManyAttempts, **context: str) -> Response:

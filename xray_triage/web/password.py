@@ -4,18 +4,17 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.throttle import TooManyAttempts
-from xray_triage.accounts.trail import Action
 from xray_triage.accounts.users import AccountError
 from xray_triage.web.account_words import problem_in
 from xray_triage.web.desk import Desk
 from xray_triage.web.form import Form
 from xray_triage.web.language import Language
-from xray_triage.web.login import too_many, with_session
+from xray_triage.web.login import let_in, too_many
 from xray_triage.web.view import View
-from xray_triage.web.visitor import Visitor, address_of, signed_in
+from xray_triage.web.visitor import Visitor, address_of, browser_cookie, signed_in
 
 Who = Annotated[Visitor, Depends(signed_in)]
 
@@ -30,25 +29,21 @@ def password_router(desk: Desk, view: View) -> APIRouter:
 
     @pages.post("/password")
     def change_password(request: Request, form: Form, who: Who) -> Response:
+        mark = request.cookies.get(browser_cookie(desk, who.name), "")
         try:
-            session_id = _change(desk, who.name, form, address_of(request))
+            _change(desk, who.name, form, address=address_of(request), mark=mark)
         except TooManyAttempts as error:
             return too_many(view, "password.html", who, error)
         except AccountError as error:
             page = view.render("password.html", who, problem=problem_in(Language(who.language), error))
             return HTMLResponse(page, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return with_session(desk, RedirectResponse("/", HTTPStatus.SEE_OTHER), session_id)
+        return let_in(desk, who.name, "/")
 
     return pages
 
 
-def _change(desk: Desk, name: str, form: dict[str, str], address: str) -> str:
-    """Change it, which ends every session of the user; gives a new one. A session left open is no way to guess."""
-    accounts = desk.accounts
-    if form.get("new", "") != form.get("again", ""):
+def _change(desk: Desk, name: str, form: dict[str, str], **origin: str) -> None:
+    new = form.get("new", "")
+    if new != form.get("again", ""):
         raise AccountError("different_passwords", "the two new passwords are not the same")
-    accounts.throttle.enter(name, address)
-    accounts.users.change_password(name, old=form.get("old", ""), new=form.get("new", ""))
-    accounts.throttle.succeed(name, address)
-    desk.audit.note(Action.PASSWORD_CHANGED, actor=name, subject=name, address=address)
-    return accounts.sessions.open(accounts.users.find(name))
+    desk.accounts.change_password(name, old=form.get("old", ""), new=new, **origin)

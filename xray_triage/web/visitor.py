@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from xray_triage.accounts.roles import Right, Role
-from xray_triage.accounts.users import Account
+from xray_triage.accounts.users import Account, fold
 from xray_triage.web.desk import Desk
 from xray_triage.web.form import Form
 from xray_triage.web.language import LANGUAGES
@@ -121,6 +121,11 @@ def address_of(request: Request) -> str:
 def session_cookie(desk: Desk) -> str:
     """The cookie's name; the prefix makes browsers hold to Secure, Path=/ and no Domain (RFC 6265bis 4.1.3)."""
     return "__Host-session" if desk.is_tls else "session"
+
+
+def browser_cookie(desk: Desk, name: str) -> str:
+    """The cookie by which a browser shows that this user signed in here before; people share computers."""
+    return f"{'__Host-' if desk.is_tls else ''}browser-{hashlib.sha256(fold(name).encode()).hexdigest()[:16]}"
 
 
 def csrf_token_of(session_id: str) -> str:

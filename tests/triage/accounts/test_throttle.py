@@ -15,14 +15,15 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.tables import sign_in_attempt
 from xray_triage.accounts.throttle import LONGEST_SECONDS, Throttle, TooManyAttempts, wait_seconds
 from xray_triage.accounts.trail import Action
+from xray_triage.accounts.users import AccountError
 
 HERE, THERE = "192.168.1.20", "192.168.1.21"
 
 
-def waits(accounts: Accounts, name: str = "Mai", address: str = HERE) -> float:
+def waits(accounts: Accounts, name: str = "Mai", address: str = HERE, mark: str = "") -> float:
     """Seconds that the next attempt has to wait; an attempt is made, and fails, when there are none."""
     try:
-        assert accounts.sign_in(name, "a wrong guess", address=address) is None
+        assert accounts.sign_in(name, "a wrong guess", address=address, mark=mark) is None
     except TooManyAttempts as error:
         return error.seconds
     return 0.0
@@ -65,6 +66,59 @@ def test_one_address_cannot_try_many_names(accounts: Accounts) -> None:
 
 def test_many_addresses_cannot_try_one_name(accounts: Accounts) -> None:
     assert [waits(accounts, address=f"10.0.0.{number}") for number in range(6)] == [0.0] * 5 + [1.0]
+
+
+def test_a_stranger_who_guesses_for_ever_keeps_nobody_out_of_a_known_browser(
+    accounts: Accounts, clock: StoppedClock
+) -> None:
+    mark = accounts.users.mark_browser("Mai")
+    for number in range(40):  # from the doctor's address, and others: the name waits, and the address
+        clock.advance(waits(accounts, address=f"10.0.0.{number}"))
+        waits(accounts)
+    assert waits(accounts) == LONGEST_SECONDS
+    assert accounts.sign_in("Mai", PASSWORD, address=HERE, mark=mark) is not None
+    assert accounts.sign_in("mai", PASSWORD, address=HERE, mark=mark) is not None
+    assert waits(accounts) == LONGEST_SECONDS  # the stranger's failures are not forgotten for it
+    with pytest.raises(TooManyAttempts):
+        accounts.sign_in("Mai", PASSWORD, address=HERE)
+
+
+def test_a_stolen_mark_helps_guessing_no_more_than_a_name(accounts: Accounts, clock: StoppedClock) -> None:
+    stolen, own = accounts.users.mark_browser("Mai"), accounts.users.mark_browser("Mai")
+    assert [waits(accounts, mark=stolen, address=f"10.0.0.{n}") for n in range(6)] == [0.0] * 5 + [1.0]
+    for wait in (1, 2, 4, 8, 16, 32, 64, 128, 256, LONGEST_SECONDS, LONGEST_SECONDS):
+        assert waits(accounts, mark=stolen) == wait
+        clock.advance(wait)
+        assert waits(accounts, mark=stolen) == 0.0
+    with pytest.raises(TooManyAttempts):
+        accounts.sign_in("Mai", PASSWORD, address=THERE, mark=stolen)
+    assert accounts.sign_in("Mai", PASSWORD, address=HERE, mark=own) is not None  # the doctor's next one
+    assert [waits(accounts) for _ in range(6)] == [0.0] * 5 + [1.0]  # strangers are counted from the start
+
+
+def test_a_mark_that_is_none_or_anothers_is_a_strangers(accounts: Accounts) -> None:
+    marks = ["made.up", "x" * 4000, "\ud800\0", accounts.users.mark_browser("admin"), ""]
+    assert [waits(accounts, mark=mark) for mark in marks] == [0.0] * 5
+    assert waits(accounts) == 1.0
+
+
+def test_with_the_password_every_known_browser_becomes_a_stranger(accounts: Accounts) -> None:
+    mark = accounts.users.mark_browser("Mai")
+    accounts.change_password("Mai", old=PASSWORD, new="một mật khẩu mới", address=HERE, mark=mark)
+    assert [waits(accounts, mark=mark) for _ in range(5)] == [0.0] * 5
+    assert waits(accounts) == 1.0
+
+
+def test_only_a_wrong_old_password_counts_when_it_is_changed(accounts: Accounts) -> None:
+    for new in ["ngắn", "1234567890", PASSWORD, "Mai"] * 5:
+        with pytest.raises(AccountError):
+            accounts.change_password("Mai", old=PASSWORD, new=new, address=HERE)
+    assert waits(accounts) == 0.0
+    for _ in range(4):
+        with pytest.raises(AccountError, match="old password"):
+            accounts.change_password("Mai", old="wrong", new="một mật khẩu mới", address=HERE)
+    with pytest.raises(TooManyAttempts):
+        accounts.change_password("Mai", old=PASSWORD, new="một mật khẩu mới", address=HERE)
 
 
 def test_an_unknown_name_is_made_to_wait_like_a_known_one(accounts: Accounts) -> None:

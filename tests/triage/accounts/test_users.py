@@ -14,7 +14,7 @@ from tests.triage.accounts.conftest import PASSWORD, QUICK
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Right, Role
 from xray_triage.accounts.tables import account
-from xray_triage.accounts.users import AccountError, UnknownUser, Users, check_password, one_time_password
+from xray_triage.accounts.users import AccountError, UnknownUser, Users, _mark, check_password, one_time_password
 
 
 def code_of(raised: pytest.ExceptionInfo[AccountError]) -> str:
@@ -119,6 +119,34 @@ def test_an_unknown_name_costs_as_much_time_as_a_known_one(accounts: Accounts, d
     assert 0.4 < unknown / known < 2.5
 
 
+def test_a_browsers_mark_is_one_users_until_the_password_changes(accounts: Accounts) -> None:
+    users = accounts.users
+    mark, other, admins = users.mark_browser("Mai"), users.mark_browser("mai"), users.mark_browser("admin")
+    assert len({mark, other, admins}) == 3
+    assert users.knows_browser("MAI", mark)
+    assert users.knows_browser("Mai", other)
+    for wrong in ("", ".", "x", mark[:-1], mark + "0", mark.upper(), mark.replace(".", ".."), admins, "\ud800", "é\0"):
+        assert not users.knows_browser("Mai", wrong), wrong
+    assert not users.knows_browser("nobody", mark)
+    users.disable("Mai")
+    assert not users.knows_browser("Mai", mark)
+    users.enable("Mai")
+    assert users.knows_browser("Mai", mark)
+    for change in (
+        lambda: users.change_password("Mai", old=PASSWORD, new="một mật khẩu mới"),
+        lambda: users.reset_password("Mai"),
+    ):
+        mark = users.mark_browser("Mai")
+        change()
+        assert not users.knows_browser("Mai", mark)
+
+
+def test_a_mark_of_an_unknown_user_cannot_be_made_up(accounts: Accounts) -> None:
+    made_up = _mark({"password_hash": ""}, "number")
+    assert not accounts.users.knows_browser("nobody", made_up)
+    assert not accounts.users.knows_browser("Mai", made_up)
+
+
 def test_the_own_change_asks_for_the_old_password_and_for_another_one(accounts: Accounts) -> None:
     for old, new, code in (
         ("wrong", "mật khẩu mới", "wrong_password"),
@@ -126,7 +154,7 @@ def test_the_own_change_asks_for_the_old_password_and_for_another_one(accounts: 
         (PASSWORD, "ngắn", "password_length"),
     ):
         with pytest.raises(AccountError) as raised:
-            accounts.users.change_password("Mai", old=old, new=new)
+            accounts.change_password("Mai", old=old, new=new, address="")
         assert code_of(raised) == code
     assert accounts.users.check("Mai", PASSWORD) is not None
 

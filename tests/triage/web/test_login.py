@@ -37,17 +37,43 @@ def test_a_doctor_signs_in_works_and_signs_out(stranger: httpx.Client, sqlite_de
 
 
 def test_the_sessions_cookie_is_for_this_site_and_no_script(stranger: httpx.Client) -> None:
-    name, _, attributes = stranger.post("/login", data=DOCTOR).headers["Set-Cookie"].partition("=")
-    assert name == "session"
-    flags = {part.strip() for part in attributes.split(";")[1:]}
-    assert flags == {"HttpOnly", "SameSite=strict", "Path=/"}
+    session, browser = stranger.post("/login", data=DOCTOR).headers.get_list("Set-Cookie")
+    flags = {"HttpOnly", "SameSite=strict", "Path=/"}
+    assert session.startswith("session=")
+    assert {part.strip() for part in session.split(";")[1:]} == flags  # it ends with the browser
+    assert re.match("browser-[0-9a-f]{16}=", browser)
+    assert {part.strip() for part in browser.split(";")[1:]} - flags == {f"Max-Age={365 * 86_400}"}
 
 
 def test_with_tls_the_cookie_never_travels_in_the_clear(sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]) -> None:
     with httpx.Client(base_url=serve(sqlite_desk.app(is_tls=True))) as browser:
-        name, _, attributes = browser.post("/login", data=DOCTOR).headers["Set-Cookie"].partition("=")
-    assert name == "__Host-session"
-    assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in attributes.split(";")}
+        cookies = browser.post("/login", data=DOCTOR).headers.get_list("Set-Cookie")
+    assert [cookie[:14] for cookie in cookies] == ["__Host-session", "__Host-browser"]
+    for cookie in cookies:
+        assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+
+
+def test_a_stranger_on_the_network_keeps_no_doctor_out_of_the_own_browser(
+    stranger: httpx.Client, sqlite_desk: TestDesk, url: str
+) -> None:
+    stranger.post("/login", data=DOCTOR)
+    stranger.post("/sign-out", data=csrf_of(stranger.get("/")))
+    guesses = [httpx.post(f"{url}/login", data=DOCTOR | {"password": f"guess {n}"}) for n in range(7)]
+    assert guesses[-1].status_code == 429
+    assert stranger.post("/login", data={"name": "technician", "password": PASSWORD}).status_code == 303
+    assert stranger.post("/login", data=DOCTOR | {"name": "Doctor"}).status_code == 303
+    assert httpx.post(f"{url}/login", data=DOCTOR).status_code == 429
+
+
+def test_a_copied_browser_cookie_is_no_way_to_guess(stranger: httpx.Client, url: str) -> None:
+    stranger.post("/login", data=DOCTOR)
+    copied = "; ".join(f"{cookie.name}={cookie.value}" for cookie in stranger.cookies.jar if cookie.name != "session")
+    assert httpx.get(url, headers={"Cookie": copied}).headers["Location"] == "/login"  # it opens nothing
+    guesses = [
+        httpx.post(f"{url}/login", data=DOCTOR | {"password": f"guess {n}"}, headers={"Cookie": copied})
+        for n in range(7)
+    ]
+    assert [guess.status_code for guess in guesses] == [403] * 5 + [429] * 2
 
 
 def test_signing_in_makes_a_new_session_and_ends_the_one_before(
@@ -183,6 +209,13 @@ def test_an_unlocked_computer_is_no_way_to_guess_the_password(enter: Callable[..
     browser = enter()
     guesses = [browser.post("/password", data={"old": f"{n}", "new": NEW, "again": NEW}) for n in range(6)]
     assert [guess.status_code for guess in guesses] == [422] * 5 + [429]
+
+
+def test_new_passwords_that_are_too_weak_are_no_failed_attempts(enter: Callable[..., httpx.Client]) -> None:
+    browser = enter()
+    for new in ["ngắn", "1234567890", PASSWORD] * 3:
+        assert browser.post("/password", data={"old": PASSWORD, "new": new, "again": new}).status_code == 422
+    assert browser.post("/password", data={"old": PASSWORD, "new": NEW, "again": NEW}).status_code == 303
 
 
 def test_the_language_is_a_cookie_before_signing_in_and_the_users_own_after(
