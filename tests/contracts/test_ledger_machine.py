@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -184,7 +183,6 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not left
 
 
-@pytest.mark.timeout(120)
 def test_no_sequence_of_events_loses_or_doubles_work(database: Database) -> None:
     machine = type("LedgerMachineOnIt", (LedgerMachine,), {"database": database})
     profile = settings(max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -39,7 +39,7 @@ def echoscu(
     calling: str = "XRAY1",
     extra: Sequence[str] = (),
     host: str = "127.0.0.1",
-    seconds: float = 30,
+    seconds: float = 60,
 ) -> Completed:
     """Ask whether the peer answers a C-ECHO."""
     return run("echoscu", "-v", "-aec", called, "-aet", calling, *extra, host, str(port), seconds=seconds)
@@ -146,7 +146,7 @@ def program(name: str) -> str:
     return found
 
 
-def wait_for_port(port: int, *, seconds: float = 20) -> None:
+def wait_for_port(port: int, *, seconds: float = 60) -> None:
     """Return when something accepts connections there."""
     deadline = time.monotonic() + seconds
     while True:

@@ -18,7 +18,7 @@ ABORT = bytes([7, 0, 0, 0, 0, 4, 0, 0, 0, 0])
 class Machine:
     """A TCP connection to ``port`` from the address ``source``; each method is one thing said or heard."""
 
-    def __init__(self, port: int, *, source: str = "127.0.0.1", seconds: float = 20) -> None:
+    def __init__(self, port: int, *, source: str = "127.0.0.1", seconds: float = 60) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds, source_address=(source, 0))
 
     def say(self, raw: bytes) -> None:

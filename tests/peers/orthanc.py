@@ -20,7 +20,7 @@ import pytest
 from tests.factories import free_port
 
 PLUGINS = (Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"), Path("/usr/lib/orthanc/libOrthancDicomWeb.so"))
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 
 def orthanc_program() -> str | None:
@@ -161,7 +161,7 @@ class OrthancPeer:
 
     def _request(self, path: str, body: bytes | None = None, *, method: str | None = None) -> bytes:
         request = urllib.request.Request(self.url + path, data=body, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
     def _wait_until_it_answers(self) -> None:

@@ -62,11 +62,11 @@ def postgres_server() -> Iterator[str]:
             cwd=folder,
         )
     try:
-        until(lambda: _answers(port), 60)
+        until(lambda: _answers(port))
         yield f"postgresql://postgres@127.0.0.1:{port}"
     finally:
         server.send_signal(signal.SIGINT)  # fast shutdown
-        server.wait(30)
+        server.wait(60)
         shutil.rmtree(folder)
 
 

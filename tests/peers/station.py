@@ -23,8 +23,9 @@ from xray_triage.config import load_config
 from xray_triage.rooms import open_rooms
 
 AE_TITLE = "XRAY_TRIAGE"
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
@@ -88,9 +89,12 @@ class StationPeer:
         return [front, *front.children(recursive=True)]
 
     def kill(self) -> None:
-        """``kill -9``, the front and its reader, as a power cut would."""
+        """``kill -9``, the front and its reader, as a power cut would; nothing where nothing runs."""
+        if self._process is None or self._process.poll() is not None:
+            return
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # a reader ends by itself when its front is gone
+                process.kill()
         self.process.wait(STOP_SECONDS)
 
     def stop(self) -> int:
@@ -105,7 +109,7 @@ class StationPeer:
     def status(self, path: str) -> int:
         """The HTTP status of ``path`` for a stranger; 0 when nobody answers."""
         try:
-            with urllib.request.urlopen(self._url(path), timeout=10) as answer:
+            with urllib.request.urlopen(self._url(path), timeout=ANSWER_SECONDS) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:
@@ -117,7 +121,7 @@ class StationPeer:
         """The JSON that ``path`` answers a doctor's program, whatever its status."""
         request = urllib.request.Request(self._url(path), headers={"Authorization": f"Bearer {self.token}"})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -127,13 +131,13 @@ class StationPeer:
         """The JSON that ``path`` answers to the JSON ``body`` of a doctor's program."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self._url(path), data=json.dumps(body).encode(), headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
             return json.load(answer)
 
     def fetch(self, path: str) -> tuple[Message, bytes]:
         """Headers and body that ``path`` answers a doctor's program."""
         request = urllib.request.Request(self._url(path), headers={"Authorization": f"Bearer {self.token}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
             return answer.headers, answer.read()
 
     @property

@@ -293,7 +293,7 @@ def test_a_process_killed_in_mid_migration_leaves_the_old_state(
         target=migrate_in_process, args=(database_url, scripts)
     )
     migrating.start()
-    until(reached.exists, 30)
+    until(reached.exists)
     migrating.kill()
     migrating.join()
     add_revision(scripts, 1, "op.execute('ALTER TABLE thing ADD COLUMN whole TEXT')")

@@ -25,10 +25,10 @@ def a_small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1M,nr_inodes=1000", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, timeout=10).returncode != 0:
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, timeout=60).returncode != 0:
         pytest.skip("mounting a small filesystem needs root")
     yield folder
-    subprocess.run(["umount", folder], check=True, timeout=10)
+    subprocess.run(["umount", folder], check=True, timeout=60)
 
 
 def fill(folder: Path) -> Path:

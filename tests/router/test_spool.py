@@ -173,7 +173,7 @@ def test_a_process_killed_at_any_moment_leaves_only_whole_files_and_all_that_it_
                 [sys.executable, "-c", KEEP_FOR_EVER, tmp_path / "spool", "for ever"], stdout=output
             )
             enough = choice.randrange(100, 20_000)
-            until(lambda log=log, enough=enough: log.stat().st_size > enough, 30)  # type: ignore[misc]
+            until(lambda log=log, enough=enough: log.stat().st_size > enough)  # type: ignore[misc]
             child.kill()
             child.wait()
         for line in log.read_text().split("\n")[:-1]:  # what the kill cut off was not reported

@@ -26,7 +26,7 @@ class Running:
     def end(self) -> None:
         self.stop.set()
         self.bell.ring()
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 
@@ -96,10 +96,10 @@ def test_a_worker_told_to_stop_finishes_its_step_and_starts_no_other(run: Callab
     def step() -> bool:
         steps.append(1)
         entered.set()
-        return leave.wait(10)
+        return leave.wait(60)
 
     running = run(step)
-    assert entered.wait(10)
+    assert entered.wait(60)
     running.stop.set()
     leave.set()
     running.end()

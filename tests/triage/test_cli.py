@@ -130,7 +130,7 @@ def test_a_power_cut_in_the_middle_of_init_leaves_nothing_half(tmp_path: Path) -
         folder = tmp_path / watched.replace("/", "-")
         folder.mkdir()
         with subprocess.Popen(command, cwd=folder, env=clean, stdout=subprocess.DEVNULL) as cut:
-            until(lambda folder=folder, watched=watched: (folder / watched).exists(), 60)  # type: ignore[misc]
+            until(lambda folder=folder, watched=watched: (folder / watched).exists())  # type: ignore[misc]
             cut.kill()
         again = run("init", "--yes", folder=folder)
         assert again.returncode == 0 or "so are users" in again.stderr, again.stderr

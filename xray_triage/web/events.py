@@ -28,6 +28,7 @@ class Watcher:
         self._version = version
         self._listeners: set[asyncio.Event] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._first_look = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
@@ -38,9 +39,11 @@ class Watcher:
         woken = asyncio.Event()
         self._listeners.add(woken)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(is_ending))
+            self._first_look = asyncio.Event()
+            self._looking = asyncio.create_task(self._look(is_ending, self._first_look))
         looking = self._looking
         try:
+            await self._first_look.wait()  # from its greeting on, a page misses no commit
             yield HELLO
             while not looking.done():
                 try:
@@ -53,9 +56,10 @@ class Watcher:
         finally:
             self._listeners.discard(woken)
 
-    async def _look(self, is_ending: Callable[[], bool]) -> None:
+    async def _look(self, is_ending: Callable[[], bool], first_look: asyncio.Event) -> None:
         try:
             known = await run_in_threadpool(self._version)
+            first_look.set()
             while self._listeners and not is_ending():
                 await asyncio.sleep(LOOK_SECONDS)
                 seen = await run_in_threadpool(self._version)
@@ -65,6 +69,7 @@ class Watcher:
         except (DBAPIError, sqlite3.Error):
             pass  # the pages come again, and say that they are lost for as long as it lasts
         finally:
+            first_look.set()
             asyncio.get_running_loop().call_soon(self._wake)  # once this task counts as done
 
     def _wake(self) -> None:

@@ -37,14 +37,14 @@ def url(serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk) -> str:
 @pytest.fixture
 def client(url: str, sqlite_desk: TestDesk) -> Iterator[httpx.Client]:
     """A program's way to the desk, with a doctor's rights."""
-    with httpx.Client(base_url=url, timeout=20, headers=bearer(sqlite_desk)) as opened:
+    with httpx.Client(base_url=url, timeout=60, headers=bearer(sqlite_desk)) as opened:
         yield opened
 
 
 @pytest.fixture
 def stranger(url: str) -> Iterator[httpx.Client]:
     """A browser in which nobody has signed in."""
-    with httpx.Client(base_url=url, timeout=20) as opened:
+    with httpx.Client(base_url=url, timeout=60) as opened:
         yield opened
 
 
@@ -56,7 +56,7 @@ def enter(url: str, sqlite_desk: TestDesk) -> Iterator[Callable[..., httpx.Clien
     def open_one(role: Role = Role.DOCTOR) -> httpx.Client:
         session = sqlite_desk.session(role)
         headers = {CSRF_HEADER: csrf_token_of(session)}
-        browsers.append(httpx.Client(base_url=url, timeout=20, headers=headers))
+        browsers.append(httpx.Client(base_url=url, timeout=60, headers=headers))
         browsers[-1].cookies.set("session", session, domain="127.0.0.1", path="/")
         return browsers[-1]
 

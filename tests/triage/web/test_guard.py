@@ -75,16 +75,14 @@ def test_only_the_page_with_the_viewer_may_compile_webassembly(client: httpx.Cli
 
 
 @pytest.fixture
-def port(sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]) -> int:
-    """Where a server listens whose patience with bodies is short."""
-    app = sqlite_desk.app()
-    app.add_middleware(Guard, body_seconds=0.2)
-    return int(serve(app).rpartition(":")[2])
+def port(url: str) -> int:
+    """Where the desk's server listens."""
+    return int(url.rpartition(":")[2])
 
 
 def spoken(port: int, *pieces: bytes) -> bytes:
     """What the server says to ``pieces`` until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         for piece in pieces:
             try:
                 connection.sendall(piece)
@@ -103,13 +101,16 @@ def head(port: int, *lines: str) -> bytes:
     return "\r\n".join(("POST /api/cases/0/verdict HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", "")).encode()
 
 
-def test_a_body_that_never_comes_is_not_waited_for(port: int) -> None:
+def test_a_body_that_never_comes_is_not_waited_for(serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk) -> None:
+    app = sqlite_desk.app()
+    app.add_middleware(Guard, body_seconds=0.2)
+    port = int(serve(app).rpartition(":")[2])
     heard = spoken(port, head(port, "Content-Type: application/json", "Content-Length: 1000"), b"{")
     assert heard.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_head_that_never_comes_is_not_waited_for(sqlite_desk: TestDesk) -> None:
-    server = WebServer(WebSection(port=0), sqlite_desk.app(), head_seconds=0.2)
+    server = WebServer(WebSection(port=0), sqlite_desk.app(), head_seconds=1.0)
     server.start()
     port = int(server.url.rpartition(":")[2])
     try:
