@@ -9,7 +9,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from dicom_router.clock import Clock
 from xray_triage.config import WebSection
+from xray_triage.web.door import Door
 from xray_triage.web.patience import PatientProtocol
 
 STOP_SECONDS = 5.0
@@ -28,6 +30,7 @@ class WebServer:
             uvicorn.Config(
                 app,
                 http=protocol,
+                loop="asyncio",  # which asks the door itself who may come in
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -40,6 +43,7 @@ class WebServer:
                 ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.ca else ssl.CERT_NONE,
             )
         )
+        self._clock: Clock = app.state.desk.clock
         app.state.is_ending = lambda: self._server.should_exit  # streams do not end by themselves
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -54,7 +58,7 @@ class WebServer:
     def start(self) -> None:
         """Bind and serve. Raises OSError when the address is taken."""
         family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
-        self._socket = socket.create_server((self._web.host, self._web.port), family=family)
+        self._socket = Door(socket.create_server((self._web.host, self._web.port), family=family), clock=self._clock)
         # asyncio leaves this out for a socket made here, and every answer would wait 40 ms for a delayed ACK.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arguments = {"sockets": [self._socket]}
