@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.triage.conftest import sqlite_desk
 from tests.triage.desk import TestDesk
@@ -31,6 +31,8 @@ FLAGS = [
 AXE = Path(__file__).parents[2] / "xray_triage/web/viewer/node_modules/axe-core/axe.min.js"
 RUN_AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)"
 
+PATIENCE_SECONDS = 30  # of what waits for something on a page: the machine may be busy
+
 Window = Callable[..., Page]
 
 
@@ -43,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, else Playwright's own; until the last of these tests is done."""
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         try:
             opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)

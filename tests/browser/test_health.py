@@ -80,7 +80,7 @@ def test_a_whole_inspection_runs_when_asked_and_shows_that_it_does(
 
     def inspect() -> list[Check]:
         asked.set()
-        done.wait(20)
+        done.wait(60)
         return [FINE, AI_OFF]
 
     page = enter(base_url=serve(sqlite_desk.app(self_check=inspect)), viewport=LAPTOP)

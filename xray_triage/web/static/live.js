@@ -5,7 +5,7 @@
 const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000;
 const lost = document.getElementById("lost");
 const csrf = document.querySelector("meta[name=csrf-token]").content;
-let stream = null, polling = 0, again = 0;
+let stream = null, polling = 0, again = 0, isLeaving = false;
 
 function changed() {
   htmx.trigger(document.body, "changed");
@@ -38,6 +38,7 @@ document.addEventListener("visibilitychange", () => {
 htmx.config.defaultTimeout = 15000;
 document.addEventListener("htmx:config:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
+  if (isLeaving) event.preventDefault();
   request.headers["X-CSRF-Token"] = csrf;
   if (sourceElement.etag) request.headers["If-None-Match"] = sourceElement.etag;
 });
@@ -49,7 +50,14 @@ document.addEventListener("htmx:after:request", (event) => {
   else if (response.status === 200) sourceElement.etag = response.headers.get("ETag");
 });
 document.addEventListener("htmx:error", () => {
-  lost.hidden = false;
+  lost.hidden = isLeaving;
+});
+
+// Who signs out asks for nothing more, and is not told that what was under way came too late.
+document.querySelector("form[action='/sign-out']")?.addEventListener("submit", () => {
+  isLeaving = true;
+  stream?.close();
+  for (const part of document.querySelectorAll("[hx-get]")) htmx.trigger(part, "htmx:abort");
 });
 
 // --- what rings ---
