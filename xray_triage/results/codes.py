@@ -73,6 +73,7 @@ PROBABILITY_OF_ABNORMALITY = _own("abnormal", "Probability of any abnormality")
 CARDIOTHORACIC_RATIO = _own("ctr", "Cardiothoracic ratio")
 HEART_WIDTH = _own("heart_width", "Greatest transverse width of the heart")
 THORAX_WIDTH = _own("thorax_width", "Greatest transverse width between outer lung edges")
+FILM_CORNERS = _own("film_corners", "Corners of the whole film")
 
 LUNG = _sct("39607008", "Lung")
 PLEURA = _sct("3120008", "Pleura")

@@ -87,15 +87,20 @@ def object_item(
     return one
 
 
-def polyline_item(
-    name: Code, points: Iterable[tuple[float, float]], image: Dataset, relationship: str = CONTAINS
+def coordinates_item(
+    name: Code,
+    points: Iterable[tuple[float, float]],
+    image: Dataset,
+    relationship: str = CONTAINS,
+    *,
+    graphic_type: str = "POLYLINE",
 ) -> Dataset:
-    """An outline or a line in (column, row) from the upper left corner of the upper left pixel: PS3.3 C.18.6."""
+    """An outline, a line or points in (column, row) from the upper left corner of the first pixel: PS3.3 C.18.6."""
     return item(
         RelationshipType=relationship,
         ValueType="SCOORD",
         ConceptNameCodeSequence=coded(name),
-        GraphicType="POLYLINE",
+        GraphicType=graphic_type,
         GraphicData=[float(value) for point in points for value in point],
         ContentSequence=[image],
     )

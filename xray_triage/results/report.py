@@ -29,12 +29,12 @@ from xray_triage.results.content import (
     add_document,
     code_item,
     container_item,
+    coordinates_item,
     device_items,
     evidence,
     language_item,
     number_item,
     object_item,
-    polyline_item,
     text_item,
     uid_item,
 )
@@ -106,7 +106,8 @@ def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
     groups = [_finding_group(origin, finding, findings.model) for finding in findings.findings]
     abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
     if abnormal is not None:
-        probability = number_item(codes.PROBABILITY_OF_ABNORMALITY, f"{100 * abnormal:.2f}", codes.PERCENT)
+        value, whole = f"{100 * abnormal:.2f}", _whole_film(origin.source)
+        probability = number_item(codes.PROBABILITY_OF_ABNORMALITY, value, codes.PERCENT, whole)
         groups.append(_group(origin, "điểm chung", "scores", [*_algorithm(findings.model), probability]))
     if ratio is not None:
         groups.append(_ratio_group(origin, findings, ratio))
@@ -124,10 +125,11 @@ def _group(origin: Origin, label: str, name: str, children: Sequence[Dataset]) -
 
 def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity) -> Dataset:
     """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it."""
-    kind = finding.kind
+    kind, located = finding.kind, finding.positive and finding.box is not None
+    inferred_from = [] if located else _whole_film(origin.source)
     children = [
         code_item(CONTAINS, codes.FINDING, kind.code),
-        number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT),
+        number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT, inferred_from),
         number_item(codes.THRESHOLD, f"{100 * finding.threshold:.2f}", codes.PERCENT),
         code_item(CONTAINS, codes.PRESENCE, codes.PRESENT if finding.positive else codes.ABSENT),
     ]
@@ -144,8 +146,15 @@ def _place(source: Dataset, finding: Finding) -> list[Dataset]:
     film = _film(source, SELECTED_FROM, codes.SOURCE)
     return [
         code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, site, [] if site == codes.HEART else _side(source, box)),
-        polyline_item(codes.IMAGE_REGION, outline(box), film),
+        coordinates_item(codes.IMAGE_REGION, outline(box), film),
     ]
+
+
+def _whole_film(source: Dataset) -> list[Dataset]:
+    """What a number without a place was inferred from. OHIF opens no report in which one is inferred from nothing."""
+    columns, rows = int(source.get("Columns") or 0), int(source.get("Rows") or 0)
+    film, corners = _film(source, SELECTED_FROM, codes.SOURCE), [(0, 0), (columns, rows)]
+    return [coordinates_item(codes.FILM_CORNERS, corners, film, INFERRED_FROM, graphic_type="MULTIPOINT")]
 
 
 def outline(box: Box) -> list[tuple[float, float]]:
@@ -170,7 +179,8 @@ def _ratio_group(origin: Origin, findings: Findings, ratio: float) -> Dataset:
     widths = findings.cardiothoracic
     lines = [(codes.HEART_WIDTH, widths.heart), (codes.THORAX_WIDTH, widths.thorax)] if widths else []
     film = _film(origin.source, SELECTED_FROM, codes.SOURCE)
-    inferred_from = [polyline_item(name, ends(line), film, INFERRED_FROM) for name, line in lines]
+    drawn = [coordinates_item(name, ends(line), film, INFERRED_FROM) for name, line in lines]
+    inferred_from = drawn or _whole_film(origin.source)
     children = [
         *_algorithm(findings.model),
         code_item(HAS_CONCEPT_MOD, codes.FINDING_SITE, codes.HEART),

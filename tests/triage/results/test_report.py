@@ -121,6 +121,21 @@ def test_every_label_is_said_to_be_present_or_absent(tmp_path: Path) -> None:
     }
 
 
+def test_every_group_tells_where_on_the_film_its_number_comes_from_as_ohif_needs() -> None:
+    dataset = report(a_full_reading())
+    (measured,) = (one for one in dataset.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "126010")
+    for group in measured.ContentSequence:
+        numbers = [one for one in group.ContentSequence if one.ValueType == "NUM"]
+        regions = [one for one in group.ContentSequence if one.ValueType == "SCOORD"]
+        regions += [region for number in numbers for region in number.get("ContentSequence", ())]
+        assert regions
+        for region in regions:
+            assert region.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
+        if regions[0].GraphicType == "MULTIPOINT":  # it has no place of its own
+            assert regions[0].ConceptNameCodeSequence[0].CodeValue == "film_corners"
+            assert list(regions[0].GraphicData) == [0, 0, 200, 300]
+
+
 def test_it_says_that_a_device_wrote_it_in_vietnamese_and_nobody_checked_it() -> None:
     dataset = report(a_full_reading())
     assert (dataset.PreliminaryFlag, dataset.VerificationFlag) == ("PRELIMINARY", "UNVERIFIED")
