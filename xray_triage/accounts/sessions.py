@@ -89,8 +89,8 @@ class Tokens:
             connection.execute(token.insert().values(row))
         return made
 
-    def owner(self, bearer: str) -> Account | None:
-        """Whose token it is, while it is not revoked and the user is active."""
+    def owner(self, bearer: str, *, renew: bool = True) -> Account | None:
+        """Whose token it is, while it is not revoked and the user is active. ``renew`` counts as a use."""
         now = self._clock.now()
         found = (
             sa.select(account, token.c.token_id, token.c.used_at)
@@ -101,7 +101,7 @@ class Tokens:
             row = connection.execute(found).mappings().one_or_none()
         if row is None:
             return None
-        if row["used_at"] is None or abs(now - row["used_at"]) >= RENEWED_AFTER:
+        if renew and (row["used_at"] is None or abs(now - row["used_at"]) >= RENEWED_AFTER):
             with self._database.write() as connection:
                 connection.execute(token.update().where(token.c.token_id == row["token_id"]).values(used_at=now))
         return account_of(row)

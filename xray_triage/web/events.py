@@ -7,6 +7,7 @@ its live parts anew; one that cannot be told (the stream was cut, there are too 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Hashable
+from functools import partial
 
 from fastapi import APIRouter, Request
 from sqlalchemy.exc import DBAPIError
@@ -14,9 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from xray_triage.web.desk import Desk
+from xray_triage.web.visitor import is_still_there
 
 LOOK_SECONDS = 0.25  # so a page is told at most four times a second
-BEAT_SECONDS = 15.0  # a silent stream is written to so often: a page that is gone is noticed
+BEAT_SECONDS = 15.0  # so often a stream is written to, to notice a page that is gone, and who was signed out meanwhile
 MOST_LISTENERS = 100
 HELLO, BEAT, CHANGED = b"retry: 1000\n\n", b": \n\n", b"event: changed\ndata: 1\n\n"
 
@@ -34,8 +36,13 @@ class Watcher:
     def is_full(self) -> bool:
         return len(self._listeners) >= MOST_LISTENERS
 
-    async def listen(self, is_ending: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The stream of one page; it ends soon after ``is_ending()``, and when the database does not answer."""
+    async def listen(
+        self, is_ending: Callable[[], bool], is_welcome: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[bytes]:
+        """The stream of one page; it ends soon after ``is_ending()``, and when the database does not answer.
+
+        Whether who listens ``is_welcome()`` still is asked at every beat, in a thread.
+        """
         woken = asyncio.Event()
         self._listeners.add(woken)
         if self._looking is None or self._looking.done():
@@ -45,14 +52,22 @@ class Watcher:
         try:
             await self._first_look.wait()  # from its greeting on, a page misses no commit
             yield HELLO
+            now = asyncio.get_running_loop().time
+            beat_at = now() + BEAT_SECONDS
             while not looking.done():
                 try:
-                    await asyncio.wait_for(woken.wait(), BEAT_SECONDS)
+                    async with asyncio.timeout_at(beat_at):
+                        await woken.wait()
                 except TimeoutError:
+                    if not await run_in_threadpool(is_welcome):
+                        return
+                    beat_at = now() + BEAT_SECONDS
                     yield BEAT
                     continue
                 woken.clear()
                 yield CHANGED
+        except (DBAPIError, sqlite3.Error):
+            pass
         finally:
             self._listeners.discard(woken)
 
@@ -86,7 +101,7 @@ def event_router(desk: Desk) -> APIRouter:
     async def tell_changes(request: Request) -> Response:
         if watcher.is_full:
             return Response("too many pages listen", 503, {"Retry-After": "30"}, media_type="text/plain")
-        stream = watcher.listen(request.app.state.is_ending)
+        stream = watcher.listen(request.app.state.is_ending, partial(is_still_there, request))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     return events

@@ -62,7 +62,7 @@ def signed_in(request: Request, form: Form) -> Visitor:
     desk = desk_of(request)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        user = desk.accounts.tokens.owner(bearer.strip())
+        user = desk.accounts.tokens.owner(bearer.strip(), renew=not _is_background(request))
         if user is None:
             raise NotSignedIn
         return _visitor(request, user, csrf_token="", must_change=False)
@@ -83,6 +83,15 @@ def visitor(who: Annotated[Visitor, Depends(signed_in)]) -> Visitor:
     if who.must_change:
         raise MustChangePassword
     return who
+
+
+def is_still_there(request: Request) -> bool:
+    """Whether who asked for a stream has not been signed out, disabled or idle for too long since."""
+    try:
+        visitor(signed_in(request, {}))
+    except (NotSignedIn, MustChangePassword):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

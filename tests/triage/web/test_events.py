@@ -12,9 +12,11 @@ import pytest
 from starlette.types import ASGIApp
 
 from tests.factories import until
-from tests.triage.desk import TestDesk, reading
+from tests.triage.desk import PASSWORD, TestDesk, reading
 from tests.triage.web.conftest import bearer
+from xray_triage.accounts.roles import Role
 from xray_triage.config import WebSection
+from xray_triage.web import events
 from xray_triage.web.events import HELLO, LOOK_SECONDS, MOST_LISTENERS, Watcher
 from xray_triage.web.server import WebServer
 
@@ -107,6 +109,43 @@ def test_one_page_too_many_is_turned_away_and_one_that_leaves_makes_room(client:
                 return answer.status_code == 200
 
         until(there_is_room)
+
+
+def test_the_stream_of_who_is_signed_out_ends_at_the_next_beat(
+    enter: Callable[..., httpx.Client], sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.1)
+    users = sqlite_desk.accounts.users
+    ends: list[Callable[[httpx.Client], object]] = [
+        lambda browser: browser.post("/sign-out", json={}),
+        lambda _: sqlite_desk.clock.advance(30 * 60),
+        lambda _: users.disable("technician"),
+    ]
+    for end in ends:
+        leaving = enter(Role.TECHNICIAN)
+        with stream(leaving) as lines:
+            end(leaving)
+            list(lines)  # comes to its end
+        assert leaving.get("/events").status_code == 401
+    changing, other, staying = enter(), enter(), enter(Role.ADMIN)
+    with stream(changing) as lines, stream(other) as other_lines, stream(staying) as staying_lines:
+        changing.post("/password", data={"old": PASSWORD, "new": "một mật khẩu mới", "again": "một mật khẩu mới"})
+        list(lines), list(other_lines)  # also the one whose page has a new session: it comes again by itself
+        assert [next(staying_lines) for _ in range(9)]
+
+
+def test_the_stream_of_a_revoked_token_ends_too_and_listening_is_no_use_of_a_token(
+    client: httpx.Client, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.1)
+    user = sqlite_desk.accounts.users.find("doctor")
+    with stream(client) as lines:
+        assert next(line for line in lines if line) == ": "  # a beat
+        sqlite_desk.clock.advance(3600)
+        assert next(line for line in lines if line) == ": "
+        assert [token.used_at for token in sqlite_desk.accounts.tokens.of(user)] == [None]
+        sqlite_desk.accounts.tokens.revoke(user)
+        list(lines)
 
 
 def test_open_streams_end_with_the_server_and_leave_no_thread(sqlite_desk: TestDesk) -> None:
