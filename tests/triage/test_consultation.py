@@ -185,6 +185,15 @@ def test_the_readers_own_request_lives_and_dies_with_its_transaction(desk: TestD
     assert requests(desk, dataset.StudyInstanceUID) == [request.consultation.request_uid]
 
 
+def test_nobody_asks_in_the_policys_name(desk: TestDesk) -> None:
+    """Else a second person's question would cancel the first one's."""
+    dataset = film()
+    case_id = desk.record(desk.receive(dataset), dataset, reading()).case_id
+    with pytest.raises(CannotAsk, match="the name of who asks"):
+        desk.consultations.request(case_id, question="?", priority="routine", requested_by=AUTOMATIC)
+    assert requests(desk, dataset.StudyInstanceUID) == []
+
+
 def test_a_persons_question_takes_the_place_of_an_automatic_one(desk: TestDesk) -> None:
     dataset = film()
     arrival = desk.receive(dataset)

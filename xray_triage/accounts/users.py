@@ -21,6 +21,7 @@ from xray_triage.accounts.tables import account, session
 LEAST_CHARACTERS = 10
 MOST_CHARACTERS = 200
 LEAST_DIFFERENT = 4
+PROGRAM = "ai"  # who asks and is nobody: a person of this name would be taken for the site's policy
 OBVIOUS = frozenset(
     {"1234567890", "0123456789", "0987654321", "password12", "password123", "qwertyuiop", "matkhau123", "matkhau1234"}
     | {"xquang1234", "bacsi12345", "tramyte123", "administrator", "trạm y tế", "abcd123456"}
@@ -223,6 +224,8 @@ def _check_name(name: str, full_name: str) -> None:
         raise AccountError("bad_name", "a user name has 1 to 40 letters, digits or . _ - @")
     if len(full_name) > 100 or not full_name.isprintable():
         raise AccountError("bad_full_name", "a full name has at most 100 characters, in one line")
+    if fold(full_name.strip() or name) == PROGRAM:
+        raise AccountError("reserved_name", "'AI' stands for the site's policy: give the person's full name")
 
 
 def _normalised(password: str) -> bytes:

@@ -65,6 +65,8 @@ class Consultations:
         An automatic one gives way: it is cancelled here, and the specialist gets the person's question beside it.
         Raises UnknownCase, CannotAsk or SpoolFull.
         """
+        if requested_by == AUTOMATIC:
+            raise CannotAsk(f"{AUTOMATIC!r} stands for the site's policy: give the name of who asks")
         study_uid, open_one = self._look_up(case_id)
         if open_one is not None and not open_one.is_automatic:
             return open_one

@@ -40,6 +40,7 @@ PROBLEMS = {
     "password_obvious": N_("Mật khẩu này quá dễ đoán."),
     "bad_name": N_("Tên đăng nhập gồm 1 đến 40 chữ, số hoặc . _ - @, không có dấu cách."),
     "bad_full_name": N_("Họ tên dài quá 100 ký tự hoặc có ký tự lạ."),
+    "reserved_name": N_("“AI” là tên của chương trình; hãy ghi họ tên đầy đủ."),
     "bad_role": N_("Không có vai trò này."),
     "name_taken": N_("Đã có người dùng tên này."),
     "last_admin": N_("Đây là người quản trị cuối cùng; hãy thêm người quản trị khác trước."),

@@ -14,7 +14,16 @@ from tests.triage.accounts.conftest import PASSWORD, QUICK
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Right, Role
 from xray_triage.accounts.tables import account
-from xray_triage.accounts.users import AccountError, UnknownUser, Users, _mark, check_password, one_time_password
+from xray_triage.accounts.users import (
+    PROGRAM,
+    AccountError,
+    UnknownUser,
+    Users,
+    _mark,
+    check_password,
+    one_time_password,
+)
+from xray_triage.cases.case import AUTOMATIC
 
 
 def code_of(raised: pytest.ExceptionInfo[AccountError]) -> str:
@@ -53,6 +62,16 @@ def test_what_is_no_name_is_refused(accounts: Accounts) -> None:
         with pytest.raises(AccountError) as raised:
             accounts.users.add(name, role=Role.DOCTOR)
         assert code_of(raised) == "bad_name", name
+
+
+def test_nobody_is_called_as_who_asks_by_itself(accounts: Accounts) -> None:
+    assert AUTOMATIC.casefold() == PROGRAM
+    for name, full_name in (("an", "AI"), ("an", " ai "), ("an", "ＡＩ"), ("AI", ""), ("ai", " ")):
+        with pytest.raises(AccountError) as raised:
+            accounts.users.add(name, role=Role.DOCTOR, full_name=full_name)
+        assert code_of(raised) == "reserved_name", (name, full_name)
+    accounts.users.add("ai", role=Role.DOCTOR, full_name="BS. Nguyễn Thị Ái")
+    accounts.users.add("ái", role=Role.DOCTOR)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_a_user_is_added_with_a_password_that_is_shown_once(
         ("add", {"name": "Doctor", "role": "doctor"}, "Đã có người dùng tên này."),
         ("add", {"name": SCRIPT, "role": "doctor"}, "Tên đăng nhập gồm 1 đến 40"),
         ("add", {"name": "an", "role": "king"}, "Không có vai trò này."),
+        ("add", {"name": "an", "full_name": "AI", "role": "doctor"}, "“AI” là tên của chương trình"),
         ("disable", {"name": "admin"}, "người quản trị cuối cùng"),
         ("role", {"name": "admin", "role": "doctor"}, "người quản trị cuối cùng"),
         ("reset", {"name": SCRIPT}, "Không có người dùng này."),
