@@ -10,6 +10,7 @@ interface Element {
 export type Header = Record<string, Element | undefined>;
 
 export const TAG = {
+  sopClass: "00080016",
   modality: "00080060",
   imagerPixelSpacing: "00181164",
   samplesPerPixel: "00280002",
@@ -24,6 +25,7 @@ export const TAG = {
   highBit: "00280102",
   pixelRepresentation: "00280103",
   calibrationType: "00280A02",
+  intensityRelationship: "00281040",
   windowCenter: "00281050",
   windowWidth: "00281051",
   rescaleIntercept: "00281052",

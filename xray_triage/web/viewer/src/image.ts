@@ -3,17 +3,18 @@
 import { Enums, getWebWorkerManager, metaData, registerImageLoader, utilities, type Types } from "@cornerstonejs/core";
 import createImage from "../node_modules/@cornerstonejs/dicom-image-loader/dist/esm/imageLoader/createImage.js";
 import type { Delivery } from "./fetching";
-import { numberOf, numbersOf, TAG, textOf, type Header } from "./header";
+import { numberOf, TAG, textOf, type Header } from "./header";
 import { spacingOf } from "./spacing";
-import { lookUp, percentilesOf, windowOf, type Pixels } from "./window";
+import { logarithmOf, lookUp, NO_RESCALE, rangeOf, rescaleOf, withoutUnusedBits, type Pixels, type Rescale } from "./values";
+import { isSigmoid, percentilesOf, windowOf } from "./window";
 
 const SCHEME = "film:";
-const MODES: Record<string, Enums.VOILUTFunctionType> = {
-  SIGMOID: Enums.VOILUTFunctionType.SAMPLED_SIGMOID,
-  LINEAR_EXACT: Enums.VOILUTFunctionType.LINEAR_EXACT,
-};
+const NATIVE = /^1\.2\.840\.10008\.1\.2(\.[12])?$/;
+const DRAWN = /^(MONOCHROME[12]|RGB|YBR_\w+)$/;
+const LONGEST_MILLISECONDS = 60_000; // a decoder that takes longer hangs
 
 const headers = new Map<string, Header>();
+const rescales = new Map<string, Rescale>();
 const images = new Map<string, Types.IImage>();
 
 /** Let Cornerstone find `film:` images that were prepared. To be called once, after Cornerstone's own init. */
@@ -29,10 +30,11 @@ export async function prepare(name: string, delivery: Delivery): Promise<string>
   const header = await delivery.header;
   headers.set(imageId, header);
   const { bytes, transferSyntaxUid } = await delivery.frame;
-  checkLength(header, bytes, transferSyntaxUid);
-  const image = (await createImage(imageId, bytes as never, transferSyntaxUid, {})) as Types.IImage;
+  const native = NATIVE.test(transferSyntaxUid);
+  checkFrame(header, bytes, native);
+  const image = await inTime(createImage(imageId, bytes as never, transferSyntaxUid, { preScale: { enabled: false } }));
   checkSize(header, image);
-  if (!image.color) chooseGrays(image, header);
+  if (!image.color) rescales.set(imageId, chooseGrays(image, header, native));
   images.set(imageId, image);
   return imageId;
 }
@@ -42,14 +44,27 @@ export function headerOf(imageId: string): Header {
   return headers.get(imageId) ?? {};
 }
 
+/** How a window of an image that was prepared is told. */
+export function rescaleOfShown(imageId: string): Rescale {
+  return rescales.get(imageId) ?? NO_RESCALE;
+}
+
 /** Let go of an image that Cornerstone has taken into its own cache. */
 export function forget(imageId: string): void {
   images.delete(imageId);
 }
 
+function inTime(decoding: Promise<unknown>): Promise<Types.IImage> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("decoder: no answer")), LONGEST_MILLISECONDS);
+  });
+  return Promise.race([decoding as Promise<Types.IImage>, late]);
+}
+
 /** A native film shorter than its header says would be drawn with noise or nothing. */
-function checkLength(header: Header, bytes: Uint8Array, transferSyntaxUid: string): void {
-  const native = /^1\.2\.840\.10008\.1\.2(\.[12])?$/.test(transferSyntaxUid);
+function checkFrame(header: Header, bytes: Uint8Array, native: boolean): void {
+  const photometric = textOf(header, TAG.photometricInterpretation);
+  if (!DRAWN.test(photometric)) throw new Error(`frame: ${photometric} is not drawn`);
   const pixels = (numberOf(header, TAG.rows) ?? 0) * (numberOf(header, TAG.columns) ?? 0);
   const wanted = (pixels * (numberOf(header, TAG.samplesPerPixel) ?? 1) * (numberOf(header, TAG.bitsAllocated) ?? 16)) / 8;
   if (!pixels || (native && bytes.length < wanted)) throw new Error("frame: shorter than its header says");
@@ -62,38 +77,39 @@ function checkSize(header: Header, image: Types.IImage): void {
   if (!same || image.getPixelData().length < rows * columns) throw new Error("frame: not the film its header tells of");
 }
 
-function chooseGrays(image: Types.IImage, header: Header): void {
-  const found = lookUpIn(image, header, TAG.modalityLutSequence);
-  const table = lookUpIn(image, header, TAG.voiLutSequence);
-  const pixels = image.getPixelData() as Pixels;
-  const exact = image.voiLUTFunction === Enums.VOILUTFunctionType.LINEAR_EXACT;
-  const own = table ? { lower: image.minPixelValue, upper: image.maxPixelValue } : windowOf(header, pixels, exact);
-  const { lower, upper } = own ?? percentilesOf(pixels);
-  if (table || found || !own) image.voiLUTFunction = Enums.VOILUTFunctionType.LINEAR;
-  const window = utilities.windowLevel.toWindowLevel(lower, upper);
-  image.windowCenter = window.windowCenter;
-  image.windowWidth = Math.max(window.windowWidth, 2);
-  if (image.voiLUTFunction === Enums.VOILUTFunctionType.LINEAR_EXACT) {
-    image.windowCenter -= 0.5;
-    image.windowWidth -= 1;
-  }
+/**
+ * Give the image its first window. Cornerstone draws no tables on a GPU and takes a negative slope for a
+ * black film, so tables go through the pixels, and a rescale goes into window and polarity: it is given back.
+ */
+function chooseGrays(image: Types.IImage, header: Header, native: boolean): Rescale {
+  const pixels = () => image.getPixelData() as Pixels;
+  if (native) replace(image, withoutUnusedBits(header, pixels()));
+  const meant = lookUp(header, TAG.modalityLutSequence, pixels(), NO_RESCALE) ?? logarithmOf(header, pixels());
+  const rescale = replace(image, meant) ? NO_RESCALE : rescaleOf(header);
+  const table = replace(image, lookUp(header, TAG.voiLutSequence, pixels(), rescale));
+  const own = table ? { lower: image.minPixelValue, upper: image.maxPixelValue } : windowOf(header, pixels(), rescale);
+  const { lower, upper } = own ?? percentilesOf(pixels());
+  const linear = table || !own || !isSigmoid(header);
+  image.voiLUTFunction = linear ? Enums.VOILUTFunctionType.LINEAR_EXACT : Enums.VOILUTFunctionType.SAMPLED_SIGMOID;
+  const last = linear ? 0 : 1; // Cornerstone's sigmoid counts the last value too
+  image.windowCenter = (lower + upper + last) / 2;
+  image.windowWidth = Math.max(upper - lower + last, 1);
+  return table ? NO_RESCALE : rescale;
 }
 
-/** Cornerstone draws no tables on a GPU, so the pixels themselves go through them. */
-function lookUpIn(image: Types.IImage, header: Header, tag: string): boolean {
-  const mapped = lookUp(header, tag, image.getPixelData() as Pixels);
-  if (!mapped) return false;
+/** Let the image have other pixel values, if there are such. */
+function replace(image: Types.IImage, values: Pixels | undefined): boolean {
+  if (!values) return false;
   const { columns: width, rows: height } = image;
   image.voxelManager = utilities.VoxelManager.createImageVoxelManager({
-    scalarData: mapped,
+    scalarData: values,
     width,
     height,
     numberOfComponents: 1,
   }) as Types.IVoxelManager<number>;
-  image.getPixelData = () => mapped;
-  image.dataType = "Uint16Array";
-  image.minPixelValue = mapped.reduce((least, value) => Math.min(least, value), Infinity);
-  image.maxPixelValue = mapped.reduce((most, value) => Math.max(most, value), -Infinity);
+  image.getPixelData = () => values;
+  image.dataType = values.constructor.name as Types.PixelDataTypedArrayString;
+  [image.minPixelValue, image.maxPixelValue] = rangeOf(values);
   return true;
 }
 
@@ -115,17 +131,6 @@ function moduleOf(module: string, header: Header | undefined): object | undefine
       };
     case Enums.MetadataModules.IMAGE_PLANE:
       return planeOf(header);
-    case Enums.MetadataModules.VOI_LUT:
-      return {
-        windowCenter: numbersOf(header, TAG.windowCenter).slice(0, 1),
-        windowWidth: numbersOf(header, TAG.windowWidth).slice(0, 1),
-        voiLUTFunction: [MODES[textOf(header, TAG.voiLutFunction).replace(" ", "_")] ?? "LINEAR"],
-      };
-    case Enums.MetadataModules.MODALITY_LUT:
-      return {
-        rescaleIntercept: numberOf(header, TAG.rescaleIntercept) ?? 0,
-        rescaleSlope: numberOf(header, TAG.rescaleSlope) || 1,
-      };
     case Enums.MetadataModules.GENERAL_SERIES:
       return { modality: textOf(header, TAG.modality) };
     default:

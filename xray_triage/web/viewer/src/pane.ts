@@ -3,9 +3,9 @@
 import { cache, Enums, type RenderingEngine, type Types } from "@cornerstonejs/core";
 import { affineOf, onFilm, type Affine, type Point } from "./affine";
 import { fetchFilm, type Delivery } from "./fetching";
-import type { Film } from "./film";
+import { addressOf, type Film } from "./film";
 import { type Target } from "./gestures";
-import { forget, headerOf, prepare } from "./image";
+import { forget, headerOf, prepare, rescaleOfShown } from "./image";
 import { Measures, type Units } from "./measure";
 import { Overlay } from "./overlay";
 import { spacingOf } from "./spacing";
@@ -43,7 +43,6 @@ export class Pane implements Target {
     engine: RenderingEngine,
     name: string,
     readonly parts: PaneParts,
-    private readonly pictures: string,
     units: Units,
   ) {
     this.measures = new Measures(units);
@@ -187,9 +186,10 @@ export class Pane implements Target {
   }
 
   private settle(film: Film): void {
+    const image = cache.getImage(this.viewport.getCurrentImageId())!;
+    if (rescaleOfShown(image.imageId).slope < 0) this.viewport.setProperties({ invert: !image.invert });
     const { voiRange, invert } = this.viewport.getProperties();
     this.first = { range: voiRange ?? this.first.range, inverted: invert ?? false };
-    const image = cache.getImage(this.viewport.getCurrentImageId())!;
     this.shades = Math.max(1, image.maxPixelValue - image.minPixelValue);
     this.overlay.show(film, image.columns, image.rows);
     this.measures.clear(spacingOf(headerOf(image.imageId)));
@@ -202,7 +202,7 @@ export class Pane implements Target {
     trouble.hidden = false;
     picture.hidden = true;
     picture.onload = () => (picture.hidden = false);
-    picture.src = this.pictures + film.sop_instance_uid;
+    picture.src = `${addressOf(film)}/rendered`; // the station's own decoders take what ours do not
   }
 
   private moved(): void {
@@ -234,7 +234,10 @@ export class Pane implements Target {
     this.measures.follow(this.affine);
     const { voiRange } = this.viewport.getProperties();
     if (!voiRange) return;
-    const [width, center] = [voiRange.upper - voiRange.lower, (voiRange.upper + voiRange.lower) / 2];
-    this.parts.grays.textContent = `W ${Math.round(width)} L ${Math.round(center)} · ${Math.round(this.affine.d * 100)} %`;
+    const { slope, intercept } = rescaleOfShown(this.viewport.getCurrentImageId());
+    const width = (voiRange.upper - voiRange.lower) * Math.abs(slope);
+    const center = ((voiRange.upper + voiRange.lower) / 2) * slope + intercept;
+    const tell = (gray: number) => (width < 10 ? gray.toFixed(2) : String(Math.round(gray)));
+    this.parts.grays.textContent = `W ${tell(width)} L ${tell(center)} · ${Math.round(this.affine.d * 100)} %`;
   }
 }

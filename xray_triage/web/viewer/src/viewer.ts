@@ -72,7 +72,7 @@ class Viewer {
       picture: part<HTMLImageElement>("picture"),
     };
     const units = JSON.parse(this.root.dataset.units!) as Units;
-    const pane = new Pane(this.engine, name, parts, this.root.dataset.pictures!, units);
+    const pane = new Pane(this.engine, name, parts, units);
     listen(parts.surface, pane, () => this.toolbar.mode);
     pane.onMoved = () => this.toolbar.moved(pane);
     return pane;

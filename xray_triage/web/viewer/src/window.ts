@@ -1,8 +1,9 @@
-/** Which grays a film is first shown in: its own look-up tables, its window, or its percentiles. PS3.3 C.11. */
+/** Which grays a film is first shown in: its own look-up table, its window, or its percentiles. PS3.3 C.11. */
 
-import { itemOf, numbersOf, wordsOf, TAG, type Header } from "./header";
+import { numberOf, TAG, textOf, type Header } from "./header";
+import type { Pixels, Rescale } from "./values";
 
-export type Pixels = Uint8Array | Int8Array | Uint16Array | Int16Array | Float32Array;
+/** The pixel values that are shown black and white. */
 export interface Range {
   lower: number;
   upper: number;
@@ -11,46 +12,49 @@ export interface Range {
 const PERCENTILES = [0.5, 99.5] as const; // as the reader's own auto window
 const SAMPLES = 100_000;
 
-/** Send `pixels` through the first table of a LUT sequence, clamped at its ends (PS3.3 C.11.1.1.1). */
-export function lookUp(header: Header, tag: string, pixels: Pixels): Uint16Array | undefined {
-  const item = itemOf(header, tag);
-  const descriptor = item ? numbersOf(item, TAG.lutDescriptor) : [];
-  const entries = item ? wordsOf(item, TAG.lutData) : [];
-  const count = descriptor[0] || 65536;
-  if (!item || descriptor.length < 3 || entries.length < count) return undefined;
-  let first = descriptor[1]!;
-  if (first > 32767 && numbersOf(header, TAG.pixelRepresentation)[0] === 1) first -= 65536;
-  const mapped = new Uint16Array(pixels.length);
-  for (let at = 0; at < pixels.length; at++) {
-    const index = Math.round(pixels[at]! - first);
-    mapped[at] = entries[index < 0 ? 0 : index < count ? index : count - 1]!;
-  }
-  return mapped;
+export function isSigmoid(header: Header): boolean {
+  return textOf(header, TAG.voiLutFunction) === "SIGMOID";
 }
 
-/** The film's own window as values that become black and white, unless it hides most of the film. */
-export function windowOf(header: Header, pixels: Pixels, exact: boolean): Range | undefined {
-  const center = numbersOf(header, TAG.windowCenter)[0];
-  const width = numbersOf(header, TAG.windowWidth)[0];
-  if (center === undefined || width === undefined || width < 1) return undefined;
-  const range = exact
-    ? { lower: center - width / 2, upper: center + width / 2 }
-    : { lower: center - 0.5 - (width - 1) / 2, upper: center - 0.5 + (width - 1) / 2 };
-  return hides(range, pixels) ? undefined : range;
+/** The film's own window in pixel values, unless it hides most of the film. */
+export function windowOf(header: Header, pixels: Pixels, { slope, intercept }: Rescale): Range | undefined {
+  const exact = textOf(header, TAG.voiLutFunction).replace("_", " ") === "LINEAR EXACT";
+  let [center, width] = [numberOf(header, TAG.windowCenter), numberOf(header, TAG.windowWidth)];
+  if (center === undefined || width === undefined || width < (exact ? Number.MIN_VALUE : 1)) {
+    if (!isPlain(header)) return undefined;
+    [center, width] = [128, 256];
+  }
+  const [middle, half] = exact ? [center, width / 2] : [center - 0.5, (width - 1) / 2];
+  const ends = [middle - half, middle + half].map((value) => (value - intercept) / slope);
+  const range = { lower: Math.min(...ends), upper: Math.max(...ends) };
+  return hides(range, pixels, isSigmoid(header)) ? undefined : range;
 }
 
 /** The window that shows all but the outermost percentiles. */
 export function percentilesOf(pixels: Pixels): Range {
-  const sample = sampleOf(pixels).sort();
-  const at = (percent: number) => sample[Math.round(((sample.length - 1) * percent) / 100)] ?? 0;
-  const [lower, upper] = [at(PERCENTILES[0]), at(PERCENTILES[1])];
+  const [lower, upper] = outermost(sampleOf(pixels));
   return upper > lower ? { lower, upper } : { lower, upper: lower + 1 };
 }
 
-function hides({ lower, upper }: Range, pixels: Pixels): boolean {
-  const sample = sampleOf(pixels);
-  const lost = sample.reduce((sum, value) => sum + (value <= lower || value >= upper ? 1 : 0), 0);
-  return lost > sample.length * 0.6;
+/** Eight bits about which the header says nothing are grays already. */
+function isPlain(header: Header): boolean {
+  return numberOf(header, TAG.bitsStored) === 8 && !numberOf(header, TAG.pixelRepresentation) && !header[TAG.rescaleSlope];
+}
+
+/** Most of the film would be black or white, or all of it nearly one gray; as the reader judges it. */
+function hides({ lower, upper }: Range, pixels: Pixels, sigmoid: boolean): boolean {
+  const shadeOf = (value: number) => (value - lower) / Math.max(upper - lower, 1e-6);
+  const curved = (value: number) => 1 / (1 + Math.exp(-4 * (shadeOf(value) - 0.5)));
+  const shades = sampleOf(pixels).map(sigmoid ? curved : (value) => Math.min(Math.max(shadeOf(value), 0), 1));
+  const lost = shades.reduce((sum, shade) => sum + (shade <= 0.002 || shade >= 0.998 ? 1 : 0), 0);
+  const [darkest, brightest] = outermost(shades);
+  return lost > shades.length * 0.6 || brightest - darkest < 0.2;
+}
+
+function outermost(values: Float32Array): [number, number] {
+  const sorted = values.toSorted();
+  const at = (percent: number) => sorted[Math.round(((sorted.length - 1) * percent) / 100)] ?? 0;
+  return [at(PERCENTILES[0]), at(PERCENTILES[1])];
 }
 
 function sampleOf(pixels: Pixels): Float32Array {
