@@ -1,35 +1,53 @@
 """The page of figures in a real Chromium: it counts, changes its period, hands out files, and names nobody."""
 
+import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.triage.conftest import desk_in
 from tests.triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.reading.findings import Priority
 
 
+@pytest.fixture(scope="module")
+def a_month(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """Forty days with some films each, an outage, verdicts and questions: the folder of a desk, and their end."""
+    folder = tmp_path_factory.mktemp("month")
+    with desk_in(folder) as desk:
+        start = desk.clock.now()
+        for day in range(40):
+            desk.clock.time = start + timedelta(days=day)
+            work_a_day(desk, day)
+        return folder, desk.clock.now()
+
+
+def work_a_day(desk: TestDesk, day: int) -> None:
+    made = [reading(list(Priority)[number % 4]) if number % 4 != 2 else unread() for number in range(day % 5 + 1)]
+    exposed = f"{desk.clock.now() - timedelta(seconds=9):%Y%m%d%H%M%S}+0000"
+    cases = [desk.add(one, AcquisitionDateTime=exposed).case_id for one in made]
+    desk.casebook.give_verdict(cases[0], agrees=day % 4 > 0, note="")
+    if day % 3 == 0:
+        desk.consultations.request(cases[0], question="?", priority="routine", requested_by="bs")
+    if day == 37:
+        work, _ = desk.outbox.claim(PACS, "light") or pytest.fail("nothing to send")
+        desk.outbox.postpone(work, seconds=0, error="no route")
+        return
+    desk.clock.advance(2)
+    desk.deliver()
+
+
 @pytest.fixture
-def a_month_of_work(sqlite_desk: TestDesk) -> TestDesk:
-    """Forty days with some films each, an outage, verdicts and questions; the clock stands at the end."""
-    start = sqlite_desk.clock.now()
-    for day in range(40):
-        sqlite_desk.clock.time = start + timedelta(days=day)
-        made = [reading(list(Priority)[number % 4]) if number % 4 != 2 else unread() for number in range(day % 5 + 1)]
-        exposed = f"{sqlite_desk.clock.now() - timedelta(seconds=9):%Y%m%d%H%M%S}+0000"
-        cases = [sqlite_desk.add(one, AcquisitionDateTime=exposed).case_id for one in made]
-        sqlite_desk.casebook.give_verdict(cases[0], agrees=day % 4 > 0, note="")
-        if day % 3 == 0:
-            sqlite_desk.consultations.request(cases[0], question="?", priority="routine", requested_by="bs")
-        if day == 37:
-            work, _ = sqlite_desk.outbox.claim(PACS, "light") or pytest.fail("nothing to send")
-            sqlite_desk.outbox.postpone(work, seconds=0, error="no route")
-            continue
-        sqlite_desk.clock.advance(2)
-        sqlite_desk.deliver()
-    return sqlite_desk
+def a_month_of_work(a_month: tuple[Path, datetime], tmp_path: Path, request: pytest.FixtureRequest) -> TestDesk:
+    """The desk of this test as it is after ``a_month``."""
+    folder, end = a_month
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)  # before it is opened
+    desk: TestDesk = request.getfixturevalue("sqlite_desk")
+    desk.clock.time = end
+    return desk
 
 
 @pytest.mark.usefixtures("a_month_of_work")

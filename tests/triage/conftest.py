@@ -1,6 +1,7 @@
 """Fixtures of the reading room's and the desk's tests."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,16 @@ def desk(database: Database, tmp_path: Path) -> Iterator[TestDesk]:
 @pytest.fixture
 def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
     """A desk on SQLite, where the database is not what is tested."""
-    database = open_database(f"sqlite:///{tmp_path / 'desk.db'}")
+    with desk_in(tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def desk_in(folder: Path) -> Iterator[TestDesk]:
+    """A desk on SQLite whose database and spool lie in ``folder``, anew or as they were left."""
+    database = open_database(f"sqlite:///{folder / 'desk.db'}")
     migrate_router(database)
-    opened = open_desk(database, tmp_path)
+    opened = open_desk(database, folder)
     yield opened
     opened.darkroom.close()
     database.close()
