@@ -1,4 +1,4 @@
-"""The station's inquiries: one thread asks the PACS for answers, one watches for questions that nobody answers."""
+"""The station's inquiries: who asks the PACS for answers, who fetches the large ones, who watches for the overdue."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,10 @@ from dicom_router.transport.archive import Archive
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.worker import run_forever
+from xray_triage.cases.answerbook import AnswerBook
 from xray_triage.cases.answers import KINDS
+from xray_triage.cases.intake import Intake
+from xray_triage.cases.large_answers import LargeAnswers
 from xray_triage.cases.overdue import Overdue
 from xray_triage.cases.replies import Replies
 from xray_triage.config import Config, Destination
@@ -46,30 +49,40 @@ def make_archive(destination: Destination, config: Config, *, clock: Clock) -> A
     )
 
 
+def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
+    """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
+    asked = config.destinations_for("requests")
+    return {
+        destination.name: archive
+        for destination in config.destination
+        if destination.name in asked and (archive := make_archive(destination, config, clock=clock))
+    }
+
+
 class Inquiry:
-    """The two threads: a PACS that keeps the one waiting silences not the other.
+    """The threads: a PACS that keeps one waiting, or a large answer, holds the others not up.
 
     ``ring`` it when a question was asked: what is in the study then was there before the question.
     """
 
     def __init__(self, config: Config, rooms: Rooms, *, clock: Clock) -> None:
-        asked = config.destinations_for("requests")
-        archives = {
-            destination.name: archive
-            for destination in config.destination
-            if destination.name in asked and (archive := make_archive(destination, config, clock=clock))
-        }
-        self._replies = Replies(
+        poll_seconds, minutes = config.consultation.poll_seconds, config.consultation.overdue_minutes
+        book = AnswerBook(rooms.database, clock=clock)
+        intake = Intake(book, clock=clock, spool=rooms.spool, poll_seconds=poll_seconds)
+        self._bell, large_bell = Bell(), Bell()
+        large = LargeAnswers(intake, archives=make_archives(config, clock=clock), ring=large_bell.ring)
+        replies = Replies(
             rooms.database,
             clock=clock,
             inbox=rooms.inbox,
             outbox=rooms.outbox,
-            spool=rooms.spool,
-            archives=archives,
-            poll_seconds=config.consultation.poll_seconds,
+            book=book,
+            intake=intake,
+            large=large,
+            archives=make_archives(config, clock=clock),
+            poll_seconds=poll_seconds,
         )
-        minutes = config.consultation.overdue_minutes
-        self._overdue = Overdue(
+        overdue = Overdue(
             rooms.database,
             clock=clock,
             consultations=rooms.consultations,
@@ -77,13 +90,14 @@ class Inquiry:
             urgent_seconds=60.0 * minutes.urgent,
             routine_seconds=60.0 * minutes.routine,
         )
-        self._bell = Bell()
         self._stop = threading.Event()
-        self._overdue_bell = Bell()
-        self._threads = [
-            self._thread("inquiry", self._replies.run_once, self._bell),
-            self._thread("overdue", self._overdue.run_once, self._overdue_bell),
-        ]
+        steps = (
+            ("inquiry", replies.run_once, self._bell),
+            ("large answers", large.run_once, large_bell),
+            ("overdue", overdue.run_once, Bell()),
+        )
+        self._bells = [bell for _, _, bell in steps]
+        self._threads = [self._thread(*step) for step in steps]
 
     @property
     def ring(self) -> Callable[[], None]:
@@ -96,7 +110,7 @@ class Inquiry:
     def stop(self) -> None:
         """Let what is on the wire finish for some seconds; what does not is asked for again after the next start."""
         self._stop.set()
-        for bell in (self._bell, self._overdue_bell):
+        for bell in self._bells:
             bell.ring()
         for thread in self._threads:
             thread.join(STOP_SECONDS)

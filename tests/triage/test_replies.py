@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from tests.factories import film, film_bytes
 from tests.peers.orthanc import OrthancPeer
 from tests.triage.desk import TestDesk, reading
-from tests.triage.replies import document, pdf_answer, text_answer
+from tests.triage.replies import KEY_OBJECTS, document, pdf_answer, text_answer
+from xray_triage.cases.answerbook import AnswerBook
 from xray_triage.cases.answers import KINDS
 from xray_triage.cases.case import Consultation, ConsultationState
-from xray_triage.cases.replies import FOLLOW_SECONDS, LARGEST_BYTES, Replies, follow_up_seconds
+from xray_triage.cases.intake import LARGEST_BYTES, NOT_FETCHED, SPOILT, Intake
+from xray_triage.cases.large_answers import LargeAnswers
+from xray_triage.cases.obstacles import Obstacle, told
+from xray_triage.cases.replies import FOLLOW_SECONDS, LONGEST_TURN_SECONDS, Replies, follow_up_seconds
+from xray_triage.results.content import evidence
+from xray_triage.results.items import reference
 
 POLL_SECONDS = 60.0
 STUDY = "1.2.3.4"
@@ -36,15 +43,28 @@ class Round:
         self.case_id = desk.add(reading(), study_instance_uid=STUDY).case_id
 
     def another_worker(self, archive: Archive | None = None, *, largest_bytes: int = LARGEST_BYTES) -> Replies:
-        return Replies(
-            self.desk.database,
-            clock=self.desk.clock,
-            inbox=self.desk.inbox,
-            outbox=self.desk.outbox,
-            spool=self.desk.spool,
-            archives={"pacs": archive or self.archive},
+        """Who asks; who fetches what takes long is ``self.large``."""
+        desk, archives = self.desk, {"pacs": archive or self.archive}
+        book = AnswerBook(desk.database, clock=desk.clock)
+        intake = Intake(
+            book,
+            clock=desk.clock,
+            spool=desk.spool,
             poll_seconds=POLL_SECONDS,
             largest_bytes=largest_bytes,
+            jitter=lambda: 0.0,
+        )
+        self.large = LargeAnswers(intake, archives=archives)
+        return Replies(
+            desk.database,
+            clock=desk.clock,
+            inbox=desk.inbox,
+            outbox=desk.outbox,
+            book=book,
+            intake=intake,
+            large=self.large,
+            archives=archives,
+            poll_seconds=POLL_SECONDS,
             jitter=lambda: 0.0,
         )
 
@@ -64,6 +84,8 @@ class Round:
     def poll(self, after_seconds: float = POLL_SECONDS + 1) -> Consultation:
         self.desk.clock.advance(after_seconds)
         self.worker.run_once()
+        while self.large.run_once():
+            pass
         return self.consultation
 
     @property
@@ -146,6 +168,62 @@ def test_an_answer_that_came_while_the_link_was_dead_is_taken_even_by_a_clock_an
     assert a_round.texts == ["đã trả lời"]
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_an_answer_written_before_the_request_reached_a_pacs_that_was_away_is_taken(a_round: Round, hours: int) -> None:
+    desk = a_round.desk
+    desk.consultations.request(a_round.case_id, question="?", priority="urgent", requested_by="BS")
+    desk.clock.advance(3 * 3600)  # the link is dead, and the doctor telephones
+    at = desk.clock.now() + timedelta(hours=hours - 2)
+    stated = {"ContentDate": f"{at:%Y%m%d}", "ContentTime": f"{at:%H%M%S}", "TimezoneOffsetFromUTC": "+0000"}
+    a_round.write(text_answer("cũ", ContentDate="20250528"))
+    a_round.write(text_answer("đã xem phim", **stated))
+    a_round.poll(0)
+    assert a_round.texts == ["đã xem phim"]
+
+
+def test_many_answers_are_all_shown_once(a_round: Round) -> None:
+    a_round.ask()
+    for number in range(40):
+        a_round.write(text_answer(f"{number}"))
+    a_round.poll()
+    a_round.poll()
+    assert sorted(a_round.texts, key=int) == [f"{number}" for number in range(40)]
+
+
+def test_an_answer_that_is_changed_under_its_uid_stays_as_it_was_read(a_round: Round) -> None:
+    a_round.ask()
+    made = a_round.write(text_answer("một"))
+    a_round.poll()
+    made.ContentSequence[0].TextValue = "hai"
+    a_round.orthanc.clear()
+    a_round.write(made)
+    for _ in range(3):
+        a_round.poll(600)
+    assert a_round.texts == ["một"]
+
+
+def test_an_answer_that_names_its_question_is_shown_under_it(a_round: Round) -> None:
+    a_round.ask("một?")
+    first = a_round.consultation.request_uid
+    a_round.write(text_answer("1"))
+    a_round.poll()
+    a_round.ask("hai?")
+    second = a_round.consultation.request_uid
+    a_round.write(text_answer("bổ sung 1", CurrentRequestedProcedureEvidenceSequence=naming(first)))
+    assert a_round.poll().state is not ConsultationState.ANSWERED
+    a_round.write(text_answer("2", CurrentRequestedProcedureEvidenceSequence=naming(first, second)))
+    assert a_round.poll().state is ConsultationState.ANSWERED
+    case = a_round.desk.casebook.case(a_round.case_id)
+    assert case is not None
+    assert [a.text for c in case.earlier_consultations for a in c.answers] == ["Finding: 1", "Finding: bổ sung 1"]
+    assert a_round.texts == ["2"]
+
+
+def naming(*uids: str) -> list[Dataset]:
+    """The evidence of a report made over these requests."""
+    return [evidence(STUDY, [("1.2.3.9104", [reference(KEY_OBJECTS, uid) for uid in uids])])]
+
+
 def test_films_and_our_own_objects_are_never_answers(a_round: Round) -> None:
     a_round.ask()
     a_round.write(film())
@@ -170,6 +248,9 @@ def test_two_workers_find_one_answer(a_round: Round) -> None:
         def fetch(self, found: FoundInstance, write: Write) -> None:
             a_round.archive.fetch(found, write)
             a_round.worker.run_once()
+
+        def probe(self) -> None:
+            pass
 
         def close(self) -> None:
             pass
@@ -244,38 +325,138 @@ def test_a_station_that_starts_anew_asks_at_once(a_round: Round) -> None:
     assert len(a_round.poll(1).answers) == 1
 
 
+class Spoiling:
+    """An archive that hands out half of each file, until it is mended; ``told`` False: without their classes."""
+
+    def __init__(self, archive: Archive, *, told: bool = True) -> None:
+        self.is_mended = False
+        self.fetches = 0
+        self._archive = archive
+        self._told = told
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        found = self._archive.instances(study_instance_uid)
+        return found if self._told else [replace(one, sop_class_uid="") for one in found]
+
+    def probe(self) -> None:
+        self._archive.probe()
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        whole = io.BytesIO()
+        self._archive.fetch(found, whole.write)
+        self.fetches += 1
+        write(whole.getvalue() if self.is_mended else whole.getvalue()[:300])
+
+    def close(self) -> None:
+        self._archive.close()
+
+
 def test_an_object_that_cannot_be_read_is_told_and_tried_again(a_round: Round) -> None:
-    class Spoiling:
-        """An archive that hands out half of each file, until it is mended."""
-
-        is_mended = False
-        fetches = 0
-
-        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
-            return a_round.archive.instances(study_instance_uid)
-
-        def fetch(self, found: FoundInstance, write: Write) -> None:
-            whole = io.BytesIO()
-            a_round.archive.fetch(found, whole.write)
-            self.fetches += 1
-            write(whole.getvalue() if self.is_mended else whole.getvalue()[:300])
-
-        def close(self) -> None:
-            a_round.archive.close()
-
-    archive = Spoiling()
+    archive = Spoiling(a_round.archive)
     a_round.worker = a_round.another_worker(archive)
     a_round.ask()
     a_round.write(text_answer("hỏng"))
     for _ in range(30):
         found = a_round.poll()
     assert found.answers == ()
-    assert "cannot be read" in found.problem
+    assert told(found.problem) is Obstacle.UNREADABLE
     assert 3 < archive.fetches < 10
     archive.is_mended = True
     a_round.poll(6 * 3600)
     assert a_round.texts == ["hỏng"]
     assert a_round.consultation.problem == ""
+
+
+@pytest.mark.parametrize("has_class", [True, False])
+def test_what_can_never_be_read_is_shown_at_last_without_its_content_where_it_is_a_report(
+    a_round: Round, has_class: bool
+) -> None:
+    archive = Spoiling(a_round.archive, told=has_class)
+    a_round.worker = a_round.another_worker(archive)
+    a_round.ask()
+    a_round.write(text_answer("hỏng"))
+    for _ in range(2 * SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert archive.fetches == SPOILT.most
+    assert a_round.texts == ([NOT_FETCHED] if has_class else [])
+    assert a_round.consultation.problem == ""
+
+
+def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round) -> None:
+    desk = a_round.desk
+    a_round.ask()
+    a_round.write(pdf_answer(b"%PDF-1.7" + bytes(1 << 20)))
+    another = desk.add(reading(), study_instance_uid="1.2.7").case_id
+    desk.consultations.request(another, question="?", priority="routine", requested_by="BS")
+    a_round.worker.run_once()
+    a_round.orthanc.upload(film_bytes(text_answer("nhỏ", study="1.2.7")))
+    desk.clock.advance(POLL_SECONDS + 1)
+    for _ in range(3):
+        a_round.worker.run_once()
+    case = desk.casebook.case(another)
+    assert case is not None
+    assert case.consultation is not None
+    assert case.consultation.answers
+    assert a_round.consultation.answers == ()
+    assert told(a_round.consultation.problem) is Obstacle.COMING
+    while a_round.large.run_once():
+        pass
+    (answer,) = a_round.consultation.answers
+    assert answer.has_file
+    assert a_round.consultation.problem == ""
+
+
+def test_of_the_large_answers_the_urgent_comes_first(a_round: Round) -> None:
+    desk = a_round.desk
+    for study, priority in (("1.2.8", "routine"), ("1.2.9", "urgent")):
+        case_id = desk.add(reading(), study_instance_uid=study).case_id
+        desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
+        a_round.worker.run_once()
+        a_round.orthanc.upload(film_bytes(pdf_answer(b"%PDF-1.7" + bytes(1 << 19), study=study)))
+    desk.clock.advance(POLL_SECONDS + 1)
+    a_round.worker.run_once()
+    a_round.large.run_once()
+    answered = {
+        study: bool(case.consultation.answers)
+        for study in ("1.2.8", "1.2.9")
+        if (case := desk.casebook.case_of_study(study)) and case.consultation
+    }
+    assert answered == {"1.2.8": False, "1.2.9": True}
+
+
+def test_who_becomes_urgent_in_a_long_turn_is_asked_for_next(a_round: Round) -> None:
+    desk = a_round.desk
+    asked: list[str] = []
+
+    class Slow:
+        """An archive that has nothing and takes its time to say so."""
+
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            if not asked:
+                ask("urgent", "1.2.6.9")
+            asked.append(study_instance_uid)
+            desk.clock.advance(LONGEST_TURN_SECONDS / 2)
+            return []
+
+        def probe(self) -> None:
+            pass
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            raise AssertionError
+
+        def close(self) -> None:
+            pass
+
+    def ask(priority: str, study: str) -> None:
+        case_id = desk.add(reading(), study_instance_uid=study).case_id
+        desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
+
+    for number in range(3):
+        ask("routine", f"1.2.6.{number}")
+    worker = a_round.another_worker(Slow())
+    assert worker.run_once()
+    worker.run_once()
+    assert asked[:3] == ["1.2.6.0", "1.2.6.1", "1.2.6.9"]
 
 
 def test_an_object_that_breaks_the_connection_holds_nobody_up(a_round: Round) -> None:
@@ -292,6 +473,9 @@ def test_an_object_that_breaks_the_connection_holds_nobody_up(a_round: Round) ->
             if found.sop_instance_uid == self.poison:
                 raise PeerUnreachable("it aborted the association")
             a_round.archive.fetch(found, write)
+
+        def probe(self) -> None:
+            pass
 
         def close(self) -> None:
             a_round.archive.close()
@@ -349,6 +533,9 @@ def test_the_urgent_are_asked_for_first(a_round: Round) -> None:
         def instances(self, study_instance_uid: str) -> list[FoundInstance]:
             asked.append(study_instance_uid)
             return []
+
+        def probe(self) -> None:
+            pass
 
         def fetch(self, found: FoundInstance, write: Write) -> None:
             raise AssertionError

@@ -26,6 +26,7 @@ class Question:
     study_instance_uid: str
     request_uid: str
     state: str
+    priority: str
     requested_at: datetime
     watched: bool
     polls: int
@@ -61,15 +62,22 @@ class AnswerBook:
     def keep(
         self, question: Question, found: FoundInstance, reply: Reply, *, spool_key: str | None, next_poll_at: datetime
     ) -> bool:
-        """The answer, and the newest question of the case answered, in one commit. False: it was known already."""
+        """The answer, and its question answered, in one commit. False: it was known already.
+
+        Its question is the newest of the case that it names by the request object, else the newest of all.
+        """
         asked, now = tables.consultation, self._clock.now()
         with self._database.write() as connection:
-            newest = sa.select(sa.func.max(asked.c.consultation_id)).where(
+            asked_of_case = sa.and_(
                 asked.c.case_sequence == question.case_sequence, asked.c.state != ConsultationState.CANCELLED.value
             )
-            consultation_id = connection.scalar(newest) or question.consultation_id
+            query = sa.select(asked.c.consultation_id, asked.c.request_uid).where(asked_of_case)
+            uids = {row.consultation_id: row.request_uid for row in connection.execute(query)}
+            newest = max(uids, default=question.consultation_id)
+            named = [number for number, uid in uids.items() if uid in reply.names]
+            consultation_id = max(named, default=newest)
             row = {
-                **asdict(reply),
+                **{key: value for key, value in asdict(reply).items() if key in tables.answer.c},
                 "case_sequence": question.case_sequence,
                 "consultation_id": consultation_id,
                 "sop_instance_uid": found.sop_instance_uid,
@@ -85,7 +93,7 @@ class AnswerBook:
                 "problem": "",
                 "watched": True,
                 "polls": 0,
-                "next_poll_at": next_poll_at,
+                "next_poll_at": next_poll_at if consultation_id == newest else None,  # the study is asked for once
             }
             connection.execute(asked.update().where(asked.c.consultation_id == consultation_id).values(answered))
             over = tables.passed_over
@@ -110,11 +118,11 @@ class AnswerBook:
         return tries
 
     def unreadable(self, question: Question) -> list[str]:
-        """Why an object of the study cannot be read; at most one."""
+        """Why an object of the study could not be taken yet, as it was noted; at most one."""
         over = tables.passed_over.c
         query = sa.select(over.why).where(over.case_sequence == question.case_sequence, over.retry_at.is_not(None))
         with self._database.read() as connection:
-            return [f"an object in the study cannot be read: {why}" for why in connection.scalars(query.limit(1))]
+            return list(connection.scalars(query.limit(1)))
 
     @staticmethod
     def _write_over(

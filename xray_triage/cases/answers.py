@@ -29,6 +29,7 @@ CUT = "… (còn nữa, xem tại PACS)"
 LONGEST_TEXT = 20_000
 DEEPEST = 100
 DOCUMENT = 0x00420011
+REFERENCED = 0x00081155  # Referenced SOP Instance UID
 # PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor.
 _MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036", "113039"})
 _CONTEXT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
@@ -65,7 +66,10 @@ class NotAnAnswer(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an object says. ``kind``: text, pdf or kos; ``written_at`` is None where it states no time."""
+    """What an object says. ``kind``: text, pdf or kos; ``written_at`` is None where it states no time.
+
+    ``names``: the SOP Instance UIDs that it refers to, wherever in it.
+    """
 
     kind: str
     title: str
@@ -74,6 +78,7 @@ class Reply:
     verified: bool
     complete: bool
     written_at: datetime | None
+    names: frozenset[str] = frozenset()
 
 
 def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
@@ -102,6 +107,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> Reply:
         verified=is_verified,
         complete=text(header, "CompletionFlag") != "PARTIAL",
         written_at=_written_at(header),
+        names=_names(header),
     )
 
 
@@ -151,6 +157,22 @@ def _author(header: Dataset) -> str:
 def _named(header: Dataset, code: str) -> list[Dataset]:
     """The content items of the document itself with this concept name."""
     return [one for one in items(header, "ContentSequence") if _code(one, "ConceptNameCodeSequence") == code]
+
+
+def _names(header: Dataset) -> frozenset[str]:
+    try:
+        return frozenset(_referenced(header))
+    except DAMAGED_VALUE:  # what it says is there all the same
+        return frozenset()
+
+
+def _referenced(dataset: Dataset, level: int = 0) -> Iterator[str]:
+    for element in dataset:
+        if element.VR == "SQ" and level < DEEPEST:
+            for item in element.value:
+                yield from _referenced(item, level + 1)
+        elif element.tag == REFERENCED:
+            yield str(element.value)
 
 
 def _person(value: str) -> str:
