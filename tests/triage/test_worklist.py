@@ -62,6 +62,16 @@ def test_overdue_consultations_come_before_all_then_the_most_urgent_then_the_new
     assert ids(desk)[-1] == normal
 
 
+def test_urgent_cases_of_old_make_room_for_the_newest_and_overdue_ones_stay(desk: TestDesk, mark: Mark) -> None:
+    overdue, _old, normal, urgent = add(desk, Priority.NORMAL, Priority.URGENT, Priority.NORMAL, Priority.URGENT)
+    mark(overdue, overdue_at=desk.clock.now())
+    assert ids(desk, newest=2) == [overdue, urgent, normal]
+    assert ids(desk, newest=2, limit=1, before=overdue) == [urgent]
+    assert ids(desk, newest=2, priority="urgent") == [urgent]
+    counts = desk.casebook.counts(newest=2)
+    assert (counts[Priority.URGENT], counts[Priority.NORMAL]) == (1, 1)
+
+
 def test_the_list_is_narrowed_by_how_far_the_consultation_has_come(desk: TestDesk, mark: Mark) -> None:
     never, waits, answered, cancelled = add(desk, *[Priority.NORMAL] * 4)
     mark(waits)

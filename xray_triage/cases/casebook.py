@@ -128,6 +128,7 @@ class Casebook:
         since: datetime | None = None,
         until: datetime | None = None,
         studies: Sequence[str] | None = None,
+        newest: int | None = None,
         limit: int = 100,
         before: str | None = None,
     ) -> list[Case]:
@@ -135,8 +136,8 @@ class Casebook:
 
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
         2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
-        ``until``. ``studies``: none but these. ``before``: the case_id that the page before this one ended with;
-        UnknownCase when there is none.
+        ``until``. ``studies``: none but these. ``newest``: only so many of the last, and the overdue. ``before``: the
+        case_id that the page before this one ended with; UnknownCase when there is none.
         """
         wanted = worklist.Wanted(
             priority=Priority(priority) if priority else None,
@@ -144,6 +145,7 @@ class Casebook:
             since=since,
             until=until,
             studies=None if studies is None else tuple(studies),
+            newest=newest,
         )
         if day is not None:
             wanted = worklist.on_day(wanted, day)
@@ -242,10 +244,12 @@ class Casebook:
         with self._database.read() as connection:
             return newest(connection)
 
-    def counts(self) -> dict[Priority, int]:
-        """How many cases there are of each priority."""
+    def counts(self, *, newest: int | None = None) -> dict[Priority, int]:
+        """How many cases there are of each priority, among all or the ``newest``."""
         case = tables.case
         counted = sa.select(case.c.urgency, sa.func.count()).group_by(case.c.urgency)
+        if newest is not None:
+            counted = counted.where(worklist.among_newest(newest))
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(counted)}
         return {priority: found.get(rows.urgency(priority), 0) for priority in Priority}

@@ -34,7 +34,10 @@ class CaseState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a worklist shows. ``words`` are folded, each to be found; ``since`` <= received < ``until``."""
+    """What a worklist shows. ``words`` are folded, each to be found; ``since`` <= received < ``until``.
+
+    ``newest``: only so many of the last cases, and whatever is overdue. By number, for clocks are wrong at times.
+    """
 
     words: tuple[str, ...] = ()
     priority: Priority | None = None
@@ -42,6 +45,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     studies: tuple[str, ...] | None = None
+    newest: int | None = None
 
 
 def understood(wanted: Wanted, search: str, today: date) -> Wanted:
@@ -129,15 +133,24 @@ def page_of(connection: sa.Connection, wanted: Wanted, *, limit: int, after: Pla
 
 def _narrowed(wanted: Wanted, *, overdue: bool, after: Place | None) -> sa.Select[Any]:
     case = tables.case
+    newest = None if overdue else wanted.newest
     # The sum keeps SQLite from walking the worklist from its start in search of the few cases of that time.
-    urgency = case.c.urgency if wanted.since is None else case.c.urgency + 0
+    urgency = case.c.urgency if wanted.since is None and newest is None else case.c.urgency + 0
     query = sa.select(case.c.sequence).order_by(urgency.desc(), case.c.sequence.desc())
     query = query.where(case.c.sequence.in_(_overdue()) if overdue else case.c.sequence.not_in(_overdue()))
+    if newest is not None:
+        query = query.where(among_newest(newest))
     if wanted.priority is not None:
         query = query.where(urgency == rows.urgency(wanted.priority))
     if after is not None:
         query = query.where(sa.tuple_(urgency, case.c.sequence) < sa.tuple_(after.urgency, after.sequence))
     return query.where(*_conditions(wanted))
+
+
+def among_newest(count: int) -> sa.ColumnElement[bool]:
+    """Whether a case is one of the last ``count``."""
+    number = tables.case.c.sequence
+    return number > sa.select(sa.func.max(number)).scalar_subquery() - count
 
 
 def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:

@@ -24,7 +24,7 @@ OBJECTS = {
     "original": N_("Phim gốc"),
     "sr": N_("Báo cáo AI"),
     "sc": N_("Ảnh kết quả"),
-    "gsps": N_("Đường khoanh"),
+    "gsps": N_("Khoanh vùng"),
     "request": N_("Yêu cầu hội chẩn"),
 }
 DELIVERY_STATES = {
@@ -55,6 +55,7 @@ FLAGS = {
 }
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+YOUNG_YEARS = 3  # until then an age is told in months
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Words:
         judged = {finding.kind for finding in image.findings}
         untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
         if judged and untold:
-            lines.append(say(N_("AI không tìm được: %(kinds)s. Bác sĩ hãy tự xem."), kinds=untold))
+            lines.append(say(N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này."), kinds=untold))
         return lines
 
     def person(self, case: Case) -> str:
@@ -171,7 +172,9 @@ class Words:
         patient = case.patient
         parts = [self.language.say(SEXES[patient.sex]) if patient.sex in SEXES else ""]
         if patient.age_years is not None:
-            parts.append(self.language.say(N_("%(n)d tuổi"), n=int(patient.age_years)))
+            young = patient.age_years < YOUNG_YEARS
+            told = N_("%(n)d tháng tuổi") if young else N_("%(n)d tuổi")
+            parts.append(self.language.say(told, n=int(patient.age_years * (12 if young else 1))))
         return ", ".join(part for part in parts if part)
 
     def birthday(self, birth_date: str) -> str:

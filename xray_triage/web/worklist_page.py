@@ -24,6 +24,7 @@ from xray_triage.web.visitor import Visitor, visitor
 from xray_triage.web.words import positives, taken_at
 
 ROWS = 100
+RECENT = 200  # cases among which the urgent stand first; else those of years would leave no room for today's
 STATES = (
     (CaseState.OPEN.value, N_("Đang chờ trả lời")),
     (CaseState.OVERDUE.value, N_("Quá hạn trả lời")),
@@ -44,6 +45,12 @@ class Asked:
     state: str = ""
     day: str = ""
     before: str = ""
+    every: str = ""
+
+    @property
+    def newest(self) -> int | None:
+        """Among how many of the last cases to look: whoever searches or asks for every case looks among all."""
+        return None if self.q or self.state or self.day or self.every else RECENT
 
     @property
     def is_narrowed(self) -> bool:
@@ -55,7 +62,9 @@ class Asked:
         return f"?{urlencode(wanted)}" if wanted else ""
 
 
-def asked(q: Text = "", priority: Text = "", state: Text = "", day: Text = "", before: Text = "") -> Asked:
+def asked(
+    q: Text = "", priority: Text = "", state: Text = "", day: Text = "", before: Text = "", every: Text = ""
+) -> Asked:
     """What somebody asked for."""
     return Asked(
         q=q.strip(),
@@ -63,6 +72,7 @@ def asked(q: Text = "", priority: Text = "", state: Text = "", day: Text = "", b
         state=state if state in dict(STATES) else "",
         day=day if _day(day) else "",
         before=before,
+        every="yes" if every else "",
     )
 
 
@@ -100,7 +110,7 @@ def _context(desk: Desk, wanted: Asked) -> dict[str, Any]:
         "states": STATES,
         "rows": [(case, sent[case.study_instance_uid]) for case in page],
         "more": page[-1].case_id if len(cases) > ROWS else "",
-        "counts": desk.casebook.counts(),
+        "counts": desk.casebook.counts(newest=wanted.newest),
         "unread": desk.inbox.unread(),
         "notices": notices(desk),
         "positives": positives,
@@ -118,6 +128,7 @@ def _cases(desk: Desk, wanted: Asked) -> list[Case]:
         state=None if by_delivery else wanted.state or None,
         day=_day(wanted.day),
         studies=desk.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
+        newest=wanted.newest,
         limit=ROWS + 1,
     )
     try:

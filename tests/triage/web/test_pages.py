@@ -24,7 +24,7 @@ def test_the_worklist_shows_the_most_urgent_first_in_vietnamese(client: httpx.Cl
     page = client.get("/").text
 
     assert page.index("Nguyễn Thị Hoa") < page.index("Lê Văn Bình")
-    for words in ("khẩn cấp", "tràn khí màng phổi <b>93%</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
+    for words in ("Khẩn cấp", "tràn khí màng phổi <b>93%</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
         assert words in page
     assert "không thay thế chẩn đoán" in page
 
@@ -59,12 +59,12 @@ def test_a_case_says_what_its_model_cannot_find_and_why_it_counts_as_abnormal(
     alarmed = replace(quiet, decision=replace(quiet.decision, reasons=("abnormal",)))
     case_id = sqlite_desk.add(alarmed).case_id
     page = client.get(f"/cases/{case_id}").text
-    assert "AI không tìm được: tràn khí màng phổi, thoát vị hoành. Bác sĩ hãy tự xem." in page
+    assert "AI không đánh giá: tràn khí màng phổi, thoát vị hoành. Bác sĩ cần tự xem các dấu hiệu này." in page
     assert "Xác suất có bất thường: 90%, vượt ngưỡng" in page
     assert "AI nghi có bất thường, nhưng không rõ là dấu hiệu nào." in client.get("/").text
     whole = sqlite_desk.add(reading(Priority.NORMAL, **dict.fromkeys(KINDS, 0.1))).case_id
-    assert "AI không tìm được" not in client.get(f"/cases/{whole}").text
-    assert "AI không tìm được" not in client.get(f"/cases/{sqlite_desk.add(unread()).case_id}").text
+    assert "AI không đánh giá" not in client.get(f"/cases/{whole}").text
+    assert "AI không đánh giá" not in client.get(f"/cases/{sqlite_desk.add(unread()).case_id}").text
 
 
 def test_a_case_shows_the_hearts_size_in_words_and_what_limits_it(client: httpx.Client, sqlite_desk: TestDesk) -> None:
