@@ -28,7 +28,7 @@ MISSING_ATTRIBUTE_VALUE = 0x0121
 RESOURCE_LIMITATION = 0x0213
 NO_LONGER_UPDATED = 0xA710  # an Error ID, PS3.4 table F.7.2-2
 
-_ACCESSION_NUMBER, _STUDY_INSTANCE_UID = 0x00080050, 0x0020000D
+_ACCESSION_NUMBER, _PATIENT_ID, _STUDY_INSTANCE_UID = 0x00080050, 0x00100020, 0x0020000D
 _STATUS, _SCHEDULED_STEPS = 0x00400252, 0x00400270
 
 log = structlog.get_logger()
@@ -53,8 +53,13 @@ class ScheduledStep:
 class StepBook(Protocol):
     """Keeps the steps: committed when a method returns. Both may raise SQLAlchemyError."""
 
-    def begin(self, sop_instance_uid: str, steps: tuple[ScheduledStep, ...], *, calling_ae_title: str) -> bool:
-        """A step in progress; whether any order is known to ``steps`` is no matter. False: that UID was there."""
+    def begin(
+        self, sop_instance_uid: str, steps: tuple[ScheduledStep, ...], *, patient_id: str, calling_ae_title: str
+    ) -> bool:
+        """A step in progress; whether any order is known to ``steps`` is no matter. False: that UID was there.
+
+        ``patient_id``: who is filmed, as the machine has it; empty when it does not say.
+        """
         ...
 
     def change(self, sop_instance_uid: str, state: StepState) -> StepState | None:
@@ -110,7 +115,8 @@ class PerformedSteps:
             for item in items
             if not isinstance(item, str)
         )
-        if not self._book.begin(uid, steps, calling_ae_title=calling_ae_title):
+        patient_id = str(keys.get(_PATIENT_ID, ""))
+        if not self._book.begin(uid, steps, patient_id=patient_id, calling_ae_title=calling_ae_title):
             return Answer(DUPLICATE_INSTANCE, "this step has begun already")
         log.info("performed step begun", calling_ae_title=calling_ae_title, step=uid)
         return Answer(SUCCESS)

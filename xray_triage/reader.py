@@ -22,6 +22,7 @@ from dicom_router.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.consultation import PreparedRequest
 from xray_triage.config import Config
+from xray_triage.orders.match import Filmed
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
@@ -205,20 +206,24 @@ class Reader:
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
         picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
+        patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
         recorded = self._rooms.casebook.record(
             connection,
             arrival=film.arrival,
-            patient=read_patient(film.header),
-            accession_number=str(film.header.get("AccessionNumber") or ""),
+            patient=patient,
+            accession_number=accession_number,
             reading=film.reading,
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
-        self._rooms.orders.close(
-            connection,
+        filmed = Filmed(
             study_instance_uid=film.arrival.instance.study_instance_uid,
-            accession_number=str(film.header.get("AccessionNumber") or ""),
+            accession_number=accession_number,
+            patient_id=patient.id,
+            patient_name=patient.name,
+            patient_birth_date=patient.birth_date,
         )
+        self._rooms.orders.close(connection, filmed)
         for result in results:
             promised = self._rooms.outbox.enqueue(
                 connection,

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
-from tests.triage.desk import TestDesk
+from tests.triage.desk import TestDesk, reading
+from tests.triage.orders.conftest import filmed
 from xray_triage.accounts.roles import Role
 from xray_triage.orders.order import OrderState, Registration
 
@@ -77,15 +78,28 @@ def test_the_list_follows_the_machine_by_itself(technician: Page, sqlite_desk: T
     technician.goto("/orders")
     line = technician.locator(f"#order-{order.accession_number}")
     expect(line).to_contain_text("chờ chụp")
+    film = {"StudyInstanceUID": order.study_instance_uid, "AccessionNumber": order.accession_number}
+    sqlite_desk.add(reading(), patient_name="LE THI HOA", patient_id=order.patient_id, **film)
     with sqlite_desk.database.write() as connection:
-        sqlite_desk.orders.close(
-            connection, study_instance_uid=order.study_instance_uid, accession_number=order.accession_number
-        )
+        sqlite_desk.orders.close(connection, filmed(order))
     expect(line).to_contain_text("đã chụp")
     expect(line.get_by_role("link", name="Xem ca")).to_be_visible()
     found = sqlite_desk.orders.find(order.accession_number)
     assert found is not None
     assert found.state is OrderState.DONE
+
+
+def test_a_cancellation_is_taken_back_with_one_click(technician: Page, sqlite_desk: TestDesk) -> None:
+    typed = Registration(patient_name="Lê Thị Hoa", patient_birth_date=None, patient_sex=None)
+    order = sqlite_desk.orders.register(typed, form_key="a", registered_by="lan")
+    technician.goto("/orders")
+    line = technician.locator(f"#order-{order.accession_number}")
+    line.get_by_role("button", name="Hủy").click()
+    expect(line).to_contain_text("đã hủy")
+    assert orders(sqlite_desk) == []
+    line.get_by_role("button", name="Mở lại").click()
+    expect(line).to_contain_text("chờ chụp")
+    assert orders(sqlite_desk) == ["Lê Thị Hoa"]
 
 
 def test_the_page_is_accessible_and_fits_the_window(

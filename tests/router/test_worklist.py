@@ -83,7 +83,9 @@ class Book:
     steps: dict[str, StepState] = field(default_factory=dict)
     worked_for: list[ScheduledStep] = field(default_factory=list)
 
-    def begin(self, sop_instance_uid: str, steps: tuple[ScheduledStep, ...], *, calling_ae_title: str) -> bool:
+    def begin(
+        self, sop_instance_uid: str, steps: tuple[ScheduledStep, ...], *, patient_id: str, calling_ae_title: str
+    ) -> bool:
         if sop_instance_uid in self.steps:
             return False
         self.worked_for += steps

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -26,6 +26,8 @@ class Action(StrEnum):
     USER_ENABLED = "user_enabled"
     TOKEN_MADE = "token_made"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
+    SEARCHED = "searched"  # for patients; detail: what for
+    LISTED = "listed"  # all patients, by a program
     CASE_SEEN = "case_seen"
     CASE_PRINTED = "case_printed"
     CONSULTATION_ASKED = "consultation_asked"
@@ -34,7 +36,14 @@ class Action(StrEnum):
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"
     ORDER_CANCELLED = "order_cancelled"
+    ORDER_REOPENED = "order_reopened"
+    ORDER_FINISHED = "order_finished"
     EXPORTED = "exported"
+
+
+REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program
+QUIET = timedelta(hours=1)
+LOOKED_BACK = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +69,20 @@ class Trail:
     def note(self, action: Action, *, actor: str, subject: str = "", detail: str = "", address: str = "") -> None:
         """Add a line. ``actor`` is the user's name; a verb of the command line says ``cli:`` and the system's user."""
         line = {"actor": actor, "action": action.value, "subject": subject, "detail": detail, "address": address}
+        now = self._clock.now()
+        if action in REPEATED and self._stands(line, now):
+            return
         with self._database.write() as connection:
-            connection.execute(audit.insert().values(at=self._clock.now(), **line))
+            connection.execute(audit.insert().values(at=now, **line))
+
+    def _stands(self, line: dict[str, str], now: datetime) -> bool:
+        """Whether this very line was added within ``QUIET`` and few lines of its actor ago."""
+        newest = sa.select(audit).where(audit.c.actor == line["actor"]).order_by(audit.c.entry_id.desc())
+        recent = newest.limit(LOOKED_BACK).subquery()
+        same = [recent.c[name] == value for name, value in line.items()]
+        lately = recent.c.at.between(now - QUIET, now + QUIET)
+        with self._database.read() as connection:
+            return connection.execute(sa.select(recent.c.entry_id).where(lately, *same)).first() is not None
 
     def entries(
         self,

@@ -30,7 +30,7 @@ class Sex(StrEnum):
 
 
 class OrderState(StrEnum):
-    """Where an order stands. A film that arrives makes it done, whatever it was."""
+    """Where an order stands. Its film, when it arrives, makes it done, whatever it was."""
 
     WAITING = "waiting"
     IN_PROGRESS = "in progress"
@@ -43,7 +43,7 @@ class OrderState(StrEnum):
 
 
 class Procedure(StrEnum):
-    """What is to be filmed; the machine is told ``vi`` (LO, 64)."""
+    """What is to be filmed, named in Vietnamese, as the machine is told (LO, 64), and in English."""
 
     CHEST_PA = "chest_pa"
     CHEST_AP = "chest_ap"
@@ -53,15 +53,19 @@ class Procedure(StrEnum):
 
     @property
     def vi(self) -> str:
-        return _PROCEDURES[self]
+        return _PROCEDURES[self][0]
+
+    @property
+    def en(self) -> str:
+        return _PROCEDURES[self][1]
 
 
 _PROCEDURES = {
-    Procedure.CHEST_PA: "X-quang ngực thẳng (PA)",
-    Procedure.CHEST_AP: "X-quang ngực thẳng, nằm hoặc ngồi (AP)",
-    Procedure.CHEST_PA_LATERAL: "X-quang ngực thẳng và nghiêng",
-    Procedure.CHEST_LATERAL: "X-quang ngực nghiêng",
-    Procedure.OTHER: "X-quang khác",
+    Procedure.CHEST_PA: ("X-quang ngực thẳng (PA)", "Chest X-ray, PA"),
+    Procedure.CHEST_AP: ("X-quang ngực thẳng, nằm hoặc ngồi (AP)", "Chest X-ray, lying or sitting (AP)"),
+    Procedure.CHEST_PA_LATERAL: ("X-quang ngực thẳng và nghiêng", "Chest X-ray, frontal and lateral"),
+    Procedure.CHEST_LATERAL: ("X-quang ngực nghiêng", "Chest X-ray, lateral"),
+    Procedure.OTHER: ("X-quang khác", "Other X-ray"),
 }
 
 

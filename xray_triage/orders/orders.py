@@ -3,7 +3,7 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,10 @@ from dicom_router.database import Database, insert_new
 from dicom_router.matching import fold
 from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
-from xray_triage.orders.accession import draw_prefix, next_number, stem
+from xray_triage.orders.accession import MOST_A_DAY, draw_prefix, next_number, stem
+from xray_triage.orders.match import Filmed, Matches, is_film_of, match, plain_number
 from xray_triage.orders.order import Order, OrderState, Procedure, Registration, Sex
+from xray_triage.orders.steps import standing
 from xray_triage.orders.tables import drawn_prefix, film_order
 
 OFFERED_DAYS = 7  # how long an order is offered that nobody filmed and nobody cancelled
@@ -32,7 +34,7 @@ class UnknownOrder(LookupError):
 
 
 class OrderClosed(Exception):
-    """The order is not waiting any more, so it is not changed or cancelled. ``args[0]`` is its OrderState."""
+    """The order is done or cancelled, or the machine has begun: it is not changed any more."""
 
 
 class Orders:
@@ -72,25 +74,58 @@ class Orders:
     def change(self, accession_number: str, registration: Registration) -> Order:
         """Correct what was typed. Raises UnknownOrder, or OrderClosed: once the machine has begun it has its copy."""
         with self._database.write() as connection:
-            before = self._waiting(connection, accession_number)
+            before = _locked(connection, accession_number)
+            if before.state != OrderState.WAITING:
+                raise OrderClosed
             values = _columns(registration, accession_number, before.scheduled_at)
             connection.execute(film_order.update().where(_is(accession_number)).values(values))
             return _order(_find(connection, accession_number))
 
     def cancel(self, accession_number: str) -> None:
         """Offer it no more. Raises UnknownOrder, OrderClosed."""
-        with self._database.write() as connection:
-            self._waiting(connection, accession_number)
-            values = {"state": OrderState.CANCELLED.value}
-            connection.execute(film_order.update().where(_is(accession_number)).values(values))
+        self._move(accession_number, OrderState.CANCELLED)
 
-    def close(self, connection: sa.Connection, *, study_instance_uid: str, accession_number: str) -> None:
-        """A film has come: its order, if it had one, is done. Within the reader's transaction; harmless to repeat."""
-        ordered = sa.or_(
-            film_order.c.study_instance_uid == study_instance_uid,
-            sa.and_(film_order.c.accession_number == accession_number, film_order.c.accession_number != ""),
-        )
-        connection.execute(film_order.update().where(ordered).values(state=OrderState.DONE.value))
+    def finish(self, accession_number: str) -> None:
+        """A person says that it was filmed. Raises UnknownOrder, OrderClosed."""
+        self._move(accession_number, OrderState.DONE)
+
+    def reopen(self, accession_number: str) -> None:
+        """Take a cancellation back: it stands where the machines say. Any other order stays as it is.
+
+        Raises UnknownOrder.
+        """
+        with self._database.write() as connection:
+            row = _locked(connection, accession_number)
+            if row.state == OrderState.CANCELLED:
+                state = standing(connection, accession_number, row.study_instance_uid)
+                connection.execute(film_order.update().where(_is(accession_number)).values(state=state.value))
+
+    def close(self, connection: sa.Connection, film: Filmed) -> None:
+        """A film has come: its order, if it has one beyond doubt, is done, whatever it was.
+
+        Within the reader's transaction; harmless to repeat.
+        """
+        for row in connection.execute(sa.select(film_order).where(_is_named_by(film)).with_for_update()).all():
+            if is_film_of(_order(row), film):
+                this = film_order.update().where(film_order.c.order_id == row.order_id)
+                connection.execute(this.values(state=OrderState.DONE.value))
+
+    def named_by(self, film: Filmed) -> list[Order]:
+        """The orders whose number or study the film bears: whether of the same person is another question."""
+        return self._load(_is_named_by(film))
+
+    def matches(self, orders: Sequence[Order], day: date) -> Matches:
+        """Which of the films that came on ``day`` belong to these orders, and which may."""
+        films = sa.select(
+            case.c.case_id,
+            case.c.study_instance_uid,
+            case.c.accession_number,
+            case.c.patient_id,
+            case.c.patient_name,
+            case.c.patient_birth_date,
+        ).where(case.c.received_at >= midnight(day), case.c.received_at < midnight(day + timedelta(days=1)))
+        with self._database.read() as connection:
+            return match(orders, [Filmed(**row) for row in connection.execute(films).mappings()])
 
     def find(self, accession_number: str) -> Order | None:
         return next(iter(self._load(_is(accession_number))), None)
@@ -112,45 +147,43 @@ class Orders:
     def patients(self, search: str, *, limit: int = 10) -> list[Order]:
         """The newest order of each patient in whose name or numbers every word of ``search`` occurs."""
         wanted = [film_order.c.search_text.contains(word, autoescape=True) for word in fold(search).split()]
-        found = self._load(sa.and_(*wanted), limit=_LATELY) if wanted else []
+        found = self._load(sa.and_(*wanted), newest=film_order.c.order_id, limit=_LATELY) if wanted else []
         newest: dict[str, Order] = {}
         for order in found:
             newest.setdefault(order.patient_id, order)
         return list(newest.values())[:limit]
 
     def _next_number(self, connection: sa.Connection, now: datetime) -> str:
-        beginning = stem(self._prefix or _drawn(connection), now.astimezone().date())
+        local = now.astimezone()
+        beginning = stem(self._prefix or _drawn(connection), local.date())
+        first, final = f"{beginning}0000", f"{beginning}{MOST_A_DAY}"
         number = film_order.c.accession_number
-        last = connection.scalar(sa.select(sa.func.max(number)).where(number.startswith(beginning, autoescape=True)))
+        last = connection.scalar(sa.select(sa.func.max(number)).where(number.between(first, final)))
         if last is None:  # the first of the day, or the orders were lost: then films still carry their numbers
             number = case.c.accession_number
-            filmed = connection.scalars(sa.select(number).where(number.startswith(beginning, autoescape=True)))
+            filmed = connection.scalars(sa.select(number).where(number.between(first, final)))
             last = max((each for each in filmed if re.fullmatch(r"\d{4}", each.removeprefix(beginning))), default=None)
-        return next_number(beginning, last)
+        return next_number(beginning, last, at=local)
 
-    @staticmethod
-    def _waiting(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
-        row = connection.execute(sa.select(film_order).where(_is(accession_number)).with_for_update()).one_or_none()
-        if row is None:
-            raise UnknownOrder(accession_number)
-        if row.state != OrderState.WAITING:
-            raise OrderClosed(OrderState(row.state))
-        return row
+    def _move(self, accession_number: str, to: OrderState) -> None:
+        with self._database.write() as connection:
+            if not OrderState(_locked(connection, accession_number).state).is_open:
+                raise OrderClosed
+            connection.execute(film_order.update().where(_is(accession_number)).values(state=to.value))
 
     def _is_offered(self) -> sa.ColumnElement[bool]:
         return film_order.c.scheduled_at >= self._clock.now() - timedelta(days=OFFERED_DAYS)
 
-    def _load(self, wanted: sa.ColumnElement[bool], *, limit: int = LONGEST_LIST) -> list[Order]:
-        newest = sa.select(film_order).where(wanted).order_by(film_order.c.order_id.desc()).limit(limit)
+    def _load(
+        self,
+        wanted: sa.ColumnElement[bool],
+        *,
+        newest: sa.Column[Any] = film_order.c.scheduled_at,
+        limit: int = LONGEST_LIST,
+    ) -> list[Order]:
+        found = sa.select(film_order).where(wanted).order_by(newest.desc(), film_order.c.order_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_order(row) for row in connection.execute(newest)]
-
-
-def move(connection: sa.Connection, numbers: Iterable[str], uids: Iterable[str], **states: OrderState) -> None:
-    """Set the state ``to`` of the orders with these numbers or study UIDs whose state is ``before``."""
-    named = sa.or_(film_order.c.accession_number.in_(list(numbers)), film_order.c.study_instance_uid.in_(list(uids)))
-    moved = film_order.update().where(named, film_order.c.state == states["before"].value)
-    connection.execute(moved.values(state=states["to"].value))
+            return [_order(row) for row in connection.execute(found)]
 
 
 def _drawn(connection: sa.Connection) -> str:
@@ -162,8 +195,21 @@ def _is(accession_number: str) -> sa.ColumnElement[bool]:
     return film_order.c.accession_number == accession_number
 
 
+def _is_named_by(film: Filmed) -> sa.ColumnElement[bool]:
+    same_study = film_order.c.study_instance_uid == film.study_instance_uid
+    numbers = {film.accession_number, plain_number(film.accession_number)}
+    return sa.or_(same_study, film_order.c.accession_number.in_(numbers))
+
+
 def _is_open() -> sa.ColumnElement[bool]:
     return film_order.c.state.in_([state.value for state in OrderState if state.is_open])
+
+
+def _locked(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
+    row = connection.execute(sa.select(film_order).where(_is(accession_number)).with_for_update()).one_or_none()
+    if row is None:
+        raise UnknownOrder(accession_number)
+    return row
 
 
 def _find(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:

@@ -22,6 +22,8 @@ ACTIONS = {
     Action.USER_ENABLED: N_("mở khóa tài khoản"),
     Action.TOKEN_MADE: N_("tạo mã truy cập"),
     Action.TOKEN_REVOKED: N_("thu hồi mã truy cập"),
+    Action.SEARCHED: N_("tìm người bệnh"),
+    Action.LISTED: N_("lấy danh sách ca"),
     Action.CASE_SEEN: N_("xem ca"),
     Action.CASE_PRINTED: N_("in phiếu"),
     Action.CONSULTATION_ASKED: N_("yêu cầu hội chẩn"),
@@ -30,6 +32,8 @@ ACTIONS = {
     Action.PATIENT_REGISTERED: N_("đăng ký chụp"),
     Action.ORDER_CHANGED: N_("sửa đăng ký chụp"),
     Action.ORDER_CANCELLED: N_("hủy đăng ký chụp"),
+    Action.ORDER_REOPENED: N_("mở lại đăng ký chụp"),
+    Action.ORDER_FINISHED: N_("đánh dấu đã chụp"),
     Action.EXPORTED: N_("xuất dữ liệu"),
 }
 PROBLEMS = {

@@ -8,6 +8,8 @@ from starlette.responses import HTMLResponse, Response
 from xray_triage.accounts.trail import Action
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.orders.match import Filmed, is_film_of
+from xray_triage.orders.order import Order
 from xray_triage.web.desk import Desk
 from xray_triage.web.films import FilmShape, films
 from xray_triage.web.fragments import notices, unless_same
@@ -84,13 +86,32 @@ def _fixed(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
         "earlier": _films(desk, earlier, words, earlier=True) if earlier else [],
         "question": question(case, _reason(desk, case), words),
         "phrases": PHRASES,
+        "strangers_order": _strangers_order(desk, case),
     }
 
 
 def _reason(desk: Desk, case: Case) -> str:
     """Why the film was ordered, as it was typed at the registration; "" when it was not."""
-    order = desk.orders.find(case.accession_number) if case.accession_number else None
-    return order.registration.reason if order else ""
+    film = _filmed(case)
+    return next((order.registration.reason for order in desk.orders.named_by(film) if is_film_of(order, film)), "")
+
+
+def _strangers_order(desk: Desk, case: Case) -> Order | None:
+    """The order of this number or study when it is, as far as can be told, of another person."""
+    film = _filmed(case)
+    named = desk.orders.named_by(film)
+    return None if any(is_film_of(order, film) for order in named) else next(iter(named), None)
+
+
+def _filmed(case: Case) -> Filmed:
+    return Filmed(
+        study_instance_uid=case.study_instance_uid,
+        accession_number=case.accession_number,
+        patient_id=case.patient.id,
+        patient_name=case.patient.name,
+        patient_birth_date=case.patient.birth_date,
+        case_id=case.case_id,
+    )
 
 
 def _films(desk: Desk, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -61,13 +61,6 @@ STATES = {
     OrderState.DONE: (N_("đã chụp"), "good"),
     OrderState.CANCELLED: (N_("đã hủy"), "none"),
 }
-PROCEDURES = {
-    Procedure.CHEST_PA: N_("X-quang ngực thẳng (PA)"),
-    Procedure.CHEST_AP: N_("X-quang ngực thẳng, nằm hoặc ngồi (AP)"),
-    Procedure.CHEST_PA_LATERAL: N_("X-quang ngực thẳng và nghiêng"),
-    Procedure.CHEST_LATERAL: N_("X-quang ngực nghiêng"),
-    Procedure.OTHER: N_("X-quang khác"),
-}
 LENGTHS = {
     "card": LONGEST_TEXT, "patient_name": NAME_LENGTH, "patient_id": ID_LENGTH, "address": ADDRESS_LENGTH,
     "referring_physician": PHYSICIAN_LENGTH, "reason": REASON_LENGTH,
@@ -83,6 +76,7 @@ OF_THE_PATIENT = (
 
 Who = Annotated[Visitor, Depends(needs(Right.REGISTER))]
 Text = Annotated[str, Query(max_length=100)]
+Deed = Literal["cancel", "reopen", "finish"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +125,19 @@ def order_router(desk: Desk, view: View) -> APIRouter:
         desk.audit.note(action, actor=who.name, subject=order.accession_number, address=address_of(request))
         return RedirectResponse(f"/orders?done={order.accession_number}", HTTPStatus.SEE_OTHER)
 
-    @pages.post("/orders/{accession_number}/cancel")
-    def cancel(request: Request, accession_number: str, form: Form, who: Who) -> Response:
+    @pages.post("/orders/{accession_number}/{deed}")
+    def do(request: Request, accession_number: str, deed: Deed, form: Form, who: Who) -> Response:
+        deeds = {
+            "cancel": (desk.orders.cancel, Action.ORDER_CANCELLED),
+            "reopen": (desk.orders.reopen, Action.ORDER_REOPENED),
+            "finish": (desk.orders.finish, Action.ORDER_FINISHED),
+        }
+        act, action = deeds[deed]
         try:
-            desk.orders.cancel(accession_number)
+            act(accession_number)
         except OrderClosed as error:
             return page.refuse(who, form, error)
-        desk.audit.note(Action.ORDER_CANCELLED, actor=who.name, subject=accession_number, address=address_of(request))
+        desk.audit.note(action, actor=who.name, subject=accession_number, address=address_of(request))
         return RedirectResponse("/orders", HTTPStatus.SEE_OTHER)
 
     return pages
@@ -222,14 +222,15 @@ def _blank() -> dict[str, Any]:
         "editing": None,
         "done": None,
         "lengths": LENGTHS,
-        "procedures": PROCEDURES,
+        "procedures": Procedure,
         "sexes": SEXES,
     }
 
 
 def _list(desk: Desk) -> dict[str, Any]:
-    orders = desk.orders.of_day(desk.clock.now().astimezone().date())
-    return {"orders": orders, "states": STATES, "procedures": PROCEDURES, "sexes": SEXES}
+    today = desk.clock.now().astimezone().date()
+    orders = desk.orders.of_day(today)
+    return {"orders": orders, "matches": desk.orders.matches(orders, today), "states": STATES, "sexes": SEXES}
 
 
 def _earlier(desk: Desk, search: str) -> list[dict[str, str]]:

@@ -7,7 +7,8 @@ import pytest
 from dicom_router.database import Database
 from tests.factories import StoppedClock
 from xray_triage.cases.casebook import migrate_cases
-from xray_triage.orders.order import Registration, Sex
+from xray_triage.orders.match import Filmed
+from xray_triage.orders.order import Order, Registration, Sex
 from xray_triage.orders.orders import Orders
 
 
@@ -20,6 +21,19 @@ def registration(**changes: object) -> Registration:
         "reason": "Ho kéo dài",
     }
     return Registration(**typed | changes)  # type: ignore[arg-type]
+
+
+def filmed(order: Order, **changes: str) -> Filmed:
+    """The film that a machine takes of an order's entry."""
+    born = order.registration.patient_birth_date
+    said = {
+        "study_instance_uid": order.study_instance_uid,
+        "accession_number": order.accession_number,
+        "patient_id": order.patient_id,
+        "patient_name": order.registration.patient_name,
+        "patient_birth_date": born.isoformat() if born else "",
+    }
+    return Filmed(**said | changes)
 
 
 @pytest.fixture

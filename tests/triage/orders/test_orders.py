@@ -8,16 +8,25 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from dicom_router.database import Database
-from dicom_router.performed import ScheduledStep, StepState
-from tests.factories import StoppedClock, film
+from dicom_router.performed import ScheduledStep
+from tests.factories import StoppedClock
 from tests.triage.desk import open_desk, reading
-from tests.triage.orders.conftest import registration
-from xray_triage.orders.accession import NumbersUsedUp, draw_prefix, next_number
+from tests.triage.orders.conftest import filmed, registration
+from xray_triage.orders.accession import SECONDS_A_NUMBER, NumbersUsedUp, draw_prefix, next_number
 from xray_triage.orders.order import OrderState
 from xray_triage.orders.orders import OrderClosed, Orders, UnknownOrder
 from xray_triage.orders.steps import Steps
 
 PROCESSES, FORMS = 2, 30
+
+
+OF_THE_PATIENT = {"patient_id": "079080012345", "calling_ae_title": "DX1"}
+
+
+def state_of(orders: Orders, number: str) -> OrderState:
+    order = orders.find(number)
+    assert order is not None
+    return order.state
 
 
 def number_of(orders: Orders, key: str = "a", **changes: object) -> str:
@@ -28,8 +37,21 @@ def number_of(orders: Orders, key: str = "a", **changes: object) -> str:
 
 
 def test_an_accession_number_tells_station_day_and_count(orders: Orders, clock: StoppedClock) -> None:
-    day = clock.now().astimezone().strftime("%y%m%d")
-    assert [number_of(orders, key) for key in "abc"] == [f"TA{day}000{n}" for n in (1, 2, 3)]
+    local = clock.now().astimezone()
+    first = (local.hour * 3600 + local.minute * 60 + local.second) // SECONDS_A_NUMBER + 1
+    assert [number_of(orders, key) for key in "abc"] == [f"TA{local:%y%m%d}{first + n:04}" for n in range(3)]
+
+
+def test_a_database_put_back_to_this_mornings_copy_repeats_no_number(
+    desk_database: Database, orders: Orders, clock: StoppedClock
+) -> None:
+    given = []
+    for key in "abc":
+        given.append(number_of(orders, key))
+        clock.advance(SECONDS_A_NUMBER)
+    with desk_database.write() as connection:
+        connection.exec_driver_sql("delete from film_order")
+    assert number_of(orders, "d") not in given
 
 
 def test_the_same_form_sent_again_is_the_same_order(orders: Orders) -> None:
@@ -54,10 +76,11 @@ def test_a_clock_set_back_repeats_no_number(orders: Orders, clock: StoppedClock)
 def test_numbers_on_films_are_not_given_again_when_the_orders_are_lost(desk_database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
     desk = open_desk(desk_database, tmp_path)
     given = number_of(desk.orders)
-    desk.add(reading(), AccessionNumber=given)
+    for typed in (given, f"{given}A", f"{given[:-1]}X"):
+        desk.add(reading(), AccessionNumber=typed)
     with desk_database.write() as connection:
         connection.exec_driver_sql("delete from film_order")
-    assert number_of(desk.orders) == given[:-1] + "2"
+    assert int(number_of(desk.orders)[2:]) == int(given[2:]) + 1
 
 
 def test_a_station_without_prefix_draws_one_and_keeps_it(desk_database: Database, clock: StoppedClock) -> None:
@@ -68,9 +91,15 @@ def test_a_station_without_prefix_draws_one_and_keeps_it(desk_database: Database
 
 
 def test_no_day_has_more_numbers_than_fit() -> None:
-    assert next_number("TA251122", "TA2511229998") == "TA2511229999"
+    midnight, at_noon, late = (
+        datetime(2025, 11, 22, hour, 0 if hour < 23 else 59, 59, tzinfo=UTC) for hour in (0, 12, 23)
+    )
+    assert next_number("TA251122", None, at=midnight) == "TA2511220006"
+    assert next_number("TA251122", "TA2511220006", at=at_noon) == "TA2511224326"
+    assert next_number("TA251122", "TA2511229000", at=at_noon) == "TA2511229001"
+    assert next_number("TA251122", None, at=late) == "TA2511228640"
     with pytest.raises(NumbersUsedUp):
-        next_number("TA251122", "TA2511229999")
+        next_number("TA251122", "TA2511229999", at=midnight)
 
 
 REGISTER_MANY = """
@@ -164,18 +193,42 @@ def test_a_waiting_order_is_corrected_and_cancelled(orders: Orders) -> None:
         orders.cancel("TA2501010001")
 
 
-def test_a_film_with_the_accession_number_or_the_study_uid_closes_the_order(
+def test_a_cancellation_is_taken_back_and_nothing_else_is(
+    desk_database: Database, orders: Orders, clock: StoppedClock
+) -> None:
+    number, steps = number_of(orders), Steps(desk_database, clock=clock)
+    orders.reopen(number)
+    assert state_of(orders, number) is OrderState.WAITING
+    orders.cancel(number)
+    orders.reopen(number)
+    assert [order.accession_number for order in orders.offered()] == [number]
+    steps.begin("1.2.3", (ScheduledStep(study_instance_uid="", accession_number=number),), **OF_THE_PATIENT)
+    orders.cancel(number)  # the machine broke down and never says how it ended
+    orders.reopen(number)
+    assert state_of(orders, number) is OrderState.IN_PROGRESS
+    orders.finish(number)
+    orders.reopen(number)
+    assert state_of(orders, number) is OrderState.DONE
+    for late in (orders.cancel, orders.finish):
+        with pytest.raises(OrderClosed):
+            late(number)
+    with pytest.raises(UnknownOrder):
+        orders.reopen("TA2501010001")
+
+
+def test_a_film_closes_the_order_of_its_number_or_study_and_person_and_no_other(
     desk_database: Database, orders: Orders
 ) -> None:
     first, second, other = (
         orders.register(registration(), form_key=key, registered_by="lan") for key in ("a", "b", "c")
     )
+    orders.cancel(second.accession_number)
     with desk_database.write() as connection:
-        orders.close(connection, study_instance_uid="1.2.3", accession_number=first.accession_number)
-        orders.close(connection, study_instance_uid=second.study_instance_uid, accession_number="")
-        orders.close(connection, study_instance_uid="1.2.3", accession_number="")
-    states = {order.accession_number: order.state for order in orders.of_day(date(2025, 6, 1))}
-    assert states[first.accession_number] is states[second.accession_number] is OrderState.DONE
+        orders.close(connection, filmed(first, study_instance_uid="1.2.3"))
+        orders.close(connection, filmed(second, accession_number=""))
+        orders.close(connection, filmed(other, patient_id="P9", patient_name="TRẦN VĂN B"))
+        orders.close(connection, filmed(other, study_instance_uid="1.2.3", accession_number=""))
+    assert {state_of(orders, order.accession_number) for order in (first, second)} == {OrderState.DONE}
     assert [order.accession_number for order in orders.offered()] == [other.accession_number]
 
 
@@ -193,47 +246,3 @@ def test_an_order_for_next_week_is_listed_on_its_day(orders: Orders) -> None:
     number_of(orders, scheduled_at=at)
     assert orders.of_day(date(2025, 6, 1)) == []
     assert len(orders.of_day(at.astimezone().date())) == 1
-
-
-@pytest.mark.parametrize(
-    ("ends", "state"), [(StepState.COMPLETED, OrderState.DONE), (StepState.DISCONTINUED, OrderState.WAITING)]
-)
-def test_what_the_machine_says_moves_the_order(
-    desk_database: Database, orders: Orders, clock: StoppedClock, ends: StepState, state: OrderState
-) -> None:
-    steps, number = Steps(desk_database, clock=clock), number_of(orders)
-    worked_for = (ScheduledStep(study_instance_uid="", accession_number=number),)
-    assert steps.begin("1.2.3", worked_for, calling_ae_title="DX1")
-    assert not steps.begin("1.2.3", worked_for, calling_ae_title="DX1")
-    order = orders.find(number)
-    assert order is not None
-    assert order.state is OrderState.IN_PROGRESS
-    with pytest.raises(OrderClosed):
-        orders.cancel(number)
-    assert steps.change("1.2.3", ends) is StepState.IN_PROGRESS
-    assert steps.change("1.2.3", StepState.COMPLETED) is ends
-    assert steps.change("9.9", ends) is None
-    after = orders.find(number)
-    assert after is not None
-    assert after.state is state
-
-
-def test_a_step_for_nobody_we_know_moves_nothing(desk_database: Database, orders: Orders, clock: StoppedClock) -> None:
-    number_of(orders)
-    steps = Steps(desk_database, clock=clock)
-    for number, worked_for in enumerate([(), (ScheduledStep(study_instance_uid="", accession_number=""),)]):
-        assert steps.begin(f"1.2.{number}", worked_for, calling_ae_title="DX1")
-        assert steps.change(f"1.2.{number}", StepState.COMPLETED) is StepState.IN_PROGRESS
-    assert [order.state for order in orders.offered()] == [OrderState.WAITING]
-
-
-def test_the_reader_closes_the_order_of_the_film_it_read(desk_database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    """Held here with the reader's own call; the whole way is in tests/scenarios/test_registration.py."""
-    desk = open_desk(desk_database, tmp_path)
-    order = desk.orders.register(registration(), form_key="a", registered_by="lan")
-    with desk_database.write() as connection:
-        dataset = film(AccessionNumber=order.accession_number)
-        desk.orders.close(
-            connection, study_instance_uid=dataset.StudyInstanceUID, accession_number=dataset.AccessionNumber
-        )
-    assert desk.orders.offered() == []

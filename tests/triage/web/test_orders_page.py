@@ -197,6 +197,46 @@ def test_an_order_is_corrected_and_cancelled_while_it_waits(technician: httpx.Cl
     assert noted == [Action.ORDER_CANCELLED, Action.ORDER_CHANGED, Action.PATIENT_REGISTERED]
 
 
+def test_a_cancellation_is_taken_back(technician: httpx.Client, sqlite_desk: TestDesk) -> None:
+    technician.post("/orders", data=TYPED)
+    (order,) = today(sqlite_desk)
+    page = f"/orders/{order.accession_number}"
+    assert f"{page}/reopen" not in technician.get("/orders").text
+    technician.post(f"{page}/cancel", data=FORM)
+    assert f'action="{page}/reopen"' in technician.get("/orders").text
+    for _ in range(2):
+        assert technician.post(f"{page}/reopen", data=FORM).status_code == 303
+        assert [each.state for each in today(sqlite_desk)] == [OrderState.WAITING]
+    assert sqlite_desk.audit.entries(subject=order.accession_number)[0].action is Action.ORDER_REOPENED
+    assert technician.post("/orders/TA0000000000/reopen", data=FORM).status_code == 404
+    assert technician.post(f"{page}/delete", data=FORM).status_code == 422
+
+
+def test_a_film_that_fits_by_half_is_shown_to_the_technician_and_the_doctor(
+    technician: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    technician.post("/orders", data={**TYPED, "citizen_number": "079080012345", "reason": "Ho ra máu"})
+    (order,) = today(sqlite_desk)
+    number = order.accession_number
+    stranger = sqlite_desk.add(reading(), patient_name="LE THI HOA", patient_id="P9", AccessionNumber=number)
+    unnumbered = sqlite_desk.add(reading(), patient_name="TRAN VAN DUC", patient_id="079080012345", AccessionNumber="")
+    page = technician.get("/orders").text
+    assert {f'href="/cases/{case.case_id}"' in page for case in (stranger, unnumbered)} == {True}
+    assert "không có số phiếu" in page
+    film = technician.get(f"/cases/{stranger.case_id}").text
+    assert "là của Trần Văn Đức" in film
+    assert "Ho ra máu" not in film
+    assert technician.post(f"/orders/{number}/finish", data=FORM).status_code == 303
+    assert [each.state for each in today(sqlite_desk)] == [OrderState.DONE]
+    assert technician.post(f"/orders/{number}/finish", data=FORM).status_code == 409
+    page = technician.get("/orders").text
+    assert "Chưa thấy phim" in page
+    assert "có thể của người này" not in page
+    own = sqlite_desk.add(reading(), patient_name="TRAN VAN DUC", patient_id="079080012345", AccessionNumber=number)
+    assert "Ho ra máu" in technician.get(f"/cases/{own.case_id}").text
+    assert f'href="/cases/{own.case_id}"' in technician.get("/orders").text
+
+
 def test_a_corrected_citizen_number_corrects_the_patient_id(technician: httpx.Client, sqlite_desk: TestDesk) -> None:
     for number in ("079080012345", ""):
         technician.post("/orders", data={**TYPED, "citizen_number": number, "form_key": number})
