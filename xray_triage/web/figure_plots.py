@@ -8,7 +8,7 @@ from xray_triage.cases.period import Period, Step
 from xray_triage.cases.tally import Spread
 from xray_triage.reading.findings import Priority
 from xray_triage.web.language import N_, Language
-from xray_triage.web.plots import Plot, Series, ranges, stacked
+from xray_triage.web.plots import Plot, Series, Tell, ranges, stacked
 from xray_triage.web.words import PRIORITIES
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -19,13 +19,14 @@ RANGES = {
     "arrival_to_pacs": N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS"),
     "asked_to_answer": N_("Từ lúc hỏi đến khi có trả lời hội chẩn"),
 }
+SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: một nửa số lần không lâu hơn; cả cột: 95%% số lần không lâu hơn.")
 
 
 def plots(figures: Figures, language: Language) -> Sequence[Plot]:
     """All of them, in the page's order."""
     say, lines = language.say, figures.lines
     labels = [label(line.start, figures.period.step) for line in lines]
-    words = (say(N_("trung vị")), say(N_("95%% không quá")), say(N_("số lần đo")))
+    words = (say(N_("một nửa không quá")), say(N_("95%% không quá")), say(N_("số lần đo")))
 
     def count(value: float) -> str:
         return language.number(value)
@@ -33,19 +34,21 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
     def time(seconds: float) -> str:
         return duration(seconds, language)
 
-    def bars(name: str, title: str, *series: tuple[str, str, Sequence[float]]) -> Plot:
-        return stacked(name, say(title), labels, [Series(*one) for one in series], count)
+    def bars(name: str, title: str, hint: str, *series: tuple[str, str, Sequence[float]], tell: Tell = count) -> Plot:
+        return stacked(name, say(title), say(hint), labels, [Series(*one) for one in series], tell)
 
     def spans(name: str) -> Plot:
-        return ranges(name, say(RANGES[name]), labels, [getattr(line, name) for line in lines], time, words)
+        spreads = [getattr(line, name) for line in lines]
+        return ranges(name, say(RANGES[name]), say(SPAN_HINT), labels, spreads, time, words)
 
     by_priority = [(each.value, say(PRIORITIES[each]), [line.cases[each] for line in lines]) for each in Priority]
     return (
-        bars("cases", N_("Số ca theo mức ưu tiên"), *by_priority),
+        bars("cases", N_("Số ca theo mức ưu tiên"), N_("Mỗi ca được AI xếp vào một mức."), *by_priority),
         *(spans(name) for name in RANGES if name != "asked_to_answer"),
         bars(
             "consultations",
             N_("Yêu cầu hội chẩn"),
+            N_("Đếm theo lúc hỏi, kể cả yêu cầu tự động."),
             ("good", say(N_("đã có trả lời")), [line.answered for line in lines]),
             ("open", say(N_("chưa có trả lời")), [line.asked - line.answered for line in lines]),
         ),
@@ -53,20 +56,22 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         bars(
             "verdicts",
             N_("Ý kiến của bác sĩ về kết quả AI"),
+            N_("Bác sĩ tại trạm bấm đồng ý hay không đồng ý trên từng ca."),
             ("good", say(N_("đồng ý")), [line.agreement.agree for line in lines]),
             ("against", say(N_("không đồng ý")), [line.agreement.disagree for line in lines]),
         ),
         bars(
             "queue",
-            N_("Hàng đợi gửi đi: nhiều tệp nhất cùng chờ trên 1 phút"),
+            N_("Tệp chờ gửi đi"),
+            N_("Lúc nhiều nhất có bao nhiêu tệp cùng chờ trên 1 phút; nhiều khi mạng chậm hoặc mất."),
             ("queue", say(N_("tệp")), [line.waiting for line in lines]),
         ),
-        stacked(
+        bars(
             "link",
-            say(N_("Thời gian không liên lạc được nơi nhận (giờ)")),
-            labels,
-            [Series("against", say(N_("giờ")), [line.unreachable_seconds / HOUR for line in lines])],
-            lambda hours: language.number(hours, 0 if hours == round(hours) else 1),
+            N_("Thời gian không liên lạc được nơi nhận"),
+            N_("Trong lúc đó phim và kết quả được giữ tại trạm, có mạng thì tự gửi."),
+            ("against", say(N_("giờ")), [line.unreachable_seconds / HOUR for line in lines]),
+            tell=lambda hours: time(hours * HOUR),
         ),
     )
 
@@ -78,8 +83,8 @@ def tiles(figures: Figures, language: Language) -> list[tuple[str, str, str]]:
     return [
         (say(N_("Phim")), language.number(total.films), say(N_("trong %(n)s ca"), n=language.number(cases))),
         (say(N_("Khẩn cấp")), language.number(urgent), language.percent(urgent / cases) if cases else ""),
-        (say(N_("Chụp → trang")), *_median(total.exposure_to_page, language)),
-        (say(N_("Nhận phim → PACS")), *_median(total.arrival_to_pacs, language)),
+        (say(N_("Từ lúc chụp đến khi hiện trên trang")), *_median(total.exposure_to_page, language)),
+        (say(N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS")), *_median(total.arrival_to_pacs, language)),
         (
             say(N_("Hội chẩn")),
             language.number(total.asked),
@@ -97,7 +102,7 @@ def _median(spread: Spread | None, language: Language) -> tuple[str, str]:
     if spread is None:
         return "–", ""
     p95 = duration(spread.p95, language)
-    return duration(spread.median, language), language.say(N_("trung vị; 95%% không quá %(t)s"), t=p95)
+    return duration(spread.median, language), language.say(N_("một nửa không quá; 95%% không quá %(t)s"), t=p95)
 
 
 def outages(figures: Figures, now: datetime, language: Language) -> list[tuple[Outage, str]]:

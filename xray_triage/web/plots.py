@@ -2,12 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log
 
 from xray_triage.cases.tally import Spread
 
 GAP = 0.25  # of a bar's place
-RANGE_STEPS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)  # seconds
+SLIVER = 1.5  # of the field: what is next to nothing is seen all the same
+HOUR, DAY = 3600, 86_400
+# Seconds, half of which can be told in a word too.
+TOPS = (
+    0.2,
+    1,
+    2,
+    4,
+    10,
+    20,
+    60,
+    120,
+    240,
+    600,
+    1200,
+    HOUR,
+    2 * HOUR,
+    4 * HOUR,
+    12 * HOUR,
+    DAY,
+    *(n * DAY for n in (2, 4, 10, 20, 60)),
+)
 Tell = Callable[[float], str]
 
 
@@ -34,10 +54,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """``ticks`` are (y from the top, word) of the scale, ``cells`` the same figures in words, a row a label."""
+    """``hint`` says what is drawn; ``ticks`` are (y from the top, word) of the scale, ``cells`` the same in words."""
 
     name: str
     title: str
+    hint: str
     labels: Sequence[str]
     blocks: Sequence[Block]
     ticks: Sequence[tuple[float, str]]
@@ -53,7 +74,7 @@ class Plot:
         return self.labels[0], self.labels[len(self.labels) // 2], self.labels[-1]
 
 
-def stacked(name: str, title: str, labels: Sequence[str], series: Sequence[Series], tell: Tell) -> Plot:
+def stacked(name: str, title: str, hint: str, labels: Sequence[str], series: Sequence[Series], tell: Tell) -> Plot:
     """Bars of the series upon each other, the first at the bottom, from zero up."""
     top = _round_up(max((sum(values) for values in zip(*(one.values for one in series), strict=True)), default=0))
     blocks = []
@@ -68,6 +89,7 @@ def stacked(name: str, title: str, labels: Sequence[str], series: Sequence[Serie
     return Plot(
         name=name,
         title=title,
+        hint=hint,
         labels=labels,
         blocks=blocks,
         ticks=[(0, tell(top)), (50, tell(top / 2)), (100, tell(0))],
@@ -78,30 +100,32 @@ def stacked(name: str, title: str, labels: Sequence[str], series: Sequence[Serie
 
 
 def ranges(
-    name: str, title: str, labels: Sequence[str], spreads: Sequence[Spread | None], tell: Tell, words: Sequence[str]
+    name: str,
+    title: str,
+    hint: str,
+    labels: Sequence[str],
+    spreads: Sequence[Spread | None],
+    tell: Tell,
+    words: Sequence[str],
 ) -> Plot:
-    """From the median to the p95 of each label, upon a scale of equal ratios. ``words``: for median, p95 and count."""
-    known = [spread for spread in spreads if spread]
-    steps = _steps_around(min((one.median for one in known), default=1), max((one.p95 for one in known), default=1))
+    """Bars up to the p95 of each label, and upon them up to the median. ``words``: for median, p95 and count."""
+    most = max((spread.p95 for spread in spreads if spread), default=1)
+    top = next((step for step in TOPS if step >= most), most)
     median, p95, count = words
-
-    def height(seconds: float) -> float:
-        return 100 * log(min(max(seconds, steps[0]), steps[-1]) / steps[0]) / log(steps[-1] / steps[0])
-
     blocks = []
     for place, (label, spread) in enumerate(zip(labels, spreads, strict=True)):
         if spread:
-            low, high = height(spread.median), height(spread.p95)
             tip = f"{label}: {median} {tell(spread.median)}, {p95} {tell(spread.p95)}, {count} {spread.n}"
-            blocks.append(_block("range", tip, place, len(labels), low=low, high=high))
-            middle = min(max(low, 1.5), 98.5)
-            blocks.append(_block("median", tip, place, len(labels), low=middle - 1.5, high=middle + 1.5))
+            for kind, seconds in (("range", spread.p95), ("median", spread.median)):
+                high = max(100 * seconds / top, SLIVER)
+                blocks.append(_block(kind, tip, place, len(labels), low=0, high=high))
     return Plot(
         name=name,
         title=title,
+        hint=hint,
         labels=labels,
         blocks=blocks,
-        ticks=[(100 - height(step), tell(step)) for step in reversed(steps)],
+        ticks=[(0, tell(top)), (50, tell(top / 2)), (100, tell(0))],
         legend=[("median", median), ("range", p95)],
         columns=words,
         cells=[[tell(one.median), tell(one.p95), str(one.n)] if one else ["–"] * 3 for one in spreads],
@@ -111,14 +135,6 @@ def ranges(
 def _block(kind: str, tip: str, place: int, places: int, *, low: float, high: float) -> Block:
     width = 100 / places
     return Block(kind, tip, (place + GAP / 2) * width, 100 - high, width * (1 - GAP), high - low)
-
-
-def _steps_around(least: float, most: float) -> tuple[float, ...]:
-    """The steps from the last one not above ``least`` to the first one not below ``most``; two or more."""
-    first = max((place for place, step in enumerate(RANGE_STEPS) if step <= least), default=0)
-    last = min((place for place, step in enumerate(RANGE_STEPS) if step >= most), default=len(RANGE_STEPS) - 1)
-    first = min(first, len(RANGE_STEPS) - 2)
-    return RANGE_STEPS[first : max(last, first + 1) + 1]
 
 
 def _round_up(most: float) -> float:

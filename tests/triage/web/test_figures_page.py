@@ -143,7 +143,7 @@ def test_any_text_comes_back_and_never_as_a_formula(texts: list[str]) -> None:
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=90))
 def test_every_bar_lies_within_its_field_and_is_as_high_as_its_share(pairs: list[tuple[int, int]]) -> None:
     series = [Series("good", "a", [a for a, _ in pairs]), Series("open", "b", [b for _, b in pairs])]
-    plot = stacked("x", "x", [str(place) for place in range(len(pairs))], series, str)
+    plot = stacked("x", "x", "", [str(place) for place in range(len(pairs))], series, str)
     top = float(plot.ticks[0][1])
     assert top >= max((a + b for a, b in pairs), default=0)
     assert sum(block.height for block in plot.blocks) == pytest.approx(sum(100 * (a + b) / top for a, b in pairs))
@@ -155,7 +155,7 @@ def test_every_bar_lies_within_its_field_and_is_as_high_as_its_share(pairs: list
 @given(st.lists(st.none() | st.tuples(st.floats(0, 1e8), st.floats(0, 1e8)), max_size=90))
 def test_every_range_lies_within_its_field(pairs: list[tuple[float, float] | None]) -> None:
     spreads = [pair and Spread(n=3, median=min(pair), p95=max(pair)) for pair in pairs]
-    plot = ranges("x", "x", [str(place) for place in range(len(pairs))], spreads, str, ["m", "p", "n"])
+    plot = ranges("x", "x", "", [str(place) for place in range(len(pairs))], spreads, str, ["m", "p", "n"])
     for block in plot.blocks:
         assert -1e-6 <= block.y <= block.y + block.height <= 100 + 1e-6
     assert len(plot.ticks) >= 2
