@@ -188,7 +188,7 @@ def test_answers_and_addenda_stand_in_order_with_what_they_state_and_when_they_w
     told = doctor.locator("#consultation .answer[id]")
     expect(told.nth(0)).to_contain_text("Ý kiến đầu.")
     expect(told.nth(0)).to_contain_text("chưa ký duyệt · chưa hoàn tất")
-    expect(told.nth(0)).to_contain_text(f"Họ ghi lúc {hour_off.astimezone():%H:%M}")
+    expect(told.nth(0)).to_contain_text(f"Ghi lúc {hour_off.astimezone():%H:%M}")
     expect(told.nth(1)).to_contain_text("Bổ sung · Biên bản")
     expect(told.nth(1)).to_contain_text("không ghi tên")
     expect(told.nth(1).get_by_role("link", name="Mở tệp PDF")).to_be_visible()

@@ -24,8 +24,8 @@ CHECKS = {
     "reader": N_("Chương trình đọc phim"),
     "model": N_("Mô hình AI"),
     "thresholds": N_("Ngưỡng"),
-    "drift": N_("Điểm AI"),
-    "certificates": N_("Chứng thư"),
+    "drift": N_("Điểm số AI"),
+    "certificates": N_("Chứng thư số"),
     "destination": N_("Nơi nhận"),
 }
 Who = Annotated[Visitor, Depends(visitor)]

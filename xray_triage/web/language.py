@@ -52,7 +52,7 @@ class Language:
     def moment(self, at: datetime, now: datetime) -> str:
         """``at`` in the computer's own zone: the time today, else with the date."""
         local, today = at.astimezone(), now.astimezone().date()
-        pattern = "HH:mm:ss" if local.date() == today else "HH:mm dd/MM/yyyy"
+        pattern = "HH:mm" if local.date() == today else "HH:mm dd/MM/yyyy"
         return format_datetime(local, pattern, tzinfo=local.tzinfo, locale=self._locale)
 
     def number(self, value: float, digits: int = 0) -> str:

@@ -17,23 +17,32 @@ async function send(address, values) {
 
 async function post(form) {
   const button = form.querySelector("button:not([type])"), error = form.querySelector(".error");
-  const values = valuesOf(form);
-  button.disabled = true;
+  const values = valuesOf(form), blank = [...form.querySelectorAll("[required]")].find((field) => !field.value.trim());
   error.hidden = true;
+  if (blank) return complain(form, form.dataset.blank, blank);
+  button.disabled = true;
   try {
     const answer = await send(form.dataset.post, values);
+    if (!answer.ok) return complain(form, `${form.dataset.fail} (${answer.status})`);
     const told = await answer.json();
-    if (!answer.ok) throw new Error(typeof told.detail === "string" ? told.detail : String(answer.status));
     // A doctor beside us may have asked first: theirs came back.
     if ("asked" in form.dataset && told.question !== values.question.trim()) return showTaken(form);
     form.closest("dialog")?.close();
+    if ("asked" in form.dataset) document.getElementById("consultation").focus(); // the button is going
     changed();
-  } catch (problem) {
-    error.textContent = `${form.dataset.fail} ${problem.message}`;
-    error.hidden = false;
+  } catch {
+    complain(form, form.dataset.fail);
   } finally {
     button.disabled = form.dataset.taken === "yes";
   }
+}
+
+function complain(form, words, field) {
+  const error = form.querySelector(".error");
+  error.textContent = words;
+  error.hidden = false;
+  field?.setAttribute("aria-invalid", "true");
+  field?.focus();
 }
 
 function showTaken(form) {
