@@ -8,12 +8,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from dicom_router.provider import CHARACTER_SET, Keys
+from dicom_router.provider import CHARACTER_SET, Keys, vr_of
 
 START_DATE, START_TIME = 0x00400002, 0x00400003
 _WILD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -26,7 +23,7 @@ class BadIdentifier(ValueError):
     """The query cannot be a query of this SOP class: status 0xA900."""
 
 
-def matches(keys: Keys, entry: Dataset) -> bool:
+def matches(keys: Keys, entry: Keys) -> bool:
     """Whether ``entry`` is one of those asked for. A key that the entry does not have matches everything.
 
     Raises BadIdentifier: a date or time that is none, a text too long, a sequence of several items (C.2.2.2.6).
@@ -36,16 +33,17 @@ def matches(keys: Keys, entry: Dataset) -> bool:
         if tag not in entry or tag in _ANSWERS_BESIDES or (pair and tag in (START_DATE, START_TIME)):
             continue
         if isinstance(wanted, str):
-            if not _matches_text(wanted, entry[tag]):
+            if wanted and not _matches_text(wanted, entry[tag], tag):
                 return False
-        elif not _matches_items(wanted, entry[tag]):
+        elif not _matches_items(wanted, entry[tag], tag):
             return False
-    return pair is None or _within(pair, str(entry[START_DATE].value) + _padded_time(str(entry[START_TIME].value)))
+    return pair is None or _within(pair, f"{entry[START_DATE]}{_padded_time(str(entry[START_TIME]))}")
 
 
-def select(keys: Keys, entry: Dataset) -> tuple[Dataset, bool]:
+def select(keys: Keys, entry: Keys) -> tuple[dict[int, "str | Sequence[Keys]"], bool]:
     """The attributes of ``entry`` that are asked for, and whether it has all of them (PS3.4 C.2.2.1.3)."""
-    selected, whole = Dataset(), True
+    selected: dict[int, str | Sequence[Keys]] = {}
+    whole = True
     for tag, wanted in keys.items():
         if tag in _ANSWERS_BESIDES or tag & 0xFFFF == 0:  # group lengths, which old machines send
             continue
@@ -54,8 +52,8 @@ def select(keys: Keys, entry: Dataset) -> tuple[Dataset, bool]:
         elif isinstance(wanted, str) or not wanted or not wanted[0]:
             selected[tag] = entry[tag]
         else:
-            parts = [select(wanted[0], item) for item in entry[tag].value]
-            selected[tag] = DataElement(tag, "SQ", [part for part, _ in parts])
+            parts = [select(wanted[0], item) for item in _items(entry[tag])]
+            selected[tag] = [part for part, _ in parts]
             whole = whole and all(all_there for _, all_there in parts)
     return selected, whole
 
@@ -76,21 +74,24 @@ def without_accents(text: str) -> str:
     return "".join(character for character in plain if not unicodedata.combining(character))
 
 
-def _matches_items(wanted: Sequence[Keys], element: DataElement) -> bool:
-    if len(wanted) > 1 or element.VR != "SQ":
-        raise BadIdentifier(f"{Tag(element.tag)} is asked for by several items, or is no sequence")
-    return not wanted or not wanted[0] or any(matches(wanted[0], item) for item in element.value)
+def _items(value: "str | Sequence[Keys]") -> Sequence[Keys]:
+    return () if isinstance(value, str) else value
 
 
-def _matches_text(wanted: str, element: DataElement) -> bool:
-    values = element.value if isinstance(element.value, MultiValue) else [element.value]
-    held = [str(value) for value in values if value is not None] or [""]
-    if not wanted or (element.VR not in _WILD_VRS and element.VR not in ("DA", "TM", *_EXACT_VRS)):
+def _matches_items(wanted: Sequence[Keys], value: "str | Sequence[Keys]", tag: int) -> bool:
+    if len(wanted) > 1 or vr_of(tag) != "SQ":
+        raise BadIdentifier(f"{Tag(tag)} is asked for by several items, or is no sequence")
+    return not wanted or not wanted[0] or any(matches(wanted[0], item) for item in _items(value))
+
+
+def _matches_text(wanted: str, value: "str | Sequence[Keys]", tag: int) -> bool:
+    vr = vr_of(tag)
+    if not isinstance(value, str) or (vr not in _WILD_VRS and vr not in ("DA", "TM", *_EXACT_VRS)):
         return True
-    if len(wanted) > _LONGEST_TEXT and element.VR not in _EXACT_VRS:
-        raise BadIdentifier(f"{Tag(element.tag)} is asked for by {len(wanted)} characters, at most {_LONGEST_TEXT}")
+    if len(wanted) > _LONGEST_TEXT and vr not in _EXACT_VRS:
+        raise BadIdentifier(f"{Tag(tag)} is asked for by {len(wanted)} characters, at most {_LONGEST_TEXT}")
     alternatives = wanted.split("\\")  # a list of UIDs, C.2.2.2.2; several of anything else are taken the same way
-    return any(_matches_one(each.strip(), value, element.VR) for each in alternatives for value in held)
+    return any(_matches_one(each.strip(), held, vr) for each in alternatives for held in value.split("\\"))
 
 
 def _matches_one(wanted: str, value: str, vr: str) -> bool:

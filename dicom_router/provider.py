@@ -4,17 +4,15 @@ Knows no SOP class of its own: worklist.py and performed.py are two.
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from io import BytesIO
 from typing import Protocol, TypeAlias
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
-from pydicom.tag import BaseTag
 
 from dicom_router.association import Message
 from dicom_router.command import Answer
@@ -26,12 +24,14 @@ UNRECOGNISED_OPERATION = 0x0211
 LONGEST_DATASET = 1 << 16
 CHARACTER_SET = 0x00080005
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+_LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})  # 32 bit lengths
+_ITEM = b"\xfe\xff\x00\xe0"
 _DAMAGE = (
     ArithmeticError, AttributeError, BytesLengthException, EOFError, LookupError, NotImplementedError, OSError,
     RecursionError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 
-# A small dataset as it was asked: by tag the text of an element, or the items of a sequence. Numbers are no text.
+# A small dataset, asked or answered: by tag the text of an element, or the items of a sequence. Numbers are no text.
 Keys: TypeAlias = Mapping[int, "str | Sequence[Keys]"]
 
 
@@ -74,12 +74,35 @@ def read_keys(message: Message) -> Keys:
         raise DamagedFile(f"not a readable dataset: {error}") from error
 
 
-def encode(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
-    """The dataset in explicit or implicit VR little endian."""
-    stream = DicomBytesIO()
-    stream.is_little_endian, stream.is_implicit_VR = True, transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN
-    write_dataset(stream, dataset)
-    return stream.getvalue()
+def encode(attributes: Keys, transfer_syntax_uid: str, to_bytes: Callable[[str], bytes]) -> bytes:
+    """The attributes in explicit or implicit VR little endian; ``to_bytes`` puts texts into the character set.
+
+    By hand, for pydicom takes a millisecond for what a machine asks of one patient (PS3.5 7.1, 7.5).
+    """
+    parts: list[bytes] = []
+    for tag in sorted(attributes):
+        vr, value = vr_of(tag), attributes[tag]
+        if isinstance(value, str):
+            body = to_bytes(value)
+            body += (b"\0" if vr == "UI" else b" ") * (len(body) % 2)
+        else:
+            items = [encode(item, transfer_syntax_uid, to_bytes) for item in value]
+            body = b"".join(_ITEM + struct.pack("<I", len(item)) + item for item in items)
+        parts += (_head(tag, vr, len(body), transfer_syntax_uid), body)
+    return b"".join(parts)
+
+
+@cache
+def vr_of(tag: int) -> str:
+    """The value representation of a standard attribute, else UN."""
+    return dictionary_VR(tag) if dictionary_has_tag(tag) else "UN"
+
+
+def _head(tag: int, vr: str, length: int, transfer_syntax_uid: str) -> bytes:
+    number = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN:
+        return number + struct.pack("<I", length)
+    return number + vr.encode() + struct.pack("<HI" if vr in _LONG_VRS else "<H", *([0] * (vr in _LONG_VRS)), length)
 
 
 def _keys(dataset: Dataset, inherited: str) -> dict[int, "str | Sequence[Keys]"]:
@@ -88,20 +111,11 @@ def _keys(dataset: Dataset, inherited: str) -> dict[int, "str | Sequence[Keys]"]
     keys: dict[int, str | Sequence[Keys]] = {}
     for tag in list(dataset.keys()):
         item = dataset.get_item(tag)
-        if _vr(tag, item.VR) == "SQ":
+        if (vr_of(tag) if item.VR in (None, "UN") else item.VR) == "SQ":
             keys[tag] = [_keys(nested, character_set) for nested in dataset[tag].value or ()]
         else:
             keys[tag] = _decode(item.value or b"", character_set)
     return keys
-
-
-def _vr(tag: BaseTag, vr: str | None) -> str:
-    if vr not in (None, "UN"):
-        return str(vr)
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return "UN"
 
 
 def _decode(value: bytes, character_set: str) -> str:

@@ -1,12 +1,9 @@
 """Modality Worklist SCP, PS3.4 annex K: a machine asks whom to film. Knows no patient: its caller gives the entries."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import structlog
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
-from pydicom.valuerep import PersonName
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.association import Message
@@ -22,10 +19,9 @@ IDENTIFIER_MISMATCH = 0xA900
 UNABLE_TO_PROCESS = 0xC000
 
 # Specific Character Sets that carry Vietnamese, the first that is found in the query is the answer's.
-_VIETNAMESE_SETS = ("ISO_IR 192", "GB18030")
-_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_VIETNAMESE_SETS = {"ISO_IR 192": "utf-8", "GB18030": "gb18030"}
 
-Entries = Callable[[Keys, str], Iterable[Dataset]]
+Entries = Callable[[Keys, str], Iterable[Keys]]
 
 log = structlog.get_logger()
 
@@ -33,8 +29,8 @@ log = structlog.get_logger()
 class Worklist:
     """A provider. ``entries`` gives, for a query and a calling AE title, the whole entries that may match it.
 
-    An entry is made anew for each query and has every attribute that the site can tell, the unknown ones empty, its
-    texts in Unicode. ``entries`` may raise SQLAlchemyError: the machine is told to try later.
+    An entry has every attribute that the site can tell, the unknown ones empty. ``entries`` may raise SQLAlchemyError:
+    the machine is told to try later.
     """
 
     sop_class_uid = MODALITY_WORKLIST
@@ -74,28 +70,20 @@ class Worklist:
         return Answer(status, reason)
 
 
-def _match(keys: Keys, entry: Dataset, transfer_syntax_uid: str) -> Answer:
+def _match(keys: Keys, entry: Keys, transfer_syntax_uid: str) -> Answer:
     selected, whole = select(keys, entry)
     if not selected:  # a match must have an identifier
         raise BadIdentifier("a query without any key that the worklist has")
     asked = str(keys.get(CHARACTER_SET, ""))
     character_set = next((each for each in _VIETNAMESE_SETS if each in asked), "")
     if character_set:
-        selected.SpecificCharacterSet = character_set
-    else:
-        selected = _unaccented(selected)
-    return Answer(MATCH if whole else MATCH_WITHOUT_SOME_KEYS, dataset=encode(selected, transfer_syntax_uid))
+        selected[CHARACTER_SET] = character_set
+    encoding = _VIETNAMESE_SETS.get(character_set)
+    write = partial(str.encode, encoding=encoding) if encoding else _plainly
+    dataset = encode(selected, transfer_syntax_uid, write)
+    return Answer(MATCH if whole else MATCH_WITHOUT_SOME_KEYS, dataset=dataset)
 
 
-def _unaccented(dataset: Dataset) -> Dataset:
-    """A copy in the default repertoire: no other character set that machines know has all Vietnamese letters."""
-    plain = Dataset()
-    for element in dataset:
-        value = element.value
-        if element.VR == "SQ":
-            value = [_unaccented(item) for item in value]
-        elif element.VR in _TEXT_VRS and value:
-            text = without_accents(str(value)).encode("ascii", "replace").decode("ascii")
-            value = PersonName(text) if element.VR == "PN" else text
-        plain[element.tag] = DataElement(element.tag, element.VR, copy.copy(value))
-    return plain
+def _plainly(text: str) -> bytes:
+    """In the default repertoire: no other character set that machines know has all Vietnamese letters."""
+    return without_accents(text).encode("ascii", "replace")

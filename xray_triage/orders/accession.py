@@ -1,11 +1,11 @@
 """Accession numbers: who gave it, on which day, and when: at most 16 characters (VR SH). Knows no database.
 
 ``79012`` + ``251122`` + ``3061``: the station's prefix, the day, a counter of the day. It is never behind the clock,
-which moves it on by one every ten seconds, and goes on with every number: so those of a day are not given again when the
-clock was set back, nor when the database was put back to this morning's copy. No two stations behind one PACS may have
-the same prefix. It is the site's (``[registration] prefix``; best the number by which the health insurance knows the
-station, which is unique in the country), or six characters drawn once by chance: among 300 stations two would draw the
-same with a probability of 4 in 100,000.
+which moves it on by one every ten seconds, and goes on with every number: so those of a day are not given again when
+the clock was set back, nor when the database was put back to this morning's copy. No two stations behind one PACS may
+have the same prefix. It is the site's (``[registration] prefix``; best the number by which the health insurance knows
+the station, which is unique in the country), or six characters drawn once by chance: among 300 stations two would draw
+the same with a probability of 4 in 100,000.
 """
 
 import secrets

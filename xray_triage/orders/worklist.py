@@ -1,11 +1,9 @@
 """Orders as entries of the Modality Worklist, PS3.4 table K.6-1: every attribute that the station can tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
-from pydicom import config
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
+from pydicom.datadict import tag_for_keyword
 
 from dicom_router.provider import Keys
 from xray_triage.orders.order import Order, OrderState
@@ -39,7 +37,7 @@ class WorklistEntries:
         self._ae_title = ae_title
         self._station_name = station_name
 
-    def __call__(self, keys: Keys, calling_ae_title: str) -> Iterator[Dataset]:
+    def __call__(self, keys: Keys, calling_ae_title: str) -> Iterator[Keys]:
         """One entry for each order that is offered. Raises SQLAlchemyError.
 
         Where the site named no machine, an order is for the station and for the kind of X-ray machine asked for.
@@ -51,11 +49,10 @@ class WorklistEntries:
             yield entry_of(order, ae_title=ae_title, modality=modality, station_name=self._station_name)
 
 
-def entry_of(order: Order, *, ae_title: str, modality: str, station_name: str) -> Dataset:
+def entry_of(order: Order, *, ae_title: str, modality: str, station_name: str) -> Keys:
     """The whole entry of one order."""
     typed = order.registration
-    return _dataset(
-        _EMPTY,
+    return _NOTHING_ELSE | _by_tag(
         ScheduledProcedureStepSequence=[_step_of(order, ae_title, modality)],
         AccessionNumber=order.accession_number,
         ReferringPhysicianName=typed.referring_physician,
@@ -75,10 +72,9 @@ def entry_of(order: Order, *, ae_title: str, modality: str, station_name: str) -
     )
 
 
-def _step_of(order: Order, ae_title: str, modality: str) -> Dataset:
+def _step_of(order: Order, ae_title: str, modality: str) -> Keys:
     local = order.scheduled_at.astimezone()
-    return _dataset(
-        _EMPTY_OF_STEP,
+    return _NOTHING_ELSE_OF_STEP | _by_tag(
         ScheduledStationAETitle=ae_title,
         ScheduledStationName=ae_title[:_LONGEST_SH],
         ScheduledProcedureStepStartDate=f"{local:%Y%m%d}",
@@ -98,12 +94,18 @@ def _asked(keys: Keys, tag: int) -> str:
     return str(value) if plain and not set(value) & set("*?\\") else ""
 
 
-def _dataset(empty: tuple[str, ...], **values: object) -> Dataset:
-    dataset = Dataset()
-    for keyword, value in (dict.fromkeys(empty) | values).items():
-        tag = tag_for_keyword(keyword)
-        assert tag is not None, keyword
-        vr = dictionary_VR(tag)
-        held = [] if vr == "SQ" and value is None else value
-        dataset.add(DataElement(tag, vr, held, validation_mode=config.IGNORE))
-    return dataset
+def _by_tag(**values: "str | Sequence[Keys]") -> dict[int, "str | Sequence[Keys]"]:
+    return {_tag_of(keyword): value for keyword, value in values.items()}
+
+
+@cache
+def _tag_of(keyword: str) -> int:
+    tag = tag_for_keyword(keyword)
+    assert tag is not None, keyword
+    return tag
+
+
+_NOTHING_ELSE, _NOTHING_ELSE_OF_STEP = (
+    {_tag_of(keyword): [] if keyword.endswith("Sequence") else "" for keyword in keywords}
+    for keywords in (_EMPTY, _EMPTY_OF_STEP)
+)
