@@ -74,10 +74,6 @@ class Exporter:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
-    @classmethod
-    def from_config(cls, config: Config) -> "Exporter":
-        return cls(open_rooms(config, role="export", clock=SystemClock()))
-
     def parcels(self, case_id: str) -> list[Parcel]:
         """All that belongs to the case. Raises UnknownCase."""
         case = self._rooms.casebook.case(case_id)

@@ -1,5 +1,6 @@
 """The whole station as its users meet it: ``serve`` in its own process, storescu before it, Orthanc behind it."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -249,6 +250,9 @@ def test_the_verbs_of_the_desk_speak_to_a_running_station(
     assert a_station.cli("export", case["case_id"], "--to", str(out)).returncode == 0
     assert len(list(out.rglob("*.dcm"))) == 6  # the automatic request and the doctor's
     assert a_station.cli("consult", "nothing", "--question", "?").returncode == 1
+    trail = [json.loads(line) for line in a_station.cli("audit", "--json").stdout.splitlines()]
+    noted = {(line["action"], line["subject"]) for line in trail if line["actor"].startswith("cli:")}
+    assert {("listed", "cases"), ("consultation_asked", case["case_id"]), ("exported", case["case_id"])} <= noted
     assert a_station.cli("queue").returncode == 0
     until(a_station.is_done, 90)
     assert len(own_orthanc.instances()) == FILMS * 5 + 1

@@ -23,6 +23,8 @@ def cases(
 ) -> None:
     """List the cases, most urgent first."""
     from dicom_router.clock import SystemClock
+    from xray_triage.accounts.trail import Action
+    from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.reading.findings import Priority
     from xray_triage.rooms import open_rooms
@@ -31,6 +33,7 @@ def cases(
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
     rooms = open_rooms(load_config(config), role="cli", clock=SystemClock())
+    rooms.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
     found = rooms.casebook.cases(priority=priority, limit=limit)
     if as_json:
         deliveries = rooms.outbox.of_studies([case.study_instance_uid for case in found])
@@ -61,6 +64,8 @@ def consult(
 ) -> None:
     """Ask the specialist: sends a request into the same study at the PACS."""
     from dicom_router.clock import SystemClock
+    from xray_triage.accounts.trail import Action
+    from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.rooms import open_rooms
 
@@ -74,6 +79,7 @@ def consult(
         priority="urgent" if urgent else "routine",
         requested_by=requested_by or settings.station.name,
     )
+    rooms.accounts.audit.note(Action.CONSULTATION_ASKED, actor=command_line_user(), subject=case, detail=question)
     if consultation.question != question:
         err.print("a consultation is open already; its question stands:", consultation.question, soft_wrap=True)
     if not settings.destinations_for("requests"):

@@ -97,11 +97,17 @@ def export(
     config: ConfigPath = None,
 ) -> None:
     """Copy a case, films and results, to a folder: for when the link is dead."""
+    from dicom_router.clock import SystemClock
+    from xray_triage.accounts.trail import Action
+    from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
+    from xray_triage.rooms import open_rooms
     from xray_triage.stick import Exporter
 
-    exporter = Exporter.from_config(load_config(config))
+    rooms = open_rooms(load_config(config), role="export", clock=SystemClock())
+    exporter = Exporter(rooms)
     parcels = exporter.parcels(case)
+    rooms.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))
     for parcel in progress(parcels, "exporting"):
         exporter.put(parcel, to)
     out.print(f"{len(parcels)} objects of case {case} written to {to}")

@@ -29,7 +29,7 @@ from xray_triage.web.password import password_router
 from xray_triage.web.pictures import picture_router
 from xray_triage.web.status import status_router
 from xray_triage.web.strangers import tell_strangers
-from xray_triage.web.trail import trail_router
+from xray_triage.web.trail import note_lists, trail_router
 from xray_triage.web.users import user_router
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Right, needs
@@ -60,12 +60,13 @@ def create_app(desk: Desk) -> FastAPI:
     view = View(desk)
     tell_strangers(app, view)
     app.include_router(status_router(desk))
-    for make_router in (login_router, password_router, user_router, trail_router, order_router, figure_router):
+    for make_router in (login_router, password_router, user_router, trail_router, figure_router):
         app.include_router(make_router(desk, view), include_in_schema=False)
-    seeing = [Depends(needs(Right.SEE))]  # a route that needs more says so itself
+    seeing = [Depends(needs(Right.SEE)), Depends(note_lists)]  # a route that needs more says so itself
     app.include_router(api_router(desk), dependencies=seeing)
     app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(page_router(desk, view), dependencies=seeing, include_in_schema=False)
+    app.include_router(order_router(desk, view), dependencies=seeing, include_in_schema=False)
     app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(answer_router(desk), dependencies=seeing, include_in_schema=False)
     app.include_router(heat_router(desk), dependencies=seeing, include_in_schema=False)

@@ -1,11 +1,11 @@
-"""The page of the audit trail: who saw and did what, by user, case and day, and as CSV."""
+"""The audit trail: its page and its CSV, by user, case and day; and what all routes note of searches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
@@ -16,9 +16,13 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.language import Language
 from xray_triage.web.spreadsheet import Cell, csv_lines
 from xray_triage.web.view import View
-from xray_triage.web.visitor import Right, Visitor, needs
+from xray_triage.web.visitor import Right, Visitor, address_of, desk_of, needs, visitor
 
 PAGE_ROWS = 100
+SEARCHES = ("/", "/orders")
+LISTS = ("/api/cases", *(f"/dicom-web/{level}" for level in ("studies", "series", "instances")))
+HOW_MANY = ("limit", "offset", "since", "includefield", "fuzzymatching")  # which change with every page or poll
+MOST_DETAIL = 200
 COLUMNS = ("at", "actor", "action", "subject", "detail", "address")
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
 Text = Annotated[str, Query(max_length=100)]
@@ -50,6 +54,24 @@ def _filter(actor: Text = "", subject: Text = "", day: Day = None) -> Filter:
 
 
 Wanted = Annotated[Filter, Depends(_filter)]
+
+
+def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> None:
+    """For ``Depends``: notes who looked for which patients, where lists of them are handed out.
+
+    A person's list without a search is the start page, seen all day; what renews an open page is no search.
+    """
+    name, given = request.url.path, request.query_params
+    if name in SEARCHES:
+        what = " ".join(word for key in ("q", "day") if (word := given.get(key, "").strip()))
+    elif name in LISTS:
+        what = " ".join(f"{key}={value}" for key, value in given.multi_items() if key.lower() not in HOW_MANY)
+    else:
+        return
+    if what or name in LISTS:
+        action = Action.SEARCHED if what else Action.LISTED
+        line = {"subject": name, "detail": what[:MOST_DETAIL], "address": address_of(request)}
+        desk_of(request).audit.note(action, actor=who.name, **line)
 
 
 def trail_router(desk: Desk, view: View) -> APIRouter:

@@ -44,6 +44,28 @@ def test_it_is_read_by_user_by_case_by_time_and_in_pages(accounts: Accounts, clo
     assert [entry.subject for entry in accounts.audit.all_entries(actor="admin")] == ["c4", "c2", "c0", "c3", "c1"]
 
 
+def test_a_search_that_is_made_again_and_again_is_noted_once_an_hour(accounts: Accounts, clock: StoppedClock) -> None:
+    def search(detail: str, actor: str = "Mai", address: str = "10.0.0.1") -> None:
+        accounts.audit.note(Action.SEARCHED, actor=actor, subject="/", detail=detail, address=address)
+
+    for _ in range(90):  # minutes
+        search("bưởi\0")
+        accounts.audit.note(Action.CASE_SEEN, actor="Mai", subject="c1")
+        clock.advance(60)
+    search("hoa")
+    search("hoa", actor="admin")
+    search("hoa", address="10.0.0.2")
+    searches = [
+        (entry.actor, entry.detail) for entry in accounts.audit.all_entries() if entry.action is Action.SEARCHED
+    ]
+    assert searches == [("Mai", "hoa"), ("admin", "hoa"), ("Mai", "hoa"), *[("Mai", "bưởi\ufffd")] * 2]
+    assert len(list(accounts.audit.all_entries())) == 95
+    for days in (-400, 3650):
+        clock.advance(days * 86_400)
+        search("hoa")
+    assert [entry.detail for entry in accounts.audit.entries(limit=2)] == ["hoa", "hoa"]
+
+
 def test_it_only_grows(accounts: Accounts) -> None:
     accounts.audit.note(Action.EXPORTED, actor="admin", subject="audit")
     verbs = {name for name, _ in inspect.getmembers(Trail, inspect.isfunction) if not name.startswith("_")}

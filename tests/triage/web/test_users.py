@@ -133,6 +133,50 @@ def test_the_trail_is_read_by_user_case_and_day(admin: httpx.Client, sqlite_desk
     assert f'href="/cases/{case_id}"' in admin.get("/audit").text
 
 
+def test_who_looked_for_whom_is_on_the_trail_and_what_a_page_does_by_itself_is_not(
+    admin: httpx.Client, enter: Callable[..., httpx.Client], client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    sqlite_desk.add(reading())
+    doctor = enter()
+    for path in ("/", "/?q=&state=open", "/?priority=urgent", "/orders", "/orders?q=%20", "/fragments/worklist?q=an"):
+        assert doctor.get(path).status_code == 200
+    assert sqlite_desk.audit.entries() == []
+    for path in (
+        "/?q=b%C6%B0%E1%BB%9Fi&before=x",
+        "/?q=b%C6%B0%E1%BB%9Fi",
+        f"/?q={SCRIPT}&day=2025-03-01",
+        "/orders?q=lan",
+    ):
+        assert doctor.get(path).status_code == 200
+    for path in ("cases", "cases?since=2025-01-01T00:00:00Z&limit=3"):
+        assert client.get(f"/api/{path}").status_code == 200
+    for path in ("studies", "studies?limit=1", "studies?PatientName=AN*&offset=0", "instances?includefield=all"):
+        assert client.get(f"/dicom-web/{path}").status_code == 200
+    assert admin.get("/dicom-web/studies").status_code == 200
+    noted = [(entry.actor, str(entry.action), entry.subject, entry.detail) for entry in sqlite_desk.audit.entries()]
+    assert noted[::-1] == [
+        ("doctor", "searched", "/", "bưởi"),
+        ("doctor", "searched", "/", f"{SCRIPT} 2025-03-01"),
+        ("doctor", "searched", "/orders", "lan"),
+        ("doctor", "listed", "/api/cases", ""),
+        ("doctor", "listed", "/dicom-web/studies", ""),
+        ("doctor", "searched", "/dicom-web/studies", "PatientName=AN*"),
+        ("doctor", "listed", "/dicom-web/instances", ""),
+        ("admin", "listed", "/dicom-web/studies", ""),
+    ]
+    page = admin.get("/audit").text
+    assert "tìm người bệnh" in page
+    assert "lấy danh sách ca" in page
+    assert SCRIPT not in page
+    assert {entry.address for entry in sqlite_desk.audit.entries()} == {"127.0.0.1"}
+
+
+def test_who_may_not_search_is_not_said_to_have_searched(stranger: httpx.Client, sqlite_desk: TestDesk) -> None:
+    for path in ("/?q=an", "/orders?q=an", "/api/cases", "/dicom-web/studies"):
+        assert stranger.get(path).status_code in (303, 401)
+    assert sqlite_desk.audit.entries() == []
+
+
 @pytest.mark.parametrize(
     "query", [{"day": "yesterday"}, {"day": "0001-01-01"}, {"day": "9999-12-31"}, {"before": "x"}, {"before": "9" * 30}]
 )
