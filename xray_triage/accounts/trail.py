@@ -36,6 +36,8 @@ class Action(StrEnum):
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"
     ORDER_CANCELLED = "order_cancelled"
+    ORDER_REOPENED = "order_reopened"
+    ORDER_FINISHED = "order_finished"
     EXPORTED = "exported"
 
 

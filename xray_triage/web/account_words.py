@@ -32,6 +32,8 @@ ACTIONS = {
     Action.PATIENT_REGISTERED: N_("đăng ký chụp"),
     Action.ORDER_CHANGED: N_("sửa đăng ký chụp"),
     Action.ORDER_CANCELLED: N_("hủy đăng ký chụp"),
+    Action.ORDER_REOPENED: N_("mở lại đăng ký chụp"),
+    Action.ORDER_FINISHED: N_("đánh dấu đã chụp"),
     Action.EXPORTED: N_("xuất dữ liệu"),
 }
 PROBLEMS = {
