@@ -3,18 +3,22 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from dicom_router.clock import Clock, SystemClock
 from xray_triage.accounts.users import Users
 from xray_triage.ai import idle_thresholds, prove_bundle
+from xray_triage.cases.answerbook import AnswerBook
 from xray_triage.cases.casebook import Casebook
 from xray_triage.config import Config, ConfigError
 from xray_triage.health import (
     Check,
     CheckState,
     Probe,
+    answers_check,
+    asking_check,
     clock_check,
     destination_check,
     disk_check,
@@ -23,6 +27,7 @@ from xray_triage.health import (
     reader_check,
     thresholds_check,
 )
+from xray_triage.inquiry import make_archives
 from xray_triage.post import make_transport
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.rooms import Rooms, open_rooms
@@ -49,11 +54,12 @@ def serving_probes(rooms: Rooms, supervisor: Supervisor, *, clock: Clock) -> lis
         partial(clock_check, clock),
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
+        partial(asking_check, AnswerBook(rooms.database, clock=clock).problems),
     ]
 
 
 def check_station(config: Config) -> list[Check]:
-    """The self-check: runs the model on its golden film and asks every destination for an echo."""
+    """The self-check: runs the model on its golden film, and asks every destination for an echo and for answers."""
     clock = SystemClock()
     rooms = open_rooms(config, role="check", clock=clock)
     probes: list[Probe] = [
@@ -64,6 +70,7 @@ def check_station(config: Config) -> list[Check]:
         partial(_certificates_check, config),
         partial(_users_check, rooms.accounts.users),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
+        *_answers_checks(config, clock),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)
@@ -115,6 +122,20 @@ def _ask(config: Config, index: int, clock: Clock) -> Check:
         return destination_check(destination.name, transport)
     finally:
         transport.close()
+
+
+def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
+    """Whether those that get questions can be asked for the answers; nothing where another check says what is wrong."""
+    try:
+        archives = make_archives(config, clock=clock)
+    except ConfigError:
+        return []
+
+    def ask(name: str) -> Check:
+        with closing(archives[name]):
+            return answers_check(name, archives[name])
+
+    return [partial(ask, name) for name in archives]
 
 
 def _certificates_check(config: Config) -> Check:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from dicom_router.clock import Clock
-from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
+from dicom_router.transport.archive import Archive
 from dicom_router.transport.protocol import Transport
+from xray_triage.cases.obstacles import EN, PERSONS, VI, Obstacle, obstacle_in, told
 
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
@@ -153,6 +155,14 @@ def destination_check(name: str, transport: Transport) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:
         transport.echo()
+    except PeerUntrusted as error:
+        return Check(
+            name=f"destination:{name}",
+            state=CheckState.BAD,
+            vi=VI[Obstacle.UNTRUSTED],
+            en=EN[Obstacle.UNTRUSTED],
+            detail=str(error),
+        )
     except PeerUnreachable as error:
         return Check(
             name=f"destination:{name}",
@@ -170,6 +180,37 @@ def destination_check(name: str, transport: Transport) -> Check:
             detail=str(error),
         )
     return _ok(f"destination:{name}", f"{name} trả lời.", f"{name} answers.")
+
+
+def answers_check(name: str, archive: Archive) -> Check:
+    """Whether a destination can be asked for a specialist's answer; BAD when only a person can mend it."""
+    try:
+        archive.probe()
+    except (PeerUnreachable, PeerRefused) as error:
+        obstacle = obstacle_in(error)
+        return Check(
+            name=f"answers:{name}",
+            state=CheckState.BAD if obstacle in PERSONS else CheckState.WARNING,
+            vi=VI[obstacle],
+            en=EN[obstacle],
+            detail=str(error),
+        )
+    return _ok(f"answers:{name}", f"Hỏi được {name} về trả lời hội chẩn.", f"{name} can be asked for answers.")
+
+
+def asking_check(problems: Callable[[], Sequence[str]]) -> Check:
+    """What of a person's business stands in the way of answers; ``problems`` are those of the open questions."""
+    for problem in problems():
+        obstacle = told(problem)
+        if obstacle in PERSONS:
+            return Check(
+                name="answers",
+                state=CheckState.WARNING,
+                vi=VI[obstacle],
+                en=EN[obstacle],
+                detail=problem.partition(": ")[2],
+            )
+    return _ok("answers", "Không có gì cản việc hỏi trả lời hội chẩn.", "Nothing stands in the way of answers.")
 
 
 def reader_check(is_alive: Callable[[], bool]) -> Check:

@@ -4,15 +4,26 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicom_router.errors import PeerRefused, PeerUnreachable, RouterError
+from dicom_router.errors import (
+    NotOffered,
+    PeerRefused,
+    PeerUnreachable,
+    PeerUntrusted,
+    RouterError,
+    SpoolFull,
+)
+from dicom_router.transport.archive import FoundInstance, Write
 from dicom_router.transport.protocol import Acknowledgement, Parcel
 from tests.factories import StoppedClock
+from xray_triage.cases.obstacles import EN, VI, Obstacle, problem_of
 from xray_triage.health import (
     BUILT_AT,
     GIB,
     Check,
     CheckState,
     Health,
+    answers_check,
+    asking_check,
     clock_check,
     destination_check,
     disk_check,
@@ -42,6 +53,19 @@ class Peer:
         """Nothing is open."""
 
 
+class Archive(Peer):
+    """An archive whose peer answers a probe as told."""
+
+    def probe(self) -> None:
+        self.echo()
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        raise NotImplementedError
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        raise NotImplementedError
+
+
 def fail() -> str:
     raise ValueError("golden film: 0.91 instead of 0.93")
 
@@ -60,6 +84,17 @@ def fail() -> str:
         (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
         (destination_check("pacs", Peer(PeerUnreachable("1/1/3", slowly=True))), CheckState.BAD),
         (destination_check("pacs", Peer(PeerRefused("1/1/3"))), CheckState.BAD),
+        (destination_check("pacs", Peer(PeerUntrusted("TLS failed"))), CheckState.BAD),
+        (answers_check("pacs", Archive()), CheckState.OK),
+        (answers_check("pacs", Archive(PeerUnreachable("refused"))), CheckState.WARNING),
+        (answers_check("pacs", Archive(PeerUnreachable("HTTP 401", slowly=True))), CheckState.BAD),
+        (answers_check("pacs", Archive(PeerUntrusted("TLS failed"))), CheckState.BAD),
+        (answers_check("pacs", Archive(NotOffered("no C-GET"))), CheckState.BAD),
+        (answers_check("pacs", Archive(PeerRefused("0xC000"))), CheckState.BAD),
+        (asking_check(list), CheckState.OK),
+        (asking_check(lambda: ["unreachable: no answer", "coming: a large object"]), CheckState.OK),
+        (asking_check(lambda: ["unreachable: no answer", "not_offered: no C-GET"]), CheckState.WARNING),
+        (asking_check(lambda: ["written by an older program"]), CheckState.OK),
         (thresholds_check({}), CheckState.OK),
         (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
         (drift_check(12, None), CheckState.OK),
@@ -78,6 +113,14 @@ def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: Ch
 
 def test_the_engineer_gets_the_error_itself() -> None:
     assert "0.91 instead of 0.93" in model_check(fail, ValueError).detail
+
+
+def test_why_the_pacs_cannot_be_asked_is_told_by_the_kind_of_the_error_and_its_words_are_for_the_engineer() -> None:
+    errors = [PeerUnreachable("a"), PeerUntrusted("b"), NotOffered("c"), PeerRefused("d"), SpoolFull("e")]
+    told = [problem_of(error) for error in errors]
+    assert told == ["unreachable: a", "untrusted: b", "not_offered: c", "refused: d", "disk: e"]
+    assert asking_check(lambda: told).detail == "b"
+    assert set(VI) == set(EN) == set(Obstacle)
 
 
 def test_a_threshold_that_does_nothing_is_named_with_the_reason() -> None:

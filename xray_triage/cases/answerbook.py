@@ -14,6 +14,7 @@ from xray_triage.cases.answers import Reply
 from xray_triage.cases.case import ConsultationState
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
+MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,13 @@ class AnswerBook:
         query = sa.select(over.why).where(over.case_sequence == question.case_sequence, over.retry_at.is_not(None))
         with self._database.read() as connection:
             return list(connection.scalars(query.limit(1)))
+
+    def problems(self) -> list[str]:
+        """Why open questions could not be asked for, each once."""
+        asked = tables.consultation.c
+        query = sa.select(asked.problem).where(tables.IS_OPEN, asked.problem != "").distinct()
+        with self._database.read() as connection:
+            return list(connection.scalars(query.limit(MOST_PROBLEMS)))
 
     @staticmethod
     def _write_over(

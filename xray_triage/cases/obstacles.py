@@ -21,8 +21,8 @@ class Obstacle(StrEnum):
 PERSONS = frozenset({Obstacle.UNTRUSTED, Obstacle.FORBIDDEN, Obstacle.NOT_OFFERED, Obstacle.REFUSED})  # must act
 VI = {
     Obstacle.UNREACHABLE: "Chưa liên lạc được PACS để hỏi trả lời; trạm tự hỏi lại khi có mạng.",
-    Obstacle.UNTRUSTED: "Không hỏi được PACS về trả lời: chứng thư TLS không dùng được. Hãy nhờ kỹ thuật viên xem ngày "
-    "hết hạn, và tls = {ca, cert, key} của nơi nhận này trong station.toml.",
+    Obstacle.UNTRUSTED: "Chứng thư TLS giữa trạm và PACS không dùng được. Hãy nhờ kỹ thuật viên xem ngày hết hạn, và "
+    "tls = {ca, cert, key} của nơi nhận này trong station.toml.",
     Obstacle.FORBIDDEN: "PACS không cho trạm hỏi về trả lời. Hãy nhờ người quản trị PACS kiểm tra AE title và quyền "
     "truy vấn, hoặc url, tên và mật khẩu.",
     Obstacle.NOT_OFFERED: "PACS không cho trạm tìm và lấy trả lời (C-FIND, C-GET). Hãy nhờ người quản trị PACS cho "
@@ -35,8 +35,8 @@ VI = {
 }
 EN = {
     Obstacle.UNREACHABLE: "The PACS cannot be asked for answers now; the station asks again by itself.",
-    Obstacle.UNTRUSTED: "The PACS cannot be asked for answers: the TLS certificates do not fit. Let a technician look "
-    "at when they expire, and at tls = {ca, cert, key} of this destination in station.toml.",
+    Obstacle.UNTRUSTED: "The TLS certificates of the station and the PACS do not fit. Let a technician look at when "
+    "they expire, and at tls = {ca, cert, key} of this destination in station.toml.",
     Obstacle.FORBIDDEN: "The PACS does not let the station ask for answers. Let its administrator check AE title and "
     "the right to query, or url, user name and password.",
     Obstacle.NOT_OFFERED: "The PACS does not let the station find and fetch answers (C-FIND, C-GET). Let its "
