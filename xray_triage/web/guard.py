@@ -5,13 +5,14 @@ are small and come soon. Who may do what is the visitor's matter.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+HOST = re.compile(r"(?P<name>[^][:/?#@\\\s]+|\[[0-9A-Fa-f:.]+])(:[0-9]{1,5})?")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
@@ -68,7 +69,7 @@ class Guard:
         try:
             if scope["path"].startswith(READ_ONLY) and scope["method"] not in ("GET", "HEAD"):
                 raise Refusal(405, "films come by C-STORE: this is read-only")
-            self._check_headers(scope["method"], Headers(scope=scope))
+            self._check_headers(scope, Headers(scope=scope))
             if scope["method"] not in ("GET", "HEAD"):
                 receive = await self._read_body(receive)
         except Refusal as refusal:
@@ -77,14 +78,16 @@ class Guard:
             return
         await self._app(scope, receive, send_secured)
 
-    def _check_headers(self, method: str, headers: Headers) -> None:
+    def _check_headers(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
-        if _host_name(host) not in self._names:
+        named = HOST.fullmatch(host)
+        if named is None or named["name"].strip("[]").lower() not in self._names:
             raise Refusal(421, "the page has another name; other names are listed in station.toml: [web] names")
-        if method in ("GET", "HEAD"):
+        if scope["method"] in ("GET", "HEAD"):
             return
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        # Without TLS of ours a proxy on this computer may have some.
+        ours = {f"https://{host}"} if scope["scheme"] == "https" else {f"https://{host}", f"http://{host}"}
+        if headers.get("origin") not in (None, *ours):
             raise Refusal(403, "a page of another site may not do this")
         if headers.get("content-type", "").partition(";")[0].strip().lower() not in BODY_TYPES:
             raise Refusal(415, f"send {' or '.join(BODY_TYPES)}")
@@ -109,13 +112,6 @@ def policy_of(path: str) -> str:
     if path.startswith("/cases/") and path.endswith("/file"):
         return FILE_POLICY
     return CASE_POLICY if path.startswith(("/cases/", "/static/viewer/")) else PAGE_POLICY
-
-
-def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 async def _bounded_body(receive: Receive) -> bytes:

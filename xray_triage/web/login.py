@@ -20,6 +20,7 @@ from xray_triage.web.visitor import (
     Visitor,
     address_of,
     browser_cookie,
+    desk_of,
     nobody,
     session_cookie,
     signed_in,
@@ -52,14 +53,14 @@ def login_router(desk: Desk, view: View) -> APIRouter:
             page = view.render("login.html", who, next=after, name=name, problem=told)
             return HTMLResponse(page, HTTPStatus.FORBIDDEN)
         desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
-        return let_in(desk, user.name, after)
+        return let_in(request, user.name, after)
 
     @door.post("/sign-out")
     def sign_out(request: Request, who: Annotated[Visitor, Depends(signed_in)]) -> Response:
         desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
         desk.audit.note(Action.SIGNED_OUT, actor=who.name, address=address_of(request))
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(session_cookie(desk), **guarded(desk))
+        answer.delete_cookie(session_cookie(desk), **guarded(request))
         return answer
 
     @door.post("/language")
@@ -69,24 +70,26 @@ def login_router(desk: Desk, view: View) -> APIRouter:
         if language in LANGUAGES:
             with suppress(NotSignedIn):  # then the cookie alone remembers it
                 desk.accounts.users.change_language(signed_in(request, form).name, language)
-            answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_SECONDS, **guarded(desk))
+            answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_SECONDS, **guarded(request))
         return answer
 
     return door
 
 
-def let_in(desk: Desk, name: str, path: str) -> Response:
+def let_in(request: Request, name: str, path: str) -> Response:
     """To ``path``, with a new session, whose cookie ends with the browser, and a mark of the browser, which stays."""
-    answer, users = RedirectResponse(path, HTTPStatus.SEE_OTHER), desk.accounts.users
+    desk, answer = desk_of(request), RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    users = desk.accounts.users
     session_id, mark = desk.accounts.sessions.open(users.find(name)), users.mark_browser(name)
-    answer.set_cookie(session_cookie(desk), session_id, **guarded(desk))
-    answer.set_cookie(browser_cookie(desk, name), mark, max_age=YEAR_SECONDS, **guarded(desk))
+    answer.set_cookie(session_cookie(desk), session_id, **guarded(request))
+    answer.set_cookie(browser_cookie(desk, name), mark, max_age=YEAR_SECONDS, **guarded(request))
     return answer
 
 
-def guarded(desk: Desk) -> dict[str, Any]:
-    """A cookie's attributes: for no script, for no other site, and with TLS never in the clear."""
-    return {"httponly": True, "samesite": "strict", "secure": desk.is_tls}
+def guarded(request: Request) -> dict[str, Any]:
+    """A cookie's attributes: for no script, for no other site, and with TLS, ours or a proxy's, never in the clear."""
+    is_tls = desk_of(request).is_tls or request.headers.get("origin", "").startswith("https://")
+    return {"httponly": True, "samesite": "strict", "secure": is_tls}
 
 
 def too_many(view: View, template: str, who: Visitor, error: TooManyAttempts, **context: str) -> Response:
@@ -105,7 +108,10 @@ def local(path: str) -> str:
 
 def _page_before(request: Request) -> str:
     """Where the form was; of /login without its ?next, which is a small loss."""
-    came_from = urlsplit(request.headers.get("referer", ""))
+    try:
+        came_from = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
     if came_from.path == "/login":
         return "/login"
     return local(came_from.path + (f"?{came_from.query}" if came_from.query else ""))

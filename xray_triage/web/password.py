@@ -37,7 +37,7 @@ def password_router(desk: Desk, view: View) -> APIRouter:
         except AccountError as error:
             page = view.render("password.html", who, problem=problem_in(Language(who.language), error))
             return HTMLResponse(page, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return let_in(desk, who.name, "/")
+        return let_in(request, who.name, "/")
 
     return pages
 

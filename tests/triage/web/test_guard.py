@@ -1,11 +1,12 @@
 """What may be said to the page, and how its answers are secured: FAULTS 27."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from tests.triage.desk import TestDesk, reading
 from xray_triage.config import WebSection
@@ -15,28 +16,67 @@ from xray_triage.web.server import WebServer
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[", "192.168.1.9"]
-)
-def test_a_name_that_is_not_this_computers_gets_nothing(client: httpx.Client, sqlite_desk: TestDesk, host: str) -> None:
+def test_a_name_that_is_not_this_computers_gets_nothing(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     sqlite_desk.add(reading())
-    answer = client.get("/api/cases", headers={"Host": host})
-    assert (answer.status_code, "pneumothorax" in answer.text) == (421, False)
+    foreign = ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "192.168.1.9")
+    broken = (
+        "",
+        "[",
+        "[::1",
+        "[localhost]x",
+        "evil@localhost",
+        "localhost/x",
+        "localhost?",
+        "localhost:x",
+        "localhost evil",
+    )
+    for host in foreign + broken:
+        answer = client.get("/api/cases", headers={"Host": host})
+        assert (answer.status_code, "pneumothorax" in answer.text) == (421, False), host
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080"])
-def test_this_computer_is_served_under_its_names(client: httpx.Client, host: str) -> None:
-    assert client.get("/healthz", headers={"Host": host}).status_code == 200
+def test_this_computer_is_served_under_its_names(client: httpx.Client) -> None:
+    for host in ("localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "[::1]"):
+        assert client.get("/healthz", headers={"Host": host}).status_code == 200, host
 
 
 def test_another_sites_page_cannot_act(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:9"):
-        assert client.post(url, json={"agrees": True}, headers={"Origin": origin}).status_code == 403, origin
-    assert (
-        client.post(url, json={"agrees": True}, headers={"Origin": str(client.base_url).rstrip("/")}).status_code == 200
+    host = client.base_url.netloc.decode()
+    foreign = (
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:9",
+        "http://[",
+        "",
+        f"ftp://{host}",
+        f"http://x@{host}",
     )
+    for origin in foreign:
+        assert client.post(url, json={"agrees": True}, headers={"Origin": origin}).status_code == 403, origin
+    for origin in (f"http://{host}", f"https://{host}"):  # a proxy on this computer may speak TLS
+        assert client.post(url, json={"agrees": True}, headers={"Origin": origin}).status_code == 200, origin
     assert client.post(url, json={"agrees": True}).status_code == 200  # a program sends no origin
+
+
+def test_with_tls_no_page_in_the_clear_may_act() -> None:
+    """Such a page may be anybody's on the way."""
+    said = []
+
+    async def app(*_: object) -> None:
+        said.append(200)
+
+    async def answer(message: Message) -> None:
+        said.append(message.get("status", 0))
+
+    async def body() -> Message:
+        return {"type": "http.request"}
+
+    for origin in (b"http://localhost", b"https://localhost"):
+        headers = [(b"host", b"localhost"), (b"origin", origin), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "scheme": "https", "path": "/login", "headers": headers}
+        asyncio.run(Guard(app)(scope, body, answer))
+    assert said == [403, 0, 200]
 
 
 def test_a_station_answers_to_the_names_it_was_given(serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk) -> None:

@@ -53,6 +53,14 @@ def test_with_tls_the_cookie_never_travels_in_the_clear(sqlite_desk: TestDesk, s
         assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
 
 
+def test_behind_a_proxy_with_tls_the_cookies_never_travel_in_the_clear_either(
+    stranger: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    origin = str(stranger.base_url).rstrip("/").replace("http:", "https:")
+    for cookie in stranger.post("/login", data=DOCTOR, headers={"Origin": origin}).headers.get_list("Set-Cookie"):
+        assert {"Secure", "HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+
+
 def test_a_stranger_on_the_network_keeps_no_doctor_out_of_the_own_browser(
     stranger: httpx.Client, sqlite_desk: TestDesk, url: str
 ) -> None:
@@ -224,6 +232,9 @@ def test_the_language_is_a_cookie_before_signing_in_and_the_users_own_after(
     assert 'lang="vi"' in stranger.get("/login").text
     here = {"Referer": f"{stranger.base_url}/login"}
     assert stranger.post("/language", data={"language": "en"}, headers=here).headers["Location"] == "/login"
+    for away in ("http://[", "https://evil.example//evil.example", "x"):
+        answer = stranger.post("/language", data={"language": "en"}, headers={"Referer": away})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = stranger.get("/login").text
     assert '<html lang="en">' in page
     assert "Sign in" in page
