@@ -42,6 +42,31 @@ def test_a_scanned_card_is_looked_over_and_registered(technician: Page, sqlite_d
     assert len(orders(sqlite_desk)) == 1
 
 
+@pytest.mark.parametrize(("place", "ending"), [("Quét hoặc dán mã QR", "Tab"), ("Lý do chụp", "Enter")])
+def test_a_card_scanned_into_any_field_fills_the_form(enter: Window, place: str, ending: str) -> None:
+    technician = enter(Role.TECHNICIAN, viewport=LAPTOP)
+    technician.goto("/orders")
+    technician.get_by_label(place).focus()
+    technician.keyboard.insert_text(CARD)
+    technician.keyboard.press(ending)
+    expect(technician.get_by_label("Họ và tên")).to_have_value("NGUYỄN THỊ BƯỞI")
+    expect(technician.get_by_label("Lý do chụp")).to_have_value("")
+
+
+def test_two_cards_in_a_row_leave_the_second_ones_form(technician: Page, sqlite_desk: TestDesk) -> None:
+    """The first fills the form, whose cursor is in the reason when the second one comes."""
+    technician.goto("/orders")
+    for card in (CARD, CARD.replace("BƯỞI", "CAM").replace("012345678901", "012345678902")):
+        technician.keyboard.insert_text(card)
+        with technician.expect_response(re.compile("/orders/card")):
+            technician.keyboard.press("Enter")
+        expect(technician.get_by_label("Lý do chụp")).to_be_focused()
+    expect(technician.get_by_label("Họ và tên")).to_have_value("NGUYỄN THỊ CAM")
+    expect(technician.get_by_label("Số căn cước")).to_have_value("012345678902")
+    expect(technician.get_by_label("Lý do chụp")).to_have_value("")
+    assert orders(sqlite_desk) == []
+
+
 def test_two_quick_clicks_are_one_order(technician: Page, sqlite_desk: TestDesk) -> None:
     technician.goto("/orders")
     technician.get_by_label("Họ và tên").fill("Trần Văn Đức")

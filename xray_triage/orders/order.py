@@ -16,6 +16,7 @@ OLDEST_YEAR = 1900
 FARTHEST_DAYS = 366
 NAME_LENGTH = ID_LENGTH = PHYSICIAN_LENGTH = 64  # PN, one component group; LO; PN
 ADDRESS_LENGTH, REASON_LENGTH = 200, 500
+CARD_BARS = "|｜¦\\~"  # between the fields of a card; a scanner set to another keyboard types a neighbour of the bar
 _BREAKS_DICOM = re.compile(r"[\\^=]")  # delimiters of values, of name components and groups: PS3.5 6.2
 _INSURANCE = re.compile(r"[A-Z]{2}\d{13}|\d{10}")
 _CITIZEN = re.compile(r"\d{12}|\d{9}")  # the identity card of before 2016 had nine digits
@@ -72,7 +73,7 @@ _PROCEDURES = {
 class Mistakes(ValueError):
     """What cannot be registered as it was typed: by field a code, which the page puts into words.
 
-    required, too_long, bad_character, no_letter, bad_date, future_date, bad_number, bad_choice.
+    required, card_text, too_long, bad_character, no_letter, bad_date, future_date, bad_number, bad_choice.
     """
 
     def __init__(self, of_fields: Mapping[str, str]) -> None:
@@ -138,6 +139,11 @@ def tidy(text: str) -> str:
     return " ".join("".join(c for c in composed if unicodedata.category(c) != "Cf").split())
 
 
+def looks_like_card(text: str) -> bool:
+    """Whether somebody scanned a card into a field of the form."""
+    return any(text.count(bar) >= 3 for bar in CARD_BARS)
+
+
 def parse_day(text: str) -> date | None:
     """``31/01/1970``, ``31011970``, ``1970-01-31``; of a year alone its first day, as papers do. None: no date."""
     numbers = re.fullmatch(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", text) or re.fullmatch(r"(\d\d)(\d\d)(\d{4})", text)
@@ -167,6 +173,8 @@ class _Checked:
         text = tidy(self._fields.get(name, ""))
         if required and not text:
             self.mistakes[name] = "required"
+        elif looks_like_card(text):
+            self.mistakes[name] = "card_text"
         elif len(text) > longest:
             self.mistakes[name] = "too_long"
         elif _BREAKS_DICOM.search(text) or any(unicodedata.category(c)[0] == "C" for c in text):

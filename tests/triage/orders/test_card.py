@@ -66,7 +66,7 @@ def test_what_scanners_and_phones_do_to_the_text_does_no_harm(text: str) -> None
 
 
 def test_upper_case_stays_and_empty_fields_are_no_error() -> None:
-    card = parse_card("012345678901||NGUYỄN THỊ Đ|||")
+    card = parse_card("012345678901||NGUYỄN THỊ Đ||||")
     assert (card.patient_name, card.patient_birth_date, card.patient_sex) == ("NGUYỄN THỊ Đ", None, None)
 
 
@@ -93,6 +93,87 @@ def test_upper_case_stays_and_empty_fields_are_no_error() -> None:
 )
 def test_what_is_no_card_is_told_apart(text: str, code: str) -> None:
     assert wrong(text) == code
+
+
+PARENTS = "|||Nguyễn Văn Ba|Trần Thị Tư|012345678902|012345678903|"
+TELEX = "012345678901||Nguyeenx Vawn Tuaans|01021980|Nam|Xax Thanhj An, Caanf Giowf|01012021"
+VNI = "012345678901||Nguye64n Va8n Tua61n|01021980|Nam|Xa4 Tha5nh An|01012021"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CITIZEN + PARENTS,  # the card of 2024, VNeID
+        CITIZEN + "\t",
+        CITIZEN.encode().decode("latin-1"),
+        CITIZEN + CITIZEN,  # scanned twice
+        CITIZEN + "\r\n" + CITIZEN + "\r\n",
+        CITIZEN.replace("Nguyễn Văn A", "nGUYỄN vĂN a"),  # Caps Lock
+        CITIZEN.replace("Nguyễn Văn A", "nguyễn văn a").replace("Nam", "nAM"),
+    ],
+)
+def test_what_a_keyboard_did_is_undone_where_it_is_certain(text: str) -> None:
+    card = parse_card(text)
+    assert (card.patient_name, card.citizen_number, card.patient_sex) == ("Nguyễn Văn A", "012345678901", Sex.MALE)
+    assert card.address == "Ấp Thạnh Bình, Thạnh An, Cần Giờ, Hồ Chí Minh"
+
+
+@pytest.mark.parametrize("name", ["NGUYỄN VĂN A", "H'Hen Niê", "Ksor H'lơ", "Y-Moan Êban", "Ksor Phước", "Đỗ Ô"])
+def test_a_name_stays_as_the_card_has_it(name: str) -> None:
+    assert parse_card(CITIZEN.replace("Nguyễn Văn A", name)).patient_name == name
+
+
+@pytest.mark.parametrize("name", ["Phan Thanh Nam", "Mai Kim Anh", "Ksor Tin", "Huynh Van Hoang"])
+def test_a_name_without_accents_is_a_name(name: str) -> None:
+    assert parse_card(f"012345678901||{name}|01021980|Nam|Xã Thạnh An|01012021").patient_name == name
+
+
+@pytest.mark.parametrize(("born", "day"), [("1980", 1980), ("00001980", 1980), ("", None)])
+def test_a_birth_year_alone_is_its_first_day(born: str, day: int | None) -> None:
+    card = parse_card(CITIZEN.replace("01021980", born))
+    assert card.patient_birth_date == (date(day, 1, 1) if day else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (TELEX, "typed_keys"),
+        (TELEX.upper(), "typed_keys"),
+        (VNI, "typed_keys"),
+        (CITIZEN.replace("Nam", "Nuwx"), "typed_keys"),
+        (INSURANCE.replace("e1bb", "ebb1â"), "typed_keys"),  # hexadecimal digits are what Telex makes letters of
+        (INSURANCE.replace(ADDRESS.encode().hex(), "58c3aà20"), "typed_keys"),
+        (CITIZEN + "098765432109||Trần Thị B|01021990|Nữ|Xã Lý Nhơn|01012021", "two_cards"),
+        (CITIZEN + INSURANCE, "two_cards"),
+        (INSURANCE + CITIZEN, "two_cards"),
+        (INSURANCE + INSURANCE.replace("GD4797912345678", "DN4797912345679"), "two_cards"),
+        # a field is missing, one after the other
+        (CITIZEN.replace("012345678901|", "", 1), "unknown"),
+        (CITIZEN.replace("|123456789", "", 1), "cut_short"),
+        (CITIZEN.replace("|Nguyễn Văn A", ""), "cut_short"),
+        (CITIZEN.replace("|01021980", ""), "cut_short"),
+        (CITIZEN.replace("|Nam", ""), "cut_short"),
+        (CITIZEN.replace("|Ấp Thạnh Bình, Thạnh An, Cần Giờ, Hồ Chí Minh", ""), "cut_short"),
+        (CITIZEN.replace("|Nam", "") + PARENTS, "cut_short"),
+        (CITIZEN.replace("|Ấp Thạnh Bình, Thạnh An, Cần Giờ, Hồ Chí Minh", "") + PARENTS, "cut_short"),
+        (CITIZEN.replace("|123456789", "", 1) + PARENTS, "cut_short"),
+        (CITIZEN[:70], "cut_short"),
+        (INSURANCE[:90], "cut_short"),
+        (CITIZEN[2:], "bad_name"),  # a page that opened late: ten digits of twelve
+        (CITIZEN[3:], "unknown"),
+        (CITIZEN.replace("Nguyễn", "Nguyá»…n"), "bad_name"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTIzNDU2Nzg5MDEifQ.abc", "unknown"),
+        ("00020101021138540010A00000072701240006970436", "unknown"),  # a bank's VietQR
+        ("IDVNM0123456789012345678901<<<", "unknown"),  # the lines for machines on the card's back
+    ],
+)
+def test_a_text_that_is_not_whole_or_not_certain_fills_nothing(text: str, code: str) -> None:
+    assert wrong(text) == code
+
+
+@given(st.integers(1, len(CITIZEN) - 9), st.sampled_from([CITIZEN, CITIZEN + PARENTS]))
+def test_no_beginning_of_a_card_fills_half_a_form(length: int, text: str) -> None:
+    wrong(text[:length])
 
 
 @given(st.text(max_size=300))

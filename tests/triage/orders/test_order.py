@@ -52,6 +52,8 @@ def test_a_decomposed_name_is_composed() -> None:
     ("field", "value", "code"),
     [
         ("patient_name", "", "required"),
+        ("patient_name", "012345678901||NGUYỄN THỊ BƯỞI|31121955|Nữ|Xã Thạnh An, Cần G", "card_text"),
+        ("reason", "012345678901||NGUYỄN THỊ BƯỞI|31121955|Nữ|Xã Thạnh An|01012021" * 9, "card_text"),
         ("patient_name", " \u200b ", "required"),
         ("patient_name", "A" * 65, "too_long"),
         ("patient_name", "123", "no_letter"),

@@ -101,12 +101,15 @@ def test_a_card_brings_back_what_the_patient_said_last_time(technician: httpx.Cl
         (CARD.replace("31121955", "31021955"), "không phải là một ngày có thật"),
         (CARD.replace("NGUYỄN", "NGUY?N"), "mất dấu"),
         (CARD.replace("NGUYỄN THỊ BƯỞI", ""), "không có họ tên"),
+        ("012345678901||Nguyeenx Thij Buowri|31121955|Nuwx|Xax Thanhj An|01012021", "tắt bộ gõ"),
+        (CARD + CARD.replace("012345678901", "012345678902"), "hai thẻ"),
     ],
 )
 def test_a_text_that_is_no_card_is_answered_in_words(technician: httpx.Client, text: str, told: str) -> None:
     page = technician.post("/orders/card", data={"card": text})
     assert page.status_code == 422
     assert told in page.text
+    assert {value_of(page, name) for name in ("patient_name", "citizen_number", "address")} == {""}
     assert "<script>alert" not in page.text
 
 
@@ -122,6 +125,7 @@ def test_a_text_that_is_no_card_is_answered_in_words(technician: httpx.Client, t
         ("citizen_number", "123", "Số này không đúng"),
         ("procedure", "hip", "các mục có sẵn"),
         ("reason", "x" * 5000, "Dài quá"),
+        ("reason", CARD, "quét vào ô trên cùng"),
     ],
 )
 def test_what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost(
