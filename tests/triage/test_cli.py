@@ -12,10 +12,12 @@ from pathlib import Path
 import pydicom
 import pytest
 from PIL import Image
+from rich.table import Table
 
 from tests.factories import film, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from xray_triage import phantom
+from xray_triage.cli.options import out
 
 
 def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -136,6 +138,16 @@ def test_a_power_cut_in_the_middle_of_init_leaves_nothing_half(tmp_path: Path) -
         assert again.returncode == 0 or "so are users" in again.stderr, again.stderr
         (user,) = map(json.loads, run("user", "list", "--json", folder=folder).stdout.splitlines())
         assert (user["name"], user["role"]) == ("admin", "admin")
+
+
+def test_a_name_or_a_search_commands_no_terminal() -> None:
+    table = Table("name")
+    table.add_row("\x1b]0;title\x07 [/x] Bưởi")
+    with out.capture() as shown:
+        out.print(table)
+        out.print("\x9b2J\u202e", "ok")
+    assert "\ufffd]0;title\ufffd [/x] Bưởi" in shown.get()
+    assert "\ufffd2J\ufffd ok" in shown.get()
 
 
 def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import track
+from rich.text import Text
 
 if TYPE_CHECKING:
     from xray_triage.config import Config
@@ -23,8 +25,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 T = TypeVar("T")
 PIPE_COLUMNS = 160  # a table that goes to a file or a program need not fit a narrow screen
 
-out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+class Screen(Console):
+    """Shows a control character in a name or a note as a sign: a terminal would obey it."""
+
+    def render_str(self, text: str, **named: Any) -> Text:
+        return super().render_str(CONTROL.sub("\ufffd", text), **named)
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+out = Screen(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+err = Screen(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
