@@ -27,6 +27,7 @@ CHECKS = {
     "drift": N_("Điểm số AI"),
     "certificates": N_("Chứng thư số"),
     "destination": N_("Nơi nhận"),
+    "answers": N_("Trả lời hội chẩn"),
 }
 Who = Annotated[Visitor, Depends(visitor)]
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from dicom_router.outbox import Delivery, DeliveryState
 from xray_triage.cases.case import AUTOMATIC, Case, Consultation, ConsultationState, Image
 from xray_triage.cases.consultation import with_delivery
+from xray_triage.cases.obstacles import EN, VI, told
 from xray_triage.health import Check
 from xray_triage.reading.findings import (
     ABNORMAL,
@@ -83,6 +84,13 @@ class Words:
 
     def check(self, check: Check) -> str:
         return check.vi if self.language.code == "vi" else check.en
+
+    def obstacle(self, problem: str) -> str:
+        """Why the PACS could not be asked for an answer, and what to do. ``problem`` as it is noted."""
+        obstacle = told(problem)
+        if obstacle is None:
+            return problem
+        return VI[obstacle] if self.language.code == "vi" else EN[obstacle]
 
     def object(self, what: str) -> str:
         """What is delivered."""
