@@ -19,7 +19,7 @@ RANGES = {
     "arrival_to_pacs": N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS"),
     "asked_to_answer": N_("Từ lúc hỏi đến khi có trả lời hội chẩn"),
 }
-SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: một nửa số lần không lâu hơn; cả cột: 95%% số lần không lâu hơn.")
+SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: một nửa số lần; cả cột: 95%% số lần.")
 
 
 def plots(figures: Figures, language: Language) -> Sequence[Plot]:

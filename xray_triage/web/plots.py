@@ -138,8 +138,8 @@ def _block(kind: str, tip: str, place: int, places: int, *, low: float, high: fl
 
 
 def _round_up(most: float) -> float:
-    """A round number not below ``most``, half of which is whole: 2, 4, 10, 20, 40, 100 …"""
+    """A round number not below ``most``, half of which is whole: 2, 4, 6, 8, 10, 20, 30, 40 …"""
     scale = 1.0
     while scale * 10 < most:
         scale *= 10
-    return next(scale * step for step in (2, 4, 10) if scale * step >= most)
+    return next(top for step in (2, 3, 4, 5, 6, 8, 10) if (top := scale * step) >= most and top % 2 == 0)
