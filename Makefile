@@ -55,7 +55,7 @@ bench: $(VENV)/.test
 
 screenshots: $(VENV)/.test
 	tools/system-packages chromium
-	$(BIN)/python tools/screenshots.py
+	$(BIN)/python -m tools.screenshots
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -83,17 +83,22 @@ MODEL = ModelIdentity(name="scale", version="1", sha256="5c" * 32)
 OBJECTS = (("sr", "light"), ("sc", "light"), ("gsps", "light"), ("original", "bulk"))
 CHUNK = 2000
 WAITING = 40  # films, the newest, that the PACS does not have
-YEARS = 5
+SPAN = timedelta(days=5 * 365)
 
 
-def fill(database: Database, cases: int, *, now: datetime, seed: int = 7) -> None:
-    """``cases`` studies of one film over the last YEARS years, delivered but for the last WAITING."""
+def fill(
+    database: Database, cases: int, *, now: datetime, seed: int = 7, span: timedelta = SPAN, waiting: int = WAITING
+) -> None:
+    """``cases`` studies of one film over the last ``span``, delivered but for the last ``waiting``."""
     dice = random.Random(seed)
     readings = {priority: [_reading(priority, dice) for _ in range(12)] for priority in Priority}
     for numbers in _batches(cases):
         made: dict[sa.Table, list[dict[str, Any]]] = {}
         for number in numbers:
-            for table, row in _rows_of(number, cases, now, readings, dice):
+            received = now - span * ((cases - number) / cases)
+            known = dice.randrange(max(1, cases * 2 // 3))  # a third has been here before
+            its_rows = _rows_of(number, known, received, readings, dice, sent=number < cases - waiting)
+            for table, row in its_rows:
                 made.setdefault(table, []).append(row)
         with database.write() as connection:
             for table, of_it in made.items():
@@ -113,14 +118,20 @@ def _batches(cases: int) -> Iterator[range]:
 
 
 def _rows_of(
-    number: int, cases: int, now: datetime, readings: dict[Priority, list[Reading]], dice: random.Random
+    number: int,
+    known: int,
+    received: datetime,
+    readings: dict[Priority, list[Reading]],
+    dice: random.Random,
+    *,
+    sent: bool,
 ) -> Iterator[tuple[sa.Table, dict[str, Any]]]:
     priority = dice.choices(list(SHARES), list(SHARES.values()))[0]
-    received = now - timedelta(days=365 * YEARS) * ((cases - number) / cases)
     read = received + timedelta(seconds=dice.uniform(0.1, 2))
     exposed = received - timedelta(seconds=dice.uniform(2, 60))
-    patient_id = f"P{dice.randrange(max(1, cases * 2 // 3)):07d}"  # a third has been here before
-    patient = Patient(id=patient_id, name=name(dice), sex=dice.choice("MF"), birth_date="1970-01-01", age_years=50.0)
+    patient = Patient(
+        id=f"P{known:07d}", name=name(dice), sex=dice.choice("MF"), birth_date="1970-01-01", age_years=50.0
+    )
     study = f"1.2.826.0.1.3680043.8.498.{10**27 + number}"
     times = {"received_at": received, "read_at": read, "exposed_at": exposed}
     urgency = rows.urgency(priority)
@@ -138,7 +149,7 @@ def _rows_of(
         yield tables.verdict, {"case_sequence": number + 1, **given}
     if dice.random() < 0.05:
         yield tables.consultation, _consultation(number, read, dice)
-    yield from _deliveries(study, None if number >= cases - WAITING else read, read, dice)
+    yield from _deliveries(study, read if sent else None, read, dice)
 
 
 def _consultation(number: int, read: datetime, dice: random.Random) -> dict[str, Any]:

@@ -1,107 +1,147 @@
-"""Pictures of every page for the README: runs the demonstration (synthetic films only), signs in, and looks around.
+"""Pictures of every page for the README, out of the scenery's two stations (synthetic films only).
 
-``python tools/screenshots.py [FOLDER]``; docs/pages when left out. Wants Chromium and Playwright (the test extra).
+``python -m tools.screenshots [FOLDER]``; docs/pages when left out. Wants Chromium and Playwright (the test extra).
 """
 
-import re
 import shutil
-import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tools.scenery import PASSWORD, Morning, a_month
+
 LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
 FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader", "--disable-background-networking", "--lang=vi"]
-PAGE = re.compile(r"page: (\S+) \(user (\S+), password (\S+)\)")
-ALARM = ".badge.urgent, .badge.abnormal"
 SETTLE_MILLISECONDS = 800  # after the last thing waited for, so that nothing is half drawn
+PEOPLE = (
+    ("Hồ Thị Mỹ Linh", "23/09/1975", "Nữ", "Ho có đờm ba tuần"),
+    ("Phan Văn Tài", "30/01/1988", "Nam", "Đau ngực"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Where the pictures go."""
+
+    folder: Path
+
+    def keep(self, page: Page, name: str) -> None:
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
+        page.screenshot(path=self.folder / f"{name}.png")
+        print(name)
 
 
 def main(folder: Path) -> None:
     """Make all pictures anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    demo = subprocess.Popen([sys.executable, "-m", "xray_triage.cli", "demo"], stdout=subprocess.PIPE, text=True)
-    try:
-        url, user, password = _wait_for_page(demo)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            laptop = _sign_in(browser, url, user, password, LAPTOP, folder / "login.png")
-            _look_around(laptop, folder)
-            _look_around_on_a_phone(_sign_in(browser, url, user, password, PHONE), folder)
-            browser.close()
-    finally:
-        demo.terminate()
-        demo.wait(60)
+    album = Album(folder)
+    with TemporaryDirectory(prefix="xray-triage-pictures-") as name, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        morning = Morning(Path(name))
+        try:
+            _look_around(browser, morning, album)
+        finally:
+            morning.stop()
+        month = a_month(Path(name))
+        try:
+            page = _sign_in(browser, month.web_port, LAPTOP)
+            page.goto("/figures")
+            album.keep(page, "figures")
+        finally:
+            month.stop()
+        browser.close()
 
 
-def _wait_for_page(demo: "subprocess.Popen[str]") -> tuple[str, str, str]:
-    assert demo.stdout is not None
-    told = ""
-    for line in demo.stdout:
-        told += line.rstrip("\n") + " "  # a narrow terminal breaks the line
-        found = PAGE.search(told)
-        if found:
-            return found[1], found[2], found[3]
-    raise SystemExit(f"the demonstration did not start: {told}")
+def _look_around(browser: Browser, morning: Morning, album: Album) -> None:
+    overdue = morning.film("edema", patient=6, minutes=55)
+    morning.film(seed=3, patient=5, minutes=44)
+    answered = morning.film("cardiomegaly", seed=3, patient=9, minutes=31)
+    urgent = morning.film("pleural_effusion", patient=4, minutes=12)
+    limb = morning.film(limb=True, patient=7, minutes=7)
+    morning.ask(
+        overdue,
+        "AI thấy nốt và thâm nhiễm.\nHo ba tuần, sốt chiều; có phải lao không?",
+        minutes=48,
+    )
+    morning.ask(answered, "Phim ngực, nữ, 68 tuổi.\nAI thấy bóng tim to.\nCó cần chuyển viện không?", minutes=20)
+    morning.answer(
+        answered, "Bóng tim to, không ứ huyết phổi.\nĐo điện tim, hẹn siêu âm tim trong tuần; chưa cần chuyển viện."
+    )
+    morning.wait_until_sent()
+
+    laptop = _sign_in(browser, morning.station.web_port, LAPTOP, album)
+    phone = _sign_in(browser, morning.station.web_port, PHONE)
+    _look_at_cases(laptop, album, urgent=urgent, answered=answered, limb=limb)
+    _open(phone, urgent)
+    album.keep(phone, "phone-case")
+    _register(laptop)
+    album.keep(laptop, "orders")
+
+    for page in (laptop, phone):
+        page.goto("/")
+    morning.pacs.stop()  # what comes now waits, and the page says so
+    morning.film("pleural_effusion", patient=2)
+    for page in (laptop, phone):
+        expect(page.get_by_text("Ca khẩn cấp mới")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Không liên lạc được pacs")).to_be_visible(timeout=30_000)
+    album.keep(laptop, "worklist")
+    album.keep(phone, "phone-worklist")
+    laptop.goto("/health")
+    album.keep(laptop, "health")
+    admin = _sign_in(browser, morning.station.web_port, LAPTOP, name="quantri")
+    for name in ("users", "audit"):
+        admin.goto(f"/{name}")
+        album.keep(admin, name)
+
+
+def _look_at_cases(page: Page, album: Album, *, urgent: str, answered: str, limb: str) -> None:
+    _open(page, answered)
+    album.keep(page, "answer")
+    page.goto(f"/cases/{answered}/print")
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.locator(".sheet").screenshot(path=album.folder / "print.png")
+    _open(page, urgent)
+    page.locator("[data-action=heat]").click()
+    album.keep(page, "case")
+    page.locator("[data-action=heat]").click()
+    page.get_by_role("button", name="Hội chẩn").click()
+    album.keep(page, "consult")
+    _open(page, limb)
+    album.keep(page, "not-read")
+
+
+def _register(page: Page) -> None:
+    page.goto("/orders")
+    for name, born, sex, reason in PEOPLE:
+        page.get_by_label("Họ và tên").fill(name)
+        page.get_by_label("Ngày sinh").fill(born)
+        page.get_by_label(sex, exact=True).or_(page.get_by_label(sex.lower(), exact=True)).check()
+        page.get_by_label("Lý do chụp").fill(reason)
+        page.get_by_role("button", name="Đăng ký", exact=True).click()
+        expect(page.locator(".orders")).to_contain_text(name)
+
+
+def _open(page: Page, case_id: str) -> None:
+    page.goto(f"/cases/{case_id}")
+    page.locator("#viewer canvas").first.wait_for()
+    page.wait_for_timeout(2 * SETTLE_MILLISECONDS)
 
 
 def _sign_in(
-    browser: Browser, url: str, user: str, password: str, viewport: dict[str, int], picture: Path | None = None
+    browser: Browser, port: int, viewport: dict[str, int], album: Album | None = None, name: str = "ha"
 ) -> Page:
-    page = browser.new_page(base_url=url, viewport=viewport, locale="vi-VN")  # type: ignore[arg-type]
+    page = browser.new_page(base_url=f"http://127.0.0.1:{port}", viewport=viewport, locale="vi-VN")  # type: ignore[arg-type]
     page.goto("/login")
-    if picture:
-        _shoot(page, picture)
-    page.locator("input[name=name]").fill(user)
-    page.locator("input[type=password]").fill(password)
+    if album:
+        album.keep(page, "login")
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[type=password]").fill(PASSWORD)
     page.locator("main button").click()
-    expect(page.locator(".worklist")).to_be_visible()
+    expect(page.locator("#list, .empty").first).to_be_visible()
     return page
-
-
-def _look_around(page: Page, folder: Path) -> None:
-    _shoot(page, folder / "worklist.png")
-    page.goto("/?state=unread")  # before anybody sees the answer
-    _open_case(page, ".badge")
-    page.locator("#consultation").scroll_into_view_if_needed()
-    _shoot(page, folder / "answer.png")
-    case = page.url
-    page.goto(f"{case}/print")
-    page.locator(".sheet").screenshot(path=folder / "print.png")
-    page.goto("/")
-    _open_case(page, ALARM, "heat")
-    _shoot(page, folder / "case.png")
-    page.goto("/")
-    _open_case(page, ".badge.normal")
-    page.get_by_role("button", name="Hội chẩn").click()
-    _shoot(page, folder / "consult.png")
-    page.goto("/")
-    _open_case(page, ".badge.not_read")
-    _shoot(page, folder / "not-read.png")
-    for name in ("health", "figures", "orders", "users", "audit"):
-        page.goto(f"/{name}")
-        _shoot(page, folder / f"{name}.png")
-
-
-def _look_around_on_a_phone(page: Page, folder: Path) -> None:
-    _shoot(page, folder / "phone-worklist.png")
-    _open_case(page, ALARM)
-    _shoot(page, folder / "phone-case.png")
-
-
-def _open_case(page: Page, badge: str, layer: str = "") -> None:
-    page.locator(".worklist tbody tr", has=page.locator(badge)).first.locator(".who a").click()
-    page.locator("#viewer canvas").first.wait_for()
-    page.wait_for_timeout(2 * SETTLE_MILLISECONDS)
-    if layer:
-        page.locator(f"[data-action={layer}]").click()
-
-
-def _shoot(page: Page, path: Path) -> None:
-    page.wait_for_timeout(SETTLE_MILLISECONDS)
-    page.screenshot(path=path)
-    print(path)
 
 
 if __name__ == "__main__":
