@@ -101,7 +101,11 @@ class StationPeer:
         """Ask it to stop, as systemd does; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ import pytest
 from tests.factories import film_file, shared_folder, until
 from tests.peers.dcmtk import dciodvfy, dsrdump, sender_option, storescu
 from tests.peers.orthanc import OrthancPeer
-from tests.peers.station import AE_TITLE, StationPeer
+from tests.peers.station import AE_TITLE
+from tests.scenarios.conftest import MakeStation
 from xray_triage.reading.findings import REASONS
 
 CHESTS = ("ivmartel", "mlmed", "udacity")
@@ -18,8 +19,10 @@ REQUEST = "1.2.840.10008.5.1.4.1.1.88.59"
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
-def test_every_chest_film_is_read_and_every_other_says_why(tmp_path: Path, own_orthanc: OrthancPeer) -> None:
-    station = StationPeer(tmp_path / "station", pacs=own_orthanc)
+def test_every_chest_film_is_read_and_every_other_says_why(
+    make_station: MakeStation, tmp_path: Path, own_orthanc: OrthancPeer
+) -> None:
+    station = make_station(pacs=own_orthanc)
     station.start()
     paths = sorted((shared_folder() / "data" / "dicom").glob("*.dcm"))
     sources = {}
@@ -29,8 +32,8 @@ def test_every_chest_film_is_read_and_every_other_says_why(tmp_path: Path, own_o
         sent = storescu(station.dicom_port, path, called=AE_TITLE, extra=[syntax])
         assert sent.returncode == 0, f"{path.name}: {sent.stderr}"
         sources.setdefault(str(header.SOPInstanceUID), path.name.split("__")[0])
-    until(lambda: station.images().keys() == sources.keys(), 60)
-    until(station.is_done, 60)
+    until(lambda: station.images().keys() == sources.keys())
+    until(station.is_done)
     assert not station.get("/api/queue")["refused"]
 
     made = defaultdict(list)

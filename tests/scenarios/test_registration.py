@@ -116,7 +116,7 @@ def test_a_card_becomes_an_entry_a_film_and_a_case(a_station: StationPeer, desk:
 
     film = film_of(item, tmp_path / "film.dcm")
     assert storescu(a_station.dicom_port, tmp_path / "film.dcm", called=AE_TITLE, calling=MACHINE).returncode == 0
-    until(lambda: film.SOPInstanceUID in a_station.images(), 30)
+    until(lambda: film.SOPInstanceUID in a_station.images())
     ended = Dataset()
     ended.PerformedProcedureStepStatus = "COMPLETED"
     assert association.send_n_set(ended, ModalityPerformedProcedureStep, "2.25.77")[0].Status == 0x0000
@@ -137,7 +137,7 @@ def test_a_film_alone_closes_its_order_without_a_word_of_the_machine(
     item.StudyInstanceUID = "2.25.4711"  # a machine that makes its own
     film_of(item, tmp_path / "film.dcm")
     assert storescu(a_station.dicom_port, tmp_path / "film.dcm", called=AE_TITLE, calling=MACHINE).returncode == 0
-    until(lambda: state_of(desk, number) == "đã chụp", 30)
+    until(lambda: state_of(desk, number) == "đã chụp")
 
 
 def test_what_was_registered_survives_a_power_cut(a_station: StationPeer, desk: httpx.Client, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.factories import film_file, until
 from tests.peers.dcmtk import dciodvfy, dsrdump, storescu
 from tests.peers.orthanc import OrthancPeer
 from tests.peers.station import AE_TITLE, StationPeer
+from tests.scenarios.conftest import MakeStation
 from tests.triage.bundles import make_bundle
 from xray_triage import phantom
 
@@ -29,9 +30,9 @@ def a_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def a_station(tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path) -> Iterator[StationPeer]:
+def a_station(make_station: MakeStation, own_orthanc: OrthancPeer, a_bundle: Path) -> Iterator[StationPeer]:
     """A running station that sends to ``own_orthanc``."""
-    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=a_bundle)
+    station = make_station(pacs=own_orthanc, bundle=a_bundle)
     station.start()
     yield station
     station.stop()
@@ -73,7 +74,7 @@ def test_a_film_comes_out_as_five_objects_of_one_study(
 ) -> None:
     film = pydicom.dcmread(some_films[0])
     assert send(a_station, some_films[0]) == 0
-    until(lambda: len(own_orthanc.of_study(film.StudyInstanceUID)) == 5, 30)
+    until(lambda: len(own_orthanc.of_study(film.StudyInstanceUID)) == 5)
     objects = in_study(own_orthanc, film.StudyInstanceUID)
     assert {str(made.SOPClassUID) for made in objects} == {film.SOPClassUID, REQUEST, *MAKES}
     for made in objects:
@@ -86,7 +87,7 @@ def test_a_film_comes_out_as_five_objects_of_one_study(
     assert np.array_equal(original.pixel_array, film.pixel_array)
     (case,) = a_station.get("/api/cases")
     assert case["priority"] == "urgent"
-    until(a_station.is_done, 10)
+    until(a_station.is_done)
     states = {delivery["what"]: delivery["state"] for delivery in a_station.get("/api/cases")[0]["deliveries"]}
     assert states == dict.fromkeys(("original", "sr", "sc", "gsps", "request"), "acknowledged")
 
@@ -105,9 +106,9 @@ def test_two_power_cuts_in_the_middle_of_forty_films_lose_nothing(
             a_station.kill()
             a_station.start()
     assert len(kept) == FILMS
-    until(lambda: a_station.images().keys() == kept, 60)
+    until(lambda: a_station.images().keys() == kept)
     assert {image["status"] for image in a_station.images().values()} == {"read"}
-    until(a_station.is_done, 60)
+    until(a_station.is_done)
     uids = own_orthanc.sop_instance_uids()
     assert len(uids) == len(set(uids)) == FILMS * 5
     assert kept <= set(uids)
@@ -123,16 +124,16 @@ def test_the_machine_may_send_while_the_power_fails(
         stderr=subprocess.STDOUT,
         text=True,
     )
-    until(lambda: len(a_station.images()) >= 3, 30)
+    until(lambda: len(a_station.images()) >= 3)
     a_station.kill()
     said, _ = sending.communicate(timeout=60)
     answered = said.count("Received Store Response (Success)")
     a_station.start()
-    until(lambda: len(a_station.images()) >= answered, 60)
+    until(lambda: len(a_station.images()) >= answered)
     assert {uid_of(film) for film in some_films[:answered]} <= a_station.images().keys()
     assert send(a_station, *some_films) == 0
-    until(lambda: len(a_station.images()) == FILMS, 60)
-    until(a_station.is_done, 60)
+    until(lambda: len(a_station.images()) == FILMS)
+    until(a_station.is_done)
     uids = own_orthanc.sop_instance_uids()
     assert len(uids) == len(set(uids)) == FILMS * 5
 
@@ -144,19 +145,19 @@ def test_a_reader_killed_in_mid_work_is_started_again_and_reads_on(
     assert send(a_station, *some_films[:6]) == 0
     reader.kill()
     assert send(a_station, *some_films[6:8]) == 0
-    until(lambda: len(a_station.images()) == 8, 60)
+    until(lambda: len(a_station.images()) == 8)
     assert {image["status"] for image in a_station.images().values()} == {"read"}
     assert a_station.status("/readyz") == 200
 
 
 def test_a_station_without_its_model_keeps_and_forwards_and_says_that_ai_is_off(
-    tmp_path: Path, own_orthanc: OrthancPeer, some_films: list[Path]
+    make_station: MakeStation, tmp_path: Path, own_orthanc: OrthancPeer, some_films: list[Path]
 ) -> None:
-    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=tmp_path / "nowhere")
+    station = make_station(pacs=own_orthanc, bundle=tmp_path / "nowhere")
     station.start(until="/healthz")
-    until(lambda: "model" in {reason["name"] for reason in station.get("/readyz")["reasons"]}, 20)
+    until(lambda: "model" in {reason["name"] for reason in station.get("/readyz")["reasons"]})
     assert send(station, some_films[0]) == 0
-    until(lambda: own_orthanc.instances() and station.is_done(), 30)
+    until(lambda: own_orthanc.instances() and station.is_done())
     (case,) = station.get("/api/cases")
     assert (case["priority"], case["images"][0]["reason"]) == ("not_read", "no_model")
     assert sorted(delivery["what"] for delivery in case["deliveries"]) == ["original", "sr"]
@@ -167,7 +168,9 @@ def test_a_station_without_its_model_keeps_and_forwards_and_says_that_ai_is_off(
     assert station.stop() == 0
 
 
-def test_one_flipped_bit_in_the_model_turns_ai_off(tmp_path: Path, a_bundle: Path, some_films: list[Path]) -> None:
+def test_one_flipped_bit_in_the_model_turns_ai_off(
+    make_station: MakeStation, tmp_path: Path, a_bundle: Path, some_films: list[Path]
+) -> None:
     folder = tmp_path / "flipped"
     folder.mkdir()
     for name in ("manifest.json", "golden.png", "model.onnx"):
@@ -175,27 +178,27 @@ def test_one_flipped_bit_in_the_model_turns_ai_off(tmp_path: Path, a_bundle: Pat
         if name == "model.onnx":
             content[len(content) // 2] ^= 1
         (folder / name).write_bytes(content)
-    station = StationPeer(tmp_path / "station", bundle=folder)
+    station = make_station(bundle=folder)
     station.start(until="/healthz")
     assert send(station, some_films[0]) == 0
-    until(station.images, 30)
+    until(station.images)
     (image,) = station.images().values()
     assert image["reason"] == "no_model"
     assert station.stop() == 0
 
 
 def test_a_pacs_that_is_away_at_the_start_gets_everything_later(
-    tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path, some_films: list[Path]
+    make_station: MakeStation, own_orthanc: OrthancPeer, a_bundle: Path, some_films: list[Path]
 ) -> None:
     own_orthanc.stop()
-    station = StationPeer(tmp_path / "station", pacs=own_orthanc, bundle=a_bundle)
+    station = make_station(pacs=own_orthanc, bundle=a_bundle)
     station.start()
     assert send(station, *some_films[:3]) == 0
-    until(lambda: len(station.images()) == 3, 30)
-    until(lambda: station.get("/api/queue")["destinations"], 30)
+    until(lambda: len(station.images()) == 3)
+    until(lambda: station.get("/api/queue")["destinations"])
     assert station.get("/api/queue")["destinations"][0]["reachable"] is False
     own_orthanc.restart()
-    until(station.is_done, 90)
+    until(station.is_done)
     assert len(own_orthanc.instances()) == 15
     assert station.stop() == 0
 
@@ -207,8 +210,8 @@ def test_a_second_station_on_the_same_folder_says_so_and_stops(a_station: Statio
     assert len(second.stderr.splitlines()) == 1
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path, a_station: StationPeer) -> None:
-    other = StationPeer(tmp_path / "other")
+def test_a_taken_port_is_one_clear_line(make_station: MakeStation, a_station: StationPeer) -> None:
+    other = make_station()
     other.config_path.write_text(
         other.config_path.read_text().replace(str(other.dicom_port), str(a_station.dicom_port)), encoding="utf-8"
     )
@@ -218,9 +221,9 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, a_station: StationPeer) 
 
 
 def test_an_unknown_machine_is_turned_away_and_the_known_one_served(
-    tmp_path: Path, a_bundle: Path, some_films: list[Path]
+    make_station: MakeStation, a_bundle: Path, some_films: list[Path]
 ) -> None:
-    station = StationPeer(tmp_path / "station", bundle=a_bundle)
+    station = make_station(bundle=a_bundle)
     text = station.config_path.read_text(encoding="utf-8")
     allow = 'allow = [{ae_title = "DX1", host = "127.0.0.1"}]'
     station.config_path.write_text(text.replace("[web]", f"{allow}\n[web]"), encoding="utf-8")
@@ -228,7 +231,7 @@ def test_an_unknown_machine_is_turned_away_and_the_known_one_served(
     stranger = storescu(station.dicom_port, some_films[0], called=AE_TITLE, calling="STRANGER")
     assert stranger.returncode != 0
     assert storescu(station.dicom_port, some_films[0], called=AE_TITLE, calling="DX1").returncode == 0
-    until(lambda: len(station.images()) == 1, 30)
+    until(lambda: len(station.images()) == 1)
     assert station.stop() == 0
 
 
@@ -236,7 +239,7 @@ def test_the_verbs_of_the_desk_speak_to_a_running_station(
     a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path], tmp_path: Path
 ) -> None:
     assert a_station.cli("import", str(some_films[0].parent)).returncode == 0
-    until(lambda: len(a_station.images()) == FILMS, 90)
+    until(lambda: len(a_station.images()) == FILMS)
     listed = a_station.cli("cases", "--json", "--limit", "3").stdout.splitlines()
     assert len(listed) == 3
     case = a_station.get("/api/cases")[0]
@@ -254,7 +257,7 @@ def test_the_verbs_of_the_desk_speak_to_a_running_station(
     noted = {(line["action"], line["subject"]) for line in trail if line["actor"].startswith("cli:")}
     assert {("listed", "cases"), ("consultation_asked", case["case_id"]), ("exported", case["case_id"])} <= noted
     assert a_station.cli("queue").returncode == 0
-    until(a_station.is_done, 90)
+    until(a_station.is_done)
     assert len(own_orthanc.instances()) == FILMS * 5 + 1
 
 
@@ -262,14 +265,14 @@ def test_it_stops_when_asked_and_leaves_no_process(a_station: StationPeer) -> No
     processes = a_station.processes()
     assert len(processes) >= 2
     assert a_station.stop() == 0
-    until(lambda: not any(process.is_running() for process in processes), 10)
+    until(lambda: not any(process.is_running() for process in processes))
 
 
 def test_the_reader_stops_when_its_station_is_gone(a_station: StationPeer) -> None:
     front, *others = a_station.processes()
     front.kill()
-    until(lambda: not any(process.is_running() for process in others), 20)
-    a_station.process.wait(10)
+    until(lambda: not any(process.is_running() for process in others))
+    a_station.process.wait(60)
     a_station.start()
     assert a_station.status("/readyz") == 200
 
