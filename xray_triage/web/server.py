@@ -32,6 +32,7 @@ class WebServer:
                 http=protocol,
                 loop="asyncio",  # which asks the door itself who may come in
                 log_config=None,
+                log_level="error",  # not a warning for each line of noise that a stranger sends
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # an address that the other side makes up is not believed

@@ -162,6 +162,15 @@ def test_a_head_that_never_comes_is_not_waited_for(sqlite_desk: TestDesk) -> Non
         server.stop()
 
 
+def test_noise_is_answered_and_writes_no_log(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    for noise in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET /\r\n\r\n", b"GET /healthz HTTP/1.1\r\n\r\n"):
+        assert spoken(port, noise).startswith(b"HTTP/1.1 400 ")
+    assert b" 200 " in spoken(
+        port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade, close\r\nUpgrade: x\r\n\r\n"
+    )
+    assert caplog.records == []
+
+
 def test_an_upload_of_gigabytes_is_cut_off(port: int) -> None:
     opening = head(port, "Content-Type: application/json", "Content-Length: 5000000000")
     assert spoken(port, opening, b" " * (MAX_BODY_BYTES + 1)).startswith(b"HTTP/1.1 413 ")
