@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -28,7 +29,7 @@ from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance
 from dicom_router.transport.association import Patience
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse_archive import DimseArchive
-from tests.factories import film, film_bytes
+from tests.factories import film, film_bytes, until
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
@@ -36,10 +37,11 @@ REPORT = str(BasicTextSRStorage)
 FOUND = FoundInstance(
     study_instance_uid="1.2.3", series_instance_uid="1.2.3.4", sop_instance_uid="1.2.3.4.5", sop_class_uid=REPORT
 )
-HASTY = Patience(connect_seconds=1, stall_seconds=0.5, answer_seconds=0.5)
+HASTY = Patience(connect_seconds=1, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+CALM = Patience(connect_seconds=60, stall_seconds=60, answer_seconds=60)
 
 
-def dimse(port: int, *, kbit: float = 0) -> DimseArchive:
+def dimse(port: int, *, kbit: float = 0, patience: Patience = CALM) -> DimseArchive:
     return DimseArchive(
         "127.0.0.1",
         port,
@@ -48,7 +50,7 @@ def dimse(port: int, *, kbit: float = 0) -> DimseArchive:
         sop_classes=(REPORT,),
         clock=SystemClock(),
         max_kbit_per_second=kbit,
-        patience=HASTY,
+        patience=patience,
     )
 
 
@@ -64,11 +66,16 @@ def a_dimse_peer(handlers: Handlers, *, can_get: bool = True) -> Iterator[int]:
     if can_get:
         entity.add_supported_context(StudyRootQueryRetrieveInformationModelGet)
         entity.add_supported_context(BasicTextSRStorage, scu_role=True, scp_role=True)
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    sockets: list[socket.socket] = []  # pynetdicom forgets to close those on which it was hung up
+    opened = (evt.EVT_CONN_OPEN, lambda event: sockets.append(event.assoc.dul.socket.socket))
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[*handlers, opened])
     try:
         yield int(server.server_address[1])
     finally:
         server.shutdown()
+        until(lambda: not entity.active_associations)
+        for one in sockets:
+            one.close()
 
 
 def match(**values: str) -> Dataset:
@@ -210,7 +217,7 @@ def test_a_peer_that_sends_megabytes_nobody_asked_for_is_hung_up_on(wanted: list
 def test_a_silent_peer_is_waited_for_and_no_longer() -> None:
     with a_hanging_peer() as silent:
         with pytest.raises(PeerUnreachable):
-            dimse(silent.port).instances("1.2.3")
+            dimse(silent.port, patience=HASTY).instances("1.2.3")
         with pytest.raises(PeerUnreachable):
             DicomwebArchive(f"http://127.0.0.1:{silent.port}/x", clock=SystemClock(), patience=HASTY).instances("1.2.3")
 
@@ -218,7 +225,7 @@ def test_a_silent_peer_is_waited_for_and_no_longer() -> None:
 def test_noise_on_the_port_is_no_dicom() -> None:
     with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n") as noisy:
         with pytest.raises(PeerUnreachable):
-            dimse(noisy.port).instances("1.2.3")
+            dimse(noisy.port, patience=HASTY).instances("1.2.3")
         with pytest.raises(PeerUnreachable):
             DicomwebArchive(f"http://127.0.0.1:{noisy.port}/x", clock=SystemClock(), patience=HASTY).instances("1.2.3")
 
@@ -237,9 +244,9 @@ class WebPeer:
             clock=SystemClock(),
             username="u",
             password="p",
-            patience=HASTY,
+            patience=CALM,
         )
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def says(self, body: bytes, *, status: int = 200, content_type: str = "application/dicom+json") -> None:
         self.answer = (status, content_type, lambda: iter((body,)))

