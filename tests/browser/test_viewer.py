@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from pydicom.dataset import Dataset
 from tests.browser.conftest import PHONE, Window
 from tests.factories import film, until
 from tests.triage.desk import TestDesk, reading, unread
-from xray_triage.reading.findings import Reading
+from xray_triage.reading.findings import KINDS, Box, Finding, Reading
 
 ROWS, COLUMNS = 600, 500
 RAMP = np.tile(np.linspace(0, 4095, COLUMNS).astype("<u2"), (ROWS, 1))
@@ -138,7 +139,7 @@ def test_the_wheel_zooms_where_the_pointer_is(enter: Window, sqlite_desk: TestDe
     assert np.abs(after.mean(0) - before.mean(0)).max() < 2
 
 
-def test_two_fingers_zoom(enter: Window, sqlite_desk: TestDesk) -> None:
+def test_two_fingers_zoom_and_two_taps_fit(enter: Window, sqlite_desk: TestDesk) -> None:
     page = enter(viewport=PHONE, has_touch=True)
     show(page, keep(sqlite_desk, ramp()))
     zoomed = page.locator('.pane[data-pane="now"] .grays')
@@ -155,6 +156,11 @@ def test_two_fingers_zoom(enter: Window, sqlite_desk: TestDesk) -> None:
     expect(zoomed).not_to_have_text(before)
     percent = [int(re.findall(r"(\d+) %", text)[0]) for text in (before, zoomed.inner_text())]
     assert percent[1] > percent[0] * 2
+
+    for kind in ("touchStart", "touchEnd", "touchStart", "touchEnd"):  # two taps: the whole film again
+        points = [{"x": x, "y": y, "id": 1}] if kind == "touchStart" else []
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    expect(zoomed).to_have_text(before)
 
 
 def test_a_length_is_true_and_says_where_it_holds(enter: Window, sqlite_desk: TestDesk) -> None:
@@ -203,6 +209,33 @@ def test_heat_and_outlines_lie_on_the_film_and_move_with_it(doctor: Page, sqlite
 
     press(doctor, "outlines")
     expect(doctor.locator(".label.finding")).not_to_be_visible()
+
+
+def test_no_name_of_an_outline_covers_another(doctor: Page, sqlite_desk: TestDesk) -> None:
+    read = reading()
+    assert read.findings
+    boxes = {
+        "mass": Box(250, 260, 90, 80),
+        "pneumonia": Box(250, 264, 200, 76),
+        "infiltration": Box(210, 200, 260, 130),
+        "nodule": Box(252, 262, 40, 40),
+        "pleural_effusion": Box(0, 520, 500, 80),
+    }
+    findings = tuple(Finding(kind=KINDS[name], probability=0.9, threshold=0.5, box=box) for name, box in boxes.items())
+    read = dataclasses.replace(read, findings=dataclasses.replace(read.findings, findings=findings))
+    show(doctor, keep(sqlite_desk, ramp(), read))
+    doctor.keyboard.press("+")
+    pane = doctor.locator(".pane").first.bounding_box()
+    labels = [label.bounding_box() for label in doctor.locator(".label.finding").all()]
+    assert len(labels) == len(boxes)
+    for one, other in itertools.combinations(labels, 2):
+        assert one
+        assert other
+        across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
+        down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
+        assert across <= 0 or down <= 0
+    assert pane
+    assert all(one and one["x"] >= pane["x"] for one in labels)
 
 
 def test_the_earlier_film_stands_beside_and_follows_when_asked(doctor: Page, sqlite_desk: TestDesk) -> None:
@@ -255,6 +288,11 @@ def test_keys_act_on_the_film_and_nowhere_else(enter: Window, sqlite_desk: TestD
         page.keyboard.press(key)
         expect(page.locator(f'button[data-action="{action}"]')).to_have_attribute("aria-pressed", "true")
 
+    page.keyboard.press("?")
+    expect(page.locator(".hints dl")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator(".hints dl")).to_be_hidden()
+
     page.locator("textarea").first.evaluate("one => { one.closest('dialog')?.showModal(); one.focus(); }")
     page.keyboard.type("ii")
     expect(page.locator('button[data-action="invert"]')).to_have_attribute("aria-pressed", "true")
@@ -279,6 +317,40 @@ def test_without_a_gpu_the_film_is_drawn_all_the_same(enter: Window, sqlite_desk
     assert before
     assert after
     assert (after["x"] - before["x"], after["y"] - before["y"]) == pytest.approx((20, 30), abs=2)
+
+
+def test_a_graphics_card_that_gives_up_takes_no_film_away(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    page.add_init_script(
+        """const get = HTMLCanvasElement.prototype.getContext;
+        window.contexts = new Set();
+        HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+            const context = get.call(this, kind, ...more);
+            if (context && /webgl/.test(kind)) window.contexts.add(context);
+            return context;
+        };"""
+    )
+    show(page, keep(sqlite_desk, ramp(), reading()))
+    before = page.locator(".layers .box").bounding_box()
+    page.evaluate("contexts.forEach(each => each.getExtension('WEBGL_lose_context')?.loseContext())")
+    page.locator(".pane .surface canvas").wait_for()
+    until(lambda: page.locator(".pane.empty").count() == 0 and drawn(page)[-1] > 240)
+    page.keyboard.press("i")
+    until(lambda: drawn(page)[0] > 240)
+    assert page.locator(".layers .box").bounding_box() == pytest.approx(before, abs=1)
+
+
+def test_the_page_renews_its_parts_after_the_film_was_drawn(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    case_id = keep(sqlite_desk, ramp(), reading())
+    with page.expect_response(f"**/fragments/cases/{case_id}/findings"):
+        show(page, case_id)
+    drawn_at = float(page.locator("html").get_attribute("data-film-drawn") or "inf")
+    first = page.evaluate(
+        """() => Math.min(...performance.getEntriesByType('resource')
+            .filter(entry => entry.name.includes('/fragments/cases/')).map(entry => entry.startTime))"""
+    )
+    assert first >= min(drawn_at, 3000) - 1  # a film that takes longer holds nothing up
 
 
 def test_a_film_of_18_mb_is_there_soon_and_gone_when_left(enter: Window, sqlite_desk: TestDesk) -> None:

@@ -2,14 +2,28 @@
 // the program is gone, and rings for news. It must never know what is on the page.
 "use strict";
 
-const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000;
+const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000, FIRST_MILLISECONDS = 3000;
 const lost = document.getElementById("lost");
 const csrf = document.querySelector("meta[name=csrf-token]").content;
 let stream = null, polling = 0, again = 0, isLeaving = false;
 
+// A browser has six connections to a station: what the page calls `data-first` has them until it says `settled`, but not
+// for ever. The rest of the page was whole a moment ago; only news does not wait.
+let first = document.querySelector("[data-first]"), missed = false;
+
 function changed() {
-  htmx.trigger(document.body, "changed");
+  missed = Boolean(first);
+  if (first) htmx.trigger("#news", "news");
+  else htmx.trigger(document.body, "changed");
 }
+
+function settle() {
+  first = null;
+  if (missed) changed();
+}
+
+document.addEventListener("settled", settle);
+setTimeout(settle, FIRST_MILLISECONDS);
 
 function connect() {
   clearTimeout(again);

@@ -31,3 +31,7 @@ export function onFilm({ a, b, c, d, e, f }: Affine, [x, y]: Point): Point {
   const [across, down, size] = [x - e, y - f, a * d - b * c];
   return [(d * across - c * down) / size, (a * down - b * across) / size];
 }
+
+export function apart(one: Point, other: Point): number {
+  return Math.hypot(one[0] - other[0], one[1] - other[1]);
+}

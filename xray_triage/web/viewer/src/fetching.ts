@@ -34,41 +34,15 @@ function fetchFrame(film: Film, onProgress: (share: number) => void): Promise<Fr
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // it tells its progress without copying
     request.open("GET", `${addressOf(film)}/frames/1`);
-    request.setRequestHeader("Accept", 'multipart/related; type="application/octet-stream"; transfer-syntax=*');
+    request.setRequestHeader("Accept", "application/octet-stream; transfer-syntax=*"); // one part, so that nothing is copied
     request.responseType = "arraybuffer";
     request.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onerror = () => reject(new Error("frame: no connection"));
     request.onload = () => {
       if (request.status !== 200) return reject(new Error(`frame: HTTP ${request.status}`));
-      try {
-        resolve(firstPart(request.response as ArrayBuffer, request.getResponseHeader("Content-Type") ?? ""));
-      } catch (error) {
-        reject(error);
-      }
+      const syntax = /transfer-syntax=([\d.]+)/.exec(request.getResponseHeader("Content-Type") ?? "");
+      resolve({ bytes: new Uint8Array(request.response as ArrayBuffer), transferSyntaxUid: syntax?.[1] ?? "1.2.840.10008.1.2.1" });
     };
     request.send();
   });
-}
-
-/** The first part of a multipart/related body (RFC 2387), without copying it. */
-function firstPart(body: ArrayBuffer, contentType: string): Frame {
-  const boundary = /boundary="?([^";]+)/i.exec(contentType)?.[1];
-  const start = indexOf(new Uint8Array(body), "\r\n\r\n", 0) + 4;
-  if (!boundary || start < 4) throw new Error("frame: not multipart");
-  const head = new TextDecoder().decode(new Uint8Array(body, 0, start));
-  const tail = Math.max(start, body.byteLength - boundary.length - 64);
-  const end = indexOf(new Uint8Array(body), `\r\n--${boundary}`, tail);
-  if (end < start) throw new Error("frame: cut off");
-  return {
-    bytes: new Uint8Array(body, start, end - start),
-    transferSyntaxUid: /transfer-syntax="?([\d.]+)/i.exec(head)?.[1] ?? "1.2.840.10008.1.2.1",
-  };
-}
-
-function indexOf(bytes: Uint8Array, sought: string, from: number): number {
-  const codes = Array.from(sought, (letter) => letter.charCodeAt(0));
-  for (let at = from; at <= bytes.length - codes.length; at++) {
-    if (codes.every((code, offset) => bytes[at + offset] === code)) return at;
-  }
-  return -1;
 }

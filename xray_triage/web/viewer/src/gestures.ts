@@ -1,6 +1,6 @@
-/** What mouse, pen and fingers do: one pointer acts by the chosen mode, two zoom and pan, the wheel zooms. Knows no film. */
+/** What mouse, pen and fingers do: one acts by the chosen mode, two zoom and pan, two taps fit. Knows no film. */
 
-import type { Point } from "./affine";
+import { apart, type Point } from "./affine";
 
 /** What the main button and one finger do. */
 export type Mode = "window" | "pan" | "zoom" | "length";
@@ -10,15 +10,18 @@ export interface Target {
   pan(by: Point): void;
   zoom(factor: number, at: Point): void;
   window(by: Point): void;
+  fit(): void;
   measure(phase: "take" | "move" | "release", at: Point): void;
 }
 
 const BUTTONS: Record<number, Mode> = { 1: "pan", 2: "zoom" };
+const TAP = { milliseconds: 350, reach: 12 }; // between two that belong together, from the first's down to the second's
 
 /** Listen to `element` and act on `target`; `mode` tells what the main button does now. */
 export function listen(element: HTMLElement, target: Target, mode: () => Mode): void {
   const pointers = new Map<number, Point>();
   let acting: Mode = "window";
+  let tapped: { at: number; point: Point } | undefined; // since when nothing but taps in one place
 
   const pointOf = (event: MouseEvent): Point => {
     const { left, top } = element.getBoundingClientRect();
@@ -30,10 +33,19 @@ export function listen(element: HTMLElement, target: Target, mode: () => Mode): 
     pointers.delete(event.pointerId);
     if (pointers.size === 1) acting = "pan"; // the finger that stays after a pinch
   };
+  const isSecondTap = (event: PointerEvent, point: Point): boolean => {
+    const first = tapped;
+    const isOne = event.button === 0 && pointers.size === 0 && mode() !== "length";
+    tapped = isOne ? { at: event.timeStamp, point } : undefined;
+    if (!first || !isOne || event.timeStamp - first.at > TAP.milliseconds || apart(first.point, point) > TAP.reach) return false;
+    tapped = undefined;
+    return true;
+  };
 
   element.addEventListener("pointerdown", (event) => {
     element.setPointerCapture(event.pointerId);
     const at = pointOf(event);
+    if (isSecondTap(event, at)) target.fit();
     if (pointers.size === 1 && acting === "length") target.measure("release", [...pointers.values()][0]!);
     pointers.set(event.pointerId, at);
     acting = pointers.size > 1 ? "zoom" : (BUTTONS[event.button] ?? mode());
@@ -44,6 +56,7 @@ export function listen(element: HTMLElement, target: Target, mode: () => Mode): 
     const last = pointers.get(event.pointerId);
     if (!last) return;
     const at = pointOf(event);
+    if (tapped && apart(tapped.point, at) > TAP.reach) tapped = undefined;
     const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
     pointers.set(event.pointerId, at);
     if (other) pinch(target, last, at, other);
@@ -71,7 +84,7 @@ function act(target: Target, mode: Mode, last: Point, at: Point): void {
 }
 
 function pinch(target: Target, last: Point, at: Point, other: Point): void {
-  const distance = (point: Point) => Math.max(1, Math.hypot(point[0] - other[0], point[1] - other[1]));
+  const distance = (point: Point) => Math.max(1, apart(point, other));
   target.pan([(at[0] - last[0]) / 2, (at[1] - last[1]) / 2]);
   target.zoom(distance(at) / distance(last), [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2]);
 }

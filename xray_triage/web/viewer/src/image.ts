@@ -83,7 +83,7 @@ function checkSize(header: Header, image: Types.IImage): void {
  */
 function chooseGrays(image: Types.IImage, header: Header, native: boolean): Rescale {
   const pixels = () => image.getPixelData() as Pixels;
-  if (native) replace(image, withoutUnusedBits(header, pixels()));
+  if (native) replace(image, withoutUnusedBits(header, pixels(), image.maxPixelValue));
   const meant = lookUp(header, TAG.modalityLutSequence, pixels(), NO_RESCALE) ?? logarithmOf(header, pixels());
   const rescale = replace(image, meant) ? NO_RESCALE : rescaleOf(header);
   const table = replace(image, lookUp(header, TAG.voiLutSequence, pixels(), rescale));

@@ -1,8 +1,8 @@
 /** Lengths drawn on a film: lines between two points with their length in words. Knows no pixels. */
 
-import { onScreen, type Affine, type Point } from "./affine";
+import { apart, onScreen, type Affine, type Point } from "./affine";
 import type { Plane, Spacing } from "./spacing";
-import { make, makeLabel, write } from "./svg";
+import { make, makeLabel, withHalo, write } from "./svg";
 
 const REACH_PX = 14;
 
@@ -80,7 +80,7 @@ export class Measures {
     const right = from[0] > to[0] ? from : to;
     write(label, { transform: `translate(${right[0] + 10} ${right[1] - 9})` });
     drawn.replaceChildren(
-      make("line", { class: "length", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }),
+      ...withHalo([make("line", { class: "length", x1: from[0], y1: from[1], x2: to[0], y2: to[1] })]),
       ...[from, to].map(([cx, cy]) => make("circle", { class: "end", cx, cy, r: 4 })),
       label,
     );
@@ -96,8 +96,4 @@ export class Measures {
     });
     return `${number} ${this.units[plane]}`;
   }
-}
-
-function apart(one: Point, other: Point): number {
-  return Math.hypot(one[0] - other[0], one[1] - other[1]);
 }

@@ -34,26 +34,38 @@ export class Pane implements Target {
   isWhole = true;
   /** Called whenever the film was moved by hand. */
   onMoved: () => void = () => undefined;
-  private readonly viewport: Types.IStackViewport;
+  private viewport!: Types.IStackViewport;
+  private readonly layers = make("svg", { class: "layers", "aria-hidden": "true" });
   private affine = NOWHERE;
   private first: { range: Range; inverted: boolean } = { range: { lower: 0, upper: 1 }, inverted: false };
   private shades = 1;
 
   constructor(
     engine: RenderingEngine,
-    name: string,
+    private readonly name: string,
     readonly parts: PaneParts,
     units: Units,
   ) {
     this.measures = new Measures(units);
-    const { surface } = parts;
-    engine.enableElement({ viewportId: name, element: surface, type: Enums.ViewportType.STACK });
+    this.layers.append(this.overlay.element, this.measures.element);
+    parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.follow());
+    this.attach(engine);
+  }
+
+  /** Draw by another engine from now on; the film is as it was when it came. */
+  async restart(engine: RenderingEngine): Promise<void> {
+    const film = this.film;
+    this.film = undefined;
+    this.attach(engine);
+    if (film) await this.show(film);
+  }
+
+  private attach(engine: RenderingEngine): void {
+    const { surface } = this.parts;
+    engine.enableElement({ viewportId: this.name, element: surface, type: Enums.ViewportType.STACK });
     surface.removeAttribute("tabindex"); // the pane around it takes the focus
-    this.viewport = engine.getViewport(name) as Types.IStackViewport;
-    const layers = make("svg", { class: "layers", "aria-hidden": "true" });
-    layers.append(this.overlay.element, this.measures.element);
-    surface.append(layers);
-    surface.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.follow());
+    surface.append(this.layers);
+    this.viewport = engine.getViewport(this.name) as Types.IStackViewport;
   }
 
   /** Show a film; resolves when it was drawn, or when the page says why it is not. True when it was drawn. */
@@ -230,7 +242,8 @@ export class Pane implements Target {
   private follow(): void {
     if (!this.viewport.getImageData()) return;
     this.locate();
-    this.overlay.follow(this.affine);
+    const { clientWidth, clientHeight } = this.parts.surface;
+    this.overlay.follow(this.affine, [clientWidth, clientHeight]);
     this.measures.follow(this.affine);
     const { voiRange } = this.viewport.getProperties();
     if (!voiRange) return;

@@ -20,6 +20,13 @@ export function write(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
 }
 
+/** The shapes, each over a darker and wider one of itself, so that they are seen on bright film too. */
+export function withHalo(shapes: SVGElement[]): SVGElement[] {
+  const halos = shapes.map((shape) => shape.cloneNode() as SVGElement);
+  for (const halo of halos) write(halo, { class: "halo" });
+  return [...halos, ...shapes];
+}
+
 /** Words on a ground of their own, so that they read on any gray. */
 export function makeLabel(words: string, kind: string): SVGGElement {
   const label = make("g", { class: `label ${kind}` });

@@ -80,6 +80,7 @@ export class Toolbar {
     const { clientWidth, clientHeight } = this.current.parts.surface;
     const button = this.root.querySelector<HTMLButtonElement>(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
     if (button) button.click();
+    else if (key === "?") this.root.querySelector<HTMLElement>(".hints summary")!.click();
     else if (!this.current.isShown) return;
     else if (key === "+" || key === "=") this.current.zoom(STEP, [clientWidth / 2, clientHeight / 2]);
     else if (key === "-") this.current.zoom(1 / STEP, [clientWidth / 2, clientHeight / 2]);

@@ -20,13 +20,13 @@ export function rescaleOf(header: Header): Rescale {
   };
 }
 
-/** Overlays and rubbish may sit in the bits beside the stored ones of a native film (PS3.5 8.1.1). */
-export function withoutUnusedBits(header: Header, pixels: Pixels): Pixels | undefined {
+/** Overlays and rubbish may sit in the bits beside the stored ones of a native film (PS3.5 8.1.1); `most` is its largest value. */
+export function withoutUnusedBits(header: Header, pixels: Pixels, most: number): Pixels | undefined {
   const stored = numberOf(header, TAG.bitsStored) ?? 16;
   const below = (numberOf(header, TAG.highBit) ?? stored - 1) + 1 - stored;
   const mask = 2 ** stored - 1;
   if (numberOf(header, TAG.pixelRepresentation) || stored > 16 || below < 0) return undefined;
-  if (below === 0 && pixels.every((value) => value <= mask)) return undefined;
+  if (below === 0 && most <= mask) return undefined;
   return pixels.map((value) => (value >> below) & mask);
 }
 

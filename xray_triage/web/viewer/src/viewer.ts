@@ -1,6 +1,6 @@
 /** The viewer in the case page: its panes, what stands in the strip, when the first film was drawn. */
 
-import { cache, Enums, init, RenderingEngine } from "@cornerstonejs/core";
+import { cache, Enums, eventTarget, init, RenderingEngine, setUseCPURendering } from "@cornerstonejs/core";
 import type { Delivery } from "./fetching";
 import { filmsIn, type Film } from "./film";
 import { listen } from "./gestures";
@@ -24,7 +24,7 @@ export async function openViewer(root: HTMLElement, coming: Delivery, decoder: W
 }
 
 class Viewer {
-  private readonly engine = new RenderingEngine("viewer");
+  private engine = new RenderingEngine("viewer");
   private readonly films: Film[];
   private readonly earlier: Film[];
   private readonly panes: Pane[] = [];
@@ -38,6 +38,7 @@ class Viewer {
     for (const entry of root.querySelectorAll<HTMLButtonElement>(".strip button")) {
       entry.addEventListener("click", () => void this.choose(entry));
     }
+    eventTarget.addEventListener(Enums.Events.WEBGL_CONTEXT_LOST, () => setTimeout(() => void this.restart()));
     new ResizeObserver(() => this.resize()).observe(root.querySelector(".panes")!);
   }
 
@@ -46,17 +47,24 @@ class Viewer {
     const drawn = await pane.show(this.films[0]!, coming);
     this.toolbar.refresh();
     if (document.activeElement === document.body) pane.parts.root.focus({ preventScroll: true });
-    if (!drawn) return;
     requestAnimationFrame(() => {
-      performance.mark("film-drawn");
-      document.documentElement.dataset.filmDrawn = String(Math.round(performance.now()));
-      this.root.dispatchEvent(new CustomEvent("film-drawn"));
+      if (drawn) document.documentElement.dataset.filmDrawn = String(Math.round(performance.now()));
+      document.dispatchEvent(new Event("settled")); // static/live.js waits for it
     });
   }
 
   close(): void {
     this.engine.destroy();
     cache.purgeCache();
+  }
+
+  /** The graphics card gave up: the processor draws. */
+  private async restart(): Promise<void> {
+    setUseCPURendering(true);
+    this.engine.destroy();
+    this.engine = new RenderingEngine("viewer without GPU");
+    for (const pane of this.panes) await pane.restart(this.engine);
+    this.toolbar.refresh();
   }
 
   private addPane(name: string): Pane {

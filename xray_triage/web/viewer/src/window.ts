@@ -10,7 +10,7 @@ export interface Range {
 }
 
 const PERCENTILES = [0.5, 99.5] as const; // as the reader's own auto window
-const SAMPLES = 100_000;
+const SAMPLES = 20_000;
 
 export function isSigmoid(header: Header): boolean {
   return textOf(header, TAG.voiLutFunction) === "SIGMOID";
