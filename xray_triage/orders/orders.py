@@ -140,9 +140,10 @@ class Orders:
             )
         )
 
-    def offered(self) -> list[Order]:
-        """What the machine may be told: open, and scheduled at most OFFERED_DAYS ago."""
-        return self._load(sa.and_(_is_open(), self._is_offered()))
+    def offered(self, *, accession_number: str = "") -> list[Order]:
+        """What the machine may be told: open, and scheduled at most OFFERED_DAYS ago; one number's, if it is given."""
+        named = [_is(accession_number)] if accession_number else []
+        return self._load(sa.and_(_is_open(), self._is_offered(), *named))
 
     def patients(self, search: str, *, limit: int = 10) -> list[Order]:
         """The newest order of each patient in whose name or numbers every word of ``search`` occurs."""

@@ -11,7 +11,7 @@ from xray_triage.orders.orders import Orders
 
 X_RAY = ("DX", "CR", "DR")  # what machines that take radiographs call themselves; the last one against the standard
 _LONGEST_LO, _LONGEST_SH = 64, 16
-_STEPS, _MODALITY, _STATION = 0x00400100, 0x00080060, 0x00400001
+_STEPS, _MODALITY, _STATION, _NUMBER = 0x00400100, 0x00080060, 0x00400001, 0x00080050
 # Asked for by machines, and not known here: given back empty, which is no warning (K.6 allows type 2).
 _EMPTY = (
     "IssuerOfPatientID", "OtherPatientIDs", "PatientWeight", "PatientSize", "PatientState", "PregnancyStatus",
@@ -42,10 +42,12 @@ class WorklistEntries:
 
         Where the site named no machine, an order is for the station and for the kind of X-ray machine asked for.
         """
-        ae_title = self._ae_title or _asked(keys, _STATION) or calling_ae_title
-        modality = _asked(keys, _MODALITY)
+        items = keys.get(_STEPS, ())
+        step: Keys = items[0] if items and not isinstance(items, str) else {}
+        ae_title = self._ae_title or _asked(step, _STATION) or calling_ae_title
+        modality = _asked(step, _MODALITY)
         modality = modality if modality in X_RAY else X_RAY[0]
-        for order in self._orders.offered():
+        for order in self._orders.offered(accession_number=_asked(keys, _NUMBER)):
             yield entry_of(order, ae_title=ae_title, modality=modality, station_name=self._station_name)
 
 
@@ -87,9 +89,8 @@ def _step_of(order: Order, ae_title: str, modality: str) -> Keys:
 
 
 def _asked(keys: Keys, tag: int) -> str:
-    """The one value asked for in the Scheduled Procedure Step Sequence; empty when it is a pattern or several."""
-    items = keys.get(_STEPS, ())
-    value = items[0].get(tag, "") if items and not isinstance(items, str) else ""
+    """The one value asked for; empty when it is a pattern or several."""
+    value = keys.get(tag, "")
     plain = isinstance(value, str) and len(value) <= _LONGEST_SH and value.isascii() and value.isprintable()
     return str(value) if plain and not set(value) & set("*?\\") else ""
 
@@ -105,7 +106,8 @@ def _tag_of(keyword: str) -> int:
     return tag
 
 
-_NOTHING_ELSE, _NOTHING_ELSE_OF_STEP = (
-    {_tag_of(keyword): [] if keyword.endswith("Sequence") else "" for keyword in keywords}
-    for keywords in (_EMPTY, _EMPTY_OF_STEP)
-)
+def _nothing(keywords: tuple[str, ...]) -> dict[int, "str | Sequence[Keys]"]:
+    return _by_tag(**{keyword: () if keyword.endswith("Sequence") else "" for keyword in keywords})
+
+
+_NOTHING_ELSE, _NOTHING_ELSE_OF_STEP = _nothing(_EMPTY), _nothing(_EMPTY_OF_STEP)
