@@ -94,6 +94,15 @@ def test_no_target_is_too_small_for_a_thumb(enter: Window, sqlite_desk: TestDesk
         assert page.locator(TARGETS).evaluate_all(SMALL) == [], path
 
 
+def test_the_longest_english_word_fits_a_narrow_phone(enter: Window, sqlite_desk: TestDesk, url: str) -> None:
+    case_id = sqlite_desk.add(reading(Priority.URGENT, tuberculosis=0.9, pleural_thickening=0.2)).case_id
+    page = enter(viewport={"width": 320, "height": 700})
+    page.context.add_cookies([{"name": "language", "value": "en", "url": url}])
+    page.goto(f"/cases/{case_id}")
+    expect(page.locator("#findings")).to_contain_text("tuberculosis (suspected)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 @pytest.mark.parametrize("size", [(1366, 768), (1024, 600)])
 def test_the_longest_head_leaves_its_buttons_in_one_row_and_the_film_half_the_screen(
     enter: Window, sqlite_desk: TestDesk, size: tuple[int, int]

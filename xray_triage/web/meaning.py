@@ -26,7 +26,7 @@ def _meaning(finding: Finding, model: ModelInUse, language: Language) -> str:
             t=language.percent(measured.threshold),
         )
     return language.say(
-        N_("Ở ngưỡng này: phát hiện %(sensitivity)s ca bệnh, báo nhầm %(false)s ca lành."),
+        N_("Ở ngưỡng này: phát hiện %(sensitivity)s ca có bệnh, báo nhầm %(false)s ca không có bệnh."),
         sensitivity=language.percent(measured.sensitivity),
         false=language.percent(1 - measured.specificity),
     )
