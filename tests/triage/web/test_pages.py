@@ -1,5 +1,6 @@
 """The pages as a browser without scripts would get them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 from starlette.types import ASGIApp
 
+from benchmarks import years
 from tests.factories import film
 from tests.triage.desk import PACS, TestDesk, reading, unread
 from tests.triage.web.conftest import bearer
@@ -27,6 +29,22 @@ def test_the_worklist_shows_the_most_urgent_first_in_vietnamese(client: httpx.Cl
     for words in ("Khẩn cấp", "tràn khí màng phổi <b>93%</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
         assert words in page
     assert "không thay thế chẩn đoán" in page
+
+
+def test_the_list_is_of_the_newest_cases_until_somebody_wants_them_all(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    years.fill(sqlite_desk.database, 230, now=sqlite_desk.clock.now(), waiting=0)
+    first = client.get("/").text
+    assert "Tất cả <b>200</b>" in first
+    assert "Xem mọi ca" not in first
+    (further,) = re.findall(r'href="(/\?before=\w+)">Xem thêm', first)
+    last = client.get(further).text
+    assert "Đây là 200 ca mới nhất" in last
+    assert first.count("<tr id=") + last.count("<tr id=") == 200
+    assert 'href="/?every=yes"' in last
+    assert "Tất cả <b>230</b>" in client.get("/?every=yes").text
+    assert "Tất cả <b>230</b>" in client.get("/?q=nguyen").text
 
 
 def test_an_empty_station_says_what_will_happen(client: httpx.Client) -> None:
