@@ -112,9 +112,9 @@ def _keys(dataset: Dataset, inherited: str) -> dict[int, "str | Sequence[Keys]"]
     for tag in list(dataset.keys()):
         item = dataset.get_item(tag)
         if (vr_of(tag) if item.VR in (None, "UN") else item.VR) == "SQ":
-            keys[tag] = [_keys(nested, character_set) for nested in dataset[tag].value or ()]
+            keys[int(tag)] = [_keys(nested, character_set) for nested in dataset[tag].value or ()]
         else:
-            keys[tag] = _decode(item.value or b"", character_set)
+            keys[int(tag)] = _decode(item.value or b"", character_set)
     return keys
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dicom_router.database import Database, migrate_router
+from dicom_router.matching import fold
 from tests.factories import StoppedClock
 from tests.triage.desk import TestDesk, reading, unread
 from xray_triage.cases import casebook as casebook_module
@@ -160,7 +161,7 @@ def test_every_piece_of_a_name_finds_it_with_and_without_accents(
     word = data.draw(st.sampled_from(name.replace("^", " ").split()))
     start = data.draw(st.integers(0, len(word) - 1))
     piece = word[start : data.draw(st.integers(start + 1, len(word)))][:100]
-    for written in (piece, rows.fold(piece), piece.upper()):
+    for written in (piece, fold(piece), piece.upper()):
         if typed_day(written, sqlite_desk.clock.now().date()) is None:
             assert case_id in ids(sqlite_desk, search=written, limit=1000)
 
@@ -171,7 +172,7 @@ def test_no_search_fails_and_none_finds_what_does_not_hold_its_words(sqlite_desk
     if not ids(sqlite_desk):
         add(sqlite_desk, Priority.NORMAL, patient_name="Nguyễn^Văn^An", patient_id="P_1%")
     text = "nguyen van an p_1% a0001"
-    words = [rows.fold(word) for word in typed.split()]
+    words = [fold(word) for word in typed.split()]
     found = ids(sqlite_desk, search=typed)
     if not any(typed_day(word, sqlite_desk.clock.now().date()) for word in typed.split()):
         assert bool(found) == all(word in text for word in words)

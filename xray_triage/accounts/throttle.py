@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.database import Database
 from xray_triage.accounts.tables import sign_in_attempt as attempt
-from xray_triage.accounts.users import fold
+from xray_triage.accounts.users import name_key
 
 FREE_BY_NAME = 5
 FREE_BY_ADDRESS = 20  # several people may sit behind one address
@@ -94,4 +94,4 @@ class Throttle:
 
 
 def _own(name: str, browser: str) -> str:
-    return f"browser:{browser}" if browser else f"user:{fold(name)[:100]}"
+    return f"browser:{browser}" if browser else f"user:{name_key(name)[:100]}"

@@ -80,7 +80,7 @@ class Users:
         check_password(password, name)
         row = {
             "name": name,
-            "folded_name": fold(name),
+            "folded_name": name_key(name),
             "full_name": full_name.strip() or name,
             "role": role.value,
             "language": "",
@@ -199,7 +199,7 @@ def one_time_password() -> str:
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
 
 
-def fold(name: str) -> str:
+def name_key(name: str) -> str:
     """``name`` as it is compared: one spelling for upper and lower case and for composed letters."""
     return unicodedata.normalize("NFKC", name).casefold()
 
@@ -208,8 +208,8 @@ def check_password(password: str, name: str) -> None:
     """Raises AccountError when ``password`` is easily guessed."""
     if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
         raise AccountError("password_length", f"a password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters")
-    plain = fold(password)
-    if plain in OBVIOUS or plain == fold(name) or len(set(plain)) < LEAST_DIFFERENT:
+    plain = name_key(password)
+    if plain in OBVIOUS or plain == name_key(name) or len(set(plain)) < LEAST_DIFFERENT:
         raise AccountError("password_obvious", "this password is guessed easily")
 
 
@@ -224,7 +224,7 @@ def _check_name(name: str, full_name: str) -> None:
         raise AccountError("bad_name", "a user name has 1 to 40 letters, digits or . _ - @")
     if len(full_name) > 100 or not full_name.isprintable():
         raise AccountError("bad_full_name", "a full name has at most 100 characters, in one line")
-    if fold(full_name.strip() or name) == PROGRAM:
+    if name_key(full_name.strip() or name) == PROGRAM:
         raise AccountError("reserved_name", "'AI' stands for the site's policy: give the person's full name")
 
 
@@ -241,7 +241,7 @@ def _row(connection: sa.Connection, name: str) -> sa.RowMapping:
 
 
 def _by_name(name: str) -> sa.Select[Any]:
-    return sa.select(account).where(account.c.folded_name == fold(name))
+    return sa.select(account).where(account.c.folded_name == name_key(name))
 
 
 def _mark(row: Row, number: str) -> str:

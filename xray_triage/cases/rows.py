@@ -1,7 +1,6 @@
 """Between the desk's tables and its values. Knows columns; decides nothing."""
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from dicom_router.matching import fold
 from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Verdict
 from xray_triage.reading.findings import (
     KINDS,
@@ -35,12 +35,6 @@ SEARCHED = 500  # characters: more would not go into an index of PostgreSQL (270
 def urgency(priority: Priority) -> int:
     """What the worklist is ordered by: 0 is the most urgent, the others are below it."""
     return -priority.rank
-
-
-def fold(text: str) -> str:
-    """``text`` without accents and case, so that "nguyen" finds "Nguyễn"."""
-    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    return "".join(character for character in plain if not unicodedata.combining(character))
 
 
 def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:

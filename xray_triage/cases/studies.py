@@ -19,7 +19,7 @@ SLACK = timedelta(days=2)
 class Hints:
     """What is known of the studies wanted. All that match are found, and some that do not.
 
-    ``words`` are folded pieces of name, patient id or accession number (see rows.fold).
+    ``words`` are folded pieces of name, patient id or accession number (dicom_router.matching.fold).
     """
 
     patient_id: str | None = None
@@ -35,15 +35,14 @@ class Studies:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def like(self, hints: Hints) -> Iterator[list[str]]:
-        """Study Instance UIDs, newest case first, in pages."""
+    def like(self, hints: Hints, *, skip: int = 0) -> Iterator[list[str]]:
+        """Study Instance UIDs, newest case first, in pages, but for the first ``skip``."""
         case = tables.case.c
         wanted = list(_conditions(hints))
         last: int | None = None
         while True:
             page = sa.select(case.sequence, case.study_instance_uid).where(*wanted)
-            if last is not None:
-                page = page.where(case.sequence < last)
+            page = page.where(case.sequence < last) if last is not None else page.offset(skip)
             with self._database.read() as connection:
                 found = connection.execute(page.order_by(case.sequence.desc()).limit(PAGE)).all()
             if not found:

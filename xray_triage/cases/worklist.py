@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dicom_router.matching import fold
 from xray_triage.cases import rows, tables
 from xray_triage.cases.period import midnight
 from xray_triage.reading.findings import Priority
@@ -54,7 +55,7 @@ def understood(wanted: Wanted, search: str, today: date) -> Wanted:
     for word in search.split():
         day = typed_day(word, today)
         if day is None:
-            words.append(rows.fold(word))
+            words.append(fold(word))
         else:
             wanted = on_day(wanted, day)
     return replace(wanted, words=tuple(words))

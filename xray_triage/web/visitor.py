@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from xray_triage.accounts.roles import Right, Role
-from xray_triage.accounts.users import Account, fold
+from xray_triage.accounts.users import Account, name_key
 from xray_triage.web.desk import Desk
 from xray_triage.web.form import Form
 from xray_triage.web.language import LANGUAGES
@@ -134,7 +134,7 @@ def session_cookie(desk: Desk) -> str:
 
 def browser_cookie(desk: Desk, name: str) -> str:
     """The cookie by which a browser shows that this user signed in here before; people share computers."""
-    return f"{'__Host-' if desk.is_tls else ''}browser-{hashlib.sha256(fold(name).encode()).hexdigest()[:16]}"
+    return f"{'__Host-' if desk.is_tls else ''}browser-{hashlib.sha256(name_key(name).encode()).hexdigest()[:16]}"
 
 
 def csrf_token_of(session_id: str) -> str:
