@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
-from tests.triage.desk import PASSWORD, TestDesk
+from tests.triage.desk import PASSWORD, TestDesk, reading
 from xray_triage.accounts.roles import Role
+from xray_triage.web import events
 
 NEW = "một mật khẩu mới"
 Check = Callable[[Page], None]
@@ -60,6 +61,19 @@ def test_who_has_signed_in_comes_to_the_page_that_was_asked_for(open_window: Win
     page.get_by_label("Mật khẩu").fill(PASSWORD)
     page.get_by_role("button", name="Đăng nhập").click()
     page.wait_for_url("**/orders")
+
+
+def test_a_page_left_open_shows_no_patient_any_more_when_its_session_ends(
+    enter: Window, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch, complaints: list[str]
+) -> None:
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.5)
+    sqlite_desk.add(reading(), patient_name="Nguyễn^Bưởi")
+    page = enter()
+    page.goto("/")
+    expect(page.locator(".worklist .who")).to_contain_text("Bưởi")
+    sqlite_desk.clock.advance(30 * 60)  # nothing is committed, nobody asks
+    expect(page).to_have_title("Đăng nhập · Trạm y tế Thạnh An")
+    complaints.clear()  # the browser's own lines about the 401
 
 
 def test_an_admin_adds_a_user_and_reads_the_trail(
