@@ -70,7 +70,7 @@ def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> N
         return
     if what or name in LISTS:
         action = Action.SEARCHED if what else Action.LISTED
-        line = {"subject": name, "detail": what[:MOST_DETAIL], "address": address_of(request)}
+        line = {"subject": name.strip("/") or "cases", "detail": what[:MOST_DETAIL], "address": address_of(request)}
         desk_of(request).audit.note(action, actor=who.name, **line)
 
 
