@@ -1,6 +1,5 @@
 """Users, roles and passwords."""
 
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -134,7 +133,8 @@ def test_an_unknown_name_costs_as_much_time_as_a_known_one(accounts: Accounts, d
         assert users.check(name, "a wrong password") is None
         return time.perf_counter() - started
 
-    known, unknown = (statistics.median(seconds(name) for _ in range(9)) for name in ("lan", "nobody"))
+    pairs = [(seconds("lan"), seconds("nobody")) for _ in range(9)]  # in turn: the machine may be busy
+    known, unknown = map(min, zip(*pairs, strict=True))
     assert 0.4 < unknown / known < 2.5
 
 
