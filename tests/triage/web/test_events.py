@@ -75,7 +75,7 @@ def test_what_is_committed_right_after_the_greeting_is_told() -> None:
 
 def test_many_commits_are_told_as_few_changes(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     heard: list[str] = []
-    with stream(client, seconds=8 * LOOK_SECONDS) as lines:
+    with stream(client, seconds=12 * LOOK_SECONDS) as lines:
         started = time.monotonic()
         for _ in range(10):
             sqlite_desk.add(reading())
@@ -89,7 +89,7 @@ def test_a_silent_station_is_not_written_to_by_those_who_listen(
     client: httpx.Client, sqlite_desk: TestDesk, tmp_path: Path
 ) -> None:
     sqlite_desk.add(reading())
-    with stream(client, seconds=4 * LOOK_SECONDS) as lines:
+    with stream(client, seconds=12 * LOOK_SECONDS) as lines:
         files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
         with pytest.raises(httpx.ReadTimeout):
             next(line for line in lines if line == CHANGED)
