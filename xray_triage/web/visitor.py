@@ -6,6 +6,7 @@ a bearer token, which no page of another site can make a browser send. Knows no 
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from xray_triage.web.desk import Desk
 from xray_triage.web.form import Form
 from xray_triage.web.language import LANGUAGES
 
-__all__ = ["Needs", "Right", "Role", "Visitor", "needs", "signed_in", "visitor"]
+__all__ = ["Right", "Role", "Visitor", "needs", "signed_in", "visitor"]
 
 LANGUAGE_COOKIE = "language"
 CSRF_HEADER = "X-CSRF-Token"
@@ -94,21 +95,15 @@ def is_still_there(request: Request) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """The dependency of a route that needs ``right``."""
+def needs(right: Right) -> Callable[[Visitor], Visitor]:
+    """For ``Depends``: 403 without ``right``, else the visitor."""
 
-    right: Right
-
-    def __call__(self, who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
-        if not who.may(self.right):
-            raise NotAllowed(f"this needs the right to {self.right.value}", who)
+    def check(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+        if not who.may(right):
+            raise NotAllowed(f"this needs the right to {right.value}", who)
         return who
 
-
-def needs(right: Right) -> Needs:
-    """For ``Depends``: 403 without ``right``, else the visitor."""
-    return Needs(right)
+    return check
 
 
 def nobody(request: Request) -> Visitor:
