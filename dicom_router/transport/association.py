@@ -82,6 +82,7 @@ class Association:
         self._endpoint = endpoint
         self._patience = patience
         self._message_id = 0
+        self._has_heard = False
         self._pdvs = self._receive_pdvs()
         self._socket = _connect(endpoint, patience)
         try:
@@ -274,8 +275,9 @@ class Association:
             except OSError as error:
                 raise self._lost(error) from error
             if not part:
-                raise self.fault("it closed the connection")
+                raise self._lost(ConnectionResetError("it closed the connection"))
             received += part
+            self._has_heard = True
         return bytes(received)
 
     def _acknowledge_at_once(self) -> None:
@@ -306,7 +308,12 @@ class Association:
 
     def _lost(self, error: OSError) -> PeerUnreachable:
         self._socket.close()
-        return tls_fault(str(self._endpoint), error) or self.fault(f"connection lost ({_reason(error)})")
+        peer = str(self._endpoint)
+        if self._endpoint.tls is not None and not self._has_heard:  # some hang up on a stranger without an alert
+            return PeerUntrusted(
+                f"{peer}: it hung up after TLS: does it want a certificate of ours? check cert and key"
+            )
+        return tls_fault(peer, error) or self.fault(f"connection lost ({_reason(error)})")
 
     def fault(self, what: str) -> PeerUnreachable:
         """The error to raise when this peer cannot go on; the connection is closed."""
