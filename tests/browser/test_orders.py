@@ -127,12 +127,26 @@ def test_a_cancellation_is_taken_back_with_one_click(technician: Page, sqlite_de
     assert orders(sqlite_desk) == ["Lê Thị Hoa"]
 
 
+def test_whose_number_a_film_bears_stands_above_it(enter: Window, sqlite_desk: TestDesk) -> None:
+    typed = Registration(patient_name="Lê Thị Hoa", patient_birth_date=None, patient_sex=None)
+    order = sqlite_desk.orders.register(typed, form_key="a", registered_by="lan")
+    case = sqlite_desk.add(reading(), patient_name="TRAN VAN KHAC", AccessionNumber=order.accession_number)
+    doctor = enter(Role.DOCTOR, viewport=LAPTOP)
+    doctor.goto(f"/cases/{case.case_id}")
+    told, film = doctor.get_by_text("là của Lê Thị Hoa"), doctor.get_by_label("Phim", exact=True)
+    expect(told).to_be_in_viewport()
+    expect(film).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_page_is_accessible_and_fits_the_window(
     technician: Page, sqlite_desk: TestDesk, axe: Callable[[Page], None], complaints: list[str]
 ) -> None:
     for number, name in enumerate(("NGUYỄN THỊ BƯỞI", "A" * 64)):
         typed = Registration(patient_name=name, patient_birth_date=None, patient_sex=None)
         sqlite_desk.orders.register(typed, form_key=str(number), registered_by="lan")
+    cancelled, doubtful = sqlite_desk.orders.offered()
+    sqlite_desk.orders.cancel(cancelled.accession_number)
+    sqlite_desk.add(reading(), patient_name="LE THI HOA", AccessionNumber=doubtful.accession_number)
     technician.goto("/orders?q=nguyen")
     axe(technician)
     assert technician.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -34,7 +34,9 @@ def case_router(desk: Desk, view: View) -> APIRouter:
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
         desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        page = HTMLResponse(view.render("case.html", who, **_context(desk, case, who), **_fixed(desk, case, who)))
+        context = _context(desk, case, who)
+        context |= _fixed(desk, case, who, reason=context["reason"])
+        page = HTMLResponse(view.render("case.html", who, **context))
         if who.may(Right.JUDGE):  # with the mark of the new answer still on the page
             desk.casebook.see_answer(case_id)
         return page
@@ -62,6 +64,7 @@ def case_router(desk: Desk, view: View) -> APIRouter:
 def _context(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
     """What the live parts need."""
     model, language = desk.model_in_use(), Language(who.language)
+    own, other = _ordered(desk, case)
     asked = [case.consultation] if case.consultation else []
     return {
         "case": case,
@@ -70,13 +73,14 @@ def _context(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
         "quarantined": sum(arrival.quarantined for arrival in desk.inbox.of_study(case.study_instance_uid)),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(desk),
-        "reason": _reason(desk, case),
+        "reason": own.registration.reason if own else "",
+        "strangers_order": other,
         "can_ask": can_ask,
         "taken_at": taken_at,
     }
 
 
-def _fixed(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
+def _fixed(desk: Desk, case: Case, who: Visitor, *, reason: str) -> dict[str, Any]:
     """What stays as it was when the page was opened."""
     words = Words(Language(who.language))
     earlier = desk.casebook.earlier(case)
@@ -84,27 +88,14 @@ def _fixed(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
         "film_count": len(case.images),
         "films": _films(desk, case, words, earlier=False),
         "earlier": _films(desk, earlier, words, earlier=True) if earlier else [],
-        "question": question(case, _reason(desk, case), words),
+        "question": question(case, reason, words),
         "phrases": PHRASES,
-        "strangers_order": _strangers_order(desk, case),
     }
 
 
-def _reason(desk: Desk, case: Case) -> str:
-    """Why the film was ordered, as it was typed at the registration; "" when it was not."""
-    film = _filmed(case)
-    return next((order.registration.reason for order in desk.orders.named_by(film) if is_film_of(order, film)), "")
-
-
-def _strangers_order(desk: Desk, case: Case) -> Order | None:
-    """The order of this number or study when it is, as far as can be told, of another person."""
-    film = _filmed(case)
-    named = desk.orders.named_by(film)
-    return None if any(is_film_of(order, film) for order in named) else next(iter(named), None)
-
-
-def _filmed(case: Case) -> Filmed:
-    return Filmed(
+def _ordered(desk: Desk, case: Case) -> tuple[Order | None, Order | None]:
+    """The order of this film; else the one whose number or study it bears, though the person seems another."""
+    film = Filmed(
         study_instance_uid=case.study_instance_uid,
         accession_number=case.accession_number,
         patient_id=case.patient.id,
@@ -112,6 +103,9 @@ def _filmed(case: Case) -> Filmed:
         patient_birth_date=case.patient.birth_date,
         case_id=case.case_id,
     )
+    named = desk.orders.named_by(film)
+    own = next((order for order in named if is_film_of(order, film)), None)
+    return own, None if own else next(iter(named), None)
 
 
 def _films(desk: Desk, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:
