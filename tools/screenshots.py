@@ -56,19 +56,18 @@ def main(folder: Path) -> None:
 
 
 def _look_around(browser: Browser, morning: Morning, album: Album) -> None:
-    overdue = morning.film("edema", patient=6, minutes=55)
+    overdue = morning.film("cardiomegaly", seed=3, patient=9, minutes=55)
     morning.film(seed=3, patient=5, minutes=44)
-    answered = morning.film("cardiomegaly", seed=3, patient=9, minutes=31)
+    answered = morning.film("edema", patient=6, minutes=31)
     urgent = morning.film("pleural_effusion", patient=4, minutes=12)
     limb = morning.film(limb=True, patient=7, minutes=7)
+    morning.ask(overdue, "AI thấy bóng tim to.\nKhó thở khi nằm; có cần chuyển viện không?", minutes=48)
     morning.ask(
-        overdue,
-        "AI thấy nốt và thâm nhiễm.\nHo ba tuần, sốt chiều; có phải lao không?",
-        minutes=48,
+        answered, "AI thấy nốt, thâm nhiễm, viêm phổi.\nHo, sốt năm ngày.\nXin hướng xử trí tại trạm.", minutes=20
     )
-    morning.ask(answered, "Phim ngực, nữ, 68 tuổi.\nAI thấy bóng tim to.\nCó cần chuyển viện không?", minutes=20)
     morning.answer(
-        answered, "Bóng tim to, không ứ huyết phổi.\nĐo điện tim, hẹn siêu âm tim trong tuần; chưa cần chuyển viện."
+        answered,
+        "Đông đặc rải rác hai phổi, nghĩ đến viêm phổi.\nKháng sinh, chụp lại sau 5 ngày; khó thở thì chuyển viện.",
     )
     morning.wait_until_sent()
 
