@@ -39,6 +39,8 @@ from tests.triage.replies import (
     text_answer,
 )
 from xray_triage.cases.answers import CUT, LONGEST_TEXT, NO_TEXT, NotAnAnswer, Reply, document_in, read_reply
+from xray_triage.results.content import evidence
+from xray_triage.results.items import reference
 
 # What programs really write is often wrong, which pydicom says each time; the program ignores that too.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
@@ -154,6 +156,40 @@ def test_utf_8_under_another_name_is_shown_right(charset: str) -> None:
     made = text_answer(SAID)
     part10 = film_bytes(made).replace(b"ISO_IR 192", charset.encode())
     assert read_reply(io.BytesIO(part10), sop_instance_uid=made.SOPInstanceUID).text == f"Finding: {SAID}"
+
+
+def test_utf_8_without_any_charset_is_shown_right() -> None:
+    made = text_answer(SAID)
+    element = struct.pack("<HH2sH", 0x0008, 0x0005, b"CS", 10) + b"ISO_IR 192"
+    part10 = film_bytes(made)
+    assert element in part10
+    found = read_reply(io.BytesIO(part10.replace(element, b"")), sop_instance_uid=made.SOPInstanceUID)
+    assert found.text == f"Finding: {SAID}"
+
+
+def test_script_in_any_field_stays_text() -> None:
+    attack = "<script>alert(1)</script>"
+    made = document(
+        [*person(f"{attack}^An"), item("TEXT", attack, attack), item("PNAME", attack, attack)],
+        ConceptNameCodeSequence=code("1", attack),
+    )
+    found = read(made)
+    assert (found.title, found.author) == (attack, f"{attack} An")
+    assert found.text.splitlines() == [f"{attack}: {attack}", f"{attack}: {attack}"]
+    assert read(pdf_answer(DocumentTitle=attack)).title == attack
+
+
+def test_it_tells_what_an_answer_refers_to_wherever_it_does() -> None:
+    inner = item("COMPOSITE")
+    inner.ReferencedSOPSequence = [reference(KEY_OBJECTS, "1.2.3.1")]
+    named = read(
+        document(
+            [item("CONTAINER", "F", children=[inner])],
+            CurrentRequestedProcedureEvidenceSequence=[evidence("1.2", [("1.3", [reference(KEY_OBJECTS, "1.2.3.2")])])],
+        )
+    ).names
+    assert named == {"1.2.3.1", "1.2.3.2"}
+    assert read(pdf_answer(SourceInstanceSequence=[reference(KEY_OBJECTS, "1.2.3.3")])).names == {"1.2.3.3"}
 
 
 def test_script_stays_text() -> None:

@@ -1,10 +1,14 @@
-"""The two threads that look after questions: what stops the one stops not the other."""
+"""The threads that look after questions: what stops the one stops not the others."""
 
 import socket
 
+import pytest
+
 from dicom_router.clock import SystemClock
-from tests.factories import until
+from tests.factories import film_bytes, until
+from tests.peers.orthanc import OrthancPeer
 from tests.triage.desk import PACS, TestDesk, reading
+from tests.triage.replies import pdf_answer, text_answer
 from xray_triage.cases.case import ConsultationState
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.config import Config
@@ -12,9 +16,11 @@ from xray_triage.inquiry import Inquiry
 from xray_triage.rooms import Rooms
 
 
-def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_desk: TestDesk) -> None:
+@pytest.fixture
+def rooms(sqlite_desk: TestDesk) -> Rooms:
+    """The rooms of a desk."""
     desk = sqlite_desk
-    rooms = Rooms(
+    return Rooms(
         database=desk.database,
         ledger=desk.ledger,
         spool=desk.spool,
@@ -27,23 +33,46 @@ def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_de
         orders=desk.orders,
     )
 
-    def ask() -> str:
-        case_id = desk.add(reading()).case_id
-        desk.consultations.request(case_id, question="?", priority="urgent", requested_by="BS. Lan")
-        return case_id
 
-    def is_overdue(case_id: str) -> bool:
-        case = desk.casebook.case(case_id)
-        return case is not None and case.consultation is not None and case.consultation.state is overdue
+def ask(desk: TestDesk, **film: object) -> str:
+    case_id = desk.add(reading(), **film).case_id
+    desk.consultations.request(case_id, question="?", priority="urgent", requested_by="BS. Lan")
+    return case_id
 
+
+def state(desk: TestDesk, case_id: str) -> ConsultationState | None:
+    case = desk.casebook.case(case_id)
+    return case.consultation.state if case and case.consultation else None
+
+
+def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_desk: TestDesk, rooms: Rooms) -> None:
     overdue = ConsultationState.OVERDUE  # by the system's clock: the desk's stands still, long ago
     with socket.create_server(("127.0.0.1", 0)) as silent:
         peer = {"name": PACS, "kind": "dimse", "host": "127.0.0.1", "port": silent.getsockname()[1], "ae_title": "X"}
         inquiry = Inquiry(Config.model_validate({"destination": [peer]}), rooms, clock=SystemClock())
-        ask()
+        ask(sqlite_desk)
         inquiry.start()
         connection, _ = silent.accept()  # and no answer
-        second = ask()
-        until(lambda: is_overdue(second))
+        second = ask(sqlite_desk)
+        until(lambda: state(sqlite_desk, second) is overdue)
         connection.close()
         inquiry.stop()
+
+
+@pytest.mark.parametrize("way", ["dicomweb", "dimse"])
+def test_a_large_answer_over_a_slow_link_keeps_no_other_waiting(
+    sqlite_desk: TestDesk, rooms: Rooms, orthanc: OrthancPeer, way: str
+) -> None:
+    desk = sqlite_desk
+    first, second = ask(desk, study_instance_uid="1.2.3"), ask(desk, study_instance_uid="1.2.4")
+    orthanc.upload(film_bytes(pdf_answer(b"%PDF-1.7" + bytes(1 << 20), study="1.2.3")))
+    orthanc.upload(film_bytes(text_answer("Không", study="1.2.4")))
+    peer = {"name": PACS, "kind": way, "url": orthanc.dicomweb_url, "max_kbit_per_second": 4000}
+    if way == "dimse":
+        peer |= {"host": orthanc.host, "port": orthanc.dicom_port, "ae_title": orthanc.ae_title, "url": ""}
+    inquiry = Inquiry(Config.model_validate({"destination": [peer]}), rooms, clock=SystemClock())
+    inquiry.start()
+    until(lambda: state(desk, second) is ConsultationState.ANSWERED)
+    assert state(desk, first) is not ConsultationState.ANSWERED
+    until(lambda: state(desk, first) is ConsultationState.ANSWERED)
+    inquiry.stop()

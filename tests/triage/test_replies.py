@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import DBAPIError
 
 from dicom_router.clock import SystemClock
-from dicom_router.errors import PeerUnreachable
+from dicom_router.errors import NotOffered, PeerUnreachable
 from dicom_router.transport.archive import Archive, FoundInstance, Write
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from tests.factories import film, film_bytes
@@ -380,6 +380,24 @@ def test_what_can_never_be_read_is_shown_at_last_without_its_content_where_it_is
     assert archive.fetches == SPOILT.most
     assert a_round.texts == ([NOT_FETCHED] if has_class else [])
     assert a_round.consultation.problem == ""
+
+
+def test_a_pacs_that_lists_an_answer_and_offers_no_way_to_get_it_is_said_so(a_round: Round) -> None:
+    class MoveOnly(Spoiling):
+        """An archive that would only call us back."""
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            raise NotOffered("PACS has no C-GET for us")
+
+    a_round.worker = a_round.another_worker(MoveOnly(a_round.archive))
+    a_round.ask()
+    a_round.write(text_answer("nur dort"))
+    for _ in range(4):
+        found = a_round.poll()
+        assert told(found.problem) is Obstacle.NOT_OFFERED
+    for _ in range(SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert a_round.texts == [NOT_FETCHED]
 
 
 def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round) -> None:
