@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset
 from pynetdicom.dsutils import encode
 
 from dicom_router.clock import SystemClock
@@ -18,6 +17,7 @@ from dicom_router.inbox import Inbox
 from dicom_router.ledger import Ledger
 from dicom_router.listener import Listener
 from dicom_router.outbox import Outbox
+from dicom_router.provider import Keys
 from dicom_router.spool import Spool
 from dicom_router.worklist import Worklist
 from tests.factories import film, film_file, until
@@ -25,6 +25,7 @@ from tests.peers.dcmtk import run, storescu
 from tests.peers.machine import Machine
 
 PATIENTS = 1000
+PATIENT_NAME = 0x00100010
 ENDLESS = "ENDLESS"  # a caller to whom the worklist has no end
 
 
@@ -127,15 +128,9 @@ def test_a_film_that_came_whole_is_answered_over_tls_although_the_listener_stops
         assert machine.store(encoded, sop_instance_uid=dataset.SOPInstanceUID)[0] == 0
 
 
-def patients(_: object, calling_ae_title: str) -> Iterator[Dataset]:
+def patients(_: object, calling_ae_title: str) -> Iterator[Keys]:
     numbers = itertools.count() if calling_ae_title == ENDLESS else range(PATIENTS)
-    return (named(f"Lê {number}") for number in numbers)
-
-
-def named(name: str) -> Dataset:
-    entry = Dataset()
-    entry.PatientName = name
-    return entry
+    return ({PATIENT_NAME: f"Lê {number}"} for number in numbers)
 
 
 def has_closed(listener: Listener) -> bool:
