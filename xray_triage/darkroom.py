@@ -39,13 +39,14 @@ class Exposure:
 
     ``viewport`` is width and height in pixels, into which the region fits; ``region`` x, y, width, height in pixels of
     the frame. ``window`` is center, width and function (``linear``, ``linear-exact`` or ``sigmoid``) as in PS3.18
-    8.3.5.1.4; None: as the reader sees the film.
+    8.3.5.1.4; None: as the reader sees the film. ``inverted``: the film is a negative, whatever its header says.
     """
 
     frame: int = 1
     viewport: tuple[int, int] | None = None
     region: tuple[int, int, int, int] | None = None
     window: tuple[float, float, str] | None = None
+    inverted: bool = False
     media_type: str = "image/jpeg"
     quality: int = 90
 

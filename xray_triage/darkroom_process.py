@@ -79,7 +79,7 @@ def picture(stream: BinaryIO, wanted: dict[str, Any]) -> Image.Image:
     if wanted["viewport"] is None:
         scale = min(scale, 1.0)
     size = tuple(min(LONGEST_SIDE, max(1, round(side * scale))) for side in (values.shape[1], values.shape[0]))
-    shown = _grey(values, dataset, wanted["window"], max(size)) if values.ndim == 2 else Image.fromarray(_bytes(values))
+    shown = _grey(values, dataset, wanted, max(size)) if values.ndim == 2 else Image.fromarray(_bytes(values))
     return shown if shown.size == size else shown.resize(size, Image.Resampling.BOX if scale < 1 else None)
 
 
@@ -121,14 +121,14 @@ def _region(values: Stored, region: list[int] | None) -> Stored:
     return cut
 
 
-def _grey(values: Stored, dataset: Dataset, window: list[Any] | None, longest: int) -> Image.Image:
-    """As the reader sees it; ``window`` instead of the film's own."""
-    small = as_image(shrink(values, 2 * longest))
+def _grey(values: Stored, dataset: Dataset, wanted: dict[str, Any], longest: int) -> Image.Image:
+    """As the reader sees it; in the window that is wanted instead of the film's own."""
+    small, window = as_image(shrink(values, 2 * longest)), wanted["window"]
     if window is None:
         shown = render(small, dataset)
     else:
         shown = render_window(small, dataset, (window[0], window[1]), window[2])
-    return Image.fromarray((shown * 255).round().astype(np.uint8))
+    return Image.fromarray(((1 - shown if wanted["inverted"] else shown) * 255).round().astype(np.uint8))
 
 
 def _bytes(values: Stored) -> Any:

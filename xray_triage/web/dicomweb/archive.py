@@ -51,6 +51,13 @@ class Archive:
         case = self._desk.casebook.case_of_study(study)
         return case.case_id if case else study
 
+    def is_negative(self, holding: Holding) -> bool:
+        """Whether the reader found this film to be shown as a negative by its own header."""
+        names = holding.instance
+        case = self._desk.casebook.case_of_study(names.study_instance_uid)
+        films = [film for film in case.images if film.sop_instance_uid == names.sop_instance_uid] if case else []
+        return any("inverted" in film.flags for film in films)
+
     def outline(self, holding: Holding) -> Outline:
         """The header, large values left in the file. Raises DamagedFile."""
         with self._desk.spool.open(holding.spooled.key) as stream:

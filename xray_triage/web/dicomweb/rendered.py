@@ -35,7 +35,8 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
             raise HTTPException(400, "one frame at a time, counted from 1")
         offer = choose(accept, offers)
         holding = _first_film(archive, archive.find(*names))
-        wanted = replace(exposure, frame=int(frame), media_type=offer.media_type)
+        inverted = archive.is_negative(holding)
+        wanted = replace(exposure, frame=int(frame), media_type=offer.media_type, inverted=inverted)
         try:
             picture = desk.darkroom.develop(holding.spooled.key, wanted)
         except NoPicture as error:

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -55,7 +55,14 @@ MEDIA_TYPES = {  # PS3.18 table 8.7.3-5
     HTJ2KLosslessRPCL: "image/jphc",
     RLELossless: "image/dicom-rle",
 }
-Accept = Annotated[str, Header()]
+
+
+def _accepted(request: Request) -> str:
+    """What the client will take: the parameter of that name, for links and pictures, else the header (8.3.3.1)."""
+    return request.query_params.get("accept") or ", ".join(request.headers.getlist("accept"))
+
+
+Accept = Annotated[str, Depends(_accepted)]
 Who = Annotated[Visitor, Depends(visitor)]
 
 

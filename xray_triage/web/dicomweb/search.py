@@ -1,7 +1,6 @@
 """QIDO-RS: searches for studies, series and instances (PS3.18 10.6), newest study first. Never decodes a pixel."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from fastapi import APIRouter, Request
@@ -9,6 +8,7 @@ from pydicom.datadict import dictionary_VR
 from starlette.responses import Response
 
 from dicom_router.holdings import Holding
+from xray_triage.cases.studies import Hints
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.accept import choose
 from xray_triage.web.dicomweb.archive import Archive, check_uids
@@ -16,7 +16,7 @@ from xray_triage.web.dicomweb.attributes import Attributes, value_of
 from xray_triage.web.dicomweb.matching import SERIES_UID, SOP_UID, STUDY_UID, Query, query_of
 from xray_triage.web.dicomweb.retrieve import JSON, Accept, json_response, url_of
 
-MOST_IN_VAIN = 500  # studies whose headers one search looks into and does not want
+SECONDS_IN_VAIN = 2.0
 MODALITY, MODALITIES = "00080060", "00080061"
 # PS3.18 tables 10.6.3-3 to -5; what only the server knows is added where it is counted.
 ALWAYS = ("00080005", "00080056", "00080201", "00081190")
@@ -34,7 +34,7 @@ OF_THE_STUDY = ("00080020", "00080030", "00080050", "00100010", "00100020", "001
 LEVELS = {"studies": STUDY_UID, "series": SERIES_UID, "instances": SOP_UID}
 NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 THERE_IS_MORE = "There are additional results that can be requested"
-CUT_SHORT = f"After {MOST_IN_VAIN} studies that do not match the search ended: narrow it"
+CUT_SHORT = f"The search ended after {SECONDS_IN_VAIN:g} s in vain, older studies were not looked into: narrow it"
 
 Match = tuple[Holding, Attributes]
 
@@ -42,120 +42,121 @@ Match = tuple[Holding, Attributes]
 def search_router(desk: Desk, archive: Archive) -> APIRouter:
     """The QIDO-RS routes."""
     search = APIRouter()
-    finder = Finder(desk, archive)
-
-    @search.get("/studies")
-    def search_studies(request: Request, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "studies", STUDY)
-
-    @search.get("/series")
-    def search_series(request: Request, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "series", STUDY + SERIES)
-
-    @search.get("/instances")
-    def search_instances(request: Request, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "instances", STUDY + SERIES + INSTANCE)
-
-    @search.get("/studies/{study}/series")
-    def search_series_of_study(request: Request, study: str, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "series", SERIES, {STUDY_UID: study})
-
-    @search.get("/studies/{study}/instances")
-    def search_instances_of_study(request: Request, study: str, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "instances", SERIES + INSTANCE, {STUDY_UID: study})
-
-    @search.get("/studies/{study}/series/{series}/instances")
-    def search_instances_of_series(request: Request, study: str, series: str, accept: Accept = "") -> Response:
-        return finder.answer(request, accept, "instances", INSTANCE, {STUDY_UID: study, SERIES_UID: series})
-
-    return search
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
-
-    level: str
-    returned: Sequence[str]
-    query: Query
-    request: Request
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """What has to be read of a header; empty: all."""
-        keys = {path[0] for path in self.query.keys}
-        return frozenset() if self.query.include_all else TAGS | self.query.include | keys
-
-    def result(self, match: Match) -> Attributes:
-        """What is told of a match."""
-        holding, attributes = match
-        above = len(LEVELS) - list(LEVELS).index(self.level) - 1
-        url = "/".join(url_of(self.request, holding).split("/")[: -2 * above or None])
-        known = attributes | {"00081190": _value("UR", url)}
-        wanted = {*ALWAYS, *self.returned, *self.query.include}
-        if self.query.include_all and self.level == "instances":
-            wanted |= known.keys()
-        return {tag: known.get(tag) or {"vr": dictionary_VR(tag)} for tag in sorted(wanted)}
-
-
-class Finder:
-    """Walks the studies that may match, until there are as many results as were asked for."""
-
-    def __init__(self, desk: Desk, archive: Archive) -> None:
-        self._desk = desk
-        self._archive = archive
 
     def answer(
-        self, request: Request, accept: str, level: str, returned: Sequence[str], names: Mapping[str, str] | None = None
+        request: Request, accept: str, level: str, returned: Sequence[str], names: Mapping[str, str] | None = None
     ) -> Response:
         """The matches as DICOM JSON, with a Warning where the search was not what was asked, or is not the end."""
         offer = choose(accept, JSON)
         check_uids(*(names or {}).values())
         query = query_of(request.query_params, names)
-        in_vain: list[str] = []
-        results = self._results(Search(level=level, returned=returned, query=query, request=request), in_vain)
-        page = list(islice(results, query.offset, query.offset + query.limit))
-        warnings = [NOT_FUZZY] if query.fuzzy else []
-        if query.limit and next(results, None) is not None:
-            warnings.append(THERE_IS_MORE)
-        elif len(in_vain) >= MOST_IN_VAIN:
-            warnings.append(CUT_SHORT)
-        headers = {"Warning": ", ".join(f'299 xray-triage "{warning}"' for warning in warnings)} if warnings else {}
-        return json_response(page, offer, headers)
+        search = Search(desk, archive, request, level, returned, query)
+        found, is_more = search.page()
+        said = ((NOT_FUZZY, query.fuzzy), (THERE_IS_MORE, is_more), (CUT_SHORT, search.is_cut_short))
+        warnings = [f'299 xray-triage "{warning}"' for warning, is_so in said if is_so]
+        return json_response(found, offer, {"Warning": ", ".join(warnings)} if warnings else {})
 
-    def _results(self, search: Search, in_vain: list[str]) -> Iterator[Attributes]:
-        for page in self._studies(search.query):
-            for study, held in self._archive.of_studies(page).items():
-                found = self._in_study(search, held)
-                yield from found
-                if not found:
-                    in_vain.append(study)
-                if len(in_vain) >= MOST_IN_VAIN:
+    @search.get("/studies")
+    def search_studies(request: Request, accept: Accept = "") -> Response:
+        return answer(request, accept, "studies", STUDY)
+
+    @search.get("/series")
+    def search_series(request: Request, accept: Accept = "") -> Response:
+        return answer(request, accept, "series", STUDY + SERIES)
+
+    @search.get("/instances")
+    def search_instances(request: Request, accept: Accept = "") -> Response:
+        return answer(request, accept, "instances", STUDY + SERIES + INSTANCE)
+
+    @search.get("/studies/{study}/series")
+    def search_series_of_study(request: Request, study: str, accept: Accept = "") -> Response:
+        return answer(request, accept, "series", SERIES, {STUDY_UID: study})
+
+    @search.get("/studies/{study}/instances")
+    def search_instances_of_study(request: Request, study: str, accept: Accept = "") -> Response:
+        return answer(request, accept, "instances", SERIES + INSTANCE, {STUDY_UID: study})
+
+    @search.get("/studies/{study}/series/{series}/instances")
+    def search_instances_of_series(request: Request, study: str, series: str, accept: Accept = "") -> Response:
+        return answer(request, accept, "instances", INSTANCE, {STUDY_UID: study, SERIES_UID: series})
+
+    return search
+
+
+class Search:
+    """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
+
+    def __init__(
+        self, desk: Desk, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
+    ) -> None:
+        self._desk = desk
+        self._archive = archive
+        self._request = request
+        self._level = level
+        self._returned = returned
+        self._query = query
+        keys = {path[0] for path in query.keys}
+        self._tags = frozenset() if query.include_all else TAGS | query.include | keys  # empty: the whole header
+        self.is_cut_short = False
+
+    def page(self) -> tuple[list[Attributes], bool]:
+        """The results asked for, and whether there are more."""
+        offset = self._query.offset
+        if self._level == "studies" and not self._query.keys:  # then the casebook skips as well
+            results = self._results(self._desk.studies.like(Hints(), skip=offset), 0)
+        else:
+            results = self._results(self._studies(), offset)
+        found = list(islice(results, self._query.limit))
+        return found, bool(self._query.limit) and next(results, None) is not None
+
+    def _results(self, pages: Iterator[list[str]], skip: int) -> Iterator[Attributes]:
+        """Of one study after the other but for the first ``skip``, until SECONDS_IN_VAIN went by that gave nothing."""
+        clock = self._desk.clock
+        ends_at = clock.monotonic() + SECONDS_IN_VAIN
+        for page in pages:
+            for held in self._archive.of_studies(page).values():
+                begun_at = clock.monotonic()
+                if begun_at >= ends_at:
+                    self.is_cut_short = True
                     return
+                found = self._in_study(held)
+                yield from found[skip:]
+                if len(found) > skip:
+                    ends_at += clock.monotonic() - begun_at
+                skip = max(0, skip - len(found))
 
-    def _in_study(self, search: Search, held: Sequence[Holding]) -> list[Attributes]:
+    def _in_study(self, held: Sequence[Holding]) -> list[Attributes]:
         """The results that a study gives. Its first instance alone often tells that there are none."""
-        query, tags = search.query, search.tags
-        if not held or not query.may_match(self._archive.summary(held[0], tags), OF_THE_STUDY):
+        query = self._query
+        if not held or not query.may_match(self._archive.summary(held[0], self._tags), OF_THE_STUDY):
             return []
-        groups = _groups(self._described(held, tags), LEVELS[search.level])
+        groups = _groups(self._described(held), LEVELS[self._level])
         found = (next((match for match in group if query.matches(match[1])), None) for group in groups)
-        return [search.result(match) for match in found if match is not None]
+        return [self._result(match) for match in found if match is not None]
 
-    def _studies(self, query: Query) -> Iterator[list[str]]:
+    def _result(self, match: Match) -> Attributes:
+        """What is told of a match."""
+        holding, attributes = match
+        above = len(LEVELS) - list(LEVELS).index(self._level) - 1
+        url = "/".join(url_of(self._request, holding).split("/")[: -2 * above or None])
+        known = attributes | {"00081190": _value("UR", url)}
+        wanted = {*ALWAYS, *self._returned, *self._query.include}
+        if self._query.include_all and self._level == "instances":
+            wanted |= known.keys()
+        return {tag: known.get(tag) or {"vr": dictionary_VR(tag)} for tag in sorted(wanted)}
+
+    def _studies(self) -> Iterator[list[str]]:
         """Those of a UID straight from what is held, read or not yet; else by the casebook, newest first."""
-        studies = query.uids(STUDY_UID)
+        studies = self._query.uids(STUDY_UID)
         for level, tag in (("series_instance_uid", SERIES_UID), ("sop_instance_uid", SOP_UID)):
-            uids = query.uids(tag)
+            uids = self._query.uids(tag)
             if studies is None and uids is not None:
                 studies = self._desk.holdings.studies_with(level, uids)
-        if studies is not None:
-            return iter([studies])
-        return self._desk.studies.like(query.hints())
+        return iter([studies]) if studies is not None else self._desk.studies.like(self._query.hints())
 
-    def _described(self, held: Sequence[Holding], tags: frozenset[str]) -> list[Match]:
+    def _described(self, held: Sequence[Holding]) -> list[Match]:
         """Every instance of a study with its attributes, those that are counted over the study or series too."""
-        found = [(one, self._archive.summary(one, tags)) for one in held]
+        found = [(one, self._archive.summary(one, self._tags)) for one in held]
         series = [one.instance.series_instance_uid for one in held]
         modalities = dict.fromkeys(value for _, attributes in found if (value := value_of(attributes, MODALITY)))
         counted = {

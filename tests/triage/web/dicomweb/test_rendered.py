@@ -1,8 +1,10 @@
 """/rendered and /thumbnail with somebody else's client: pictures of what has one, and words for what has none."""
 
+import dataclasses
 import io
 
 import httpx
+import numpy as np
 import pytest
 from dicomweb_client import DICOMwebClient
 from PIL import Image
@@ -12,7 +14,13 @@ from tests.triage.desk import TestDesk, reading
 from tests.triage.web.dicomweb.films import pages
 from tests.triage.web.dicomweb.test_retrieve import names, path_of
 
-ANYTHING = {"Accept": "*/*"}
+ANYTHING, PNG = {"Accept": "*/*"}, {"Accept": "image/png"}
+
+
+def gray(answer: httpx.Response) -> np.ndarray:
+    """What is seen, 0 to 255."""
+    with Image.open(io.BytesIO(answer.content)) as opened:
+        return np.asarray(opened).astype(int)
 
 
 def size_of(picture: bytes) -> tuple[int, int]:
@@ -46,6 +54,24 @@ def test_a_study_and_a_series_are_shown_by_their_first_film(client: httpx.Client
         f"{study}/rendered?window=2048,10,sigmoid&quality=10", headers={"Accept": "image/png, */*;q=.1"}
     )
     assert narrow.headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize("window", ["", "window=2048,4096,linear"])
+def test_a_film_whose_header_says_the_wrong_polarity_is_shown_as_the_reader_saw_it(
+    client: httpx.Client, sqlite_desk: TestDesk, window: str
+) -> None:
+    right, lies = film(), film(photometric="MONOCHROME1")
+    lies.PixelData = right.PixelData
+    sqlite_desk.record(sqlite_desk.receive(right), right, reading())
+    arrival = sqlite_desk.receive(lies)
+    before = gray(client.get(f"{path_of(lies)}/rendered?{window}", headers=PNG))
+    sqlite_desk.record(arrival, lies, dataclasses.replace(reading(), flags=("inverted",)))
+
+    wanted = gray(client.get(f"{path_of(right)}/rendered?{window}", headers=PNG))
+    assert np.abs(gray(client.get(f"{path_of(lies)}/rendered?{window}", headers=PNG)) - wanted).max() <= 1
+    assert np.abs(255 - before - wanted).max() <= 1
+    small = gray(client.get(f"{path_of(lies)}/thumbnail?viewport=48,64"))
+    assert np.abs(small - wanted).mean() < 20  # noise, as JPEG has it
 
 
 def test_a_report_has_no_picture_and_the_result_has_one(client: httpx.Client, sqlite_desk: TestDesk) -> None:
@@ -87,6 +113,8 @@ def test_what_is_asked_for_wrongly_is_refused(client: httpx.Client, sqlite_desk:
     assert client.get(f"{path}/frames/1,1/rendered").status_code == 400
     assert client.get(f"{path}/rendered", headers={"Accept": "image/gif"}).status_code == 406
     assert client.get(f"{path}/thumbnail", headers={"Accept": "image/png"}).status_code == 406
+    assert client.get(f"{path}/thumbnail?accept=image/png", headers=ANYTHING).status_code == 406
+    assert client.get(f"{path}/rendered?accept=image/png").headers["Content-Type"] == "image/png"
     assert client.get(f"{path}/rendered?viewport=10,10,60,60,9,9").status_code == 422
 
 

@@ -1,16 +1,20 @@
 """QIDO-RS with somebody else's client: what is asked for is found, newest first, and nothing else."""
 
+import dataclasses
 import gc
 import io
 import tracemalloc
+from collections.abc import Callable
 
 import httpx
 import pytest
 from dicomweb_client import DICOMwebClient
+from starlette.types import ASGIApp
 
 from dicom_router.instance import reference_to
-from tests.factories import film, film_bytes
+from tests.factories import StoppedClock, film, film_bytes
 from tests.triage.desk import TestDesk, reading
+from tests.triage.web.conftest import bearer
 from xray_triage.reading.findings import Priority
 
 AN = {"patient_name": "Nguyễn^Văn^An", "patient_id": "P1", "AccessionNumber": "A1"}
@@ -40,6 +44,16 @@ ASKED: list[tuple[dict[str, str], list[str]]] = [
     ({"PatientName": "*nguyen*", "StudyDate": "20250601"}, []),
     ({"PatientName": "*a*" * 12}, []),
 ]
+
+
+class HastyClock(StoppedClock):
+    """Every look at it takes ``step_seconds``."""
+
+    step_seconds = 0.0
+
+    def monotonic(self) -> float:
+        self.advance(self.step_seconds)
+        return super().monotonic()
 
 
 def value(found: dict, tag: str) -> object:
@@ -196,12 +210,29 @@ def test_a_name_in_a_mislabelled_charset_is_found_and_shown_right(
     assert value(found, "00100010") == "Lê^Thị^Hồng"
 
 
-def test_a_search_in_vain_ends_and_says_so(
+def test_a_search_that_takes_long_ends_with_what_it_has_and_says_so(
+    serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk
+) -> None:
+    for number in range(4):
+        sqlite_desk.add(reading(), patient_id=f"P{number}", StudyDescription="Phổi" if number < 2 else "Tim")
+    clock = HastyClock()
+    url = serve(dataclasses.replace(sqlite_desk, clock=clock).app())
+    with httpx.Client(base_url=f"{url}/dicom-web", headers=bearer(sqlite_desk), timeout=20) as client:
+        asked = {"PatientID": "P*", "StudyDescription": "*"}
+        for seconds, found in ((0.0, 4), (0.9, 2), (3.0, 0)):
+            clock.step_seconds = seconds
+            answer = client.get("/studies", params=asked)
+            assert len(answer.json()) == found
+            assert ("narrow it" in answer.headers.get("Warning", "")) == (found < 4)
+
+
+def test_an_offset_without_a_question_reads_no_header_on_its_way(
     client: httpx.Client, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xray_triage.web.dicomweb.search.MOST_IN_VAIN", 2)
-    for number in range(3):
-        sqlite_desk.add(reading(), StudyDescription="Phổi" if number == 0 else "Tim")
-    answer = client.get("/dicom-web/studies", params={"StudyDescription": "Phổi"})
-    assert (answer.json(), "narrow it" in answer.headers["Warning"]) == ([], True)
-    assert len(client.get("/dicom-web/studies", params={"StudyDescription": "Tim", "limit": 2}).json()) == 2
+    for number in range(5):
+        sqlite_desk.add(reading(), patient_id=f"P{number}")
+    monkeypatch.setattr("xray_triage.web.dicomweb.archive.HEADERS_KEPT", 0)
+    for offset, names in ((0, ["P4", "P3"]), (3, ["P1", "P0"]), (4, ["P0"]), (5, []), (999_999_999, [])):
+        answer = client.get("/dicom-web/studies", params={"offset": offset, "limit": 2})
+        assert [value(one, "00100020") for one in answer.json()] == names
+        assert ("additional" in answer.headers.get("Warning", "")) == (offset == 0)
