@@ -50,21 +50,17 @@ class Throttle:
         now = self._clock.now()
         own = _own(name, browser)
         sources = {own: FREE_BY_NAME} if browser else {own: FREE_BY_NAME, f"address:{address}": FREE_BY_ADDRESS}
+        with self._database.read() as connection:  # who must wait holds up nobody who writes
+            self._refuse(connection, sources, now)
         with self._database.write() as connection:
             if not self._database.is_sqlite:  # which has one writer at a time anyway
                 connection.execute(sa.text("LOCK TABLE sign_in_attempt IN EXCLUSIVE MODE"))
             self._forget(connection, now)
-            known = self._known(connection, list(sources))
-            waits = [
-                wait_seconds(failures, free=sources[source], since_last=(now - last_at).total_seconds())
-                for source, (failures, last_at) in known.items()
-            ]
-            if max(waits, default=0.0) > 0.0:
-                raise TooManyAttempts(max(waits))
+            known = self._refuse(connection, sources, now)
             for source in sources:
-                failures = known[source][0] + 1 if source in known else 1
                 connection.execute(attempt.delete().where(attempt.c.source == source))
-                connection.execute(attempt.insert().values(source=source, failures=failures, last_at=now))
+                row = {"source": source, "failures": known.get(source, 0) + 1, "last_at": now}
+                connection.execute(attempt.insert().values(row))
 
     def succeed(self, name: str, address: str, *, browser: str = "") -> None:
         """The right password came: the name's failures are forgotten, the address' are not, but this was none.
@@ -82,9 +78,16 @@ class Throttle:
         with self._database.write() as connection:
             connection.execute(attempt.delete().where(attempt.c.source == _own(name, "")))
 
-    def _known(self, connection: sa.Connection, sources: list[str]) -> dict[str, tuple[int, datetime]]:
-        found = connection.execute(sa.select(attempt).where(attempt.c.source.in_(sources)))
-        return {row.source: (row.failures, row.last_at) for row in found}
+    def _refuse(self, connection: sa.Connection, sources: dict[str, int], now: datetime) -> dict[str, int]:
+        """The failures of ``sources``, whose values are how many cost nothing; or raises TooManyAttempts."""
+        found = connection.execute(sa.select(attempt).where(attempt.c.source.in_(sources))).all()
+        waits = [
+            wait_seconds(row.failures, free=sources[row.source], since_last=(now - row.last_at).total_seconds())
+            for row in found
+        ]
+        if max(waits, default=0.0) > 0.0:
+            raise TooManyAttempts(max(waits))
+        return {row.source: row.failures for row in found}
 
     def _forget(self, connection: sa.Connection, now: datetime) -> None:
         old = sa.or_(attempt.c.last_at < now - FORGOTTEN_AFTER, attempt.c.last_at > now + FORGOTTEN_AFTER)
