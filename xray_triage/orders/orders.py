@@ -69,7 +69,7 @@ class Orders:
                     "state": OrderState.WAITING.value,
                 }
                 if insert_new(connection, film_order, row) is not None:  # else another process was faster
-                    return _order(_find(connection, number))
+                    return _order(_locked(connection, number))
 
     def change(self, accession_number: str, registration: Registration) -> Order:
         """Correct what was typed. Raises UnknownOrder, or OrderClosed: once the machine has begun it has its copy."""
@@ -79,7 +79,7 @@ class Orders:
                 raise OrderClosed
             values = _columns(registration, accession_number, before.scheduled_at)
             connection.execute(film_order.update().where(_is(accession_number)).values(values))
-            return _order(_find(connection, accession_number))
+            return _order(_locked(connection, accession_number))
 
     def cancel(self, accession_number: str) -> None:
         """Offer it no more. Raises UnknownOrder, OrderClosed."""
@@ -105,7 +105,8 @@ class Orders:
 
         Within the reader's transaction; harmless to repeat.
         """
-        for row in connection.execute(sa.select(film_order).where(_is_named_by(film)).with_for_update()).all():
+        named = sa.select(film_order).where(_is_named_by(film)).order_by(film_order.c.order_id).with_for_update()
+        for row in connection.execute(named).all():
             if is_film_of(_order(row), film):
                 this = film_order.update().where(film_order.c.order_id == row.order_id)
                 connection.execute(this.values(state=OrderState.DONE.value))
@@ -211,10 +212,6 @@ def _locked(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
     if row is None:
         raise UnknownOrder(accession_number)
     return row
-
-
-def _find(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
-    return connection.execute(sa.select(film_order).where(_is(accession_number))).one()
 
 
 def _columns(typed: Registration, accession_number: str, now: datetime) -> dict[str, Any]:

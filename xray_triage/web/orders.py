@@ -73,14 +73,11 @@ LENGTHS = {
     "card": LONGEST_TEXT, "patient_name": NAME_LENGTH, "patient_id": ID_LENGTH, "address": ADDRESS_LENGTH,
     "referring_physician": PHYSICIAN_LENGTH, "reason": REASON_LENGTH,
 }  # fmt: skip
-FIELDS = (
-    "patient_name", "patient_birth_date", "patient_sex", "patient_id", "address", "citizen_number",
-    "insurance_number", "referring_physician", "procedure", "reason", "scheduled_at",
-)  # fmt: skip
-EARLIER_PATIENTS = 8
 OF_THE_PATIENT = (
     "patient_name", "patient_birth_date", "patient_sex", "patient_id", "address", "citizen_number", "insurance_number",
 )  # fmt: skip
+FIELDS = (*OF_THE_PATIENT, "referring_physician", "procedure", "reason", "scheduled_at")
+EARLIER_PATIENTS = 8
 
 Who = Annotated[Visitor, Depends(needs(Right.REGISTER))]
 Text = Annotated[str, Query(max_length=100)]
@@ -91,15 +88,11 @@ Deed = Literal["cancel", "reopen", "finish"]
 class Wanted:
     """What the address asks for: a search, and the accession number or case that fills the form or was just done."""
 
-    q: str
-    like: str
-    case: str
-    edit: str
-    done: str
-
-
-def _wanted(q: Text = "", like: Text = "", case: Text = "", edit: Text = "", done: Text = "") -> Wanted:
-    return Wanted(q=q, like=like, case=case, edit=edit, done=done)
+    q: Text = ""
+    like: Text = ""
+    case: Text = ""
+    edit: Text = ""
+    done: Text = ""
 
 
 def order_router(desk: Desk, view: View) -> APIRouter:
@@ -108,7 +101,7 @@ def order_router(desk: Desk, view: View) -> APIRouter:
     page = _Page(desk, view)
 
     @pages.get("/orders")
-    def show_orders(who: Who, wanted: Annotated[Wanted, Depends(_wanted)]) -> Response:
+    def show_orders(who: Who, wanted: Annotated[Wanted, Depends()]) -> Response:
         return page.answer(who, **_wanted_context(desk, wanted))
 
     @pages.get("/fragments/orders")
