@@ -69,7 +69,7 @@ def look(page: Page, pane: str = "now") -> NDArray[np.int_]:
 
 def drawn(page: Page, pane: str = "now") -> NDArray[np.int_]:
     """The gray values along the middle of the film, without the black at its sides and its very edge."""
-    line = look(page, pane)[:, :, 1]
+    line = look(page, pane)[:, 3:-3, 1]  # not the ring of the focus
     middle = line[len(line) // 2]
     lit = np.flatnonzero(middle > 4)
     return middle[lit[0] + 2 : lit[-1] - 1]

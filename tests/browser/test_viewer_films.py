@@ -130,7 +130,7 @@ def test_grays_are_as_the_header_says(enter: Window, sqlite_desk: TestDesk) -> N
         {"pixels": RAMP << 2, "BitsStored": 14, "HighBit": 13, "WindowCenter": 8192, "WindowWidth": 16384},
         {"pixels": RAMP | 0xF000},  # an overlay in the unused bits
         {"pixels": RAMP << 4 | 5, "HighBit": 15},
-        {"pixels": (200 * np.exp(RAMP / 720)).astype("<u2"), "HighBit": 15, "BitsStored": 16, **RAW},
+        {"pixels": np.expm1(RAMP / 4095 * 11).astype("<u2"), "HighBit": 15, "BitsStored": 16, **RAW},
         {"ModalityLUTSequence": table(0, np.arange(4096)), "pixels": RAMP},
     )
     films = [ramp(**attributes) for attributes in said]

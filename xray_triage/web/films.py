@@ -9,11 +9,10 @@ from xray_triage.reading.findings import Finding
 
 
 class BoxShape(TypedDict):
-    """``box`` is [x, y, width, height] in pixels of the film."""
+    """A finding over its threshold. ``box`` is [x, y, width, height] in pixels of the film."""
 
     name: str
     box: list[int]
-    positive: bool
 
 
 class FilmShape(TypedDict):
@@ -49,9 +48,9 @@ def films(
             "label": label(place),
             "heat": f"/cases/{case.case_id}/heat/{image.sop_instance_uid}" if image.sop_instance_uid in warm else None,
             "boxes": [
-                {"name": name(each), "box": [box.x, box.y, box.width, box.height], "positive": each.positive}
+                {"name": name(each), "box": [box.x, box.y, box.width, box.height]}
                 for each in image.findings
-                if (box := each.box) is not None
+                if each.positive and (box := each.box) is not None
             ],
             "lines": [list(line) for line in image.lines],
         }

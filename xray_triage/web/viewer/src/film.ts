@@ -4,7 +4,6 @@
 export interface Outline {
   name: string;
   box: [number, number, number, number];
-  positive: boolean;
 }
 
 /** One entry of `data-films` (web/films.py). `lines` are x1, y1, x2, y2 in pixels of the film. */

@@ -61,13 +61,16 @@ function inTime(decoding: Promise<unknown>): Promise<Types.IImage> {
   return Promise.race([decoding as Promise<Types.IImage>, late]);
 }
 
-/** A native film shorter than its header says would be drawn with noise or nothing. */
+/** What Cornerstone would draw as noise or nothing: unknown colours and depths, a native film shorter than it says. */
 function checkFrame(header: Header, bytes: Uint8Array, native: boolean): void {
   const photometric = textOf(header, TAG.photometricInterpretation);
-  if (!DRAWN.test(photometric)) throw new Error(`frame: ${photometric} is not drawn`);
+  const samples = numberOf(header, TAG.samplesPerPixel) ?? 1;
+  const bits = numberOf(header, TAG.bitsAllocated) ?? 16;
+  if (!DRAWN.test(photometric) || !(samples === 1 ? [8, 16, 32] : [8]).includes(bits)) {
+    throw new Error(`frame: ${photometric} of ${samples} × ${bits} bits is not drawn`);
+  }
   const pixels = (numberOf(header, TAG.rows) ?? 0) * (numberOf(header, TAG.columns) ?? 0);
-  const wanted = (pixels * (numberOf(header, TAG.samplesPerPixel) ?? 1) * (numberOf(header, TAG.bitsAllocated) ?? 16)) / 8;
-  if (!pixels || (native && bytes.length < wanted)) throw new Error("frame: shorter than its header says");
+  if (!pixels || (native && bytes.length < (pixels * samples * bits) / 8)) throw new Error("frame: shorter than its header says");
 }
 
 /** A decoder may take damaged bytes for a film of another size, or of none. */

@@ -1,4 +1,4 @@
-/** Where the names of outlines stand: at a corner of their own, over no other name, over other outlines only if they must. */
+/** Where the names of outlines stand: at a corner of their own, over no other name, over outlines only if they must. */
 
 import type { Point } from "./affine";
 import { LABEL_HEIGHT } from "./svg";
@@ -21,8 +21,7 @@ export function placeLabels(boxes: Rect[], widths: number[], size: Point): Point
     { ...CORNER, y: size[1] - CORNER.height },
   ];
   return boxes.map((box, index) => {
-    const others = boxes.filter((other) => other !== box);
-    const costOf = (place: Rect) => others.reduce((sum, other) => sum + shared(place, other), 0);
+    const costOf = (place: Rect) => boxes.reduce((sum, other) => sum + shared(place, other), 0);
     const isFree = (place: Rect) => taken.every((other) => shared(place, other) === 0);
     const places = cornersOf(box, widths[index]!, size);
     let [best] = places.filter(isFree).sort((one, other) => costOf(one) - costOf(other));

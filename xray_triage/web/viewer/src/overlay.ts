@@ -16,7 +16,7 @@ export class Overlay {
   private widths: number[] = []; // of the names
 
   show(film: Film, columns: number, rows: number): void {
-    this.outlines = film.boxes.filter((each) => each.positive);
+    this.outlines = film.boxes;
     write(this.heat, { width: columns, height: rows });
     if (film.heat) this.heat.setAttribute("href", film.heat);
     else this.heat.removeAttribute("href");

@@ -16,19 +16,23 @@ const NOWHERE: Affine = { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 };
 const SPAN_PX = 1000; // dragging this far crosses all the film's grays
 
 /** The parts of a pane in the page (_viewer.html). */
-export interface PaneParts {
-  root: HTMLElement;
-  surface: HTMLDivElement;
-  title: HTMLElement;
-  grays: HTMLElement;
-  progress: HTMLProgressElement;
-  trouble: HTMLElement;
-  picture: HTMLImageElement;
+function partsOf(root: HTMLElement) {
+  const part = <Part extends HTMLElement>(role: string) => root.querySelector<Part>(`.${role}`)!;
+  return {
+    root,
+    surface: part<HTMLDivElement>("surface"),
+    title: part("title"),
+    grays: part("grays"),
+    progress: part<HTMLProgressElement>("progress"),
+    trouble: part("trouble"),
+    picture: part<HTMLImageElement>("picture"),
+  };
 }
 
 export class Pane implements Target {
   readonly overlay = new Overlay();
   readonly measures: Measures;
+  readonly parts: ReturnType<typeof partsOf>;
   film?: Film;
   /** The whole film is in the pane, as nobody has moved it. */
   isWhole = true;
@@ -42,13 +46,13 @@ export class Pane implements Target {
 
   constructor(
     engine: RenderingEngine,
-    private readonly name: string,
-    readonly parts: PaneParts,
+    root: HTMLElement,
     units: Units,
   ) {
+    this.parts = partsOf(root);
     this.measures = new Measures(units);
     this.layers.append(this.overlay.element, this.measures.element);
-    parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.follow());
+    this.parts.surface.addEventListener(Enums.Events.IMAGE_RENDERED, () => this.follow());
     this.attach(engine);
   }
 
@@ -61,11 +65,12 @@ export class Pane implements Target {
   }
 
   private attach(engine: RenderingEngine): void {
-    const { surface } = this.parts;
-    engine.enableElement({ viewportId: this.name, element: surface, type: Enums.ViewportType.STACK });
+    const { root, surface } = this.parts;
+    const name = root.dataset.pane!;
+    engine.enableElement({ viewportId: name, element: surface, type: Enums.ViewportType.STACK });
     surface.removeAttribute("tabindex"); // the pane around it takes the focus
     surface.append(this.layers);
-    this.viewport = engine.getViewport(this.name) as Types.IStackViewport;
+    this.viewport = engine.getViewport(name) as Types.IStackViewport;
   }
 
   /** Show a film; resolves when it was drawn, or when the page says why it is not. True when it was drawn. */

@@ -20,6 +20,7 @@ export async function openViewer(root: HTMLElement, coming: Delivery, decoder: W
   registerFilms(decoder);
   const viewer = new Viewer(root);
   window.addEventListener("pagehide", () => viewer.close(), { once: true });
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload()); // came back without its films
   await viewer.open(coming);
 }
 
@@ -46,7 +47,7 @@ class Viewer {
     const pane = this.panes[0]!;
     const drawn = await pane.show(this.films[0]!, coming);
     this.toolbar.refresh();
-    if (document.activeElement === document.body) pane.parts.root.focus({ preventScroll: true });
+    if (document.activeElement === document.body) pane.parts.root.focus({ preventScroll: true, focusVisible: false });
     requestAnimationFrame(() => {
       if (drawn) document.documentElement.dataset.filmDrawn = String(Math.round(performance.now()));
       document.dispatchEvent(new Event("settled")); // static/live.js waits for it
@@ -69,19 +70,8 @@ class Viewer {
 
   private addPane(name: string): Pane {
     const root = this.root.querySelector<HTMLElement>(`.pane[data-pane="${name}"]`)!;
-    const part = <Part extends HTMLElement>(role: string) => root.querySelector<Part>(`.${role}`)!;
-    const parts = {
-      root,
-      surface: part<HTMLDivElement>("surface"),
-      title: part("title"),
-      grays: part("grays"),
-      progress: part<HTMLProgressElement>("progress"),
-      trouble: part("trouble"),
-      picture: part<HTMLImageElement>("picture"),
-    };
-    const units = JSON.parse(this.root.dataset.units!) as Units;
-    const pane = new Pane(this.engine, name, parts, units);
-    listen(parts.surface, pane, () => this.toolbar.mode);
+    const pane = new Pane(this.engine, root, JSON.parse(this.root.dataset.units!) as Units);
+    listen(pane.parts.surface, pane, () => this.toolbar.mode);
     pane.onMoved = () => this.toolbar.moved(pane);
     return pane;
   }
