@@ -95,7 +95,7 @@ def test_no_target_is_too_small_for_a_thumb(enter: Window, sqlite_desk: TestDesk
 
 
 def test_the_longest_english_word_fits_a_narrow_phone(enter: Window, sqlite_desk: TestDesk, url: str) -> None:
-    case_id = sqlite_desk.add(reading(Priority.URGENT, tuberculosis=0.9, pleural_thickening=0.2)).case_id
+    case_id = sqlite_desk.add(reading(Priority.URGENT, **dict.fromkeys(KINDS, 0.9))).case_id
     page = enter(viewport={"width": 320, "height": 700})
     page.context.add_cookies([{"name": "language", "value": "en", "url": url}])
     page.goto(f"/cases/{case_id}")
