@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, PHONE, Window
+from tests.factories import film
 from tests.triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.cases.case import AUTOMATIC
@@ -16,8 +17,8 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 ASK, SEND = "Hội chẩn", "Gửi yêu cầu"
 
 
-def ask(desk: TestDesk, case_id: str, by: str = "Bs. An") -> None:
-    desk.consultations.request(case_id, question="Có cần chuyển viện không?", priority="urgent", requested_by=by)
+def ask(desk: TestDesk, case_id: str) -> None:
+    desk.consultations.request(case_id, question="Có cần chuyển viện không?", priority="urgent", requested_by="Bs. An")
 
 
 def test_three_clicks_from_the_worklist_send_a_question(doctor: Page, sqlite_desk: TestDesk) -> None:
@@ -26,6 +27,7 @@ def test_three_clicks_from_the_worklist_send_a_question(doctor: Page, sqlite_des
     doctor.add_init_script(f"addEventListener('click', () => {count}, true)")
     doctor.goto("/")
     doctor.get_by_role("link", name="Nguyễn Thị Hoa").click()
+    doctor.wait_for_url("**/cases/*")  # whole, with its scripts
     doctor.get_by_role("button", name=ASK).click()
     expect(doctor.get_by_label("Câu hỏi")).to_have_value(
         "Phim ngực, nữ, 55 tuổi.\nAI thấy: tràn khí màng phổi 93%.\nXin cho ý kiến chẩn đoán và hướng xử trí."
@@ -126,8 +128,14 @@ def test_two_questions_at_the_same_moment_are_one_and_the_later_is_told(doctor: 
 
 
 def test_an_automatic_question_says_so_and_gives_way_to_a_doctors(doctor: Page, sqlite_desk: TestDesk) -> None:
-    case_id = sqlite_desk.add(reading()).case_id
-    ask(sqlite_desk, case_id, by=AUTOMATIC)
+    dataset = film()
+    arrival = sqlite_desk.receive(dataset)
+    case_id = sqlite_desk.record(arrival, dataset, reading()).case_id
+    request = sqlite_desk.consultations.prepare(
+        dataset, [arrival.instance], question="Xin đọc giúp.", priority="urgent", requested_by=AUTOMATIC
+    )
+    with sqlite_desk.database.write() as connection:  # as the reader does
+        sqlite_desk.consultations.request_within(connection, case_id, request)
     doctor.goto(f"/cases/{case_id}")
     expect(doctor.locator("#consultation")).to_contain_text("tự động, theo quy định của trạm")
     doctor.get_by_role("button", name=ASK).click()

@@ -121,11 +121,14 @@ def test_the_list_is_narrowed_by_priority_and_by_state(doctor: Page, sqlite_desk
     expect(doctor.locator(ROWS)).to_contain_text("Đặng Thị Bưởi")
     doctor.get_by_role("link", name="Tất cả").click()
     expect(doctor.locator(ROWS)).to_have_count(2)
+    doctor.wait_for_load_state()  # whole, with its scripts
     doctor.get_by_label("Tình trạng").select_option(label="Đang chờ trả lời")
     expect(doctor.locator(ROWS)).to_have_count(1)
     expect(doctor.locator(ROWS)).to_contain_text("Lê Văn Bình")
+    doctor.wait_for_load_state()
     doctor.get_by_label("Tình trạng").select_option(label="Đang chờ gửi")
     expect(doctor.locator(ROWS)).to_have_count(2)
+    doctor.wait_for_load_state()
     work = sqlite_desk.outbox.claim(PACS, "bulk")
     assert work is not None
     sqlite_desk.outbox.refuse(work[0], status="0xA900", error="0xA900")
