@@ -78,6 +78,7 @@ OF_THE_PATIENT = (
 )  # fmt: skip
 FIELDS = (*OF_THE_PATIENT, "referring_physician", "procedure", "reason", "scheduled_at")
 EARLIER_PATIENTS = 8
+LASTING_DIGITS = {"citizen_number": 12, "insurance_number": 10}  # what stands before them changes with the card
 
 Who = Annotated[Visitor, Depends(needs(Right.REGISTER))]
 Text = Annotated[str, Query(max_length=100)]
@@ -191,8 +192,11 @@ def _wanted_context(desk: Desk, wanted: Wanted) -> dict[str, Any]:
 def _card_context(desk: Desk, text: str) -> dict[str, Any]:
     """The form filled from a card and, where the card says nothing, from the patient's last order."""
     said = {name: _written(value) for name, value in asdict(parse_card(text)).items()}
-    before = desk.orders.patients(said["citizen_number"] or said["insurance_number"], limit=1)
-    known = {name: _values(order)[name] for order in before for name in OF_THE_PATIENT}
+    field = "citizen_number" if said["citizen_number"] else "insurance_number"
+    number = said[field][-LASTING_DIGITS[field] :]
+    found = desk.orders.patients(number)  # it may also be a part of somebody else's
+    before = (_values(order) for order in found if getattr(order.registration, field).endswith(number))
+    known = {name: value for name, value in next(before, {}).items() if name in OF_THE_PATIENT}
     filled = _empty() | known | {name: value for name, value in said.items() if value}
     return {"values": filled, "filled": True, "known": bool(known)}
 

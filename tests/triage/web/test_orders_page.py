@@ -90,6 +90,17 @@ def test_a_card_brings_back_what_the_patient_said_last_time(technician: httpx.Cl
     assert ">Ho<" not in page.text
 
 
+def test_a_number_within_somebody_elses_brings_back_nobody(technician: httpx.Client) -> None:
+    technician.post("/orders", data={**TYPED, "citizen_number": "079123456781", "patient_id": "P7"})
+    insurance = f"7912345678|{'Lê Thị Hoa'.encode().hex()}|1955|2|-|01 - C54|$"
+    page = technician.post("/orders/card", data={"card": insurance})
+    assert {value_of(page, name) for name in ("citizen_number", "patient_id", "address")} == {""}
+    technician.post(
+        "/orders", data={**TYPED, "insurance_number": "GD4797912345678", "form_key": "k2", "address": "Ấp 1"}
+    )
+    assert value_of(technician.post("/orders/card", data={"card": insurance}), "address") == "Ấp 1"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
