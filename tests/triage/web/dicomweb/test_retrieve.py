@@ -2,6 +2,7 @@
 
 import io
 import resource
+from email import message_from_bytes
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,7 +11,7 @@ import pydicom
 import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless
 
 from dicom_router.instance import reference_to
 from dicom_router.tables import delivery
@@ -333,3 +334,19 @@ def test_who_takes_films_away_is_noted(client: httpx.Client, sqlite_desk: TestDe
     noted = [entry for entry in sqlite_desk.accounts.audit.entries(subject=case_id) if entry.actor == Role.DOCTOR.value]
     assert {entry.action for entry in noted} == {Action.EXPORTED, Action.CASE_SEEN}
     assert len(noted) == 2
+
+
+def test_weasis_gets_a_study_in_whatever_encodings_it_lies(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    dataset = film_in(JPEGLSLossless)
+    sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading())
+    study = f"/dicom-web/studies/{dataset.StudyInstanceUID}"
+    asked = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+    for path, syntaxes in (
+        (study, [JPEGLSLossless, EXPLICIT, JPEGBaseline8Bit, EXPLICIT]),
+        (path_of(dataset), [JPEGLSLossless]),
+    ):
+        answer = client.get(path, headers=asked)
+        parts = message_from_bytes(f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode() + answer.content)
+        assert [part.get_param("transfer-syntax") for part in parts.get_payload()] == syntaxes
+    small = client.get(f"{path_of(dataset)}/thumbnail?viewport=256,256", headers={"Accept": "image/jpeg"})
+    assert small.headers["Content-Type"] == "image/jpeg"
