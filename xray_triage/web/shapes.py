@@ -95,7 +95,8 @@ class AnswerJson(TypedDict):
 class ConsultationJson(TypedDict):
     """``state``: requested, sent, answered, overdue, cancelled. ``answer`` is the newest of ``answers``.
 
-    ``announced``: reminders sent. ``problem``: why the PACS could not be asked for the answer, or null.
+    ``announced``: reminders sent. ``problem``: why the PACS could not be asked for the answer, as
+    ``obstacle: the engineer's words`` (xray_triage/cases/obstacles.py), or null.
     """
 
     state: str
