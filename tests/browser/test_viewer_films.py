@@ -1,5 +1,6 @@
 """Films of every transfer syntax and header in the viewer, in a real Chromium: none is black, none is broken."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -139,6 +140,15 @@ def test_grays_are_as_the_header_says(enter: Window, sqlite_desk: TestDesk) -> N
         assert grays[0] < 40, attributes
         assert grays[-1] > 215, attributes
         assert (np.diff(grays) >= -3).all(), attributes
+
+
+def test_a_film_that_the_reader_found_to_be_a_negative_is_put_right(enter: Window, sqlite_desk: TestDesk) -> None:
+    page = enter()
+    read = dataclasses.replace(reading(), flags=("inverted",))
+    show(page, keep(sqlite_desk, ramp(RAMP[:, ::-1]), read))
+    grays = drawn(page)
+    assert grays[0] < 40
+    assert grays[-1] > 215
 
 
 def test_eight_bits_of_which_nothing_is_said_are_grays(enter: Window, sqlite_desk: TestDesk) -> None:

@@ -16,12 +16,16 @@ class BoxShape(TypedDict):
 
 
 class FilmShape(TypedDict):
-    """One film. ``heat``: where its heat map is, or null; ``lines``: [x1, y1, x2, y2] each, in pixels of the film."""
+    """One film. ``negative``: against what its header says; ``heat``: where its heat map is, or null.
+
+    ``lines``: [x1, y1, x2, y2] each, in pixels of the film.
+    """
 
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
     label: str
+    negative: bool
     heat: str | None
     boxes: list[BoxShape]
     lines: list[list[float]]
@@ -46,6 +50,7 @@ def films(
             "study_instance_uid": case.study_instance_uid,
             "series_instance_uid": series[image.sop_instance_uid],
             "label": label(place),
+            "negative": "inverted" in image.flags,
             "heat": f"/cases/{case.case_id}/heat/{image.sop_instance_uid}" if image.sop_instance_uid in warm else None,
             "boxes": [
                 {"name": name(each), "box": [box.x, box.y, box.width, box.height]}

@@ -12,6 +12,7 @@ export interface Film {
   study_instance_uid: string;
   series_instance_uid: string;
   label: string;
+  negative: boolean; // against what its header says
   heat: string | null;
   boxes: Outline[];
   lines: [number, number, number, number][];

@@ -204,7 +204,7 @@ export class Pane implements Target {
 
   private settle(film: Film): void {
     const image = cache.getImage(this.viewport.getCurrentImageId())!;
-    if (rescaleOfShown(image.imageId).slope < 0) this.viewport.setProperties({ invert: !image.invert });
+    if (rescaleOfShown(image.imageId).slope < 0 !== film.negative) this.viewport.setProperties({ invert: !image.invert });
     const { voiRange, invert } = this.viewport.getProperties();
     this.first = { range: voiRange ?? this.first.range, inverted: invert ?? false };
     this.shades = Math.max(1, image.maxPixelValue - image.minPixelValue);
