@@ -42,8 +42,8 @@ viewer: $(VIEWER)/node_modules/.package-lock.json
 
 test: $(VENV)/.test $(VIEWER)/node_modules/.package-lock.json lint
 	tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/triage tests/models
-	$(BIN)/python -m pytest --ignore tests/triage --ignore tests/models  # one after the other: they measure time, and share real peers
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/scenarios
+	$(BIN)/python -m pytest tests/browser tests/scenarios  # alone: they tell what people wait for
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .
