@@ -14,7 +14,16 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_router.clock import Clock
-from dicom_router.command import PENDING, Answer, CommandField, Request, announces_dataset, is_request, parse_request
+from dicom_router.command import (
+    CANCELLED,
+    PENDING,
+    Answer,
+    CommandField,
+    Request,
+    announces_dataset,
+    is_request,
+    parse_request,
+)
 from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.identity import is_uid
 from dicom_router.instance import DAMAGE
@@ -60,7 +69,8 @@ class DimseArchive:
         found: dict[str, FoundInstance] = {}
         with self._open() as association:
             keys = _series_of(study_instance_uid)
-            for series in [str(match.get("SeriesInstanceUID", "")) for match in self._find(association, keys)]:
+            matches = self._find(association, keys)
+            for series in dict.fromkeys(str(match.get("SeriesInstanceUID", "")) for match in matches):
                 if not is_uid(series) or len(found) >= MOST_INSTANCES:
                     continue
                 wanted = {"SOPInstanceUID": "", "SOPClassUID": "", "SeriesInstanceUID": series}
@@ -106,7 +116,7 @@ class DimseArchive:
         self._line.close()
 
     def _find(self, association: Association, keys: dict[str, str]) -> list[Dataset]:
-        """All matches, PS3.4 C.4.1. Over the limit the rest is cancelled."""
+        """All matches, PS3.4 C.4.1. Over our limit the rest is cancelled; a peer may end so at its own (Orthanc)."""
         context = self._context(association, STUDY_ROOT_FIND)
         association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
         matches: list[Dataset] = []
@@ -115,7 +125,7 @@ class DimseArchive:
             answer = association.response_to_us(command)
             encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
             if answer.status not in PENDING:
-                if answer.status != SUCCESS and number <= MOST_INSTANCES:
+                if answer.status not in {SUCCESS, CANCELLED.status} and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
             if number < MOST_INSTANCES:

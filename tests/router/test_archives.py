@@ -143,6 +143,18 @@ def test_matches_without_end_are_cancelled() -> None:
         archive.close()
 
 
+def test_a_peer_that_stops_at_a_limit_of_its_own_has_still_told_what_came_before_it() -> None:
+    def answer(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        level = event.identifier.QueryRetrieveLevel
+        for number in range(3):
+            uids = {"SOPInstanceUID": f"1.2.3.4.{number}"} if level == "IMAGE" else {}
+            yield 0xFF00, match(SeriesInstanceUID="1.2.3.4", **uids)
+        yield 0xFE00, None
+
+    with a_dimse_peer([(evt.EVT_C_FIND, answer)]) as port, closing(dimse(port)) as archive:
+        assert len(archive.instances("1.2.3")) == 3
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(0xA700, PeerUnreachable), (0x0124, PeerUnreachable), (0xA900, PeerRefused)]
 )
