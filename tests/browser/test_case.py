@@ -62,6 +62,8 @@ def test_a_threshold_says_how_often_it_is_right_or_that_it_was_not_measured_here
     page = enter(base_url=address)
     page.goto(f"/cases/{case_id}")
     page.get_by_text("Các ngưỡng này nghĩa là gì?").click()
+    with page.expect_response("**/findings"):  # anew, and whole
+        page.evaluate("document.getElementById('findings').etag = ''; changed()")
     expect(page.get_by_text("Ở ngưỡng này: phát hiện 83% ca có bệnh, báo nhầm 27% ca không có bệnh.")).to_be_visible()
     expect(page.get_by_text("Ngưỡng riêng của trạm, chưa được đo; mô hình được đo ở ngưỡng 20%.")).to_be_visible()
     expect(page.get_by_text("Chưa được đo.", exact=True)).to_be_visible()

@@ -50,6 +50,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 htmx.config.defaultTimeout = 15000;
+htmx.config.morphIgnore.push("open"); // what somebody opened stays open when its part is renewed
 document.addEventListener("htmx:config:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
   if (isLeaving) event.preventDefault();
