@@ -477,6 +477,40 @@ def test_who_becomes_urgent_in_a_long_turn_is_asked_for_next(a_round: Round) -> 
     assert asked[:3] == ["1.2.6.0", "1.2.6.1", "1.2.6.9"]
 
 
+def test_a_pacs_that_needs_a_whole_turn_to_list_a_study_gives_its_answers_and_starves_nobody(a_round: Round) -> None:
+    desk = a_round.desk
+    asked: list[str] = []
+
+    class Slow:
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            asked.append(study_instance_uid)
+            desk.clock.advance(LONGEST_TURN_SECONDS + 1)
+            return a_round.archive.instances(study_instance_uid)
+
+        def probe(self) -> None:
+            pass
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            a_round.archive.fetch(found, write)
+
+        def close(self) -> None:
+            a_round.archive.close()
+
+    a_round.ask(priority="urgent")
+    a_round.write(text_answer("một"))
+    a_round.write(text_answer("hai"))
+    another = desk.add(reading(), study_instance_uid="1.2.7").case_id
+    desk.consultations.request(another, question="?", priority="routine", requested_by="BS")
+    desk.clock.advance(POLL_SECONDS + 1)
+    worker = a_round.another_worker(Slow())
+    worker.run_once()
+    worker.run_once()
+    assert asked == [STUDY, "1.2.7"]
+    desk.clock.advance(POLL_SECONDS)
+    worker.run_once()
+    assert sorted(a_round.texts) == ["hai", "một"]
+
+
 def test_an_object_that_breaks_the_connection_holds_nobody_up(a_round: Round) -> None:
     class Breaking:
         """An archive whose connection breaks on one object."""

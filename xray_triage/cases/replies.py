@@ -126,10 +126,11 @@ class Replies:
     def _ask(self, question: Question) -> sa.Update | None:
         """Ask every archive that is not silent; what none of them answered stays due. What is to be noted of it."""
         problems: list[str] = []
-        is_asked = is_watched = False
+        is_asked = is_watched = is_left = False
         for name in filter(self._may_ask, self._archives):
             try:
-                is_watched |= self._look(question, name)
+                is_left |= self._look(question, name)
+                is_watched = True
             except PeerUnreachable as error:
                 self._be_quiet(name, error)
                 problems.append(problem_of(error))
@@ -143,7 +144,9 @@ class Replies:
         problem = "; ".join([*problems, *self._book.unreadable(question)])
         if not problem and question.case_sequence in self._large.held().values():
             problem = f"{Obstacle.COMING}: a large object"
-        return self._note(question, problem, is_asked=is_asked, is_watched=is_watched)
+        next_poll_at = self._clock.now() if is_left else self._next_poll_at(question)  # after the others that are due
+        values: dict[str, object] = {"next_poll_at": next_poll_at, "polls": tables.consultation.c.polls + 1}
+        return self._note(question, problem, values if is_asked else {}, is_watched=is_watched and not is_left)
 
     def _be_quiet(self, name: str, error: PeerUnreachable) -> None:
         self._failures[name] += 1
@@ -152,12 +155,11 @@ class Replies:
         self._quiet_until[name] = self._clock.monotonic() + seconds
         self._log.warning("answers not asked for", destination=name, error=str(error))
 
-    def _note(self, question: Question, problem: str, *, is_asked: bool, is_watched: bool) -> sa.Update | None:
-        """When to ask next, and why it could not be asked. None when nothing changed."""
+    def _note(
+        self, question: Question, problem: str, values: dict[str, object], *, is_watched: bool
+    ) -> sa.Update | None:
+        """``values``, when to ask next, and why it could not be asked. None when nothing changed."""
         asked = tables.consultation
-        values: dict[str, object] = {}
-        if is_asked:
-            values |= {"next_poll_at": self._next_poll_at(question), "polls": asked.c.polls + 1}
         if problem != question.problem:
             values["problem"] = problem
         if is_watched and not question.watched:
@@ -175,8 +177,6 @@ class Replies:
 
     def _next_poll_at(self, question: Question) -> datetime | None:
         now = self._clock.now()
-        if not self._is_in_time():  # there may be more in the study: after the others that are due
-            return now
         if question.state == ConsultationState.ANSWERED.value:
             seconds = follow_up_seconds(question.polls, self._poll_seconds)
         else:
@@ -186,7 +186,10 @@ class Replies:
         return None if seconds is None else now + timedelta(seconds=seconds * (1 - self._jitter() / 5))
 
     def _look(self, question: Question, name: str) -> bool:
-        """Take what is new in the study; whether from now on all that is new came after the request."""
+        """Take what is new in the study; whether some of it is left. Else all that is new later came after the request.
+
+        One object is taken however late it is: a PACS that needs the whole turn to list a study would give none ever.
+        """
         study = question.study_instance_uid
         deliveries = self._outbox.of_study(study)
         sent_at = _sent_at(deliveries, question.request_uid)
@@ -200,17 +203,19 @@ class Replies:
             if not has_request and self._is_just_after(question.requested_at):
                 for one in new:
                     self._book.pass_over(question, one, BEFORE)
-                return True
+                return False
             earliest = self._earliest(question, sent_at)
-        for one in sorted(new, key=lambda each: each.sop_class_uid == PDF):  # the megabytes last
-            if one.sop_instance_uid in self._large.held() or not self._is_in_time():
-                continue
+        held = self._large.held()
+        new = [one for one in new if one.sop_instance_uid not in held]
+        for number, one in enumerate(sorted(new, key=lambda each: each.sop_class_uid == PDF)):  # the megabytes last
+            if number and not self._is_in_time():
+                return True
             wanted = Wanted(question=question, found=one, earliest=earliest)
             try:
                 self._intake.take(wanted, self._archives[name], at_once=True)
             except TakesLong:
                 self._large.add(name, wanted)
-        return True
+        return False
 
     def _earliest(self, question: Question, sent_at: datetime | None) -> datetime:
         """What states an earlier time was there before the request, where nobody looked before the request came."""
