@@ -149,9 +149,10 @@ def _narrowed(wanted: Wanted, *, overdue: bool, after: Place | None) -> sa.Selec
 
 
 def among_newest(count: int) -> sa.ColumnElement[bool]:
-    """Whether a case is one of the last ``count``."""
+    """Whether a case is one of the last ``count``; numbers have gaps, where PostgreSQL was killed or took one back."""
     number = tables.case.c.sequence
-    return number > sa.select(sa.func.max(number)).scalar_subquery() - count
+    last_before = sa.select(number).order_by(number.desc()).offset(count).limit(1).scalar_subquery()
+    return number > sa.func.coalesce(last_before, 0)
 
 
 def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
