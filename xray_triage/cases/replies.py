@@ -196,6 +196,8 @@ class Replies:
         kept = self._inbox.of_study(study)
         ours = {one.sop_instance_uid for one in (*(d.instance for d in deliveries), *(a.instance for a in kept))}
         found = self._archives[name].instances(study)
+        held = self._large.held()  # before the book is asked: what is let go of in between is known to the book
+        ours |= held.keys()
         new = self._book.unknown([one for one in found if _may_answer(one) and one.sop_instance_uid not in ours])
         earliest = None
         if not question.watched:
@@ -205,8 +207,6 @@ class Replies:
                     self._book.pass_over(question, one, BEFORE)
                 return False
             earliest = self._earliest(question, sent_at)
-        held = self._large.held()
-        new = [one for one in new if one.sop_instance_uid not in held]
         for number, one in enumerate(sorted(new, key=lambda each: each.sop_class_uid == PDF)):  # the megabytes last
             if number and not self._is_in_time():
                 return True
