@@ -28,7 +28,7 @@ def matches(keys: Keys, entry: Keys) -> bool:
 
     Raises BadIdentifier: a date or time that is none, a text too long, a sequence of several items (C.2.2.2.6).
     """
-    pair = _start_range(keys)
+    pair = _start_range(keys) if START_DATE in entry and START_TIME in entry else None
     for tag, wanted in keys.items():
         if tag not in entry or tag in _ANSWERS_BESIDES or (pair and tag in (START_DATE, START_TIME)):
             continue

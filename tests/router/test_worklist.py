@@ -223,6 +223,8 @@ def test_a_query_without_values_finds_everybody_with_vietnamese_letters(house: H
         ({"PatientName": "*" * 31 + "x"}, ""),
         ({"PatientSex": "F"}, "123"),
         ({"PatientSex": "M"}, ""),
+        # A machine that asks outside of the sequence asks for what no entry has there.
+        ({"ScheduledProcedureStepStartDate": DAYS, "ScheduledProcedureStepStartTime": "080000-190000"}, "123"),
     ],
 )
 def test_keys_of_the_patient_and_the_request_match(house: House, keys: dict[str, str], found: str) -> None:
