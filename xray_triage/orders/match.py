@@ -92,7 +92,7 @@ def _is_person(order: Order, film: Filmed) -> bool:
 
 
 def _same_id(order: Order, film: Filmed) -> bool:
-    return plain_number(film.patient_id) == plain_number(order.patient_id)
+    return plain_number(film.patient_id) == plain_number(order.patient_id) != ""  # "-" is what people type for none
 
 
 def _same_name(order: Order, film: Filmed) -> bool:

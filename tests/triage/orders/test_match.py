@@ -64,6 +64,12 @@ def test_a_film_is_taken_for_an_order_when_number_and_person_agree(
     assert (is_film_of(OURS, came), may_be_film_of(OURS, came)) == is_ours
 
 
+def test_an_id_that_says_nothing_is_nobodys() -> None:
+    without = order(patient_id="-")
+    film = filmed(without, **OWN_STUDY, **SOMEBODY | {"patient_id": ""})
+    assert (is_film_of(without, film), may_be_film_of(without, film)) == (False, True)
+
+
 def test_a_namesake_without_a_birth_date_is_told_apart_by_the_number_alone() -> None:
     one, other = (order(number, citizen_number="", patient_birth_date=None) for number in ("7901", "7902"))
     film = filmed(one, **OWN_STUDY, patient_id="X")
