@@ -20,8 +20,8 @@ TELL_SECONDS = 60.0
 class Door(socket.socket):
     """Takes ``listening`` over. Not more than ``most`` are let in, and of one address half of what the others leave.
 
-    So the first address has 256, as a proxy on this computer needs for many browsers; and however many addresses hold
-    all they get, there is room for a new one. The kernel's queue is emptied at once: who is refused hears it.
+    So the first address has 256, as a proxy on this computer needs for many browsers; and only ten that hold all they
+    get leave no room for an eleventh. The kernel's queue is emptied at once: who is refused hears it.
     """
 
     def __init__(self, listening: socket.socket, *, clock: Clock, most: int = MOST_CONNECTIONS) -> None:
