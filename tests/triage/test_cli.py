@@ -17,7 +17,7 @@ from rich.table import Table
 from tests.factories import film, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from xray_triage import phantom
-from xray_triage.cli.options import out
+from xray_triage.cli.options import out, print_json
 
 
 def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -140,7 +140,7 @@ def test_a_power_cut_in_the_middle_of_init_leaves_nothing_half(tmp_path: Path) -
         assert (user["name"], user["role"]) == ("admin", "admin")
 
 
-def test_a_name_or_a_search_commands_no_terminal() -> None:
+def test_a_name_or_a_search_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("name")
     table.add_row("\x1b]0;title\x07 [/x] Bưởi")
     with out.capture() as shown:
@@ -148,6 +148,12 @@ def test_a_name_or_a_search_commands_no_terminal() -> None:
         out.print("\x9b2J\u202e", "ok")
     assert "\ufffd]0;title\ufffd [/x] Bưởi" in shown.get()
     assert "\ufffd2J\ufffd ok" in shown.get()
+    name = "\x1b\x9b2J\u202e\x7f Bưởi"
+    print_json({"name": name})
+    told = capsys.readouterr().out
+    assert json.loads(told) == {"name": name}
+    assert "Bưởi" in told
+    assert all(letter.isprintable() for letter in told.rstrip())
 
 
 def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:

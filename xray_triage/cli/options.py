@@ -39,8 +39,9 @@ err = Screen(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on standard output, Vietnamese letters as they are."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    """One line of JSON on standard output, Vietnamese letters as they are, what commands a terminal as ``\\u009b``."""
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    typer.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
 def progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float | None = None) -> Iterator[T]:
