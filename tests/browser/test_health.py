@@ -1,11 +1,13 @@
 """The health page in a real Chromium, for somebody who is no engineer."""
 
+import re
 from collections.abc import Callable
 from threading import Event
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, Window
+from tests.factories import film
 from tests.triage.desk import PACS, TestDesk, reading
 from xray_triage.accounts.roles import Role
 from xray_triage.health import Check, CheckState
@@ -45,6 +47,26 @@ def test_troubles_are_said_in_words_and_stand_on_every_page(
     page.get_by_role("link", name="Xem", exact=True).first.click()
     expect(page.get_by_text("Có việc cần xem")).to_be_visible()
     expect(page.locator(".checks").first.get_by_role("listitem")).to_have_count(3)
+
+
+def test_a_film_that_was_kept_apart_is_named_and_the_station_is_not_called_well(
+    doctor: Page, sqlite_desk: TestDesk
+) -> None:
+    original = film(patient_name="Lê^Văn^Bình")
+    case_id = sqlite_desk.record(sqlite_desk.receive(original), original, reading()).case_id
+    uids = {
+        "sop_instance_uid": original.SOPInstanceUID,
+        "study_instance_uid": original.StudyInstanceUID,
+        "series_instance_uid": original.SeriesInstanceUID,
+    }
+    assert sqlite_desk.receive(film(seed=9, **uids)).quarantined
+    sqlite_desk.deliver()
+    doctor.goto("/")
+    doctor.locator(".banner", has_text="trùng mã (UID)").get_by_role("link", name="Xem").click()
+    expect(doctor.get_by_text("Có việc cần xem")).to_be_visible()
+    expect(doctor.get_by_text("Trạm hoạt động tốt.")).to_have_count(0)
+    doctor.locator("#apart").get_by_role("link", name="Lê Văn Bình").click()
+    expect(doctor).to_have_url(re.compile(f"/cases/{case_id}$"))
 
 
 def test_what_was_refused_is_named_and_sent_again_by_a_technician(enter: Window, sqlite_desk: TestDesk) -> None:

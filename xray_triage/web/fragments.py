@@ -18,13 +18,16 @@ TOLD_FOR = timedelta(days=7)  # above every page; its own case says it for ever
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notices:
-    """What is not as it should be at the station. ``unreachable``: destinations that did not answer the last try."""
+    """What is not as it should be at the station. ``unreachable``: destinations that did not answer the last try.
+
+    ``quarantined``: the Study Instance UID of each file that was kept apart lately.
+    """
 
     troubles: tuple[Check, ...]
     unreachable: tuple[str, ...]
     waiting: int
     refused: int
-    quarantined: int
+    quarantined: tuple[str, ...]
 
 
 def notices(desk: Desk) -> Notices:
@@ -36,7 +39,7 @@ def notices(desk: Desk) -> Notices:
         unreachable=tuple(d.name for d in summary.destinations if not d.reachable),
         waiting=summary.waiting + summary.sending,
         refused=summary.refused_count,
-        quarantined=sum(arrival.received_at > lately for arrival in desk.inbox.quarantined()),
+        quarantined=tuple(a.instance.study_instance_uid for a in desk.inbox.quarantined() if a.received_at > lately),
     )
 
 

@@ -72,13 +72,15 @@ def _context(desk: Desk) -> dict[str, Any]:
     summary = desk.outbox.summary()
     refused = [(d, desk.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]]
     report = desk.health.report()
+    notes = notices(desk)
     return {
         "here": "/health",
         "report": report,
         "is_well": all(check.state is CheckState.OK for check in report) and not summary.refused,
         "summary": summary,
         "refused": refused,
-        "notices": notices(desk),
+        "notices": notes,
+        "apart": [desk.casebook.case_of_study(study) for study in notes.quarantined],
         "unread": desk.inbox.unread(),
         "model": desk.model_in_use(),
         "version": __version__,
