@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,7 +11,7 @@ from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, Window
 from tests.triage.desk import TestDesk, reading, unread
 from xray_triage.accounts.trail import Action
-from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.reading.findings import KINDS, Box, Priority
 
 
 def pages_of(page: Page) -> int:
@@ -71,6 +72,33 @@ def test_words_of_a_specialist_are_printed_before_a_file_that_has_none(enter: Wi
     page.goto(f"/cases/{case_id}/print")
     for words in ("Tràn khí, chuyển viện.", "Chụp lại sau 2 tuần.", "còn 1 trả lời nữa"):
         expect(page.locator(".sheet")).to_contain_text(words)
+
+
+def test_of_many_answers_the_first_opinion_and_the_last_word_are_printed(enter: Window, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    sqlite_desk.consultations.request(case_id, question="Xin ý kiến.", priority="urgent", requested_by="Bs. An")
+    for text in ("Tràn khí, chuyển viện.", "Xin thêm phim nghiêng.", "Đã xem phim nghiêng: như trên.", ""):
+        answer(sqlite_desk, case_id, text, title="scan")
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{case_id}/print")
+    expect(page.locator(".sheet .text.three")).to_have_text(
+        ["Xin ý kiến.", "Tràn khí, chuyển viện.", "Đã xem phim nghiêng: như trên."]
+    )
+    expect(page.locator(".sheet")).to_contain_text("còn 2 trả lời nữa")
+
+
+def test_the_name_of_a_finding_at_the_films_edge_stays_on_the_film(enter: Window, sqlite_desk: TestDesk) -> None:
+    read = reading(pleural_effusion=0.9)
+    assert read.findings is not None
+    findings = tuple(replace(one, box=Box(340, 20, 50, 40)) for one in read.findings.findings)
+    read = replace(read, rows=500, columns=400, findings=replace(read.findings, findings=findings))
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{sqlite_desk.add(read).case_id}/print")
+    film, name = page.locator(".film svg").bounding_box(), page.locator(".film svg text").bounding_box()
+    assert film is not None
+    assert name is not None
+    assert film["x"] <= name["x"]
+    assert name["x"] + name["width"] <= film["x"] + film["width"] + 1
 
 
 @pytest.mark.parametrize("accession", [None, "", "Số-phiếu-1234567"])

@@ -1,5 +1,6 @@
 """The sheet of one case for the patient's file: one page of A4, whatever was written. Knows no film's pixels."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Annotated
 
@@ -10,14 +11,14 @@ from segno import DataOverflowError
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.trail import Action
-from xray_triage.cases.case import Case
+from xray_triage.cases.case import Answer, Case
 from xray_triage.web.desk import Desk
 from xray_triage.web.view import View
 from xray_triage.web.visitor import Visitor, visitor
 from xray_triage.web.words import taken_at
 
 PICTURE_PX = 1000
-MOST_ANSWERS = 2  # there is room for, the newest words first; print.css cuts each to a few lines
+MOST_ANSWERS = 2  # there is room for; print.css cuts each to a few lines
 
 
 def print_router(desk: Desk, view: View) -> APIRouter:
@@ -30,7 +31,7 @@ def print_router(desk: Desk, view: View) -> APIRouter:
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
         answers = case.consultation.answers if case.consultation else ()
-        newest_first = list(reversed(answers))
+        told = _most_telling(answers)
         desk.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
         return HTMLResponse(
             view.render(
@@ -38,14 +39,21 @@ def print_router(desk: Desk, view: View) -> APIRouter:
                 who,
                 case=case,
                 picture=_picture(desk, case),
-                answers=sorted(newest_first, key=lambda answer: not answer.text)[:MOST_ANSWERS],
-                more=max(0, len(answers) - MOST_ANSWERS),
+                answers=told,
+                more=len(answers) - len(told),
                 qr=qr(case.accession_number),
                 taken_at=taken_at,
             )
         )
 
     return pages
+
+
+def _most_telling(answers: Sequence[Answer]) -> Sequence[Answer]:
+    """The first opinion and the last word, in words where there are any: an addendum alone says too little."""
+    in_words = sorted(answers, key=lambda answer: not answer.text)
+    written = sum(bool(answer.text) for answer in answers) or len(answers)
+    return in_words if len(answers) <= MOST_ANSWERS else [in_words[0], in_words[max(1, written - 1)]]
 
 
 def qr(text: str) -> Markup:
