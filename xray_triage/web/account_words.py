@@ -36,6 +36,11 @@ ACTIONS = {
     Action.ORDER_FINISHED: N_("đánh dấu đã chụp"),
     Action.EXPORTED: N_("xuất dữ liệu"),
 }
+DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
+    Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},
+    Action.USER_ADDED: {role.value: word for role, word in ROLES.items()},
+    Action.USER_CHANGED: {role.value: word for role, word in ROLES.items()},
+}
 PROBLEMS = {
     "wrong_password": N_("Mật khẩu hiện tại không đúng."),
     "same_password": N_("Mật khẩu mới phải khác mật khẩu cũ."),
@@ -60,3 +65,9 @@ def problem_in(language: Language, error: AccountError) -> str:
 def action_in(language: Language, action: Action | str) -> str:
     """What was done; as it stands where another version of the program wrote it."""
     return language.say(ACTIONS[action]) if isinstance(action, Action) else action
+
+
+def detail_in(language: Language, action: Action | str, detail: str) -> str:
+    """What more the trail says of ``action``, in the visitor's words where it keeps a code."""
+    codes = DETAILS.get(action, {})
+    return language.translate(codes[detail]) if detail in codes else detail

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from xray_triage.accounts.trail import Action, Entry
 from xray_triage.cases.period import midnight
-from xray_triage.web.account_words import action_in
+from xray_triage.web.account_words import action_in, detail_in
 from xray_triage.web.desk import Desk
 from xray_triage.web.language import Language
 from xray_triage.web.spreadsheet import Cell, csv_lines
@@ -88,7 +88,10 @@ def trail_router(desk: Desk, view: View) -> APIRouter:
             "audit.html",
             who,
             wanted=wanted,
-            entries=[(entry, action_in(language, entry.action)) for entry in found[:PAGE_ROWS]],
+            entries=[
+                (entry, action_in(language, entry.action), detail_in(language, entry.action, entry.detail))
+                for entry in found[:PAGE_ROWS]
+            ],
             older=found[PAGE_ROWS - 1].entry_id if len(found) > PAGE_ROWS else None,
             is_first=before is None,
         )
