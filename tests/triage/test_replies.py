@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import DBAPIError
 
 from dicom_router.clock import SystemClock
-from dicom_router.errors import NotOffered, PeerUnreachable
+from dicom_router.errors import DamagedFile, NotOffered, PeerUnreachable
 from dicom_router.transport.archive import Archive, FoundInstance, Write
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from tests.factories import film, film_bytes
@@ -179,6 +179,35 @@ def test_an_answer_written_before_the_request_reached_a_pacs_that_was_away_is_ta
     a_round.write(text_answer("đã xem phim", **stated))
     a_round.poll(0)
     assert a_round.texts == ["đã xem phim"]
+
+
+def test_a_report_of_old_that_was_read_only_at_the_second_try_is_no_answer(a_round: Round) -> None:
+    desk = a_round.desk
+    fails = [True, False]
+
+    class Flaky:
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            return a_round.archive.instances(study_instance_uid)
+
+        def probe(self) -> None:
+            pass
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            if fails.pop(0):
+                raise DamagedFile("cut short")
+            a_round.archive.fetch(found, write)
+
+        def close(self) -> None:
+            a_round.archive.close()
+
+    a_round.write(text_answer("cũ", ContentDate="20200101"))
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.worker = a_round.another_worker(Flaky())
+    for _ in range(3):
+        found = a_round.poll(7200)
+    assert fails == []
+    assert (found.state, found.problem) == (ConsultationState.REQUESTED, "")
 
 
 def test_many_answers_are_all_shown_once(a_round: Round) -> None:

@@ -141,12 +141,13 @@ class Replies:
             is_asked = True
         if not is_asked and not problems:
             return None
-        problem = "; ".join([*problems, *self._book.unreadable(question)])
-        if not problem and question.case_sequence in self._large.held().values():
-            problem = f"{Obstacle.COMING}: a large object"
+        not_yet = self._book.unreadable(question)
+        is_coming = question.case_sequence in self._large.held().values()
+        problem = "; ".join([*problems, *not_yet]) or (f"{Obstacle.COMING}: a large object" if is_coming else "")
         next_poll_at = self._clock.now() if is_left else self._next_poll_at(question)  # after the others that are due
         values: dict[str, object] = {"next_poll_at": next_poll_at, "polls": tables.consultation.c.polls + 1}
-        return self._note(question, problem, values if is_asked else {}, is_watched=is_watched and not is_left)
+        is_watched = is_watched and not (is_left or not_yet or is_coming)  # these may be from before the request
+        return self._note(question, problem, values if is_asked else {}, is_watched=is_watched)
 
     def _be_quiet(self, name: str, error: PeerUnreachable) -> None:
         self._failures[name] += 1
