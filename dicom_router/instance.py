@@ -81,5 +81,7 @@ def read_dataset(stream: BinaryIO) -> Dataset:
 def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
     try:
         return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+    except InvalidDicomError as error:  # whose own words tell a programmer what to pass
+        raise DamagedFile("not a DICOM file: the letters DICM are not at its beginning") from error
     except DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error

@@ -210,7 +210,7 @@ def asking_check(problems: Callable[[], Sequence[str]]) -> Check:
                 en=EN[obstacle],
                 detail=problem.partition(": ")[2],
             )
-    return _ok("answers", "Không có gì cản việc hỏi trả lời hội chẩn.", "Nothing stands in the way of answers.")
+    return _ok("answers", "Không có trở ngại nào cần người xử lý.", "No obstacle needs a person.")
 
 
 def reader_check(is_alive: Callable[[], bool]) -> Check:

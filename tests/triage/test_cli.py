@@ -92,6 +92,8 @@ def test_send_acts_as_a_machine_and_tells_each_answer(tmp_path: Path, a_storescp
     assert said.returncode == 1
     assert "0x0000" in said.stdout.splitlines()[0]
     assert "unreadable" in said.stdout.splitlines()[1]
+    assert "not a DICOM file" in said.stdout
+    assert "force=True" not in said.stdout
     assert len(a_storescp.received()) == 1
 
 
