@@ -75,8 +75,14 @@ class Trail:
         with self._database.write() as connection:
             connection.execute(audit.insert().values(at=now, **line))
 
+    def note_sight(self, *, actor: str, case_id: str, detail: str, address: str = "") -> None:
+        """Add that ``actor`` got parts of a case, unless it stands there already: a viewer asks for many."""
+        seen = {"actor": actor, "action": Action.CASE_SEEN.value, "subject": case_id}
+        if not self._stands(seen, self._clock.now()):
+            self.note(Action.CASE_SEEN, actor=actor, subject=case_id, detail=detail, address=address)
+
     def _stands(self, line: dict[str, str], now: datetime) -> bool:
-        """Whether this very line was added within ``QUIET`` and few lines of its actor ago."""
+        """Whether a line with these columns was added within ``QUIET`` and few lines of its actor ago."""
         newest = sa.select(audit).where(audit.c.actor == line["actor"]).order_by(audit.c.entry_id.desc())
         recent = newest.limit(LOOKED_BACK).subquery()
         same = [recent.c[name] == value for name, value in line.items()]

