@@ -63,12 +63,17 @@ def test_overdue_consultations_come_before_all_then_the_most_urgent_then_the_new
     assert ids(desk)[-1] == normal
 
 
-def test_urgent_cases_of_old_make_room_for_the_newest_and_overdue_ones_stay(desk: TestDesk, mark: Mark) -> None:
-    overdue, _old, normal, urgent = add(desk, Priority.NORMAL, Priority.URGENT, Priority.NORMAL, Priority.URGENT)
+def test_urgent_cases_of_old_make_room_for_the_newest_and_what_is_open_or_unread_stays(
+    desk: TestDesk, mark: Mark
+) -> None:
+    overdue, waits, unread, seen, normal, urgent = add(desk, *[Priority.NORMAL, Priority.URGENT] * 3)
     mark(overdue, overdue_at=desk.clock.now())
-    assert ids(desk, newest=2) == [overdue, urgent, normal]
+    mark(waits)
+    mark(unread, state="answered")
+    mark(seen, state="answered", seen_at=desk.clock.now())
+    assert ids(desk, newest=2) == [overdue, urgent, waits, normal, unread]
     assert ids(desk, newest=2, limit=1, before=overdue) == [urgent]
-    assert ids(desk, newest=2, priority="urgent") == [urgent]
+    assert ids(desk, newest=2, priority="urgent") == [urgent, waits]
     counts = desk.casebook.counts(newest=2)
     assert (counts[Priority.URGENT], counts[Priority.NORMAL]) == (1, 1)
     gone = sa.select(tables.case.c.sequence).where(tables.case.c.case_id == normal)

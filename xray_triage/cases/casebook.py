@@ -136,8 +136,9 @@ class Casebook:
 
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
         2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
-        ``until``. ``studies``: none but these. ``newest``: only so many of the last, and the overdue. ``before``: the
-        case_id that the page before this one ended with; UnknownCase when there is none.
+        ``until``. ``studies``: none but these. ``newest``: only so many of the last, and those with an open
+        question or an unread answer. ``before``: the case_id that the page before this one ended with; UnknownCase
+        when there is none.
         """
         wanted = worklist.Wanted(
             priority=Priority(priority) if priority else None,

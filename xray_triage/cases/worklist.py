@@ -37,7 +37,8 @@ class CaseState(StrEnum):
 class Wanted:
     """What a worklist shows. ``words`` are folded, each to be found; ``since`` <= received < ``until``.
 
-    ``newest``: only so many of the last cases, and whatever is overdue. By number, for clocks are wrong at times.
+    ``newest``: only so many of the last cases, by number, for clocks are wrong at times; and those with an open
+    question or an unread answer.
     """
 
     words: tuple[str, ...] = ()
@@ -140,7 +141,7 @@ def _narrowed(wanted: Wanted, *, overdue: bool, after: Place | None) -> sa.Selec
     query = sa.select(case.c.sequence).order_by(urgency.desc(), case.c.sequence.desc())
     query = query.where(case.c.sequence.in_(_overdue()) if overdue else case.c.sequence.not_in(_overdue()))
     if newest is not None:
-        query = query.where(among_newest(newest))
+        query = query.where(sa.or_(among_newest(newest), case.c.sequence.in_(_open()), case.c.sequence.in_(_unread())))
     if wanted.priority is not None:
         query = query.where(urgency == rows.urgency(wanted.priority))
     if after is not None:
@@ -170,9 +171,17 @@ def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
     elif wanted.state is CaseState.OVERDUE:
         yield case.c.sequence.in_(_overdue())
     elif wanted.state is CaseState.OPEN:
-        yield case.c.sequence.in_(sa.select(asked.c.case_sequence).where(tables.IS_OPEN))
+        yield case.c.sequence.in_(_open())
     elif wanted.state is CaseState.UNREAD:
-        yield case.c.sequence.in_(sa.select(asked.c.case_sequence).where(tables.IS_UNREAD))
+        yield case.c.sequence.in_(_unread())
+
+
+def _open() -> sa.Select[Any]:
+    return sa.select(tables.consultation.c.case_sequence).where(tables.IS_OPEN)
+
+
+def _unread() -> sa.Select[Any]:
+    return sa.select(tables.consultation.c.case_sequence).where(tables.IS_UNREAD)
 
 
 def _overdue() -> sa.Select[Any]:
