@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from xray_triage.reading.findings import Finding, Findings, Priority, Reading
 from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, Colour, fitted, font, wrapped
-from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND, flag_lines, percent, score_lines
+from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND, flag_lines, percent, score_lines, untold_lines
 
 PANEL_WIDTH = 430
 MARGIN = 24
@@ -97,7 +97,7 @@ def _draw_foot(canvas: ImageDraw.ImageDraw, x: int, y: int, reading: Reading, st
 
 
 def _score_lines(findings: Findings) -> list[str]:
-    return _wrapped(score_lines(findings.scores))
+    return _wrapped([*score_lines(findings.scores), *untold_lines(findings)])
 
 
 def _flag_lines(reading: Reading) -> list[str]:

@@ -5,7 +5,7 @@ Must never know DICOM.
 
 from collections.abc import Mapping
 
-from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, Finding, Priority, Reading
+from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, KINDS, Finding, Findings, Priority, Reading
 
 DISCLAIMER = "AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"
 NOTHING_FOUND = "Không có dấu hiệu nào vượt ngưỡng."
@@ -53,19 +53,29 @@ def score_lines(scores: Mapping[str, float | None]) -> list[str]:
     return lines if ratio is None else [*lines, cardiothoracic_line(ratio)]
 
 
+def untold_lines(findings: Findings) -> list[str]:
+    """The kinds that the model does not tell: there whoever reads is alone, and silence is no finding."""
+    judged = {finding.kind for finding in findings.findings}
+    untold = ", ".join(kind.vi for kind in KINDS.values() if kind not in judged)
+    return [f"AI không đánh giá: {untold}."] if untold else []
+
+
 def flag_lines(reading: Reading) -> list[str]:
     """One sentence per flag; a flag without a sentence of ours as it is."""
     return [FLAGS.get(flag, flag) for flag in reading.flags]
 
 
 def summary(reading: Reading) -> list[str]:
-    """What a doctor must know, a line each: how soon, what or why not, the heart's size, flags, what this is."""
+    """What a doctor must know, a line each: how soon, what or why not, the heart's size, what was not judged, flags,
+    what this is.
+    """
     lines = [f"Ưu tiên: {reading.decision.priority.vi.upper()}"]
     if reading.findings is not None:
         positive = reading.findings.positive
         lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
         ratio = reading.findings.scores.get(CARDIOTHORACIC_RATIO)
         lines += [] if ratio is None else [cardiothoracic_line(ratio)]
+        lines += untold_lines(reading.findings)
     elif reading.not_readable is not None:
         lines += [f"AI không đọc phim này: {reading.not_readable.reason.vi}"]
     return [*lines, *flag_lines(reading), DISCLAIMER]

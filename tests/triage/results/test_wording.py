@@ -1,6 +1,6 @@
 import pytest
 
-from tests.triage.results.making import a_reading
+from tests.triage.results.making import a_finding, a_full_reading, a_reading
 from xray_triage.results.wording import cardiothoracic_line, score_lines, summary
 
 
@@ -24,3 +24,11 @@ def test_a_score_that_is_not_known_and_one_that_is_withheld_are_not_told() -> No
 
 def test_a_film_that_cuts_a_lung_off_says_so() -> None:
     assert "Phim cắt mất một phần phổi." in summary(a_reading(flags=("cropped",)))
+
+
+def test_report_and_picture_say_what_the_model_does_not_tell() -> None:
+    said = summary(a_reading(a_finding("nodule", 0.7), a_finding("mass", 0.1)))
+    (line,) = [line for line in said if line.startswith("AI không đánh giá: ")]
+    assert "tràn khí màng phổi, " in line
+    assert {"nốt", "khối"}.isdisjoint(line.rstrip(".").split(": ")[1].split(", "))
+    assert not any("không đánh giá" in line for line in summary(a_full_reading()))
