@@ -453,6 +453,26 @@ def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round)
     assert a_round.consultation.problem == ""
 
 
+def test_an_answer_that_takes_more_than_an_hour_is_given_up_like_one_that_cannot_be_read(a_round: Round) -> None:
+    class Crawling(Spoiling):
+        """A link that brings a piece each half hour."""
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            self.fetches += 1
+            for _ in range(6):
+                write(bytes(1 << 16))
+                a_round.desk.clock.advance(1800)
+
+    archive = Crawling(a_round.archive)
+    a_round.worker = a_round.another_worker(archive)
+    a_round.ask()
+    a_round.write(pdf_answer())
+    for _ in range(2 * SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert archive.fetches == 2 * SPOILT.most  # each once while the others wait, and once in its own thread
+    assert a_round.texts == [NOT_FETCHED]
+
+
 def test_of_the_large_answers_the_urgent_comes_first(a_round: Round) -> None:
     desk = a_round.desk
     for study, priority in (("1.2.8", "routine"), ("1.2.9", "urgent")):

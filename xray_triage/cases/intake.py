@@ -32,6 +32,10 @@ class TooLarge(Exception):
     """An answer that is not taken over the link."""
 
 
+class TooSlow(Exception):
+    """An answer that the link does not bring within ``LONGEST_FETCH_SECONDS``."""
+
+
 class TakesLong(Exception):
     """An object that would keep the other questions waiting."""
 
@@ -96,7 +100,7 @@ class Intake:
             self._book.pass_over(question, found, str(error))
         except TooLarge:
             self._keep(question, found, _without_content(found, self._too_large(found)), None)
-        except (DamagedFile, PeerRefused) as error:
+        except (DamagedFile, PeerRefused, TooSlow) as error:
             self._retry_later(question, found, error, SPOILT)
         except PeerUnreachable as error:
             # It answered the search: should this object be what breaks the connection, the others go past it.
@@ -151,7 +155,7 @@ class Intake:
             if at_once and (size_bytes > AT_ONCE_BYTES or seconds > AT_ONCE_SECONDS):
                 raise TakesLong
             if seconds > LONGEST_FETCH_SECONDS:
-                raise PeerUnreachable(f"{found.sop_instance_uid} did not come within {LONGEST_FETCH_SECONDS:.0f} s")
+                raise TooSlow(f"{found.sop_instance_uid} did not come within {LONGEST_FETCH_SECONDS:.0f} s")
             try:
                 file.write(piece)
             except OSError as error:
