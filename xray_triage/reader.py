@@ -5,7 +5,7 @@ every result it makes has the same UIDs the second time. Knows no peer and no pa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Literal
 
@@ -19,6 +19,7 @@ from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
 from dicom_router.ledger import Work
+from dicom_router.matching import fold
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.consultation import PreparedRequest
 from xray_triage.config import Config
@@ -207,6 +208,16 @@ class Reader:
         urgent = film.reading.decision.priority is Priority.URGENT
         picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
         patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
+        filmed = Filmed(
+            study_instance_uid=film.arrival.instance.study_instance_uid,
+            accession_number=accession_number,
+            patient_id=patient.id,
+            patient_name=patient.name,
+            patient_birth_date=patient.birth_date,
+        )
+        order = self._rooms.orders.close(connection, filmed)
+        if order is not None and fold(order.registration.patient_name) == fold(patient.name):
+            patient = replace(patient, name=order.registration.patient_name)  # machines drop its accents
         recorded = self._rooms.casebook.record(
             connection,
             arrival=film.arrival,
@@ -216,14 +227,6 @@ class Reader:
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
-        filmed = Filmed(
-            study_instance_uid=film.arrival.instance.study_instance_uid,
-            accession_number=accession_number,
-            patient_id=patient.id,
-            patient_name=patient.name,
-            patient_birth_date=patient.birth_date,
-        )
-        self._rooms.orders.close(connection, filmed)
         for result in results:
             promised = self._rooms.outbox.enqueue(
                 connection,

@@ -134,10 +134,13 @@ def test_a_film_alone_closes_its_order_without_a_word_of_the_machine(
 ) -> None:
     number = register(desk, form_key="alone")
     (item,) = worklist(a_station, tmp_path / "found", f"0008,0050={number}")
-    item.StudyInstanceUID = "2.25.4711"  # a machine that makes its own
+    item.StudyInstanceUID = "2.25.4711"  # a machine that makes its own, and writes no accents
+    item.PatientName = "TRAN^VAN^DUC"
     film_of(item, tmp_path / "film.dcm")
     assert storescu(a_station.dicom_port, tmp_path / "film.dcm", called=AE_TITLE, calling=MACHINE).returncode == 0
     until(lambda: state_of(desk, number) == "đã chụp")
+    (name,) = [case["patient"]["name"] for case in a_station.get("/api/cases") if case["accession_number"] == number]
+    assert name == "Trần Văn Đức"
 
 
 def test_what_was_registered_survives_a_power_cut(a_station: StationPeer, desk: httpx.Client, tmp_path: Path) -> None:

@@ -100,16 +100,19 @@ class Orders:
                 state = standing(connection, accession_number, row.study_instance_uid)
                 connection.execute(film_order.update().where(_is(accession_number)).values(state=state.value))
 
-    def close(self, connection: sa.Connection, film: Filmed) -> None:
-        """A film has come: its order, if it has one beyond doubt, is done, whatever it was.
+    def close(self, connection: sa.Connection, film: Filmed) -> Order | None:
+        """A film has come: its order, if it has one beyond doubt, is done, whatever it was, and given back.
 
         Within the reader's transaction; harmless to repeat.
         """
+        closed = None
         named = sa.select(film_order).where(_is_named_by(film)).order_by(film_order.c.order_id).with_for_update()
         for row in connection.execute(named).all():
-            if is_film_of(_order(row), film):
+            if is_film_of(order := _order(row), film):
                 this = film_order.update().where(film_order.c.order_id == row.order_id)
                 connection.execute(this.values(state=OrderState.DONE.value))
+                closed = order
+        return closed
 
     def named_by(self, film: Filmed) -> list[Order]:
         """The orders whose number or study the film bears: whether of the same person is another question."""
