@@ -1,7 +1,7 @@
 """Asking a real Orthanc for answers: what is one, in which order, exactly once, and what happens when it cannot be."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -354,6 +354,26 @@ def test_a_station_that_starts_anew_asks_at_once(a_round: Round) -> None:
     assert len(a_round.poll(1).answers) == 1
 
 
+class Empty:
+    """An archive that has nothing; ``hear`` is told which study is asked for."""
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        self._hear = hear
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        self._hear(study_instance_uid)
+        return []
+
+    def probe(self) -> None:
+        pass
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        pass
+
+
 class Spoiling:
     """An archive that hands out half of each file, until it is mended; ``told`` False: without their classes."""
 
@@ -495,24 +515,11 @@ def test_who_becomes_urgent_in_a_long_turn_is_asked_for_next(a_round: Round) -> 
     desk = a_round.desk
     asked: list[str] = []
 
-    class Slow:
-        """An archive that has nothing and takes its time to say so."""
-
-        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
-            if not asked:
-                ask("urgent", "1.2.6.9")
-            asked.append(study_instance_uid)
-            desk.clock.advance(LONGEST_TURN_SECONDS / 2)
-            return []
-
-        def probe(self) -> None:
-            pass
-
-        def fetch(self, found: FoundInstance, write: Write) -> None:
-            raise AssertionError
-
-        def close(self) -> None:
-            pass
+    def take_time(study_instance_uid: str) -> None:
+        if not asked:
+            ask("urgent", "1.2.6.9")
+        asked.append(study_instance_uid)
+        desk.clock.advance(LONGEST_TURN_SECONDS / 2)
 
     def ask(priority: str, study: str) -> None:
         case_id = desk.add(reading(), study_instance_uid=study).case_id
@@ -520,7 +527,7 @@ def test_who_becomes_urgent_in_a_long_turn_is_asked_for_next(a_round: Round) -> 
 
     for number in range(3):
         ask("routine", f"1.2.6.{number}")
-    worker = a_round.another_worker(Slow())
+    worker = a_round.another_worker(Empty(take_time))
     assert worker.run_once()
     worker.run_once()
     assert asked[:3] == ["1.2.6.0", "1.2.6.1", "1.2.6.9"]
@@ -530,20 +537,13 @@ def test_a_pacs_that_needs_a_whole_turn_to_list_a_study_gives_its_answers_and_st
     desk = a_round.desk
     asked: list[str] = []
 
-    class Slow:
+    class Slow(Spoiling):
+        """An archive that needs a whole turn to list a study."""
+
         def instances(self, study_instance_uid: str) -> list[FoundInstance]:
             asked.append(study_instance_uid)
             desk.clock.advance(LONGEST_TURN_SECONDS + 1)
-            return a_round.archive.instances(study_instance_uid)
-
-        def probe(self) -> None:
-            pass
-
-        def fetch(self, found: FoundInstance, write: Write) -> None:
-            a_round.archive.fetch(found, write)
-
-        def close(self) -> None:
-            a_round.archive.close()
+            return super().instances(study_instance_uid)
 
     a_round.ask(priority="urgent")
     a_round.write(text_answer("một"))
@@ -551,7 +551,9 @@ def test_a_pacs_that_needs_a_whole_turn_to_list_a_study_gives_its_answers_and_st
     another = desk.add(reading(), study_instance_uid="1.2.7").case_id
     desk.consultations.request(another, question="?", priority="routine", requested_by="BS")
     desk.clock.advance(POLL_SECONDS + 1)
-    worker = a_round.another_worker(Slow())
+    archive = Slow(a_round.archive)
+    archive.is_mended = True
+    worker = a_round.another_worker(archive)
     worker.run_once()
     worker.run_once()
     assert asked == [STUDY, "1.2.7"]
@@ -628,26 +630,10 @@ def test_the_urgent_are_asked_for_first(a_round: Round) -> None:
     desk = a_round.desk
     asked: list[str] = []
 
-    class Listening:
-        """An archive that has nothing and remembers what it was asked for."""
-
-        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
-            asked.append(study_instance_uid)
-            return []
-
-        def probe(self) -> None:
-            pass
-
-        def fetch(self, found: FoundInstance, write: Write) -> None:
-            raise AssertionError
-
-        def close(self) -> None:
-            pass
-
     for number, priority in enumerate(["routine", "routine", "urgent"]):
         case_id = desk.add(reading(), study_instance_uid=f"1.2.5.{number}").case_id
         desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
-    a_round.another_worker(Listening()).run_once()
+    a_round.another_worker(Empty(asked.append)).run_once()
     assert asked == ["1.2.5.2", "1.2.5.0", "1.2.5.1"]
 
 
