@@ -4,7 +4,6 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY dicom_router dicom_router
 COPY xray_triage xray_triage
-COPY models/bundles models/bundles
 RUN python -m venv /opt/xray-triage && /opt/xray-triage/bin/pip install --no-cache-dir .
 
 FROM python:3.11-slim

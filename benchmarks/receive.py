@@ -23,13 +23,13 @@ import structlog
 
 from benchmarks.report import publish, summarise
 from dicom_router.clock import SystemClock
-from dicom_router.database import migrate_router, open_database
-from dicom_router.gatekeeper import Gate
-from dicom_router.inbox import Inbox
-from dicom_router.ledger import Ledger
-from dicom_router.listener import Listener
-from dicom_router.outbox import Outbox
-from dicom_router.spool import Spool
+from dicom_router.scp.listener import Listener
+from dicom_router.store.database import migrate_router, open_database
+from dicom_router.store.inbox import Inbox
+from dicom_router.store.ledger import Ledger
+from dicom_router.store.outbox import Outbox
+from dicom_router.store.spool import Spool
+from dicom_router.upper_layer.gatekeeper import Gate
 from tests.factories import film, film_bytes
 from tests.peers.dcmtk import free_port, stop, wait_for_port
 from tests.peers.orthanc import OrthancPeer, orthanc_program

@@ -14,9 +14,9 @@ import httpx
 
 from benchmarks.report import Row, publish, summarise
 from benchmarks.years import fill
-from dicom_router.database import migrate_router, open_database
-from tests.triage.desk import PACS, TestDesk, open_desk
-from xray_triage.accounts.trail import Action
+from dicom_router.store.database import migrate_router, open_database
+from tests.xray_triage.desk import PACS, TestDesk, open_desk
+from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.period import Period, Step

@@ -21,9 +21,9 @@ from tests.factories import DX
 from tests.peers.machine import EXPLICIT_LITTLE_ENDIAN, Machine, dataset_pdus, results_of, status_of, store_request
 from tests.peers.orthanc import OrthancPeer
 from tests.peers.station import AE_TITLE, StationPeer
-from xray_triage import phantom
 from xray_triage.config import Config
-from xray_triage.shelf import chosen_folder
+from xray_triage.model.selection import chosen_folder
+from xray_triage.simulation import phantom
 
 STATION_TITLE = AE_TITLE
 POLL_SECONDS = 0.02

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dicom_router import tables as router
-from dicom_router.database import Database
+from dicom_router.store import tables as router
+from dicom_router.store.database import Database
 from xray_triage.cases import rows, tables
 from xray_triage.reading.findings import (
     KINDS,

@@ -1,1 +1,1 @@
-"""The gate and the post: DICOM instances in, DICOM instances out, acknowledged. Knows DICOM, knows no AI."""
+"""A DICOM store-and-forward node: instances in, kept, and out again until they are acknowledged. Knows no AI."""

@@ -1,4 +1,4 @@
-"""Errors of the gate and the post. What to do next is in the type; this module imports nothing of ours.
+"""The errors of the router. What to do next is in the type; this module imports nothing of ours.
 
 RouterError
 ├── PeerUnreachable     wait and try again, without limit

@@ -18,10 +18,10 @@ from models import card, data, pointing, refusals
 from models.runs import Runs
 from xray_triage.assessment import figures
 from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
-from xray_triage.assessment.answers import Answer
+from xray_triage.assessment.examiner import Examiner
 from xray_triage.assessment.labels import read_labels
+from xray_triage.assessment.predictions import Prediction
 from xray_triage.config import Config
-from xray_triage.examiner import Examiner
 from xray_triage.reading.bundle import load_bundle
 
 FEWEST_POSITIVES = 15
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--dicom", type=Path, default=Path("../shared/data/dicom"), help="real files with index.csv")
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"))
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-2"))
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="only tell anew what other steps left, and write the card")
@@ -87,7 +87,7 @@ def measure_all(options: argparse.Namespace) -> dict:
     }
 
 
-def watch(answers: Iterator[Answer], count: int) -> Iterator[Answer]:
+def watch(answers: Iterator[Prediction], count: int) -> Iterator[Prediction]:
     return iter(tqdm(answers, "read films", total=count, mininterval=5))
 
 
@@ -101,18 +101,18 @@ def splits(films: Sequence[data.Film]) -> dict[str, dict[str, int]]:
     }
 
 
-def overall(examiner: Examiner, answers: Sequence[Answer]) -> Accuracy:
+def overall(examiner: Examiner, answers: Sequence[Prediction]) -> Accuracy:
     labels = examiner.manifest.labels
     return measure(answers, examiner.identity, labels, thresholds=examiner.thresholds, with_refused=True)
 
 
-def table(examiner: Examiner, name: str, answers: Sequence[Answer]) -> LabelFigures:
+def table(examiner: Examiner, name: str, answers: Sequence[Prediction]) -> LabelFigures:
     """One label's figures, on the films of the hospitals that count for it."""
     here = [answer for answer in answers if answer.film.source in data.MEASURED_ON.get(name, ("nih",))]
     return next(row for row in overall(examiner, here).figures if row.label == name)
 
 
-def parts(examiner: Examiner, answers: Sequence[Answer]) -> list[dict]:
+def parts(examiner: Examiner, answers: Sequence[Prediction]) -> list[dict]:
     """The NIH films by age and sex; all films by hospital."""
     nih = [answer for answer in answers if answer.film.source == "nih"]
     found = [part for part in overall(examiner, answers).parts if part.by == "source"]
@@ -133,7 +133,7 @@ def withheld(row: Mapping, confounding: Mapping) -> str | None:
     return None
 
 
-def beside_chexnet(answers: Sequence[Answer], said: Mapping[str, Mapping[str, float]]) -> dict:
+def beside_chexnet(answers: Sequence[Prediction], said: Mapping[str, Mapping[str, float]]) -> dict:
     """AUC per label, ours and the published CheXNet reproduction's, on the same films (its own test fold)."""
     same = [answer for answer in answers if answer.film.key in said and answer.probabilities]
     labels = {}
@@ -151,7 +151,7 @@ def beside_chexnet(answers: Sequence[Answer], said: Mapping[str, Mapping[str, fl
     return {"films": len(same), "labels": labels, "mean": means, "labels_in_mean": len(enough)}
 
 
-def over(examiner: Examiner, answers: Sequence[Answer]) -> dict[str, list[list[str]]]:
+def over(examiner: Examiner, answers: Sequence[Prediction]) -> dict[str, list[list[str]]]:
     """For the NIH test films ``without`` and ``with`` a finding: the labels over their thresholds, film by film."""
     nih = [answer for answer in answers if answer.film.source == "nih" and answer.probabilities]
     at = examiner.thresholds

@@ -19,9 +19,9 @@ from torch.nn import functional
 
 from models import data
 from models.ensemble import Ensemble, open_ensemble
-from xray_triage.phantom import render
 from xray_triage.reading.bundle import load_bundle, sha256_of
 from xray_triage.reading.pixels import InputSpec, prepare
+from xray_triage.simulation.phantom import render
 
 OUTPUTS = {"logits": "logits", "activation_maps": "cams", "gate": "gate_logits", "masks": "masks"}
 PARITY = 1e-4
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
     )
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"))
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-2"))
     parser.add_argument("--version", default="2.0.0")
     options = parser.parse_args()
     found = json.loads((options.work / "calibration.json").read_text())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.measure import label
 
-from xray_triage.phantom.paint import blur, noise, resize, smoothstep
+from xray_triage.simulation.phantom.paint import blur, noise, resize, smoothstep
 
 Picture = NDArray[np.float32]
 Chance = np.random.Generator

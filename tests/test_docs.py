@@ -16,33 +16,24 @@ import typer
 from pydicom.charset import python_encoding
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
-from dicom_router import (
-    compression,
-    forwarder,
-    gatekeeper,
-    listener,
-    negotiation,
-    pdu,
-    performed,
-    provider,
-    reception,
-    worklist,
-)
 from dicom_router.clock import SystemClock
-from dicom_router.command import CANCELLED
+from dicom_router.dicom import keys, uids
+from dicom_router.dicom.status import check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport import association, dimse
-from dicom_router.transport.answers import check_answer
+from dicom_router.scp import listener, modality_worklist, performed_step, provider, storage
+from dicom_router.transport import compression, dimse, forwarder
+from dicom_router.upper_layer import gatekeeper, negotiation, pdu, requestor
+from dicom_router.upper_layer.command import CANCELLED
 from xray_triage.cli import app
 from xray_triage.config import check_config, load_config
 from xray_triage.orders.order import Order, OrderState, Registration
 from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
-from xray_triage.orders.worklist import entry_of
+from xray_triage.orders.worklist_entries import entry_of
 from xray_triage.reading.decoding import DECODERS, NATIVE
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission
 from xray_triage.reading.findings import KINDS, REASONS, Code
 from xray_triage.results import capture, codes, presentation, report, request
-from xray_triage.setup import Answers, write_config
+from xray_triage.station.setup import Choices, write_config
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -140,8 +131,8 @@ def test_every_configuration_in_a_document_is_accepted(block: str) -> None:
     check_config(tomllib.loads(commented), source=Path("station.toml"))
 
 
-@pytest.mark.parametrize("answers", [Answers(), Answers(pacs_host="10.0.0.1")], ids=["no PACS", "PACS"])
-def test_the_first_configuration_is_accepted_with_every_example_in_it(tmp_path: Path, answers: Answers) -> None:
+@pytest.mark.parametrize("answers", [Choices(), Choices(pacs_host="10.0.0.1")], ids=["no PACS", "PACS"])
+def test_the_first_configuration_is_accepted_with_every_example_in_it(tmp_path: Path, answers: Choices) -> None:
     path = tmp_path / "station.toml"
     write_config(path, answers)
     assert len(load_config(path).destination) == bool(answers.pacs_host)
@@ -210,13 +201,13 @@ def test_it_lists_the_presentation_contexts_that_are_proposed() -> None:
 def answered_statuses(module: ModuleType) -> set[int]:
     """What ``module`` answers with: every constant that it gives to an Answer or a refusal."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
-    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Answer", "_RefusalError")]
+    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "_RefusalError")]
     return {getattr(module, name) for name in named if hasattr(module, name)}
 
 
 def test_it_lists_every_status_that_the_listener_answers() -> None:
     listed = {int(status, 16) for status, *_ in rows(CONFORMANCE, "**Status of C-STORE")}
-    assert listed == answered_statuses(reception) | answered_statuses(listener)
+    assert listed == answered_statuses(storage) | answered_statuses(listener)
 
 
 def constants(module: ModuleType) -> set[int]:
@@ -227,8 +218,8 @@ def constants(module: ModuleType) -> set[int]:
 @pytest.mark.parametrize(
     ("heading", "module", "besides"),
     [
-        ("**Status of C-FIND", worklist, {CANCELLED.status}),
-        ("**Performed steps.**", performed, set()),
+        ("**Status of C-FIND", modality_worklist, {CANCELLED.status}),
+        ("**Performed steps.**", performed_step, set()),
     ],
 )
 def test_it_lists_every_status_of_the_worklist_and_the_steps(
@@ -236,7 +227,7 @@ def test_it_lists_every_status_of_the_worklist_and_the_steps(
 ) -> None:
     table = rows(CONFORMANCE, heading)
     listed = {int(status, 16) for cells in table for status in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
-    others = {provider.LONGEST_DATASET, provider.CHARACTER_SET, provider.UNRECOGNISED_OPERATION}
+    others = {provider.LONGEST_DATASET, keys.CHARACTER_SET, provider.UNRECOGNISED_OPERATION}
     assert listed == (constants(module) - others) | besides
 
 
@@ -295,12 +286,12 @@ def test_it_lists_every_rejection_and_abort() -> None:
 def test_it_gives_the_limits_that_hold() -> None:
     gate = gatekeeper.Gate(ae_title="X")
     largest = inspect.signature(listener.Listener).parameters["max_instance_bytes"].default
-    patience = association.PATIENCE
+    patience = requestor.PATIENCE
     waits = f"{patience.connect_seconds:g} s / {patience.stall_seconds:g} s / {patience.answer_seconds:g} s"
     asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS
     for said in (
-        f"Implementation Class UID | {negotiation.IMPLEMENTATION_CLASS_UID} |",
-        f"Implementation Version Name | {negotiation.IMPLEMENTATION_VERSION_NAME} |",
+        f"Implementation Class UID | {uids.IMPLEMENTATION_CLASS_UID} |",
+        f"Implementation Version Name | {uids.IMPLEMENTATION_VERSION_NAME} |",
         f"{gate.max_associations}, set by the site",
         f"{gate.max_waiting}, and {gate.max_waiting_per_host} from one address",
         f"Maximum PDU length received | {gate.max_pdu} bytes",
@@ -312,8 +303,8 @@ def test_it_gives_the_limits_that_hold() -> None:
         f"at most {OFFERED_DAYS} days ago",
         f"{LONGEST_LIST} entries at most",
         f"released after {forwarder.IDLE_SECONDS:g} s",
-        f"{association.MAX_RECEIVED_PDU} bytes / the peer's, at most {association.MAX_SENT_PDU} bytes",
-        f"at most {association.MAX_CONTEXTS}, one transfer syntax each",
+        f"{requestor.MAX_RECEIVED_PDU} bytes / the peer's, at most {requestor.MAX_SENT_PDU} bytes",
+        f"at most {requestor.MAX_CONTEXTS}, one transfer syntax each",
         waits,
         f"doubling to {asking:g} s",
         f"up to {delivery:g} s",
@@ -394,13 +385,13 @@ def test_it_explains_every_log_event() -> None:
 
 
 def test_it_watches_every_metric() -> None:
-    made = (ROOT / "xray_triage" / "web" / "status.py").read_text(encoding="utf-8")
+    made = (ROOT / "xray_triage" / "web" / "api" / "status.py").read_text(encoding="utf-8")
     assert set(re.findall(r"`(xray_triage_\w+)", RUNBOOK)) == set(re.findall(r'"(xray_triage_\w+)"', made))
 
 
 def test_it_quotes_banners_as_the_page_shows_them() -> None:
     templates = ROOT / "xray_triage" / "web" / "templates"
-    pages = [ROOT / "xray_triage" / "health.py", *sorted(templates.glob("*.html"))]
+    pages = [ROOT / "xray_triage" / "health" / "checks.py", *sorted(templates.glob("*.html"))]
     shown = "".join(path.read_text(encoding="utf-8") for path in pages)
     quoted = [re.findall(r'"([^"]+)"', row[0])[0] for row in rows(RUNBOOK, "## The page")]
     assert not [words for words in quoted if words not in shown]

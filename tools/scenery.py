@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import years
-from dicom_router import tables as router
 from dicom_router.clock import SystemClock
-from dicom_router.sending import parse_address, send_files
+from dicom_router.store import tables as router
+from dicom_router.transport.sending import parse_address, send_files
 from tests.factories import until
 from tests.peers.station import AE_TITLE, StationPeer
-from xray_triage import phantom
 from xray_triage.accounts.roles import Role
 from xray_triage.config import load_config
-from xray_triage.demo_pacs import PACS_TITLE, StandInPacs
-from xray_triage.rooms import Rooms, open_rooms
+from xray_triage.simulation import phantom
+from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs
+from xray_triage.stores import Stores, open_stores
 
 PASSWORD = "anh-chup-man-hinh"  # noqa: S105 -- of every user, for as long as the pictures take
 USERS = {
@@ -81,9 +81,9 @@ class Morning:
 
     def ask(self, case_id: str, question: str, *, minutes: float = 0, priority: str = "urgent") -> None:
         """A doctor asked so many minutes ago, and the question is at the PACS."""
-        with _rooms(self.station, minutes) as rooms:
+        with _rooms(self.station, minutes) as stores:
             doctor = USERS["ha"][1]
-            rooms.consultations.request(case_id, question=question, priority=priority, requested_by=doctor)
+            stores.consultations.request(case_id, question=question, priority=priority, requested_by=doctor)
         self.wait_for(case_id, "overdue" if minutes > 30 else "sent")
 
     def answer(self, case_id: str, text: str) -> None:
@@ -111,9 +111,9 @@ def a_month(folder: Path) -> StationPeer:
     """A station with the figures of a month, and nobody to send to."""
     station = StationPeer(folder / "month")
     _add_users(station)
-    with _rooms(station) as rooms:
+    with _rooms(station) as stores:
         now = SystemClock().now()
-        years.fill(rooms.database, CASES, now=now, span=MONTH, waiting=0)
+        years.fill(stores.database, CASES, now=now, span=MONTH, waiting=0)
         changes = [
             {
                 "destination": "pacs",
@@ -124,20 +124,20 @@ def a_month(folder: Path) -> StationPeer:
             for days, hours in OUTAGES
             for back in (False, True)
         ]
-        with rooms.database.write() as connection:
+        with stores.database.write() as connection:
             connection.execute(router.link_change.insert(), changes)
     station.start()
     return station
 
 
 def _add_users(station: StationPeer) -> None:
-    with _rooms(station) as rooms:
+    with _rooms(station) as stores:
         for name, (role, full_name) in USERS.items():
-            rooms.accounts.users.add(name, role=role, full_name=full_name, password=PASSWORD)
+            stores.accounts.users.add(name, role=role, full_name=full_name, password=PASSWORD)
 
 
 @contextmanager
-def _rooms(station: StationPeer, minutes: float = 0) -> Iterator[Rooms]:
-    rooms = open_rooms(load_config(station.config_path), role="pictures", clock=Late(minutes))
-    yield rooms
-    rooms.database.close()
+def _rooms(station: StationPeer, minutes: float = 0) -> Iterator[Stores]:
+    stores = open_stores(load_config(station.config_path), role="pictures", clock=Late(minutes))
+    yield stores
+    stores.database.close()

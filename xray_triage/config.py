@@ -1,7 +1,7 @@
 """station.toml and its environment overrides, checked whole before anything starts.
 
 The file is looked for at --config, $XRAY_TRIAGE_CONFIG, ./station.toml, /etc/xray-triage/station.toml. Every value may
-be overridden by the environment as XRAY_TRIAGE__SECTION__KEY. Knows no room of the house: station.py joins them.
+be overridden by the environment as XRAY_TRIAGE__SECTION__KEY. Knows nothing of what uses it.
 """
 
 import difflib

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID
+from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID
 
 NOBODYS_STUDY = IMPLEMENTATION_CLASS_UID
 MOST_INSTANCES = 10_000  # of one study; whoever answers more is not asking to be believed

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from dicom_router.clock import Clock
-from dicom_router.compression import Compression, Economy, file_size
+from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.status import check_answer
 from dicom_router.errors import PeerRefused
-from dicom_router.transport.answers import check_answer
-from dicom_router.transport.association import Patience
+from dicom_router.transport.compression import Compression, Economy, file_size
+from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
-from dicom_router.transport.protocol import Acknowledgement, Parcel
-from dicom_router.transport.web import PATIENCE, HttpAnswer, WebRoot
+from dicom_router.upper_layer.requestor import Patience
 
 CHUNK_BYTES = 1 << 16
 FAILED_SOP_SEQUENCE = "00081198"
@@ -37,7 +37,7 @@ class DicomwebTransport:
         max_kbit_per_second: float = 0,
         patience: Patience = PATIENCE,
     ) -> None:
-        self._root = WebRoot(url, username=username, password=password, tls=tls, patience=patience)
+        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, patience=patience)
         self._clock = clock
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
@@ -72,7 +72,7 @@ class DicomwebTransport:
             status=self._judge(answer), peer=self._root.url, at=self._clock.now(), sent_bytes=len(body)
         )
 
-    def _judge(self, answer: HttpAnswer) -> str:
+    def _judge(self, answer: HttpResponse) -> str:
         """The store response (PS3.18 10.5.3 and Annex I.2) as the status of a C-STORE."""
         failure = _failure_reason(answer.body)
         if failure is not None:

@@ -8,12 +8,12 @@ from http.client import HTTPResponse
 from typing import Any
 
 from dicom_router.clock import Clock
+from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.identity import is_uid
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
-from dicom_router.transport.association import Patience
+from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
-from dicom_router.transport.web import PATIENCE, HttpAnswer, WebRoot
+from dicom_router.upper_layer.requestor import Patience
 
 PAGE = 200
 SMALLEST_PAGE = 25  # a shorter answer is the last one; a longer one may have been cut by the server's own limit
@@ -38,7 +38,7 @@ class DicomwebArchive:
         max_kbit_per_second: float = 0,
         patience: Patience = PATIENCE,
     ) -> None:
-        self._root = WebRoot(url, username=username, password=password, tls=tls, patience=patience)
+        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, patience=patience)
         self._pace = Pace(max_kbit_per_second, clock=clock)
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:
@@ -65,7 +65,7 @@ class DicomwebArchive:
         with self._root.open("GET", path, headers=accept) as answer:
             if answer.status != 200:
                 with self._root.faults():
-                    said = HttpAnswer(status=answer.status, body=answer.read(CHUNK_BYTES))
+                    said = HttpResponse(status=answer.status, body=answer.read(CHUNK_BYTES))
                 if said.status in {404, 410}:
                     raise PeerRefused(f"{self._root.url} does not give {found.sop_instance_uid}", status="HTTP 404")
                 raise self._root.failure(said)

@@ -13,15 +13,15 @@ from pydicom.uid import (
 )
 
 from dicom_router.clock import Clock
-from dicom_router.compression import UNCOMPRESSED, Compression, Economy, file_size, transcoded
+from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.part10 import seek_dataset
+from dicom_router.dicom.status import check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.negotiation import VERIFICATION, Context
-from dicom_router.part10 import seek_dataset
-from dicom_router.transport.answers import check_answer
-from dicom_router.transport.association import MAX_CONTEXTS, PATIENCE, Association, Endpoint, Patience
-from dicom_router.transport.line import Line
+from dicom_router.transport.compression import UNCOMPRESSED, Compression, Economy, file_size, transcoded
+from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
-from dicom_router.transport.protocol import Acknowledgement, Parcel
+from dicom_router.upper_layer.negotiation import VERIFICATION, Context
+from dicom_router.upper_layer.requestor import MAX_CONTEXTS, PATIENCE, Endpoint, Patience, RequestedAssociation
 
 
 def _context(sop_class_uid: str, transfer_syntax_uid: str) -> Context:
@@ -64,7 +64,7 @@ class DimseTransport:
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._clock = clock
-        self._line = Line(self._endpoint, patience)
+        self._line = PeerLine(self._endpoint, patience)
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
         self._wanted = list(USUAL)
@@ -116,7 +116,7 @@ class DimseTransport:
             syntaxes.insert(0, self._economy.transfer_syntax_uid)
         return [_context(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
 
-    def _encoding(self, parcel: Parcel, association: Association) -> tuple[Context, BinaryIO]:
+    def _encoding(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
         """What goes over the link, from what the peer accepted. Raises PeerRefused."""
         sop_class_uid = parcel.instance.sop_class_uid
         smaller = _context(sop_class_uid, self._economy.transfer_syntax_uid)
@@ -129,7 +129,7 @@ class DimseTransport:
             return own, parcel.open()
         return self._rewritten(parcel, association)
 
-    def _rewritten(self, parcel: Parcel, association: Association) -> tuple[Context, BinaryIO]:
+    def _rewritten(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
         """The uncompressed encoding that the peer accepts, for an instance that cannot go as it is."""
         instance = parcel.instance
         for syntax in UNCOMPRESSED:

@@ -14,25 +14,25 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_router.clock import Clock
-from dicom_router.command import (
+from dicom_router.dicom.instance import DAMAGE
+from dicom_router.dicom.part10 import file_head
+from dicom_router.dicom.uids import is_uid
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
+from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
+from dicom_router.transport.line import PeerLine
+from dicom_router.transport.pace import Pace
+from dicom_router.upper_layer.command import (
     CANCELLED,
     PENDING,
-    Answer,
     CommandField,
     Request,
+    Response,
     announces_dataset,
     is_request,
     parse_request,
 )
-from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
-from dicom_router.identity import is_uid
-from dicom_router.instance import DAMAGE
-from dicom_router.negotiation import UNCOMPRESSED, Context
-from dicom_router.part10 import file_head
-from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
-from dicom_router.transport.association import PATIENCE, Association, Endpoint, Patience
-from dicom_router.transport.line import Line
-from dicom_router.transport.pace import Pace
+from dicom_router.upper_layer.negotiation import UNCOMPRESSED, Context
+from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -61,7 +61,7 @@ class DimseArchive:
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._sop_classes = sop_classes
-        self._line = Line(self._endpoint, patience)
+        self._line = PeerLine(self._endpoint, patience)
         self._pace = Pace(max_kbit_per_second, clock=clock)
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:
@@ -115,7 +115,7 @@ class DimseArchive:
         """Release the association, if one is open."""
         self._line.close()
 
-    def _find(self, association: Association, keys: dict[str, str]) -> list[Dataset]:
+    def _find(self, association: RequestedAssociation, keys: dict[str, str]) -> list[Dataset]:
         """All matches, PS3.4 C.4.1. Over our limit the rest is cancelled; a peer may end so at its own (Orthanc)."""
         context = self._context(association, STUDY_ROOT_FIND)
         association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
@@ -134,7 +134,7 @@ class DimseArchive:
                 association.cancel(context)
         raise association.fault("its answer to C-FIND does not end")
 
-    def _take(self, association: Association, found: FoundInstance, write: Write) -> tuple[bool, Answer]:
+    def _take(self, association: RequestedAssociation, found: FoundInstance, write: Write) -> tuple[bool, Response]:
         """Answer what comes in a C-GET (PS3.4 C.4.3) until its last response; whether the instance came.
 
         Only its first copy is written. A peer that does not stop sending other things is hung up on.
@@ -161,17 +161,17 @@ class DimseArchive:
                     write(fragment)
                 elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
                     association.abort()
-                    return has_come, Answer(OTHERS_CAME)
+                    return has_come, Response(OTHERS_CAME)
             has_come |= is_wanted
-            association.respond(context_id, request, Answer(SUCCESS if is_wanted else CLASS_MISMATCH))
+            association.respond(context_id, request, Response(SUCCESS if is_wanted else CLASS_MISMATCH))
         raise association.fault("its answer to C-GET does not end")
 
-    def _open(self) -> AbstractContextManager[Association]:
+    def _open(self) -> AbstractContextManager[RequestedAssociation]:
         asked = (STUDY_ROOT_FIND, STUDY_ROOT_GET, *self._sop_classes)
         contexts = [Context(sop_class_uid=each, transfer_syntax_uid=s) for each in asked for s in UNCOMPRESSED]
         return self._line.association(contexts, taken=self._sop_classes)
 
-    def _context(self, association: Association, sop_class_uid: str) -> Context:
+    def _context(self, association: RequestedAssociation, sop_class_uid: str) -> Context:
         """An accepted context of this class. Raises PeerRefused, saying what the site can do."""
         for context in association.accepted:
             if context.sop_class_uid == sop_class_uid:
@@ -191,7 +191,7 @@ class DimseArchive:
             raise PeerUnreachable(f"{self._endpoint}: its answer to C-FIND is no DICOM ({error})") from error
         return match
 
-    def _fail(self, answer: Answer, what: str) -> NoReturn:
+    def _fail(self, answer: Response, what: str) -> NoReturn:
         """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
         status = f"0x{answer.status:04X}"
         sentence = f"{self._endpoint} answered {status} to {what}" + (f": {answer.comment}" if answer.comment else "")
@@ -217,7 +217,7 @@ def _encode(keys: dict[str, str], context: Context) -> bytes:
     return buffer.getvalue()
 
 
-def _store_request(association: Association, command: bytes) -> Request | None:
+def _store_request(association: RequestedAssociation, command: bytes) -> Request | None:
     """The C-STORE in a command set; None where it is something else."""
     try:
         return parse_request(command) if is_request(command, CommandField.C_STORE_RQ) else None

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from dicom_router.clock import Clock
+from dicom_router.dicom.instance import Acknowledgement, Parcel
 from dicom_router.errors import PeerUnreachable
-from dicom_router.transport.protocol import Acknowledgement, Parcel
 
 _NAME_DIGITS = 24
 

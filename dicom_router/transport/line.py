@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from dicom_router.errors import DamagedFile, PeerRefused
-from dicom_router.negotiation import Context
-from dicom_router.transport.association import Association, Endpoint, Patience
+from dicom_router.upper_layer.negotiation import Context
+from dicom_router.upper_layer.requestor import Endpoint, Patience, RequestedAssociation
 
 
-class Line:
+class PeerLine:
     """Opens an association when it is needed, and forgets it after a fault. Not shared between threads."""
 
     def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
         self._endpoint = endpoint
         self._patience = patience
-        self._association: Association | None = None
+        self._association: RequestedAssociation | None = None
         self._proposed: frozenset[Context] = frozenset()
 
     @property
@@ -22,14 +22,16 @@ class Line:
         return self._association is not None
 
     @contextmanager
-    def association(self, contexts: Sequence[Context], *, taken: Collection[str] = ()) -> Iterator[Association]:
+    def association(
+        self, contexts: Sequence[Context], *, taken: Collection[str] = ()
+    ) -> Iterator[RequestedAssociation]:
         """One that has proposed at least these contexts. See Association for ``taken``."""
         if not self._proposed.issuperset(contexts):
             self.close()
         if self._association is not None and self._association.is_stale():
             self._drop()
         if self._association is None:
-            self._association = Association(self._endpoint, contexts, self._patience, taken=taken)
+            self._association = RequestedAssociation(self._endpoint, contexts, self._patience, taken=taken)
             self._proposed = frozenset(contexts)
         try:
             yield self._association

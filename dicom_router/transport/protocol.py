@@ -1,30 +1,8 @@
 """The seam of sending: what every transport promises. Knows no queue and no retry."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from dicom_router.instance import InstanceRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
-    """One instance to hand over. ``open`` gives its Part 10 file from the start, each time anew."""
-
-    instance: InstanceRef
-    size_bytes: int
-    open: Callable[[], BinaryIO]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acknowledgement:
-    """The peer's word that it has the instance. ``status`` e.g. ``0x0000``; ``sent_bytes`` went over the link."""
-
-    status: str
-    peer: str
-    at: datetime
-    sent_bytes: int
+from dicom_router.dicom.instance import Acknowledgement, Parcel
 
 
 class Transport(Protocol):

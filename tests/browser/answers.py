@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from tests.triage.desk import TestDesk
+from tests.xray_triage.desk import TestDesk
 from xray_triage.cases import tables
 from xray_triage.cases.casebook import sequence_of
 

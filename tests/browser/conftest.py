@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from tests.triage.conftest import sqlite_desk
-from tests.triage.desk import TestDesk
-from tests.triage.web.conftest import serve, url
+from tests.xray_triage.conftest import sqlite_desk
+from tests.xray_triage.desk import TestDesk
+from tests.xray_triage.web.conftest import serve, url
 from xray_triage.accounts.roles import Role
 
 __all__ = ["serve", "sqlite_desk", "url"]  # the same fixtures as of the page's other tests

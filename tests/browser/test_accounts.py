@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
-from tests.triage.desk import PASSWORD, TestDesk, reading
+from tests.xray_triage.desk import PASSWORD, TestDesk, reading
 from xray_triage.accounts.roles import Role
-from xray_triage.web import events
+from xray_triage.web.api import events
 
 NEW = "một mật khẩu mới"
 Check = Callable[[Page], None]

@@ -8,10 +8,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.factories import film
-from tests.triage.desk import MODEL, TestDesk, reading, unread
+from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
+from xray_triage.model.drift import ModelInUse, OperatingPoint
 from xray_triage.reading.findings import Priority
-from xray_triage.watch import ModelInUse, OperatingPoint
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 MANY = dict.fromkeys(("nodule", "mass", "edema", "hernia", "fibrosis", "emphysema", "pneumonia", "atelectasis"), 0.2)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.factories import film
-from tests.triage.desk import PACS, TestDesk, reading, unread
+from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.cases.case import AUTOMATIC
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.triage.conftest import desk_in
-from tests.triage.desk import PACS, TestDesk, reading, unread
+from tests.xray_triage.conftest import desk_in
+from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.reading.findings import Priority
 
 

@@ -8,9 +8,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, Window
 from tests.factories import film
-from tests.triage.desk import PACS, TestDesk, reading
+from tests.xray_triage.desk import PACS, TestDesk, reading
 from xray_triage.accounts.roles import Role
-from xray_triage.health import Check, CheckState
+from xray_triage.health.checks import Check, CheckState
 
 AI_OFF = Check(
     name="model", state=CheckState.BAD, vi="AI đang tắt: hãy cài lại mô hình.", en="AI is off.", detail="sha256"

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
-from tests.triage.desk import TestDesk, reading, unread
+from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.reading.findings import KINDS, Priority
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window
 from tests.factories import until
 from tests.peers.ohif import DIST, OhifPeer
-from tests.triage import films
-from tests.triage.desk import TestDesk, reading
-from tests.triage.web.conftest import bearer
+from tests.xray_triage import films
+from tests.xray_triage.desk import TestDesk, reading
+from tests.xray_triage.web.conftest import bearer
 
 pytestmark = pytest.mark.skipif(not DIST.is_dir(), reason="no OHIF: tools/fetch-ohif .venv")
 SECONDS = 120.0  # many megabytes of script are compiled, and the machine may be busy

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, PHONE, Window
-from tests.triage.desk import TestDesk, reading
-from tests.triage.orders.conftest import filmed
+from tests.xray_triage.desk import TestDesk, reading
+from tests.xray_triage.orders.conftest import filmed
 from xray_triage.accounts.roles import Role
 from xray_triage.orders.order import OrderState, Registration
 

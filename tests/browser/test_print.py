@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, Window
-from tests.triage.desk import TestDesk, reading, unread
-from xray_triage.accounts.trail import Action
+from tests.xray_triage.desk import TestDesk, reading, unread
+from xray_triage.accounts.audit import Action
 from xray_triage.reading.findings import KINDS, Box, Priority
 
 

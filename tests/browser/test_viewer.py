@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from tests.browser.conftest import PHONE, Window
 from tests.factories import film, until
-from tests.triage.desk import TestDesk, reading, unread
+from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.reading.findings import KINDS, Box, Finding, Reading
 
 ROWS, COLUMNS = 600, 500

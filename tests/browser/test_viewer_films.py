@@ -34,7 +34,7 @@ from pydicom.uid import (
 from tests.browser.conftest import Window
 from tests.browser.test_viewer import COLUMNS, RAMP, ROWS, drawn, keep, look, ramp, show
 from tests.factories import film
-from tests.triage.desk import TestDesk, reading
+from tests.xray_triage.desk import TestDesk, reading
 
 EIGHT = (RAMP >> 4).astype("u1")
 AS_EIGHT = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "WindowCenter": 128, "WindowWidth": 256}

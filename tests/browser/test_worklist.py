@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import LAPTOP, Window
 from tests.factories import until
-from tests.triage.desk import PACS, TestDesk, reading, unread
+from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.cases import rows, tables
 from xray_triage.config import WebSection
 from xray_triage.reading.findings import Priority

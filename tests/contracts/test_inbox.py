@@ -5,11 +5,11 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from dicom_router.database import Database
-from dicom_router.inbox import Inbox, Outcome
-from dicom_router.instance import InstanceRef, SpooledFile
-from dicom_router.ledger import Ledger
-from dicom_router.outbox import Outbox
+from dicom_router.dicom.instance import InstanceRef, SpooledFile
+from dicom_router.store.database import Database
+from dicom_router.store.inbox import Inbox, Outcome
+from dicom_router.store.ledger import Ledger
+from dicom_router.store.outbox import Outbox
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 
 

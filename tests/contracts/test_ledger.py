@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from dicom_router.database import Database
 from dicom_router.errors import FenceLost
-from dicom_router.ledger import Ledger, Work
+from dicom_router.store.database import Database
+from dicom_router.store.ledger import Ledger, Work
 from tests.factories import StoppedClock
 
 LEASE_SECONDS = 60

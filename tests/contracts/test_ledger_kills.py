@@ -9,9 +9,9 @@ from multiprocessing.process import BaseProcess
 import sqlalchemy as sa
 
 from dicom_router.clock import Bell, SystemClock
-from dicom_router.database import Database, open_database
 from dicom_router.errors import FenceLost
-from dicom_router.ledger import Ledger
+from dicom_router.store.database import Database, open_database
+from dicom_router.store.ledger import Ledger
 from tests.factories import until
 
 WORKS, WORKERS, KILLS = 90, 3, 8

@@ -17,10 +17,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dicom_router.database import Database
 from dicom_router.errors import FenceLost
-from dicom_router.ledger import Ledger, Work
-from dicom_router.tables import work as table
+from dicom_router.store.database import Database
+from dicom_router.store.ledger import Ledger, Work
+from dicom_router.store.tables import work as table
 from tests.factories import StoppedClock
 
 LEASE = timedelta(seconds=60)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from dicom_router import tables
-from dicom_router.database import Database
-from dicom_router.epoch import epoch
-from dicom_router.history import waits
-from dicom_router.ledger import Ledger
-from dicom_router.outbox import DAMAGED, Outbox
+from dicom_router.store import tables
+from dicom_router.store.database import Database
+from dicom_router.store.epoch import epoch
+from dicom_router.store.history import waits
+from dicom_router.store.ledger import Ledger
+from dicom_router.store.outbox import DAMAGED, Outbox
 from tests.contracts.test_outbox import acknowledge, claim, enqueue
 from tests.factories import StoppedClock
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from dicom_router.database import Database
+from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFile
 from dicom_router.errors import FenceLost
-from dicom_router.instance import InstanceRef, SpooledFile
-from dicom_router.ledger import Ledger, Work
-from dicom_router.outbox import MOST_SHOWN, Delivery, DeliveryState, Outbox
-from dicom_router.transport.protocol import Acknowledgement
+from dicom_router.store.database import Database
+from dicom_router.store.ledger import Ledger, Work
+from dicom_router.store.outbox import MOST_SHOWN, Delivery, DeliveryState, Outbox
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 
 

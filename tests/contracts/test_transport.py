@@ -11,12 +11,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import DamagedFile, PeerUnreachable
-from dicom_router.instance import reference_to
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.folder import FolderTransport
-from dicom_router.transport.protocol import Parcel, Transport
+from dicom_router.transport.protocol import Transport
 from tests.factories import StoppedClock, film, film_bytes, free_port, shared_folder
 from tests.peers.dcmtk import StartStorescp
 from tests.peers.orthanc import OrthancPeer

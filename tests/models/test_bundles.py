@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from models import data
-from xray_triage.phantom import render
+from xray_triage.model.selection import SHIPPED_FOLDER
 from xray_triage.reading.bundle import load_bundle
 from xray_triage.reading.findings import KINDS, Findings, NotReadable
 from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
 from xray_triage.reading.radiograph import Radiograph
+from xray_triage.simulation.phantom import render
 
 pytestmark = pytest.mark.workshop
-FOLDERS = sorted(path.parent for path in (Path(data.__file__).parent / "bundles").glob("*/manifest.json"))
+FOLDERS = sorted(path.parent for path in SHIPPED_FOLDER.glob("*/manifest.json"))
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)

@@ -13,9 +13,9 @@ from PIL import Image
 from torch import nn
 
 from models import export, quantise
-from xray_triage.phantom import render
 from xray_triage.reading.bundle import load_bundle, sha256_of
 from xray_triage.reading.onnx_classifier import OnnxClassifier, golden_film, verify
+from xray_triage.simulation.phantom import render
 
 pytestmark = pytest.mark.workshop
 LABELS = ("pneumothorax", "cardiomegaly", "abnormal")

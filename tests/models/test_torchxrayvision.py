@@ -21,11 +21,11 @@ from torch import nn
 from models import torchxrayvision
 from models.checkpoint import CheckpointError, open_checkpoint
 from models.releases import OUTPUTS, RELEASES, recognised
-from tests.triage.test_cli import run
-from xray_triage import phantom
+from tests.xray_triage.cli.test_cli import run
+from xray_triage.model.importing import import_checkpoint
 from xray_triage.reading.bundle import Bundle, load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
-from xray_triage.workshop import import_checkpoint
+from xray_triage.simulation import phantom
 
 pytestmark = pytest.mark.workshop
 THRESHOLDS = [0.1 + 0.02 * index for index in range(17)] + [float("nan")]

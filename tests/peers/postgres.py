@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dicom_router.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database, migrate_router, open_database
 from tests.factories import free_port, until
 
 _numbers = itertools.count(1)

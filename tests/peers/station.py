@@ -20,7 +20,7 @@ from tests.peers.orthanc import OrthancPeer, free_port
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
 from xray_triage.config import load_config
-from xray_triage.rooms import open_rooms
+from xray_triage.stores import open_stores
 
 AE_TITLE = "XRAY_TRIAGE"
 START_SECONDS = 120.0
@@ -148,11 +148,11 @@ class StationPeer:
     def token(self) -> str:
         """A bearer token of a doctor, who is added when it is first asked for."""
         if not self._token:
-            rooms = open_rooms(load_config(self.config_path), role="test", clock=SystemClock())
+            stores = open_stores(load_config(self.config_path), role="test", clock=SystemClock())
             with suppress(AccountError):  # another peer on this folder has added it
-                rooms.accounts.users.add("peer", role=Role.DOCTOR)
-            self._token = rooms.accounts.tokens.make(rooms.accounts.users.find("peer"), label="test")
-            rooms.database.close()
+                stores.accounts.users.add("peer", role=Role.DOCTOR)
+            self._token = stores.accounts.tokens.make(stores.accounts.users.find("peer"), label="test")
+            stores.database.close()
         return self._token
 
     def is_done(self) -> bool:

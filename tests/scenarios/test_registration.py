@@ -17,8 +17,8 @@ from tests.factories import film_file, until
 from tests.peers.dcmtk import echoscu, run, storescu
 from tests.peers.machine import Machine, command_pdu, dataset_pdus, status_of
 from tests.peers.station import AE_TITLE, StationPeer
-from tests.triage.bundles import make_bundle
-from xray_triage import phantom
+from tests.xray_triage.bundles import make_bundle
+from xray_triage.simulation import phantom
 
 CARD = "079155012345||NGUYỄN THỊ BƯỞI|31121955|Nữ|Xã Thạnh An, Cần Giờ, Hồ Chí Minh|01012021"
 WORKLIST = "1.2.840.10008.5.1.4.31"

@@ -15,8 +15,8 @@ from tests.peers.dcmtk import dciodvfy, dsrdump, storescu
 from tests.peers.orthanc import OrthancPeer
 from tests.peers.station import AE_TITLE, StationPeer
 from tests.scenarios.conftest import MakeStation
-from tests.triage.bundles import make_bundle
-from xray_triage import phantom
+from tests.xray_triage.bundles import make_bundle
+from xray_triage.simulation import phantom
 
 FILMS = 40
 URGENT = {"pneumothorax": 3.0, "pleural_effusion": -3.0, "abnormal": 2.0}

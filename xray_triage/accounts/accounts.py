@@ -7,10 +7,10 @@ from typing import Self
 from argon2 import PasswordHasher
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database
+from dicom_router.store.database import Database
+from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.accounts.sessions import Sessions, Tokens
 from xray_triage.accounts.throttle import Throttle
-from xray_triage.accounts.trail import Action, Trail
 from xray_triage.accounts.users import Account, AccountError, UnknownUser, Users, check_password
 
 
@@ -22,7 +22,7 @@ class Accounts:
     sessions: Sessions
     tokens: Tokens
     throttle: Throttle
-    audit: Trail
+    audit: AuditTrail
 
     @classmethod
     def of(cls, database: Database, *, clock: Clock, idle_minutes: float, hasher: PasswordHasher | None = None) -> Self:
@@ -32,7 +32,7 @@ class Accounts:
             sessions=Sessions(database, clock=clock, idle=timedelta(minutes=idle_minutes)),
             tokens=Tokens(database, clock=clock),
             throttle=Throttle(database, clock=clock),
-            audit=Trail(database, clock=clock),
+            audit=AuditTrail(database, clock=clock),
         )
 
     def sign_in(self, name: str, password: str, *, address: str, mark: str = "") -> Account | None:

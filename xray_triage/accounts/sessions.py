@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database
+from dicom_router.store.database import Database
 from xray_triage.accounts.tables import account, session, token
 from xray_triage.accounts.users import Account, account_of
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from dicom_router.database import OutsideText, UtcDateTime
+from dicom_router.store.database import OutsideText, UtcDateTime
 
 metadata = sa.MetaData()
 _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")

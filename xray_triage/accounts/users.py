@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database, insert_new
+from dicom_router.store.database import Database, insert_new
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.tables import account, session
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xray_triage.assessment import figures
-from xray_triage.assessment.answers import Answer
 from xray_triage.assessment.figures import Interval, Scores, Truth
+from xray_triage.assessment.predictions import Prediction
 from xray_triage.reading.bundle import Label
 from xray_triage.reading.findings import ModelIdentity
 
@@ -71,7 +71,7 @@ class Accuracy:
 
 
 def measure(
-    answers: Sequence[Answer],
+    answers: Sequence[Prediction],
     model: ModelIdentity,
     labels: Sequence[Label],
     *,
@@ -82,7 +82,7 @@ def measure(
     counted = [a for a in answers if a.probabilities is not None and (with_refused or a.refused is None)]
     spoken_of = [label for label in labels if any(label.name in answer.film.labels for answer in answers)]
 
-    def of(part: Sequence[Answer], *, fewest: int) -> tuple[LabelFigures, ...]:
+    def of(part: Sequence[Prediction], *, fewest: int) -> tuple[LabelFigures, ...]:
         found = (_label_figures(label, part, thresholds[label.name], fewest=fewest) for label in spoken_of)
         return tuple(each for each in found if each is not None)
 
@@ -109,14 +109,16 @@ def measure(
     )
 
 
-def known(label: str, answers: Sequence[Answer]) -> tuple[Scores, Truth, list[str]]:
+def known(label: str, answers: Sequence[Prediction]) -> tuple[Scores, Truth, list[str]]:
     """Probability, truth (1, 0) and group of the films that speak of ``label``."""
     told = [a for a in answers if a.probabilities is not None and label in a.film.labels]
     scores = np.array([a.probabilities[label] for a in told if a.probabilities is not None], np.float64)
     return scores, np.array([a.film.labels[label] for a in told], np.int64), [a.film.group for a in told]
 
 
-def _label_figures(label: Label, answers: Sequence[Answer], threshold: float, *, fewest: int) -> LabelFigures | None:
+def _label_figures(
+    label: Label, answers: Sequence[Prediction], threshold: float, *, fewest: int
+) -> LabelFigures | None:
     scores, truth, groups = known(label.name, answers)
     positives = int(truth.sum())
     if min(positives, len(truth) - positives) < fewest:
@@ -148,7 +150,7 @@ def _honest(drawn: Interval, share: float, films: int) -> Interval:
     return min(low, drawn[0]), max(high, drawn[1])
 
 
-def _ratio_error(answers: Sequence[Answer]) -> RatioError | None:
+def _ratio_error(answers: Sequence[Prediction]) -> RatioError | None:
     gaps = [
         abs(answer.cardiothoracic_ratio - answer.film.ratio)
         for answer in answers
@@ -157,14 +159,14 @@ def _ratio_error(answers: Sequence[Answer]) -> RatioError | None:
     return RatioError(films=len(gaps), mean_absolute_error=sum(gaps) / len(gaps)) if gaps else None
 
 
-def _source(answer: Answer) -> str:
+def _source(answer: Prediction) -> str:
     return answer.film.source
 
 
-def _sex(answer: Answer) -> str:
+def _sex(answer: Prediction) -> str:
     return answer.film.sex
 
 
-def _age(answer: Answer) -> str:
+def _age(answer: Prediction) -> str:
     years = answer.film.age_years
     return next((name for low, high, name in AGES if years is not None and low <= years < high), "")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xray_triage.assessment.answers import Answer
 from xray_triage.assessment.figures import Interval, wilson
 from xray_triage.assessment.labels import LabelledFilm
+from xray_triage.assessment.predictions import Prediction
 from xray_triage.cases.case import Case
 from xray_triage.reading.findings import ABNORMAL, Priority
 
@@ -80,7 +80,7 @@ def judged_by_reads(label: str, reads: Iterable[LabelledFilm], cases: Mapping[st
     return _collected(_by_read(label, read, cases.get(read.key), model_sha256) for read in reads)
 
 
-def judged_by_films(label: str, answers: Iterable[Answer]) -> Judged:
+def judged_by_films(label: str, answers: Iterable[Prediction]) -> Judged:
     """What labels.csv says of films that the model has just read."""
     return _collected(_by_film(label, answer) for answer in answers)
 
@@ -179,7 +179,7 @@ def _by_read(label: str, read: LabelledFilm, case: Case | None, model_sha256: st
     return "not read, or by another model" if score is None else (score, read.labels[label])
 
 
-def _by_film(label: str, answer: Answer) -> Word:
+def _by_film(label: str, answer: Prediction) -> Word:
     if label not in answer.film.labels:
         return "this label is unknown"
     if answer.refused is not None or answer.probabilities is None:

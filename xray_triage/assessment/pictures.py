@@ -9,14 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xray_triage.assessment.accuracy import FEWEST, Accuracy, known
-from xray_triage.assessment.answers import Answer
 from xray_triage.assessment.figures import Scores, Truth
+from xray_triage.assessment.predictions import Prediction
 
 PANEL_INCHES, ACROSS = 2.4, 4
 BINS = 10
 
 
-def draw(accuracy: Accuracy, answers: Sequence[Answer], folder: Path) -> list[Path]:
+def draw(accuracy: Accuracy, answers: Sequence[Prediction], folder: Path) -> list[Path]:
     """Both pictures into ``folder``, one panel for every label with enough films; none when no label has."""
     counted = [answer for answer in answers if accuracy.with_refused or answer.refused is None]
     labels = [f for f in accuracy.figures if min(f.positives, f.films - f.positives) >= FEWEST]

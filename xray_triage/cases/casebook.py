@@ -1,4 +1,4 @@
-"""The book of cases: one per study, written by the reader, read by the desk. Never touches pixels or the network."""
+"""The cases, one per study: written by the reader, read by page and API. Never touches pixels or the network."""
 
 import json
 import secrets
@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database, insert_new, migrate
-from dicom_router.instance import Arrival
+from dicom_router.dicom.instance import Arrival
+from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
 from xray_triage.cases.case import Case, Verdict
 from xray_triage.cases.news import News, newest
@@ -140,7 +140,7 @@ class Casebook:
         question or an unread answer. ``before``: the case_id that the page before this one ended with; UnknownCase
         when there is none.
         """
-        wanted = worklist.Wanted(
+        wanted = worklist.CaseFilter(
             priority=Priority(priority) if priority else None,
             state=worklist.CaseState(state) if state else None,
             since=since,
@@ -302,7 +302,7 @@ class Casebook:
 
 
 def migrate_cases(database: Database) -> None:
-    """Make or renew the desk's tables. Raises SchemaTooNew."""
+    """Make or renew this package's tables. Raises SchemaTooNew."""
     migrate(database, scripts=Path(__file__).parent.parent / "migrations", version_table="triage_version")
 
 

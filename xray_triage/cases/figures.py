@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database
-from dicom_router.epoch import epoch
-from dicom_router.history import LinkChange, first_acknowledged, link_history, waits
+from dicom_router.store.database import Database
+from dicom_router.store.epoch import epoch
+from dicom_router.store.history import LinkChange, first_acknowledged, link_history, waits
 from xray_triage.cases import rows, tables
 from xray_triage.cases.period import Period
-from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Line, Tally, agreement_of
+from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Tally, agreement_of
 from xray_triage.reading.findings import Priority
 
 LATE_SECONDS = 86_400.0  # a film that comes later than this after its exposure was not waited for
@@ -39,8 +39,8 @@ class Figures:
     """A period's figures, line by line and together. ``outages`` touch the period, the newest last."""
 
     period: Period
-    lines: Sequence[Line]
-    total: Line
+    lines: Sequence[Counts]
+    total: Counts
     agreement: Mapping[Priority, Agreement]
     outages: Sequence[Outage]
 

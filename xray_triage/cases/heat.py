@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from dicom_router.database import Database, OutsideText
+from dicom_router.store.database import Database, OutsideText
 
 metadata = sa.MetaData()
 heat = sa.Table(

@@ -1,4 +1,4 @@
-"""Between the desk's tables and its values. Knows columns; decides nothing."""
+"""Rows of the case tables as values, and back. Knows columns; decides nothing."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from dicom_router.matching import fold
+from dicom_router.dicom.matching import fold
 from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Verdict
 from xray_triage.reading.findings import (
     KINDS,

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from dicom_router.database import Database
+from dicom_router.store.database import Database
 from xray_triage.cases import tables
 from xray_triage.cases.period import midnight
 
@@ -19,7 +19,7 @@ SLACK = timedelta(days=2)
 class Hints:
     """What is known of the studies wanted. All that match are found, and some that do not.
 
-    ``words`` are folded pieces of name, patient id or accession number (dicom_router.matching.fold).
+    ``words`` are folded pieces of name, patient id or accession number (dicom_router.dicom.matching.fold).
     """
 
     patient_id: str | None = None

@@ -1,8 +1,8 @@
-"""The desk's tables, which migrations/ makes. Knows none of the router's."""
+"""The tables of cases, films and consultations; migrations/ makes them. Knows none of the router's."""
 
 import sqlalchemy as sa
 
-from dicom_router.database import OutsideText, UtcDateTime
+from dicom_router.store.database import OutsideText, UtcDateTime
 
 metadata = sa.MetaData()
 _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")

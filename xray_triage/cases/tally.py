@@ -37,7 +37,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Counts:
     """One day or month. Films and cases count when they came, consultations when asked, verdicts when given.
 
     To the page: until the film was read. To the PACS: until the first report of the case was acknowledged. ``waiting``:
@@ -78,9 +78,9 @@ class Tally:
         if start is not None and end is not None and end >= start:
             self.seconds[name].append(end - start)
 
-    def line(self, start: date) -> Line:
+    def line(self, start: date) -> Counts:
         """What was counted, of the line that begins with ``start``."""
-        return Line(
+        return Counts(
             start=start,
             films=self.films,
             cases={priority: self.cases[priority] for priority in Priority},

@@ -1,6 +1,6 @@
 """Which cases the worklist shows, and in which order: overdue consultations, then the most urgent, then the newest.
 
-Builds queries over the desk's tables. It must never know a page, nor a delivery.
+Builds queries over the case tables. It must never know a page, nor a delivery.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dicom_router.matching import fold
+from dicom_router.dicom.matching import fold
 from xray_triage.cases import rows, tables
 from xray_triage.cases.period import midnight
 from xray_triage.reading.findings import Priority
@@ -34,7 +34,7 @@ class CaseState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CaseFilter:
     """What a worklist shows. ``words`` are folded, each to be found; ``since`` <= received < ``until``.
 
     ``newest``: only so many of the last cases, by number, for clocks are wrong at times; and those with an open
@@ -50,7 +50,7 @@ class Wanted:
     newest: int | None = None
 
 
-def understood(wanted: Wanted, search: str, today: date) -> Wanted:
+def understood(wanted: CaseFilter, search: str, today: date) -> CaseFilter:
     """``wanted`` with what was typed: words, and a date (22/11/2026, 2026-11-22, or 22/11: the last one there was)."""
     words = []
     for word in search.split():
@@ -62,7 +62,7 @@ def understood(wanted: Wanted, search: str, today: date) -> Wanted:
     return replace(wanted, words=tuple(words))
 
 
-def on_day(wanted: Wanted, day: date) -> Wanted:
+def on_day(wanted: CaseFilter, day: date) -> CaseFilter:
     """``wanted`` on one ``day`` of this computer's zone, within what it was narrowed to already."""
     day = min(max(day, EARLIEST), LATEST)
     first, end = midnight(day), midnight(day + timedelta(days=1))
@@ -117,7 +117,7 @@ def place_of(connection: sa.Connection, case_id: str) -> Place | None:
     return Place(bool(found.overdue), found.urgency, found.sequence) if found else None
 
 
-def page_of(connection: sa.Connection, wanted: Wanted, *, limit: int, after: Place | None) -> list[int]:
+def page_of(connection: sa.Connection, wanted: CaseFilter, *, limit: int, after: Place | None) -> list[int]:
     """The numbers (``case.sequence``) of at most ``limit`` cases below ``after``, in the worklist's order.
 
     Overdue ones are few and found by an index of their own; the others are a walk along one covering index.
@@ -133,7 +133,7 @@ def page_of(connection: sa.Connection, wanted: Wanted, *, limit: int, after: Pla
     return page
 
 
-def _narrowed(wanted: Wanted, *, overdue: bool, after: Place | None) -> sa.Select[Any]:
+def _narrowed(wanted: CaseFilter, *, overdue: bool, after: Place | None) -> sa.Select[Any]:
     case = tables.case
     newest = None if overdue else wanted.newest
     # The sum keeps SQLite from walking the worklist from its start in search of the few cases of that time.
@@ -156,7 +156,7 @@ def among_newest(count: int) -> sa.ColumnElement[bool]:
     return number > sa.func.coalesce(last_before, 0)
 
 
-def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
     case, asked = tables.case, tables.consultation
     if wanted.since is not None:
         yield case.c.received_at >= wanted.since

@@ -45,10 +45,10 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.accounts.users import AccountError
     from xray_triage.assessment.labels import AssessmentError
     from xray_triage.cases.casebook import UnknownCase
-    from xray_triage.cases.consultation import CannotAsk
     from xray_triage.config import ConfigError
+    from xray_triage.consultations.consultations import CannotAsk
     from xray_triage.reading.bundle import BundleError
-    from xray_triage.station import StationError
+    from xray_triage.station.front import StationError
 
     if isinstance(error, UnknownCase):
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
+from xray_triage.cli.options import AsJson, ConfigPath
+from xray_triage.console import err, out, print_json
 
 if TYPE_CHECKING:
     from xray_triage.accounts.accounts import Accounts
+    from xray_triage.accounts.audit import Action
     from xray_triage.accounts.roles import Role
-    from xray_triage.accounts.trail import Action
 
 app = typer.Typer(help="Who may use the page and the API.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="User name.", show_default=False)]
@@ -34,7 +35,7 @@ def add(
     config: ConfigPath = None,
 ) -> None:
     """Add a user; prints the one-time password, which is changed at the first sign-in."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts, wanted = _accounts(config), _role(role)
     password = accounts.users.add(name, role=wanted, full_name=full_name)
@@ -60,7 +61,7 @@ def list_users(as_json: AsJson = False, config: ConfigPath = None) -> None:
 @app.command()
 def passwd(name: Name, as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Give a user a new one-time password; signs the user out everywhere."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts = _accounts(config)
     password = accounts.users.reset_password(name)
@@ -76,7 +77,7 @@ def role(
     config: ConfigPath = None,
 ) -> None:
     """Change a user's role."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts, wanted = _accounts(config), _role(to)
     accounts.users.change_role(name, wanted)
@@ -87,7 +88,7 @@ def role(
 @app.command()
 def disable(name: Name, config: ConfigPath = None) -> None:
     """Keep a user out from now on, with all sessions and tokens."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts = _accounts(config)
     accounts.users.disable(name)
@@ -98,7 +99,7 @@ def disable(name: Name, config: ConfigPath = None) -> None:
 @app.command()
 def enable(name: Name, config: ConfigPath = None) -> None:
     """Let a disabled user in again."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts = _accounts(config)
     accounts.users.enable(name)
@@ -115,7 +116,7 @@ def token(
     config: ConfigPath = None,
 ) -> None:
     """Make a bearer token with the user's rights, for a program; it is printed this once."""
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
 
     accounts = _accounts(config)
     user = accounts.users.find(name)
@@ -159,9 +160,9 @@ def audit(
 def _accounts(config: ConfigPath) -> "Accounts":
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
-    from xray_triage.rooms import open_rooms
+    from xray_triage.stores import open_stores
 
-    return open_rooms(load_config(config), role="cli", clock=SystemClock()).accounts
+    return open_stores(load_config(config), role="cli", clock=SystemClock()).accounts
 
 
 def _role(name: str) -> "Role":

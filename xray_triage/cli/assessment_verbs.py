@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from xray_triage.cli.options import AsJson, ConfigPath, out, print_json, progress, settings_or_defaults
+from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
+from xray_triage.console import out, print_json, progress
 
 if TYPE_CHECKING:
     from xray_triage.assessment.accuracy import Accuracy
-    from xray_triage.assessment.answers import Answer
     from xray_triage.assessment.cutoffs import CutOff, Judged
-    from xray_triage.examiner import Examiner
+    from xray_triage.assessment.examiner import Examiner
+    from xray_triage.assessment.predictions import Prediction
 
 Films = Annotated[
     Path | None,
@@ -168,7 +169,7 @@ def _conditions(where: Sequence[str] | None) -> dict[str, str]:
 
 
 def _examiner(config: Path | None, bundle: str, *, quiet: bool) -> "Examiner":
-    from xray_triage.examiner import Examiner
+    from xray_triage.assessment.examiner import Examiner
 
     return Examiner.from_config(
         settings_or_defaults(config),
@@ -177,7 +178,7 @@ def _examiner(config: Path | None, bundle: str, *, quiet: bool) -> "Examiner":
     )
 
 
-def _write(accuracy: "Accuracy", answered: "Sequence[Answer]", folder: Path) -> list[Path]:
+def _write(accuracy: "Accuracy", answered: "Sequence[Prediction]", folder: Path) -> list[Path]:
     from xray_triage.assessment.pictures import draw
     from xray_triage.assessment.report import as_json, as_markdown
 

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
+from xray_triage.cli.options import AsJson, ConfigPath
+from xray_triage.console import err, out, print_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,20 +24,20 @@ def cases(
 ) -> None:
     """List the cases, most urgent first."""
     from dicom_router.clock import SystemClock
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
     from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.reading.findings import Priority
-    from xray_triage.rooms import open_rooms
-    from xray_triage.web.shapes import case_json
+    from xray_triage.stores import open_stores
+    from xray_triage.web.api.shapes import case_json
 
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
-    rooms = open_rooms(load_config(config), role="cli", clock=SystemClock())
-    rooms.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
-    found = rooms.casebook.cases(priority=priority, limit=limit)
+    stores = open_stores(load_config(config), role="cli", clock=SystemClock())
+    stores.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
+    found = stores.casebook.cases(priority=priority, limit=limit)
     if as_json:
-        deliveries = rooms.outbox.of_studies([case.study_instance_uid for case in found])
+        deliveries = stores.outbox.of_studies([case.study_instance_uid for case in found])
         for case in found:
             print_json(case_json(case, deliveries.get(case.study_instance_uid, [])))
         return
@@ -64,22 +65,22 @@ def consult(
 ) -> None:
     """Ask the specialist: sends a request into the same study at the PACS."""
     from dicom_router.clock import SystemClock
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
     from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
-    from xray_triage.rooms import open_rooms
+    from xray_triage.stores import open_stores
 
     if not question.strip():
         raise typer.BadParameter("ask something", param_hint="--question")
     settings = load_config(config)
-    rooms = open_rooms(settings, role="cli", clock=SystemClock())
-    consultation = rooms.consultations.request(
+    stores = open_stores(settings, role="cli", clock=SystemClock())
+    consultation = stores.consultations.request(
         case,
         question=question,
         priority="urgent" if urgent else "routine",
         requested_by=requested_by or settings.station.name,
     )
-    rooms.accounts.audit.note(Action.CONSULTATION_ASKED, actor=command_line_user(), subject=case, detail=question)
+    stores.accounts.audit.note(Action.CONSULTATION_ASKED, actor=command_line_user(), subject=case, detail=question)
     if consultation.question != question:
         err.print("a consultation is open already; its question stands:", consultation.question, soft_wrap=True)
     if not settings.destinations_for("requests"):
@@ -99,16 +100,16 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
         return
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
-    from xray_triage.rooms import open_rooms
-    from xray_triage.web.station_shapes import queue_json
+    from xray_triage.stores import open_stores
+    from xray_triage.web.api.station_shapes import queue_json
 
     clock = SystemClock()
-    rooms = open_rooms(load_config(config), role="cli", clock=clock)
-    summary = rooms.outbox.summary()
+    stores = open_stores(load_config(config), role="cli", clock=clock)
+    summary = stores.outbox.summary()
     if as_json:
-        print_json(queue_json(summary, unread=rooms.inbox.unread(), now=clock.now()))
+        print_json(queue_json(summary, unread=stores.inbox.unread(), now=clock.now()))
         return
-    out.print(f"unread {rooms.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
+    out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
     for delivery in summary.refused:
         out.print(
             f"refused  {delivery.delivery_id}  {delivery.what} to {delivery.destination}: {delivery.last_error}",
@@ -124,9 +125,9 @@ def retry(
     """Send a refused object again."""
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
-    from xray_triage.rooms import open_rooms
+    from xray_triage.stores import open_stores
 
-    outbox = open_rooms(load_config(config), role="cli", clock=SystemClock()).outbox
+    outbox = open_stores(load_config(config), role="cli", clock=SystemClock()).outbox
     if delivery == "all":
         out.print(f"{outbox.retry_all_refused()} objects will be sent again")
         return

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, progress, settings_or_defaults
+from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
+from xray_triage.console import err, out, print_json, progress
 
 Files = Annotated[list[Path], typer.Argument(help="Film files or folders.", show_default=False)]
 
@@ -29,9 +30,9 @@ def read(
     config: ConfigPath = None,
 ) -> None:
     """Read films (DICOM, PNG, JPEG) without a station, and print what the model sees."""
-    from xray_triage.desk_reading import DeskReader
+    from xray_triage.reader.offline import OfflineReader
 
-    reader = DeskReader.from_config(settings_or_defaults(config))
+    reader = OfflineReader.from_config(settings_or_defaults(config))
     if reader.problem:
         err.print(f"AI is off: {reader.problem}", soft_wrap=True)
     for path in progress(expand(files), "reading", quiet=as_json):
@@ -53,7 +54,7 @@ def send(
     calling: Annotated[str, typer.Option("--calling", help="Our AE title.")] = "XRAY_TRIAGE",
 ) -> None:
     """Send films as an X-ray machine would, and print each answer."""
-    from dicom_router.sending import parse_address, send_files
+    from dicom_router.transport.sending import parse_address, send_files
 
     try:
         address = parse_address(to)
@@ -74,9 +75,9 @@ def import_folder(
     config: ConfigPath = None,
 ) -> None:
     """Take films from a folder into the station, as if the machine had sent them."""
-    from dicom_router.inbox import Outcome
+    from dicom_router.store.inbox import Outcome
     from xray_triage.config import load_config
-    from xray_triage.stick import Importer
+    from xray_triage.station.media import Importer
 
     importer = Importer.from_config(load_config(config))
     paths = expand([folder])
@@ -98,16 +99,16 @@ def export(
 ) -> None:
     """Copy a case, films and results, to a folder: for when the link is dead."""
     from dicom_router.clock import SystemClock
-    from xray_triage.accounts.trail import Action
+    from xray_triage.accounts.audit import Action
     from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
-    from xray_triage.rooms import open_rooms
-    from xray_triage.stick import Exporter
+    from xray_triage.station.media import Exporter
+    from xray_triage.stores import open_stores
 
-    rooms = open_rooms(load_config(config), role="export", clock=SystemClock())
-    exporter = Exporter(rooms)
+    stores = open_stores(load_config(config), role="export", clock=SystemClock())
+    exporter = Exporter(stores)
     parcels = exporter.parcels(case)
-    rooms.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))
+    stores.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))
     for parcel in progress(parcels, "exporting"):
         exporter.put(parcel, to)
     out.print(f"{len(parcels)} objects of case {case} written to {to}")
@@ -122,7 +123,7 @@ def phantom(
 ) -> None:
     """Write a synthetic chest film with lesions of known place; no real person is on it."""
     from dicom_router.clock import SystemClock
-    from xray_triage import phantom as phantoms
+    from xray_triage.simulation import phantom as phantoms
 
     try:
         made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=size)

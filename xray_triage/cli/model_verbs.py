@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from xray_triage.cli import assessment_verbs
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json, settings_or_defaults
+from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
+from xray_triage.console import err, out, print_json
 
 app = typer.Typer(help="The model bundles that read films.", no_args_is_help=True)
 assessment_verbs.add_to(app)
@@ -15,9 +16,9 @@ assessment_verbs.add_to(app)
 
 @app.command("list")
 def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
-    """List the bundles on the shelf. * is in use, - was in use before it."""
+    """List the bundles at hand. * is in use, - was in use before it."""
+    from xray_triage.model.selection import bundle_folders, chosen_folder, folder_before
     from xray_triage.reading.bundle import BundleError, load_bundle
-    from xray_triage.shelf import bundle_folders, chosen_folder, folder_before
 
     settings = settings_or_defaults(config)
     chosen, before = chosen_folder(settings), folder_before(settings)
@@ -39,8 +40,8 @@ def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
 @app.command()
 def verify(name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", config: ConfigPath = None) -> None:
     """Check a bundle (default: the one in use): hashes, then its golden film through the network."""
-    from xray_triage.ai import prove_bundle
-    from xray_triage.shelf import chosen_folder, find_folder
+    from xray_triage.model.loading import prove_bundle
+    from xray_triage.model.selection import chosen_folder, find_folder
 
     settings = settings_or_defaults(config)
     folder = find_folder(settings, name) if name else chosen_folder(settings)
@@ -63,11 +64,11 @@ def activate(
     step: after a power cut it is the old one or the new one. --previous goes
     back, and again forward.
     """
-    from xray_triage.ai import prove_bundle
     from xray_triage.config import load_config
+    from xray_triage.model.loading import prove_bundle
+    from xray_triage.model.selection import choose, find_folder, folder_before
     from xray_triage.reading.bundle import BundleError
-    from xray_triage.shelf import choose, find_folder, folder_before
-    from xray_triage.station import StationError
+    from xray_triage.station.front import StationError
 
     if bool(name) == previous:
         raise typer.BadParameter("name a bundle, or go back with --previous", param_hint="NAME")
@@ -114,8 +115,8 @@ def import_checkpoint(
     checkout of the source. At a station without it, make the bundle elsewhere
     with --to and copy the folder.
     """
-    from xray_triage.shelf import own_folder
-    from xray_triage.workshop import import_checkpoint as run_import
+    from xray_triage.model.importing import import_checkpoint as run_import
+    from xray_triage.model.selection import own_folder
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise typer.BadParameter("letters, digits, . _ - only, 64 at most", param_hint="--name")

@@ -1,17 +1,10 @@
-"""Options and print-outs that several verbs share."""
+"""Options that several verbs share."""
 
-import json
 import os
-import re
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
-from rich.text import Text
 
 if TYPE_CHECKING:
     from xray_triage.config import Config
@@ -21,34 +14,6 @@ ConfigPath = Annotated[
     typer.Option("--config", help="station.toml; else $XRAY_TRIAGE_CONFIG, ./station.toml, /etc/xray-triage."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
-
-T = TypeVar("T")
-PIPE_COLUMNS = 160  # a table that goes to a file or a program need not fit a narrow screen
-
-
-class Screen(Console):
-    """Shows a control character in a name or a note as a sign: a terminal would obey it."""
-
-    def render_str(self, text: str, **named: Any) -> Text:
-        return super().render_str(CONTROL.sub("\ufffd", text), **named)
-
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-out = Screen(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
-err = Screen(stderr=True, highlight=False, markup=False, soft_wrap=True)
-
-
-def print_json(value: Any) -> None:
-    """One line of JSON on standard output, Vietnamese letters as they are, what commands a terminal as ``\\u009b``."""
-    line = json.dumps(value, ensure_ascii=False, default=str)
-    typer.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
-
-
-def progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float | None = None) -> Iterator[T]:
-    """A bar on standard error while a person watches; nothing when output goes to a program."""
-    yield from track(
-        items, description=what, total=total, console=err, transient=True, disable=quiet or not err.is_terminal
-    )
 
 
 def settings_or_defaults(path: Path | None) -> "Config":

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xray_triage.cli.options import ConfigPath, err, out
+from xray_triage.cli.options import ConfigPath
+from xray_triage.console import err, out
 
 if TYPE_CHECKING:
     from xray_triage.cases.case import Case
@@ -31,9 +32,9 @@ def consult_reply(
     """Answer a consultation in the specialist's place: stores a report into the same study at the PACS."""
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
-    from xray_triage.post import make_transport
-    from xray_triage.rooms import open_rooms
-    from xray_triage.specialist import make_pdf_answer, make_text_answer, store
+    from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
+    from xray_triage.station.delivery import make_transport
+    from xray_triage.stores import open_stores
 
     if not text.strip() and pdf is None:
         raise typer.BadParameter("say something, or give a --pdf", param_hint="--text")
@@ -43,8 +44,8 @@ def consult_reply(
     if destination is None:
         err.print(f"no [[destination]] {name!r} in station.toml" if name else "no [[destination]] takes requests")
         raise typer.Exit(1)
-    rooms = open_rooms(settings, role="cli", clock=clock)
-    source = rooms.consultations.header(_find(case, rooms.casebook).study_instance_uid)
+    stores = open_stores(settings, role="cli", clock=clock)
+    source = stores.consultations.header(_find(case, stores.casebook).study_instance_uid)
     answers = []
     if text.strip():
         answers.append(make_text_answer(source, text, author=author, verified=verified, at=clock.now()))

@@ -8,10 +8,11 @@ from rich.text import Text
 
 import xray_triage
 from xray_triage.cli.account_verbs import command_line_user
-from xray_triage.cli.options import AsJson, ConfigPath, err, out, print_json
+from xray_triage.cli.options import AsJson, ConfigPath
+from xray_triage.console import err, out, print_json
 
 if TYPE_CHECKING:
-    from xray_triage.setup import Answers
+    from xray_triage.station.setup import Choices
 
 MARK = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -32,7 +33,7 @@ def init(
 
     Where there is a station.toml and no user yet, only the user is added.
     """
-    from xray_triage.setup import add_first_user, write_config
+    from xray_triage.station.setup import add_first_user, write_config
 
     path = config or Path("station.toml")
     if not path.exists():
@@ -42,12 +43,12 @@ def init(
     out.print(f"First user: {user}, one-time password {password}")
 
 
-def _ask_for_answers(*, yes: bool, data_dir: str) -> "Answers":
-    from xray_triage.setup import Answers
+def _ask_for_answers(*, yes: bool, data_dir: str) -> "Choices":
+    from xray_triage.station.setup import Choices
 
-    answers = Answers(data_dir=data_dir)
+    answers = Choices(data_dir=data_dir)
     if not yes:
-        answers = Answers(
+        answers = Choices(
             name=typer.prompt("Name of the health station", answers.name),
             ae_title=typer.prompt("AE title of this station", answers.ae_title),
             data_dir=data_dir,
@@ -66,23 +67,23 @@ def serve(config: ConfigPath = None) -> None:
     from dicom_router.clock import SystemClock
     from xray_triage.config import find_config, load_config
     from xray_triage.log import log_to_stderr
-    from xray_triage.supervisor import Supervisor
+    from xray_triage.station.supervisor import Supervisor
 
     path = find_config(config)
     settings = load_config(path)
     log_to_stderr()
     clock = SystemClock()
     with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here
-        from xray_triage.station import Station
+        from xray_triage.station.front import Station
 
         Station(settings, supervisor, clock=clock).run()
 
 
 def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Look the station over, in plain words. Exit 1 when something needs a person."""
-    from xray_triage.checks import check_station
     from xray_triage.config import load_config
-    from xray_triage.health import CheckState
+    from xray_triage.health.checks import CheckState
+    from xray_triage.station.self_check import check_station
 
     settings = load_config(config)
     checks = check_station(settings)
@@ -106,7 +107,7 @@ def demo(
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the table.")] = False,
 ) -> None:
     """Start a station and a stand-in PACS on this computer, send films, and show what comes of them."""
-    from xray_triage.demo import run_demo
+    from xray_triage.simulation.demo import run_demo
 
     if not run_demo(films or [], stay=not exit_after):
         err.print("demo: not every step worked; see the table above")

@@ -1,1 +1,1 @@
-"""The history of the desk's tables, one Alembic revision a file; casebook.py has it run."""
+"""The history of this package's tables, one Alembic revision a file; casebook.py has it run."""

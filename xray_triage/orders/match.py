@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dicom_router.matching import fold
+from dicom_router.dicom.matching import fold
 from xray_triage.orders.order import Order
 
 

@@ -1,4 +1,4 @@
-"""The book of orders: registered at the desk, offered to the machine, done when a film comes. Knows no dataset."""
+"""The book of orders: registered on the page, offered to the machine, done when a film comes. Knows no dataset."""
 
 import hashlib
 import re
@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database, insert_new
-from dicom_router.matching import fold
+from dicom_router.dicom.matching import fold
+from dicom_router.store.database import Database, insert_new
 from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
 from xray_triage.orders.accession import MOST_A_DAY, draw_prefix, next_number, stem

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.database import Database, insert_new
-from dicom_router.performed import ScheduledStep, StepState
+from dicom_router.scp.performed_step import ScheduledStep, StepState
+from dicom_router.store.database import Database, insert_new
 from xray_triage.orders.order import OrderState
 from xray_triage.orders.tables import film_order, performed_step
 

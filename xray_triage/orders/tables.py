@@ -1,8 +1,8 @@
-"""The tables of registration; migrations/ makes them. Knows no other room's."""
+"""The tables of registration; migrations/ makes them. Knows no other table."""
 
 import sqlalchemy as sa
 
-from dicom_router.database import OutsideText, UtcDateTime
+from dicom_router.store.database import OutsideText, UtcDateTime
 
 metadata = sa.MetaData()
 _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")

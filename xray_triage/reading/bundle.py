@@ -41,7 +41,7 @@ class Calibration(_Strict):
 class Reference(_Strict):
     """How one label's probabilities lay on the films of calibration: ten shares between nine rising ``edges``.
 
-    What a station sees later is held against it (watch.py).
+    What a station sees later is held against it (drift.py).
     """
 
     edges: Annotated[tuple[Fraction, ...], Field(min_length=9, max_length=9)]

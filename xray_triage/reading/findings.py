@@ -1,4 +1,4 @@
-"""The words of the reading room: findings, scores, priorities, reasons, and their codes. Imports nothing of ours.
+"""The vocabulary of reading: findings, scores, priorities, reasons, and their codes. Imports nothing of ours.
 
 Codes are SNOMED CT (SCT), DICOM (DCM, PS3.16 annex D) or RadLex; where no standard code exists, our private
 scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's viewer and published radiology text.

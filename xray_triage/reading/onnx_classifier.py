@@ -31,7 +31,7 @@ ROUNDING = 1e-3  # by which a probability may leave 0..1, in half precision or i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Output:
     """What the graph said of one film: logits (L,), activation maps (L, h, w), gate logits (G,), masks (3, h, w) 0..1.
 
     All but the logits may be None.
@@ -74,25 +74,25 @@ class OnnxClassifier:
         """The calibrated probability of every label, withheld ones too, whatever the gate says of the image."""
         return self._calibrated(self._run(image))
 
-    def _run(self, image: Image) -> Answer:
+    def _run(self, image: Image) -> Output:
         manifest = self._bundle.manifest
         named = self._session.run(prepare(image, manifest.input))
         gate, maps, masks = manifest.outputs.gate, manifest.outputs.activation_maps, manifest.outputs.masks
-        return Answer(
+        return Output(
             logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
             activation_maps=as_image(_checked(named[maps], (len(manifest.labels), None, None))) if maps else None,
             gate=_checked(named[gate], (len(manifest.gate.classes),)) if gate and manifest.gate else None,
             masks=_shares(_checked(named[masks], (3, None, None))) if masks else None,
         )
 
-    def _calibrated(self, answer: Answer) -> dict[str, float]:
+    def _calibrated(self, answer: Output) -> dict[str, float]:
         found = {}
         for label, logit in zip(self._bundle.manifest.labels, answer.logits, strict=True):
             margin = label.calibration.scale * float(logit) + label.calibration.offset
             found[label.name] = float(1 / (1 + np.exp(-np.clip(margin, -60, 60))))
         return found
 
-    def _gate(self, answer: Answer) -> NotReadable | None:
+    def _gate(self, answer: Output) -> NotReadable | None:
         gate = self._bundle.manifest.gate
         if gate is None or answer.gate is None:
             return None
@@ -104,7 +104,7 @@ class OnnxClassifier:
         detail = ", ".join(f"{name} {share:.2f}" for name, share in said.items())
         return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}")
 
-    def _findings(self, answer: Answer, radiograph: Radiograph) -> Findings:
+    def _findings(self, answer: Output, radiograph: Radiograph) -> Findings:
         probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
         findings: list[Finding] = []
         heat: Image | None = None

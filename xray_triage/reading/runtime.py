@@ -1,6 +1,7 @@
 """ONNX Runtime itself: opens a bundle's graph and runs films through it. The only module that imports it.
 
-It must never know what the answers mean (onnx_classifier.py does), nor which runtime is best here (ai.py tries them).
+It must never know what the answers mean (onnx_classifier.py does), nor which runtime is best
+here (loading.py tries them).
 """
 
 import os

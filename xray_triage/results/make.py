@@ -1,4 +1,4 @@
-"""The door of this room: a reading in, DICOM objects out, ready to be kept and sent.
+"""A reading in, DICOM objects out, ready to be kept and sent: what other folders call of this one.
 
 Making them again gives objects of the same UIDs. Must never know the spool, the database or the network.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from dicom_router.instance import InstanceRef
+from dicom_router.dicom.instance import InstanceRef
 from xray_triage.reading.findings import Reading
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import make_capture

@@ -11,7 +11,7 @@ from functools import cached_property
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from dicom_router.negotiation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from xray_triage import __version__
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.results.codes import PROCESSING_EQUIPMENT

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from dicom_router.instance import InstanceRef
+from dicom_router.dicom.instance import InstanceRef
 from xray_triage.results import codes
 from xray_triage.results.content import (
     CONTAINS,

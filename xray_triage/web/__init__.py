@@ -1,1 +1,1 @@
-"""The desk: JSON API and pages. Imports cases and findings; never pynetdicom, never onnxruntime."""
+"""JSON API, pages and DICOMweb. Imports cases and findings; never pynetdicom, never onnxruntime."""

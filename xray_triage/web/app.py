@@ -12,27 +12,27 @@ from starlette.staticfiles import StaticFiles
 from dicom_router.errors import DamagedFile, SpoolFull
 from xray_triage import __version__
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.cases.consultation import CannotAsk
+from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.orders.orders import UnknownOrder
-from xray_triage.web.answers import answer_router
-from xray_triage.web.api import api_router
+from xray_triage.web.api.answer_files import answer_router
+from xray_triage.web.api.events import event_router
+from xray_triage.web.api.heat import heat_router
+from xray_triage.web.api.pictures import picture_router
+from xray_triage.web.api.routes import api_router
+from xray_triage.web.api.status import status_router
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
-from xray_triage.web.events import event_router
-from xray_triage.web.figures import figure_router
-from xray_triage.web.guard import Guard
-from xray_triage.web.heat import heat_router
-from xray_triage.web.login import login_router
-from xray_triage.web.orders import order_router
-from xray_triage.web.pages import page_router
-from xray_triage.web.password import password_router
-from xray_triage.web.pictures import picture_router
-from xray_triage.web.status import status_router
-from xray_triage.web.strangers import tell_strangers
-from xray_triage.web.trail import note_lists, trail_router
-from xray_triage.web.users import user_router
-from xray_triage.web.view import View
-from xray_triage.web.visitor import Right, needs
+from xray_triage.web.pages.audit import note_lists, trail_router
+from xray_triage.web.pages.figures import figure_router
+from xray_triage.web.pages.login import login_router
+from xray_triage.web.pages.orders import order_router
+from xray_triage.web.pages.password import password_router
+from xray_triage.web.pages.routes import page_router
+from xray_triage.web.pages.users import user_router
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.errors import install_error_pages
+from xray_triage.web.security.guard import Guard
+from xray_triage.web.security.visitor import Right, needs
 
 STATUS_OF: dict[type[Exception], int] = {
     UnknownCase: 404,
@@ -48,7 +48,7 @@ def create_app(desk: Desk) -> FastAPI:
     app = FastAPI(
         title="xray-triage",
         version=__version__,
-        openapi_url=None,  # api.py has it, for those who may see
+        openapi_url=None,  # routes.py has it, for those who may see
         docs_url=None,  # its script comes from a CDN
         redoc_url=None,
     )
@@ -58,7 +58,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.is_ending = lambda: False  # WebServer knows better
     app.state.desk = desk
     view = View(desk)
-    tell_strangers(app, view)
+    install_error_pages(app, view)
     app.include_router(status_router(desk))
     for make_router in (login_router, password_router, user_router, trail_router, figure_router):
         app.include_router(make_router(desk, view), include_in_schema=False)

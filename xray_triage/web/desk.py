@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dicom_router.clock import Clock
-from dicom_router.holdings import Holdings
-from dicom_router.inbox import Inbox
-from dicom_router.outbox import Outbox
-from dicom_router.spool import Spool
+from dicom_router.store.holdings import Holdings
+from dicom_router.store.inbox import Inbox
+from dicom_router.store.outbox import Outbox
+from dicom_router.store.spool import Spool
 from xray_triage.accounts.accounts import Accounts
-from xray_triage.accounts.trail import Trail
+from xray_triage.accounts.audit import AuditTrail
 from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.consultation import Consultations
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
-from xray_triage.darkroom import Darkroom
-from xray_triage.health import Check, Health
+from xray_triage.consultations.consultations import Consultations
+from xray_triage.health.checks import Check, Health
+from xray_triage.model.drift import ModelInUse
 from xray_triage.orders.orders import Orders
-from xray_triage.watch import ModelInUse
+from xray_triage.rendering.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Desk:
     studies: Studies
     heat_maps: HeatMaps
     figures: FigureBook
-    darkroom: Darkroom
+    renderer: Renderer
     health: Health
     accounts: Accounts
     orders: Orders
@@ -45,9 +45,9 @@ class Desk:
     host_names: tuple[str, ...] = ()
     is_tls: bool = False
     self_check: Callable[[], Sequence[Check]] = tuple
-    wake_post: Callable[[], object] = tuple
+    wake_delivery: Callable[[], object] = tuple
 
     @property
-    def audit(self) -> Trail:
+    def audit(self) -> AuditTrail:
         """Where it is noted who saw and did what."""
         return self.accounts.audit

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from dicom_router.clock import Clock
 from xray_triage.config import WebSection
-from xray_triage.web.door import Door
-from xray_triage.web.patience import PatientProtocol
+from xray_triage.web.security.connections import LimitedSocket
+from xray_triage.web.security.slow_clients import DeadlineProtocol
 
 STOP_SECONDS = 5.0
 HEAD_SECONDS = 10.0
@@ -24,7 +24,7 @@ class WebServer:
 
     def __init__(self, web: WebSection, app: FastAPI, *, head_seconds: float = HEAD_SECONDS) -> None:
         self._web = web
-        protocol: Any = partial(PatientProtocol, head_seconds=head_seconds)
+        protocol: Any = partial(DeadlineProtocol, head_seconds=head_seconds)
         tls = web.tls
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -59,7 +59,9 @@ class WebServer:
     def start(self) -> None:
         """Bind and serve. Raises OSError when the address is taken."""
         family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
-        self._socket = Door(socket.create_server((self._web.host, self._web.port), family=family), clock=self._clock)
+        self._socket = LimitedSocket(
+            socket.create_server((self._web.host, self._web.port), family=family), clock=self._clock
+        )
         # asyncio leaves this out for a socket made here, and every answer would wait 40 ms for a delayed ACK.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         arguments = {"sockets": [self._socket]}

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from fastapi import HTTPException
 
+from dicom_router.dicom.instance import SpooledFile, reference_to
+from dicom_router.dicom.outline import Outline, read_outline
+from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import DamagedFile
-from dicom_router.holdings import Holding
-from dicom_router.identity import is_uid
-from dicom_router.instance import SpooledFile, reference_to
-from dicom_router.outline import Outline, read_outline
+from dicom_router.store.holdings import Holding
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 

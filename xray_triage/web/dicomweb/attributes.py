@@ -5,7 +5,7 @@ from typing import Any
 
 from pydicom.dataelem import DataElement
 
-from dicom_router.outline import Outline
+from dicom_router.dicom.outline import Outline
 from xray_triage.reading.header import DAMAGED_VALUE
 from xray_triage.reading.patient import repair_text
 

@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from starlette.datastructures import QueryParams
 
-from dicom_router.matching import fold, like
+from dicom_router.dicom.matching import fold, like
 from xray_triage.cases.studies import Hints
 from xray_triage.web.dicomweb.attributes import Attributes
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from starlette.responses import StreamingResponse
 
-from dicom_router.frames import Piece
-from dicom_router.spool import Spool
+from dicom_router.dicom.frames import Piece
+from dicom_router.store.spool import Spool
 from xray_triage.web.dicomweb.accept import MULTIPART, Offer
 
 CHUNK_BYTES = 1 << 20

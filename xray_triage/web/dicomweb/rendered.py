@@ -1,4 +1,4 @@
-"""/rendered and /thumbnail: pictures for clients that decode no DICOM (PS3.18 8.3.5 and 10.4). The darkroom makes them.
+"""/rendered and /thumbnail: pictures for clients that decode no DICOM (PS3.18 8.3.5 and 10.4). The renderer makes them.
 
 Decodes no pixel.
 """
@@ -10,8 +10,8 @@ from dataclasses import replace
 from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
-from dicom_router.holdings import Holding
-from xray_triage.darkroom import Exposure, NoPicture
+from dicom_router.store.holdings import Holding
+from xray_triage.rendering.renderer import NoPicture, Rendering
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
@@ -30,7 +30,7 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
     """The routes of the pictures: of a study or a series that of its first film."""
     rendered = APIRouter()
 
-    def show(names: Sequence[str], frame: str, exposure: Exposure, accept: str, offers: Sequence[Offer]) -> Response:
+    def show(names: Sequence[str], frame: str, exposure: Rendering, accept: str, offers: Sequence[Offer]) -> Response:
         if not (frame.isascii() and frame.isdigit() and len(frame) < 10):
             raise HTTPException(400, "one frame at a time, counted from 1")
         offer = choose(accept, offers)
@@ -38,7 +38,7 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
         inverted = archive.is_negative(holding)
         wanted = replace(exposure, frame=int(frame), media_type=offer.media_type, inverted=inverted)
         try:
-            picture = desk.darkroom.develop(holding.spooled.key, wanted)
+            picture = desk.renderer.render(holding.spooled.key, wanted)
         except NoPicture as error:
             headers = {"Retry-After": RETRY_SECONDS} if error.status == 503 else None
             raise HTTPException(error.status, str(error), headers) from error
@@ -112,10 +112,10 @@ def _window(said: str) -> tuple[float, float, str] | None:
     return found
 
 
-def _viewport(said: str) -> Exposure:
+def _viewport(said: str) -> Rendering:
     """``width,height`` or ``width,height,x,y,width,height`` (PS3.18 8.3.5.1.3). Raises 400."""
     if not said:
-        return Exposure()
+        return Rendering()
     if not re.fullmatch(r"\d{1,5},\d{1,5}(,\d{0,5},\d{0,5}(,\d{1,5},\d{1,5})?)?", said, re.ASCII):
         raise HTTPException(400, "viewport is width,height or width,height,x,y,width,height, whole pixels, no flipping")
     width, height, *region = (int(number or 0) for number in said.split(","))
@@ -123,4 +123,4 @@ def _viewport(said: str) -> Exposure:
         raise HTTPException(400, f"a viewport has 1 to {LARGEST_SIDE} pixels")
     x, y, *size = region or (0, 0)
     region_width, region_height = size or (LARGEST_SIDE * 8, LARGEST_SIDE * 8)
-    return Exposure(viewport=(width, height), region=(x, y, region_width, region_height) if region else None)
+    return Rendering(viewport=(width, height), region=(x, y, region_width, region_height) if region else None)

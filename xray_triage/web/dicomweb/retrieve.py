@@ -24,17 +24,17 @@ from pydicom.uid import (
 )
 from starlette.responses import Response
 
+from dicom_router.dicom.frames import NoSuchFrame, locate_frame
+from dicom_router.dicom.outline import PIXEL_DATA, Outline, read_outline
 from dicom_router.errors import DamagedFile
-from dicom_router.frames import NoSuchFrame, locate_frame
-from dicom_router.holdings import Holding
-from dicom_router.outline import PIXEL_DATA, Outline, read_outline
-from xray_triage.accounts.trail import Action
+from dicom_router.store.holdings import Holding
+from xray_triage.accounts.audit import Action
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 from xray_triage.web.dicomweb.parts import Part, respond
-from xray_triage.web.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Visitor, visitor
 
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"

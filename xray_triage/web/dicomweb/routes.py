@@ -9,7 +9,7 @@ from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.rendered import rendered_router
 from xray_triage.web.dicomweb.retrieve import retrieve_router
 from xray_triage.web.dicomweb.search import search_router
-from xray_triage.web.visitor import Visitor, address_of, visitor
+from xray_triage.web.security.visitor import Visitor, address_of, visitor
 
 
 def dicomweb_router(desk: Desk) -> APIRouter:

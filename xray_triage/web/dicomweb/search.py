@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydicom.datadict import dictionary_VR
 from starlette.responses import Response
 
-from dicom_router.holdings import Holding
+from dicom_router.store.holdings import Holding
 from xray_triage.cases.studies import Hints
 from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb.accept import choose

@@ -6,7 +6,7 @@ export interface Outline {
   box: [number, number, number, number];
 }
 
-/** One entry of `data-films` (web/films.py). `lines` are x1, y1, x2, y2 in pixels of the film. */
+/** One entry of `data-films` (web/pages/films.py). `lines` are x1, y1, x2, y2 in pixels of the film. */
 export interface Film {
   sop_instance_uid: string;
   study_instance_uid: string;

@@ -1,0 +1,163 @@
+"""Which instance an encoded dataset says it is. Walks its elements, PS3.5 7; reads four UIDs, and never a pixel.
+
+Never recursive and bounded in memory, so that neither a bomb of nested sequences nor a dataset that stops in the middle
+does more than raise DamagedFile: what comes from the network is looked at here before any library opens it.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pydicom.datadict import dictionary_VR
+
+from dicom_router.dicom.uids import is_uid
+from dicom_router.errors import DamagedFile
+
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_DEEPEST = 100  # sequences and items, open at once; real films have fewer than ten
+MOST_ELEMENTS = 500_000  # and items; films have hundreds. Each would cost who opens the file hundreds of bytes
+_IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NAMES = {
+    0x00080016: "SOP Class UID",
+    0x00080018: "SOP Instance UID",
+    0x0020000D: "Study Instance UID",
+    0x0020000E: "Series Instance UID",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The four names in a dataset, each a string of digits and dots."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def read_identity(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid: str) -> Identity:
+    """Walk the whole dataset between two positions of ``stream``. Raises DamagedFile with a short reason."""
+    found = _Walk(stream, start, end, transfer_syntax_uid).run()
+    for tag, name in _NAMES.items():
+        if not is_uid(found.get(tag, "")):
+            raise DamagedFile(f"{name} is {'no UID' if tag in found else 'missing'}")
+    sop_class, sop_instance, study, series = (found[tag] for tag in _NAMES)
+    return Identity(
+        sop_class_uid=sop_class, sop_instance_uid=sop_instance, study_instance_uid=study, series_instance_uid=series
+    )
+
+
+def check_structure(stream: BinaryIO, *, end: int, transfer_syntax_uid: str) -> None:
+    """Walk the dataset from the start of ``stream`` to ``end``. Raises DamagedFile: truncated, or nested too deep."""
+    _Walk(stream, 0, end, transfer_syntax_uid).run()
+
+
+@dataclass(slots=True)
+class _Element:
+    tag: int
+    vr: bytes  # empty when implicit
+    length: int
+
+
+@dataclass(slots=True)
+class _Container:
+    """An open sequence or item. Without ``delimited`` it ends at ``end``; with it, at its delimiter before ``end``.
+
+    In an ``encapsulated`` one, PS3.5 A.4, the items hold compressed pixels and no elements.
+    """
+
+    end: int
+    delimited: bool
+    implicit: bool
+    encapsulated: bool = False
+
+
+class _Walk:
+    """One pass over the elements. ``_open`` holds the sequences and items that have begun and not ended."""
+
+    def __init__(self, stream: BinaryIO, start: int, end: int, transfer_syntax_uid: str) -> None:
+        self._stream = stream
+        self._position = start
+        self._order = ">" if transfer_syntax_uid == _EXPLICIT_BIG_ENDIAN else "<"
+        self._open = [_Container(end, False, transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN)]
+
+    def run(self) -> dict[int, str]:
+        """The texts of the wanted elements of the outermost level."""
+        found: dict[int, str] = {}
+        seen = 0
+        while self._open:
+            container = self._open[-1]
+            if self._position == container.end and not container.delimited:
+                self._open.pop()
+                continue
+            element = self._read_element(container)
+            seen += 1
+            if seen > MOST_ELEMENTS:
+                raise DamagedFile(f"over {MOST_ELEMENTS} elements")
+            if element.tag in _NAMES and len(self._open) == 1:
+                found.setdefault(element.tag, self._peek_text(element.length))
+            self._step(element, container)
+        return found
+
+    def _step(self, element: _Element, container: _Container) -> None:
+        """Go into a sequence or item, out of one, or past a value."""
+        if element.tag in (_ITEM_END, _SEQUENCE_END):
+            if not container.delimited:
+                raise DamagedFile("a delimiter where nothing was open")
+            self._open.pop()
+            return
+        delimited = element.length == _UNDEFINED
+        value_end = container.end if delimited else self._position + element.length
+        if value_end > container.end:
+            raise DamagedFile("the dataset is truncated")
+        if delimited or (_is_sequence(element) and not container.encapsulated):
+            # Inside a UN of undefined length all is implicit VR, PS3.5 6.2.2 note 2.
+            implicit = container.implicit or element.vr == b"UN"
+            self._open.append(_Container(value_end, delimited, implicit, element.vr in (b"OB", b"OW")))
+            if len(self._open) > _DEEPEST:
+                raise DamagedFile("sequences nested too deep")
+        else:
+            self._position = value_end
+
+    def _read_element(self, container: _Container) -> _Element:
+        group, element = struct.unpack(self._order + "HH", self._take(4, container))
+        tag = group << 16 | element
+        if group == 0xFFFE or container.implicit:
+            return _Element(tag, b"", self._take_length("I", container))
+        vr = self._take(2, container)
+        if vr in _SHORT_VRS:
+            return _Element(tag, vr, self._take_length("H", container))
+        if not (vr.isalpha() and vr.isupper()):  # some machines write an element without VR among the others
+            low = struct.unpack(self._order + "H", vr)[0]
+            high = self._take_length("H", container)
+            return _Element(tag, b"", low | high << 16 if self._order == "<" else low << 16 | high)
+        self._take(2, container)
+        return _Element(tag, vr, self._take_length("I", container))
+
+    def _take_length(self, code: str, container: _Container) -> int:
+        return int(struct.unpack(self._order + code, self._take(struct.calcsize(code), container))[0])
+
+    def _take(self, count: int, container: _Container) -> bytes:
+        if self._position + count > container.end:
+            raise DamagedFile("the dataset is truncated")
+        self._stream.seek(self._position)
+        self._position += count
+        return self._stream.read(count)
+
+    def _peek_text(self, length: int) -> str:
+        """The value that begins here, if it is short enough for a UID and its padding; else nothing that is one."""
+        self._stream.seek(self._position)
+        return self._stream.read(min(length, 80)).decode("latin-1").removesuffix("\0").rstrip(" ")
+
+
+def _is_sequence(element: _Element) -> bool:
+    """Whether the value holds elements: said by the VR or, where there is none, by the dictionary."""
+    if element.vr or element.tag == _ITEM:
+        return element.vr == b"SQ" or element.tag == _ITEM
+    try:
+        return dictionary_VR(element.tag) == "SQ"
+    except KeyError:
+        return False

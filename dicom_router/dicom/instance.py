@@ -1,0 +1,107 @@
+"""The names of a DICOM instance, and its dataset as pydicom gives it. Never decodes a pixel."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from dicom_router.errors import DamagedFile
+
+# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
+DAMAGE = (
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRef:
+    """The names of one instance: PS3.3 C.12.1 and C.7.2.1, and how its bytes are encoded."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledFile:
+    """A DICOM Part 10 file safe on disk under a key of ours. Only spool.py turns the key into a path.
+
+    ``sha256`` is over the encoded dataset, without preamble and file meta information, so that a
+    machine which sends the same object twice is recognised whatever wrapper we put around it.
+    ``size_bytes`` is the size of the file.
+    """
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One instance that a machine (or an import) gave us and that we answer for."""
+
+    arrival_id: int
+    instance: InstanceRef
+    spooled: SpooledFile
+    received_at: datetime
+    calling_ae_title: str
+    peer_host: str
+    quarantined: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One instance to hand over. ``open`` gives its Part 10 file from the start, each time anew."""
+
+    instance: InstanceRef
+    size_bytes: int
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """The peer's word that it has the instance. ``status`` e.g. ``0x0000``; ``sent_bytes`` went over the link."""
+
+    status: str
+    peer: str
+    at: datetime
+    sent_bytes: int
+
+
+def reference_to(dataset: Dataset) -> InstanceRef:
+    """The names of ``dataset``, which has its file meta information."""
+    return InstanceRef(
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        sop_class_uid=str(dataset.SOPClassUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+    )
+
+
+def read_header(stream: BinaryIO) -> Dataset:
+    """Read a DICOM Part 10 file up to, and without, its pixel data. Raises DamagedFile when it cannot be read."""
+    return _read(stream, stop_before_pixels=True)
+
+
+def read_dataset(stream: BinaryIO) -> Dataset:
+    """Read a whole DICOM Part 10 file, its pixels still encoded. Raises DamagedFile when it cannot be read."""
+    return _read(stream, stop_before_pixels=False)
+
+
+def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
+    try:
+        return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+    except InvalidDicomError as error:  # whose own words tell a programmer what to pass
+        raise DamagedFile("not a DICOM file: the letters DICM are not at its beginning") from error
+    except DAMAGE as error:
+        raise DamagedFile(f"not a readable DICOM file: {error}") from error

@@ -1,0 +1,61 @@
+"""What stands before the dataset in a DICOM Part 10 file (PS3.10 7.1). Reads no dataset."""
+
+import struct
+from typing import BinaryIO
+
+from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_router.errors import DamagedFile
+
+_LONG_VRS = (b"OB", b"OW", b"OD", b"OF", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
+_META_CAP_BYTES = 1 << 20
+
+
+def seek_dataset(stream: BinaryIO) -> int:
+    """Put ``stream`` on the first byte of the dataset and return that offset.
+
+    Walks the elements of group 0002, because the group length is often missing or wrong. Raises DamagedFile.
+    """
+    stream.seek(0)
+    if stream.read(132)[128:] != b"DICM":
+        raise DamagedFile("not a DICOM file: the prefix DICM is missing")
+    offset = 132
+    while (head := stream.read(8))[:2] == b"\x02\x00":
+        if head[4:6] in _LONG_VRS:
+            (length,) = struct.unpack("<L", stream.read(4).ljust(4, b"\xff"))
+            offset += 12 + length
+        else:
+            (length,) = struct.unpack("<H", head[6:8].ljust(2, b"\xff"))
+            offset += 8 + length
+        if offset > _META_CAP_BYTES:
+            raise DamagedFile("not a DICOM file: its file meta information is damaged")
+        stream.seek(offset)
+    if len(head) < 8:
+        raise DamagedFile("a DICOM file without a dataset")
+    stream.seek(offset)
+    return offset
+
+
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Preamble and file meta information for a dataset as it comes over the link. The UIDs are ASCII.
+
+    Written by hand: pydicom refuses to write a UID with leading zeros, and some machines make such UIDs.
+    """
+    elements = struct.pack("<HH2sxxI2s", 2, 0x0001, b"OB", 2, b"\0\1") + b"".join(
+        _meta_element(element, vr, text)
+        for element, vr, text in (
+            (0x0002, b"UI", sop_class_uid),
+            (0x0003, b"UI", sop_instance_uid),
+            (0x0010, b"UI", transfer_syntax_uid),
+            (0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+            (0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        )
+    )
+    group_length = struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(elements))
+    return bytes(128) + b"DICM" + group_length + elements
+
+
+def _meta_element(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("ascii")
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value

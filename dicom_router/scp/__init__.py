@@ -1,0 +1,1 @@
+"""What machines may ask of the station: storage, echo, worklist, performed steps. Knows no AI and no page."""

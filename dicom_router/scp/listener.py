@@ -1,0 +1,209 @@
+"""The gate that machines send films through: C-STORE and C-ECHO SCP, and whatever providers it is given.
+
+One thread per connection. Never opens a pixel.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+import structlog
+
+from dicom_router.clock import Clock, SystemClock
+from dicom_router.scp.provider import UNRECOGNISED_OPERATION, Provider
+from dicom_router.scp.storage import SUCCESS, Storage
+from dicom_router.store.inbox import Inbox
+from dicom_router.store.spool import Spool
+from dicom_router.upper_layer.acceptor import AcceptedAssociation, Message
+from dicom_router.upper_layer.command import CANCELLED, PENDING, CommandField, Response
+from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
+from dicom_router.upper_layer.negotiation import VERIFICATION
+from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
+
+_LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
+_SLACK = 64  # some machines count the PDV header into, some out of, the maximum length
+_BACKLOG = 128
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """Answers machines from ``start`` to ``stop``. ``on_kept`` is called after the commit of each film.
+
+    ``tls`` is the context of a server; with it nobody is heard in plain TCP.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each thing a station decides
+        self,
+        *,
+        gate: Gate,
+        spool: Spool,
+        inbox: Inbox,
+        host: str,
+        port: int,
+        on_kept: Callable[[], None],
+        providers: Sequence[Provider] = (),
+        max_instance_bytes: int = 1 << 30,
+        tls: ssl.SSLContext | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._gate = gate
+        self._tls = tls
+        self._gatekeeper = Gatekeeper(gate)
+        self._reception = Storage(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
+        self._providers = {provider.sop_class_uid: provider for provider in providers}
+        self._address = (host, port)
+        self._clock = clock or SystemClock()
+        self._server: socket.socket | None = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+
+    @property
+    def port(self) -> int:
+        """The TCP port, known after ``start``."""
+        if self._server is None:
+            raise RuntimeError("the listener has not been started")
+        return int(self._server.getsockname()[1])
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are being served now."""
+        return len(self._connections)
+
+    def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be had."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        self._server = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        threading.Thread(target=self._accept_forever, args=(self._server,), name="listener", daemon=True).start()
+
+    def stop(self, *, seconds: float = 10.0) -> None:
+        """Take no more. A film whose bytes are all here is still kept and answered; others are cut, and come again."""
+        if self._server is None:
+            return
+        self._stopping.set()
+        _shut(self._server, socket.SHUT_RDWR)
+        self._server.close()
+        self._hang_up(socket.SHUT_RD, seconds)
+        self._hang_up(socket.SHUT_RDWR, seconds)
+
+    def _hang_up(self, how: int, seconds: float) -> None:
+        with self._lock:
+            connections = dict(self._connections)
+        for connection in connections.values():
+            _shut(connection, how)
+        deadline = self._clock.monotonic() + seconds
+        for thread in connections:
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+
+    def _accept_forever(self, server: socket.socket) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, address = server.accept()
+            except OSError as error:
+                if not self._stopping.wait(0.1):  # e.g. no descriptor left, until others give theirs back
+                    log.error("cannot accept", error=str(error))
+                continue
+            visit = self._gatekeeper.knock(address[0])
+            if visit is None:
+                connection.close()
+                continue
+            self._begin(connection, visit)
+
+    def _begin(self, connection: socket.socket, visit: Visit) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
+        with self._lock:  # which the thread takes before it looks for itself
+            try:
+                thread.start()
+            except RuntimeError as error:  # no thread left, until others end
+                log.error("cannot accept", error=str(error))
+                visit.leave()
+                connection.close()
+                return
+            self._connections[thread] = connection
+
+    def _serve(self, connection: socket.socket, visit: Visit) -> None:
+        try:
+            with connection, self._secured(connection) as secured:
+                secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                longest = max(self._gate.max_pdu, _LONGEST_REQUEST) + _SLACK
+                stream = PduStream(secured, clock=self._clock, longest=longest, pdu_seconds=self._gate.pdu_seconds)
+                self._converse(stream, visit)
+                stream.finish()
+        except ssl.SSLError as error:
+            log.warning("association without TLS", peer_host=visit.host, reason=str(error))
+        finally:
+            visit.leave()
+            with self._lock:
+                del self._connections[threading.current_thread()]
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """The connection over TLS where the station wants that. Raises SSLError when the peer does not speak it."""
+        if self._tls is None:
+            return connection
+        connection.settimeout(self._gate.pdu_seconds)
+        try:
+            secured = self._tls.wrap_socket(connection, server_side=True)
+        except OSError as error:  # also a peer that hangs up, or is too slow
+            raise ssl.SSLError(str(error)) from error
+        with self._lock:
+            self._connections[threading.current_thread()] = secured
+        return secured
+
+    def _converse(self, stream: PduStream, visit: Visit) -> None:
+        try:
+            self._hold_association(stream, visit)
+        except ConnectionLost as error:
+            log.info("association lost", peer_host=visit.host, reason=str(error))
+        except ProtocolViolation as error:
+            log.warning("association aborted", peer_host=visit.host, reason=str(error))
+            _abort(stream, error.reason)
+        except Exception:  # the top of the thread: one peer's trouble stays its own
+            log.exception("association failed", peer_host=visit.host)
+            _abort(stream, ProtocolViolation.UNSPECIFIED)
+
+    def _hold_association(self, stream: PduStream, visit: Visit) -> None:
+        association = AcceptedAssociation(stream, gate=self._gate, clock=self._clock, others=self._providers.keys())
+        request = association.ask()
+        calling = request.calling_ae_title
+        rejection = self._gatekeeper.judge(
+            host=visit.host, called_ae_title=request.called_ae_title, calling_ae_title=calling
+        )
+        if rejection is None and not visit.enter():
+            rejection = TOO_MANY
+        if rejection is not None:
+            log.warning("association rejected", calling_ae_title=calling, peer_host=visit.host, reason=rejection.why)
+            stream.write(make_reject(rejection.result, rejection.source, rejection.reason))
+            return
+        association.accept(request)
+        for message in association.messages():
+            for answer in self._answers(message, calling_ae_title=calling, peer_host=visit.host):
+                if answer.status in PENDING and association.is_cancelled():
+                    association.answer(message, CANCELLED)
+                    break
+                association.answer(message, answer)
+
+    def _answers(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Iterator[Response]:
+        provider = self._providers.get(message.context.sop_class_uid)
+        operation = (message.request.field, message.context.sop_class_uid == VERIFICATION)
+        if provider is not None:
+            yield from provider.answer(message, calling_ae_title=calling_ae_title)
+        elif operation == (CommandField.C_ECHO_RQ, True):
+            yield Response(SUCCESS)
+        elif operation == (CommandField.C_STORE_RQ, False):
+            yield self._reception.take(message, calling_ae_title=calling_ae_title, peer_host=peer_host)
+        else:
+            yield Response(UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
+
+
+def _abort(stream: PduStream, reason: int) -> None:
+    with suppress(ConnectionLost):
+        stream.write(make_abort(reason))
+
+
+def _shut(connection: socket.socket, how: int) -> None:
+    """Close one direction. Under TLS too only on the wire: SSLSocket.shutdown would leave its thread reading cipher."""
+    with suppress(OSError):  # the peer was faster
+        socket.socket.shutdown(connection, how)

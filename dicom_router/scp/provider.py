@@ -1,0 +1,48 @@
+"""What a listener may answer beside storage and echo: the seam, and how a small dataset comes out of a message.
+
+Knows no SOP class of its own: worklist.py and performed_step.py are two.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from dicom_router.dicom.keys import Keys, decode_keys
+from dicom_router.upper_layer.acceptor import Message
+from dicom_router.upper_layer.command import Response
+
+SUCCESS = 0x0000
+UNRECOGNISED_OPERATION = 0x0211
+LONGEST_DATASET = 1 << 16
+
+
+class Provider(Protocol):
+    """A service class provider, PS3.7 7.5. One for the listener; every association calls it from its own thread."""
+
+    @property
+    def sop_class_uid(self) -> str:
+        """The SOP class that it answers for."""
+        ...
+
+    def answer(self, message: Message, *, calling_ae_title: str) -> Iterator[Response]:
+        """The responses to one request, the last one final; after a C-CANCEL no more of them are asked for.
+
+        Raises ConnectionLost or ProtocolViolation when the request's dataset never ends.
+        """
+        ...
+
+
+class TooLong(ValueError):
+    """The dataset of a request is over LONGEST_DATASET."""
+
+
+def read_keys(message: Message) -> Keys:
+    """The dataset of a request, of at most LONGEST_DATASET bytes, every text in it decoded.
+
+    Raises TooLong; DamagedFile when it is no dataset; ConnectionLost or ProtocolViolation when it never ends.
+    """
+    encoded = bytearray()
+    for fragment in message.fragments:
+        encoded += fragment
+        if len(encoded) > LONGEST_DATASET:
+            raise TooLong(f"a dataset over {LONGEST_DATASET} bytes")
+    return decode_keys(bytes(encoded), message.context.transfer_syntax_uid)

@@ -1,0 +1,61 @@
+"""What is known of the past: when each link went down and came back, what waited how long. Decides nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dicom_router.store import tables
+from dicom_router.store.epoch import epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkChange:
+    """From ``at`` on ``destination`` could be reached, or could not; ``error`` says why not."""
+
+    destination: str
+    reachable: bool
+    at: datetime
+    error: str | None
+
+
+def note_link(connection: sa.Connection, change: LinkChange) -> None:
+    """Keep how a try ended: a row only when it is another end than that of the last try."""
+    known = tables.destination.c
+    turned = sa.update(tables.destination).where(
+        known.name == change.destination, known.reachable.is_distinct_from(change.reachable)
+    )
+    if connection.execute(turned.values(reachable=change.reachable)).rowcount:
+        row = {"destination": change.destination, "reachable": change.reachable}
+        connection.execute(tables.link_change.insert().values(row | {"at": change.at, "error": change.error}))
+
+
+def link_history(connection: sa.Connection, since: datetime) -> list[LinkChange]:
+    """The changes from ``since`` on, after the last one of each destination before it; in order of happening."""
+    change = tables.link_change.c
+    before = sa.select(sa.func.max(change.link_change_id)).where(change.at < since).group_by(change.destination)
+    wanted = sa.or_(change.at >= since, change.link_change_id.in_(before))
+    found = connection.execute(sa.select(tables.link_change).where(wanted).order_by(change.link_change_id))
+    return [
+        LinkChange(destination=row.destination, reachable=row.reachable, at=row.at, error=row.error) for row in found
+    ]
+
+
+def waits(connection: sa.Connection, since: datetime, *, seconds: float) -> list[tuple[float, float | None]]:
+    """(queued, acknowledged or None), in seconds since 1970, of what was not acknowledged before ``since``.
+
+    Of what is acknowledged only that which waited at least ``seconds``.
+    """
+    queued, done = tables.delivery.c.queued_at, tables.delivery.c.acknowledged_at
+    waited = sa.and_(done >= since, epoch(done) - epoch(queued) >= seconds)
+    found = connection.execute(sa.select(epoch(queued), epoch(done)).where(sa.or_(done.is_(None), waited)))
+    return [(start, end) for start, end in found]
+
+
+def first_acknowledged(study: sa.ColumnElement[str], what: str) -> sa.ScalarSelect[datetime | None]:
+    """In a query over studies: when the first object of this kind was acknowledged; NULL when none was."""
+    delivery = tables.delivery.c
+    mine = sa.select(sa.func.min(delivery.acknowledged_at)).where(
+        delivery.study_instance_uid == study, delivery.what == what
+    )
+    return mine.scalar_subquery()

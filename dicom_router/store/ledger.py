@@ -1,0 +1,177 @@
+"""Who does which piece of work, so that each is done once and none is lost. Knows no DICOM.
+
+A piece of work is a row (kind, key). A claim leases it, counts the attempt and raises its fence; whoever finishes must
+hold that fence, in the transaction that writes the result. A worker that dies leaves a lease that runs out.
+
+Time is not trusted: a lease or a due time further ahead than we ever set one means that the clock stepped back, and
+counts as due; order is by rank, size and number, never by time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.errors import FenceLost
+from dicom_router.store.database import Database, insert_new
+from dicom_router.store.tables import DONE, REFUSED, WAITING, WORKING
+from dicom_router.store.tables import work as table
+
+LONGEST_POSTPONEMENT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A claimed piece of work. ``attempt`` counts this try, from 1; ``fence`` is the proof of the claim."""
+
+    work_id: int
+    kind: str
+    key: str
+    attempt: int
+    fence: int
+    lease_until: datetime
+
+
+class Ledger:
+    """The one work table. ``node`` names who claims, ``<station>/front`` or ``<station>/reader``."""
+
+    def __init__(self, database: Database, *, clock: Clock, node: str, lease_seconds: float = 60) -> None:
+        self._database = database
+        self._clock = clock
+        self._node = node
+        self._lease = timedelta(seconds=lease_seconds)
+
+    def enqueue(self, connection: sa.Connection, *, kind: str, key: str, rank: int = 100, size: int = 0) -> bool:
+        """Add work, due at once. Lower ranks first, then smaller sizes, then older. False: it was there already."""
+        values = {"kind": kind, "key": key, "rank": rank, "size": size, "state": "waiting", "attempt": 0, "fence": 0}
+        return insert_new(connection, table, values) is not None
+
+    def claim(self, kind: str) -> Work | None:
+        """Lease the first due piece of work, or None. Writes nothing when nothing is due."""
+        overdue = _overdue(kind, self._clock.now(), self._lease)
+        with self._database.read() as connection:
+            if not connection.scalar(sa.select(sa.or_(sa.exists().where(_ready(kind)), sa.exists().where(overdue)))):
+                return None
+        with self._database.write() as connection:
+            connection.execute(_make_ready(overdue))
+            return self._claim_first(connection, kind)
+
+    def _claim_first(self, connection: sa.Connection, kind: str) -> Work | None:
+        first = (
+            sa.select(table.c.work_id)
+            .where(_ready(kind))
+            .order_by(table.c.rank, table.c.size, table.c.work_id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+        until = self._clock.now() + self._lease
+        claimed = (
+            sa.update(table)
+            .where(table.c.work_id == first)
+            .values(state=WORKING, due_at=until, node=self._node, attempt=table.c.attempt + 1, fence=table.c.fence + 1)
+            .returning(table.c.work_id, table.c.kind, table.c.key, table.c.attempt, table.c.fence)
+        )
+        row = connection.execute(claimed).one_or_none()
+        return None if row is None else Work(**row._asdict(), lease_until=until)
+
+    def renew(self, work: Work) -> None:
+        """Extend the lease from now. Raises FenceLost."""
+        with self._database.write() as connection:
+            _settle(connection, work, due_at=self._clock.now() + self._lease)
+
+    def finish(self, connection: sa.Connection, work: Work) -> None:
+        """Done, in the caller's transaction, which must be rolled back on FenceLost."""
+        _settle(connection, work, state=DONE, due_at=None, node=None, error=None)
+
+    def postpone(self, work: Work, *, seconds: float, error: str, forgive: bool = False) -> None:
+        """Give it back, to be claimed again in ``seconds`` (an hour at the most). Raises FenceLost.
+
+        ``forgive`` gives the attempt back: the cause (a full disk) lies not in this work.
+        """
+        delay = timedelta(seconds=min(max(seconds, 0.0), LONGEST_POSTPONEMENT_SECONDS))
+        values = {"state": WAITING, "due_at": self._clock.now() + delay, "node": None, "error": error}
+        if forgive:
+            values["attempt"] = table.c.attempt - 1
+        with self._database.write() as connection:
+            _settle(connection, work, **values)
+
+    def refuse(self, connection: sa.Connection, work: Work, *, error: str) -> None:
+        """Set it aside until a person asks for it again. Raises FenceLost."""
+        _settle(connection, work, state=REFUSED, due_at=None, node=None, error=error)
+
+    def promote(self, connection: sa.Connection, *, kinds: Sequence[str], keys: Sequence[str], rank: int) -> None:
+        """Make unfinished work as urgent as ``rank``; what is more urgent already stays so."""
+        chosen = (
+            sa.select(table.c.work_id)
+            .where(table.c.kind.in_(kinds), table.c.key.in_(keys), table.c.rank > rank, table.c.state != DONE)
+            .order_by(table.c.work_id)  # one order of locking for all
+            .with_for_update()
+        )
+        connection.execute(sa.update(table).where(table.c.work_id.in_(chosen)).values(rank=rank))
+
+    def retry(self, work_id: int) -> bool:
+        """Refused work becomes due now, with its attempts forgotten. False: there is no such refused work."""
+        again = (
+            sa.update(table)
+            .where(table.c.work_id == work_id, table.c.state == REFUSED)
+            .values(state=WAITING, due_at=None, attempt=0)
+        )
+        with self._database.write() as connection:
+            return connection.execute(again).rowcount == 1
+
+    def free_leases(self, *, forgive: bool) -> int:
+        """At start: make ready what this node held when it died; how many.
+
+        ``forgive`` gives the attempt back: the whole station died, which is not this work's fault.
+        """
+        mine = sa.and_(table.c.due_at.is_not(None), table.c.state == WORKING, table.c.node == self._node)
+        freed = sa.update(table).where(mine).values(state=WAITING, due_at=None, node=None)
+        if forgive:
+            freed = freed.values(attempt=table.c.attempt - 1)
+        with self._database.write() as connection:
+            return connection.execute(freed).rowcount
+
+    def unfinished(self, kind: str) -> int:
+        """How much work of this kind is waiting or being done."""
+        timed = sa.and_(table.c.kind == kind, table.c.due_at.is_not(None))
+        with self._database.read() as connection:
+            return sum(
+                connection.execute(sa.select(sa.func.count()).select_from(table).where(condition)).scalar_one()
+                for condition in (_ready(kind), timed)
+            )
+
+
+def _ready(kind: str) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.kind == kind, table.c.state == WAITING, table.c.due_at.is_(None))
+
+
+def _overdue(kind: str, now: datetime, lease: timedelta) -> sa.ColumnElement[bool]:
+    """Leases run out and postponements over, or so far ahead that the clock must have stepped back.
+
+    A lease may be up to twice its length ahead, so that nodes whose clocks differ by seconds do not rob each other.
+    """
+    timed = sa.and_(table.c.kind == kind, table.c.due_at.is_not(None))
+    absurd = {WORKING: now + 2 * lease, WAITING: now + timedelta(seconds=2 * LONGEST_POSTPONEMENT_SECONDS)}
+    cases = []
+    for state, far in absurd.items():
+        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at <= now))
+        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at > far))
+    return sa.or_(*cases)
+
+
+def _make_ready(overdue: sa.ColumnElement[bool]) -> sa.Update:
+    chosen = sa.select(table.c.work_id).where(overdue).with_for_update(skip_locked=True)
+    return sa.update(table).where(table.c.work_id.in_(chosen)).values(state=WAITING, due_at=None, node=None)
+
+
+def _settle(connection: sa.Connection, claimed: Work, **values: object) -> None:
+    held = (
+        sa.update(table)
+        .where(table.c.work_id == claimed.work_id, table.c.fence == claimed.fence, table.c.state == WORKING)
+        .values(**values)
+    )
+    if connection.execute(held).rowcount != 1:
+        raise FenceLost(f"{claimed.kind} {claimed.key}: the lease of attempt {claimed.attempt} ran out")

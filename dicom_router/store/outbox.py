@@ -1,0 +1,339 @@
+"""What is to be handed over, to whom, and what they answered. A delivery's state is that of its work in the ledger.
+
+Two lanes a destination, so that the kilobytes of results and requests never wait behind the megabytes of originals.
+Knows no network.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFile
+from dicom_router.store import tables
+from dicom_router.store.database import Database, insert_new
+from dicom_router.store.history import LinkChange, link_history, note_link
+from dicom_router.store.ledger import Ledger, Work
+from dicom_router.store.tables import instance_of, spooled_columns, spooled_of
+
+LANES = ("light", "bulk")
+URGENT_RANK = 0
+ROUTINE_RANK = 100
+MOST_SHOWN = 500  # refused deliveries: a PACS that takes no outlines refuses some of every film, for years
+DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. REFUSED waits for a person, all others for nobody."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+
+
+_STATES = {
+    "waiting": DeliveryState.WAITING,
+    "working": DeliveryState.SENDING,
+    "done": DeliveryState.ACKNOWLEDGED,
+    "refused": DeliveryState.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word."""
+
+    delivery_id: int
+    what: str
+    destination: str
+    instance: InstanceRef
+    spooled: SpooledFile
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+    status: str | None
+    queued_at: datetime
+    acknowledged_at: datetime | None
+    refused_at: datetime | None
+    work_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationSummary:
+    """How a destination fares. ``last_error`` is None when the last try was acknowledged.
+
+    ``reachable``: it answered the last try, be it with a refusal; also before the first one.
+    """
+
+    name: str
+    reachable: bool
+    last_success_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSummary:
+    """All that is not yet acknowledged, at a glance. ``destinations`` are those tried at least once, by name.
+
+    ``refused`` are the newest MOST_SHOWN of ``refused_count``, in order of queueing.
+    """
+
+    waiting: int
+    sending: int
+    refused: list[Delivery]
+    refused_count: int
+    oldest_waiting_at: datetime | None
+    destinations: list[DestinationSummary]
+
+
+class Outbox:
+    """Deliveries, on top of the ledger: kind ``deliver/<destination>/<lane>``, key the SOP Instance UID."""
+
+    def __init__(self, database: Database, ledger: Ledger, *, clock: Clock) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._clock = clock
+
+    def enqueue(
+        self,
+        connection: sa.Connection,
+        *,
+        instance: InstanceRef,
+        spooled: SpooledFile,
+        what: str,
+        urgent: bool,
+        destinations: Sequence[str],
+    ) -> bool:
+        """Ask for delivery, in the caller's transaction. Harmless to repeat: an instance goes to a destination once.
+
+        False: every destination has it already, nobody needs this spooled file.
+        """
+        added = [
+            self._enqueue_one(connection, instance, spooled, what=what, urgent=urgent, name=name)
+            for name in destinations
+        ]
+        return any(added)
+
+    def _enqueue_one(
+        self,
+        connection: sa.Connection,
+        instance: InstanceRef,
+        spooled: SpooledFile,
+        *,
+        what: str,
+        urgent: bool,
+        name: str,
+    ) -> bool:
+        kind = _work_kind(name, "bulk" if what == "original" else "light")
+        values = {
+            **asdict(instance),
+            **spooled_columns(spooled),
+            "destination": name,
+            "what": what,
+            "work_kind": kind,
+            "queued_at": self._clock.now(),
+        }
+        if insert_new(connection, tables.delivery, values) is None:
+            return False
+        rank = URGENT_RANK if urgent else ROUTINE_RANK
+        self._ledger.enqueue(connection, kind=kind, key=instance.sop_instance_uid, rank=rank, size=spooled.size_bytes)
+        return True
+
+    def claim(self, destination: str, lane: str) -> tuple[Work, Delivery] | None:
+        """Lease the most urgent, then smallest, due delivery of a lane; None when nothing is due."""
+        claimed = self._ledger.claim(_work_kind(destination, lane))
+        if claimed is None:
+            return None
+        (found,) = self._select(_of(claimed))
+        return claimed, found
+
+    def renew(self, work: Work) -> None:
+        """Keep the lease while a long sending runs. Raises FenceLost."""
+        self._ledger.renew(work)
+
+    def acknowledge(self, work: Work, delivery: Delivery, acknowledgement: Acknowledgement) -> None:
+        """COMMIT 3: the peer has it. Raises FenceLost."""
+        with self._database.write() as connection:
+            self._ledger.finish(connection, work)
+            _update(
+                connection,
+                work,
+                acknowledged_at=acknowledgement.at,
+                status=acknowledgement.status,
+                peer=acknowledgement.peer,
+                sent_bytes=acknowledgement.sent_bytes,
+            )
+            said = {"last_success_at": acknowledgement.at, "last_error": None}
+            _note(connection, delivery.destination, said, reachable=True, at=acknowledgement.at)
+
+    def postpone(self, work: Work, *, seconds: float, error: str) -> None:
+        """The peer could not take it now: again in ``seconds``, without limit. Raises FenceLost."""
+        self._ledger.postpone(work, seconds=seconds, error=error)
+        with self._database.write() as connection:
+            _note(connection, _destination_of(work), {"last_error": error}, reachable=False, at=self._clock.now())
+
+    def refuse(self, work: Work, *, status: str, error: str) -> None:
+        """The peer will not take this one: a person must look. Raises FenceLost."""
+        now, answered = self._clock.now(), None if status == DAMAGED else True
+        with self._database.write() as connection:
+            self._ledger.refuse(connection, work, error=error)
+            _update(connection, work, status=status, refused_at=now)
+            _note(connection, _destination_of(work), {"last_error": error}, reachable=answered, at=now)
+
+    def promote_study(self, connection: sa.Connection, study_instance_uid: str) -> None:
+        """Make all that is still to be sent of a study urgent. What is urgent stays so."""
+        query = sa.select(tables.delivery.c.work_kind, tables.delivery.c.sop_instance_uid).where(
+            tables.delivery.c.study_instance_uid == study_instance_uid, tables.delivery.c.acknowledged_at.is_(None)
+        )
+        rows = connection.execute(query).all()
+        kinds = sorted({row.work_kind for row in rows})
+        keys = sorted({row.sop_instance_uid for row in rows})
+        self._ledger.promote(connection, kinds=kinds, keys=keys, rank=URGENT_RANK)
+
+    def of_study(self, study_instance_uid: str) -> list[Delivery]:
+        """Every delivery of a study, in order of queueing."""
+        return self._select(tables.delivery.c.study_instance_uid == study_instance_uid)
+
+    def of_studies(self, study_instance_uids: Iterable[str]) -> dict[str, list[Delivery]]:
+        """The same for many studies; one without deliveries has an empty list."""
+        by_study: dict[str, list[Delivery]] = {uid: [] for uid in study_instance_uids}
+        for found in self._select(tables.delivery.c.study_instance_uid.in_(list(by_study))):
+            by_study[found.instance.study_instance_uid].append(found)
+        return by_study
+
+    def unsent_studies(self, state: DeliveryState, *, limit: int = 1000) -> list[str]:
+        """The newest studies with a delivery in ``state``; WAITING counts those that are being sent."""
+        states = ("waiting", "working") if state is DeliveryState.WAITING else ("refused",)
+        delivery = tables.delivery.c
+        query = (
+            sa.select(delivery.study_instance_uid)
+            .select_from(_joined())
+            .where(delivery.acknowledged_at.is_(None), tables.work.c.state.in_(states))
+            .group_by(delivery.study_instance_uid)
+            .order_by(sa.func.max(delivery.delivery_id).desc())
+        )
+        with self._database.read() as connection:
+            return list(connection.scalars(query.limit(limit)))
+
+    def summary(self) -> QueueSummary:
+        counts = (
+            sa.select(tables.work.c.state, sa.func.count(), sa.func.min(tables.delivery.c.delivery_id))
+            .select_from(_joined())
+            .where(tables.delivery.c.acknowledged_at.is_(None))
+            .group_by(tables.work.c.state)
+        )
+        number = tables.delivery.c.delivery_id
+        newest = sa.select(number).select_from(_joined()).where(_is_refused()).order_by(number.desc()).limit(MOST_SHOWN)
+        with self._database.read() as connection:
+            by_state = {state: (count, first) for state, count, first in connection.execute(counts)}
+            waiting, oldest = by_state.get("waiting", (0, None))
+            oldest_at = sa.select(tables.delivery.c.queued_at).where(tables.delivery.c.delivery_id == oldest)
+            return QueueSummary(
+                waiting=waiting,
+                sending=by_state.get("working", (0, None))[0],
+                refused=_read(connection, tables.delivery.c.delivery_id.in_(connection.scalars(newest).all())),
+                refused_count=by_state.get("refused", (0, None))[0],
+                oldest_waiting_at=connection.scalar(oldest_at),
+                destinations=[
+                    DestinationSummary(
+                        name=row.name,
+                        reachable=row.reachable is not False,
+                        last_success_at=row.last_success_at,
+                        last_error=row.last_error,
+                    )
+                    for row in connection.execute(sa.select(tables.destination).order_by(tables.destination.c.name))
+                ],
+            )
+
+    def link_history(self, since: datetime) -> list[LinkChange]:
+        """The changes of reachability from ``since`` on, after the last one of each destination before it."""
+        with self._database.read() as connection:
+            return link_history(connection, since)
+
+    def retry(self, delivery_id: int) -> bool:
+        """Try a refused delivery again now. False: there is no such refused delivery."""
+        return any(
+            self._ledger.retry(found.work_id) for found in self._select(tables.delivery.c.delivery_id == delivery_id)
+        )
+
+    def retry_all_refused(self) -> int:
+        """Try all refused deliveries again now; how many."""
+        return sum(self._ledger.retry(found.work_id) for found in self._select(_is_refused()))
+
+    def _select(self, condition: sa.ColumnElement[bool]) -> list[Delivery]:
+        with self._database.read() as connection:
+            return _read(connection, condition)
+
+
+def _work_kind(name: str, lane: str) -> str:
+    return f"deliver/{name}/{lane}"
+
+
+def _destination_of(work: Work) -> str:
+    return work.kind.removeprefix("deliver/").rpartition("/")[0]
+
+
+def _joined() -> sa.FromClause:
+    work, delivery = tables.work.c, tables.delivery.c
+    same = sa.and_(work.kind == delivery.work_kind, work.key == delivery.sop_instance_uid)
+    return tables.delivery.join(tables.work, same)
+
+
+def _is_refused() -> sa.ColumnElement[bool]:
+    return sa.and_(tables.delivery.c.acknowledged_at.is_(None), tables.work.c.state == "refused")
+
+
+def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Delivery]:
+    query = (
+        sa.select(
+            tables.delivery, tables.work.c.work_id, tables.work.c.state, tables.work.c.attempt, tables.work.c.error
+        )
+        .select_from(_joined())
+        .where(condition)
+        .order_by(tables.delivery.c.delivery_id)
+    )
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def _delivery(row: sa.Row[Any]) -> Delivery:
+    return Delivery(
+        delivery_id=row.delivery_id,
+        what=row.what,
+        destination=row.destination,
+        instance=instance_of(row),
+        spooled=spooled_of(row),
+        state=_STATES[row.state],
+        attempts=row.attempt,
+        last_error=row.error,
+        status=row.status,
+        queued_at=row.queued_at,
+        acknowledged_at=row.acknowledged_at,
+        refused_at=row.refused_at,
+        work_id=row.work_id,
+    )
+
+
+def _update(connection: sa.Connection, work: Work, **values: object) -> None:
+    connection.execute(sa.update(tables.delivery).where(_of(work)).values(**values))
+
+
+def _of(work: Work) -> sa.ColumnElement[bool]:
+    """The delivery of this work, by the one index that has it among a million."""
+    delivery = tables.delivery.c
+    return sa.and_(delivery.destination == _destination_of(work), delivery.sop_instance_uid == work.key)
+
+
+def _note(
+    connection: sa.Connection, name: str, values: Mapping[str, Any], *, reachable: bool | None, at: datetime
+) -> None:
+    """Keep how a try ended; ``reachable`` is None where it says nothing of the link."""
+    insert_new(connection, tables.destination, {"name": name})
+    connection.execute(sa.update(tables.destination).where(tables.destination.c.name == name).values(**values))
+    if reachable is not None:
+        error = values["last_error"]
+        note_link(connection, LinkChange(destination=name, reachable=reachable, at=at, error=error))

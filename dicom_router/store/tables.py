@@ -1,0 +1,155 @@
+"""The router's tables. Only ledger, inbox and outbox look at them; migrations/ makes them."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from dicom_router.dicom.instance import InstanceRef, SpooledFile
+from dicom_router.store.database import OutsideText, UtcDateTime
+
+metadata = sa.MetaData()
+
+# AUTOINCREMENT on SQLite: a number is never given twice, so that order by number is order of arrival for ever.
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+WAITING = sa.literal_column("'waiting'", sa.Text)
+WORKING = sa.literal_column("'working'", sa.Text)
+DONE = sa.literal_column("'done'", sa.Text)
+REFUSED = sa.literal_column("'refused'", sa.Text)
+
+work = sa.Table(
+    "work",
+    metadata,
+    sa.Column("work_id", _Number, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("key", OutsideText, nullable=False),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    # waiting: NULL = now, else not before; working: the end of the lease; else NULL
+    sa.Column("due_at", UtcDateTime),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("node", sa.Text),
+    sa.Column("error", OutsideText),
+    sa.UniqueConstraint("kind", "key", name="work_kind_key"),
+    sa.CheckConstraint("state IN ('waiting', 'working', 'done', 'refused')", name="work_state"),
+    sqlite_autoincrement=True,
+)
+# Partial, so that a million finished rows cost a claim nothing. A query uses them only when it names the state
+# literally, not by a parameter: hence the constants above.
+_ready = sa.and_(work.c.state == WAITING, work.c.due_at.is_(None))
+_timed = work.c.due_at.is_not(None)
+_refused = work.c.state == REFUSED
+sa.Index(
+    "work_ready",
+    work.c.kind,
+    work.c.rank,
+    work.c.size,
+    work.c.work_id,
+    sqlite_where=_ready,
+    postgresql_where=_ready,
+)
+sa.Index("work_timed", work.c.kind, work.c.state, work.c.due_at, sqlite_where=_timed, postgresql_where=_timed)
+sa.Index("work_refused", work.c.kind, work.c.key, sqlite_where=_refused, postgresql_where=_refused)
+
+
+_INSTANCE = ("sop_instance_uid", "sop_class_uid", "study_instance_uid", "series_instance_uid", "transfer_syntax_uid")
+
+
+def _instance_columns() -> list[sa.Column[str]]:
+    return [sa.Column(name, OutsideText, nullable=False) for name in _INSTANCE]
+
+
+def _spooled_columns() -> list[sa.Column[object]]:
+    return [
+        sa.Column("spool_key", sa.Text, nullable=False),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    ]
+
+
+arrival = sa.Table(
+    "arrival",
+    metadata,
+    sa.Column("arrival_id", _Number, primary_key=True),
+    *_instance_columns(),
+    *_spooled_columns(),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("calling_ae_title", OutsideText, nullable=False),
+    sa.Column("peer_host", OutsideText, nullable=False),
+    sa.Column("quarantined", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("sop_instance_uid", "sha256", name="arrival_content"),
+    sqlite_autoincrement=True,
+)
+_accepted = sa.not_(arrival.c.quarantined)
+sa.Index(
+    "arrival_accepted", arrival.c.sop_instance_uid, unique=True, sqlite_where=_accepted, postgresql_where=_accepted
+)
+sa.Index(
+    "arrival_quarantined",
+    arrival.c.arrival_id,
+    sqlite_where=arrival.c.quarantined,
+    postgresql_where=arrival.c.quarantined,
+)
+sa.Index("arrival_study", arrival.c.study_instance_uid)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("delivery_id", _Number, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    *_instance_columns(),
+    *_spooled_columns(),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("work_kind", sa.Text, nullable=False),  # its work row is (work_kind, sop_instance_uid)
+    sa.Column("queued_at", UtcDateTime, nullable=False),
+    sa.Column("acknowledged_at", UtcDateTime),
+    sa.Column("refused_at", UtcDateTime),
+    sa.Column("status", OutsideText),
+    sa.Column("peer", OutsideText),
+    sa.Column("sent_bytes", sa.BigInteger),
+    sa.UniqueConstraint("destination", "sop_instance_uid", name="delivery_once"),
+    sqlite_autoincrement=True,
+)
+_open = delivery.c.acknowledged_at.is_(None)
+sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
+sa.Index("delivery_study", delivery.c.study_instance_uid, delivery.c.what, delivery.c.acknowledged_at)
+sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
+
+destination = sa.Table(
+    "destination",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("last_success_at", UtcDateTime),
+    sa.Column("last_error", OutsideText),
+    sa.Column("reachable", sa.Boolean),  # at the last try; NULL: not known
+)
+
+# A row for each change of destination.reachable, so that an idle or silent link writes nothing.
+link_change = sa.Table(
+    "link_change",
+    metadata,
+    sa.Column("link_change_id", _Number, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("reachable", sa.Boolean, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("error", OutsideText),
+    sa.Index("link_change_at", "at"),
+    sqlite_autoincrement=True,
+)
+
+
+def instance_of(row: sa.Row[Any]) -> InstanceRef:
+    """The instance that a row of arrival or delivery names."""
+    return InstanceRef(**{name: getattr(row, name) for name in _INSTANCE})
+
+
+def spooled_of(row: sa.Row[Any]) -> SpooledFile:
+    """The file that a row of arrival or delivery points to."""
+    return SpooledFile(key=row.spool_key, sha256=row.sha256, size_bytes=row.size_bytes)
+
+
+def spooled_columns(spooled: SpooledFile) -> dict[str, object]:
+    """The reverse of ``spooled_of``."""
+    return {"spool_key": spooled.key, "sha256": spooled.sha256, "size_bytes": spooled.size_bytes}

@@ -1,0 +1,183 @@
+"""Sends what is due to one destination over one lane. Knows no protocol: that is the transport's.
+
+While a peer is silent it is asked with an echo, once per backoff, and no delivery is touched: the queue keeps its
+order, no attempt is spent and no film is sent half for nothing. When it answers, everything flows at once over one
+connection. A delivery that fails although the peer answers an echo waits by itself, and the others go past it.
+"""
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from dicom_router.clock import Clock
+from dicom_router.dicom.instance import Parcel
+from dicom_router.dicom.part10 import seek_dataset
+from dicom_router.errors import DamagedFile, FenceLost, PeerRefused, PeerUnreachable
+from dicom_router.store.ledger import Work
+from dicom_router.store.outbox import DAMAGED, Delivery, Outbox
+from dicom_router.store.spool import Spool
+from dicom_router.transport.backoff import delay
+from dicom_router.transport.protocol import Transport
+
+IDLE_SECONDS = 5.0  # then an open connection is let go
+ASKING_CAP_SECONDS = 60.0  # a silent peer is asked at least this often: an echo costs nothing
+DELIVERY_CAP_SECONDS = 300.0
+CHUNK_BYTES = 1 << 20
+
+
+class Forwarder:
+    """One lane to one destination. One thread calls ``run_once``; the transport is this forwarder's alone."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        spool: Spool,
+        transport: Transport,
+        destination: str,
+        lane: str,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._spool = spool
+        self._transport = transport
+        self._destination = destination
+        self._lane = lane
+        self._clock = clock
+        self._jitter = jitter
+        self._failures = 0  # in a row
+        self._is_silent = False
+        self._quiet_until = float("-inf")
+        self._last_used_at: float | None = None
+        self._log = structlog.get_logger().bind(destination=destination, lane=lane)
+
+    def run_once(self) -> bool:
+        """Send the most urgent, then smallest, due delivery. False when there is nothing to do now.
+
+        Raises FenceLost when the lease was lost on the way: another node took the delivery over.
+        """
+        if self._clock.monotonic() < self._quiet_until or not self._peer_answers():
+            return False
+        claimed = self._outbox.claim(self._destination, self._lane)
+        if claimed is None:
+            self._close_when_idle()
+            return False
+        work, delivery = claimed
+        with self._lease_renewed(work):
+            self._try(work, delivery)
+        return True
+
+    def _try(self, work: Work, delivery: Delivery) -> None:
+        try:
+            self._hand_over(work, delivery)
+        except PeerUnreachable as error:
+            self._postpone(work, error)
+        except PeerRefused as error:
+            self._refuse(work, status=error.status, error=error)
+        except DamagedFile as error:
+            self._refuse(work, status=DAMAGED, error=error)
+
+    def _hand_over(self, work: Work, delivery: Delivery) -> None:
+        self._check_file(delivery)
+        parcel = Parcel(
+            instance=delivery.instance,
+            size_bytes=delivery.spooled.size_bytes,
+            open=lambda: self._spool.open(delivery.spooled.key),
+        )
+        acknowledgement = self._transport.send(parcel)
+        self._outbox.acknowledge(work, delivery, acknowledgement)
+        self._failures = 0
+        self._last_used_at = self._clock.monotonic()
+
+    def _check_file(self, delivery: Delivery) -> None:
+        """Raises DamagedFile when the kept bytes are gone or are no longer what was kept: never send those."""
+        key = delivery.spooled.key
+        try:
+            with self._spool.open(key) as stream:
+                seek_dataset(stream)
+                digest = hashlib.sha256()
+                while chunk := stream.read(CHUNK_BYTES):
+                    digest.update(chunk)
+        except OSError as error:
+            raise DamagedFile(f"the spool's file {key} cannot be read ({error.strerror}); check the disk") from error
+        if digest.hexdigest() != delivery.spooled.sha256:
+            raise DamagedFile(f"the spool's file {key} is not what was kept; check the disk")
+
+    def _postpone(self, work: Work, error: PeerUnreachable) -> None:
+        """Find out whether the peer is away or only this delivery does not get through, and wait accordingly."""
+        self._failures += 1
+        self._is_silent = not self._answers_echo()
+        self._be_quiet()
+        seconds = 0.0
+        if not self._is_silent:
+            # It grows twice as fast as the quiet of the lane, so that the others get past this one.
+            own = delay(2 * work.attempt - 1, cap_seconds=DELIVERY_CAP_SECONDS, jitter=self._jitter())
+            seconds = DELIVERY_CAP_SECONDS if error.slowly else own
+        self._outbox.postpone(work, seconds=seconds, error=str(error))
+        self._log.warning("postponed", sop_instance_uid=work.key, error=str(error), peer_silent=self._is_silent)
+
+    def _refuse(self, work: Work, *, status: str, error: Exception) -> None:
+        self._failures = 0
+        self._outbox.refuse(work, status=status, error=str(error))
+        self._log.error("refused", sop_instance_uid=work.key, status=status, error=str(error))
+
+    def _peer_answers(self) -> bool:
+        """True unless the peer is silent and a new echo stays unanswered too."""
+        if not self._is_silent:
+            return True
+        self._is_silent = not self._answers_echo()
+        if self._is_silent:
+            self._failures += 1
+            self._be_quiet()
+        else:
+            self._failures = 0
+            self._last_used_at = self._clock.monotonic()
+        return not self._is_silent
+
+    def _answers_echo(self) -> bool:
+        try:
+            self._transport.echo()
+        except PeerUnreachable:
+            return False
+        except PeerRefused:
+            return True  # it is there and knows no echo
+        return True
+
+    def _be_quiet(self) -> None:
+        seconds = delay(self._failures, cap_seconds=ASKING_CAP_SECONDS, jitter=self._jitter())
+        self._quiet_until = self._clock.monotonic() + seconds
+        self._transport.close()
+
+    def _close_when_idle(self) -> None:
+        if self._last_used_at is not None and self._clock.monotonic() - self._last_used_at > IDLE_SECONDS:
+            self._transport.close()
+            self._last_used_at = None
+
+    @contextmanager
+    def _lease_renewed(self, work: Work) -> Iterator[None]:
+        """Renew the lease in the background: 18 MB at 256 kbit/s take ten minutes, the lease is one."""
+        done = threading.Event()
+        every_seconds = max((work.lease_until - self._clock.now()).total_seconds() / 3, 0.05)
+        thread = threading.Thread(target=self._renew, args=(work, every_seconds, done), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _renew(self, work: Work, every_seconds: float, done: threading.Event) -> None:
+        while not done.wait(every_seconds):
+            try:
+                self._outbox.renew(work)
+            except FenceLost:
+                self._log.warning("lease lost while sending", sop_instance_uid=work.key)
+                return
+            except OperationalError as error:  # a full disk or a database away: the next renewal may succeed
+                self._log.warning("lease not renewed", sop_instance_uid=work.key, error=str(error.orig))

@@ -1,0 +1,137 @@
+"""A DICOMweb root over HTTP: one connection kept open, bounded answers. Knows no service of DICOMweb.
+
+Follows no redirect and uses no proxy: the password goes where the site wrote that it goes.
+"""
+
+import http.client
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.upper_layer.requestor import Patience, tls_fault
+
+PATIENCE = Patience(answer_seconds=120.0)
+LONGEST_ANSWER_BYTES = 1 << 20
+# Bytes in the kernel count as sent here, and the wait for the answer begins: keep them few, for slow links.
+SEND_BUFFER_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """The status, and the body as far as it was read."""
+
+    status: int
+    body: bytes
+
+
+class DicomwebRoot:
+    """One root, e.g. ``https://pacs/dicom-web``. Any fault of the network raises PeerUnreachable."""
+
+    def __init__(
+        self, url: str, *, username: str, password: str, tls: ssl.SSLContext | None, patience: Patience = PATIENCE
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._headers = _authorization(username, password) | {"Accept": "application/dicom+json"}
+        self._tls = tls
+        self._patience = patience
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Iterable[bytes] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        longest: int = LONGEST_ANSWER_BYTES,
+    ) -> HttpResponse:
+        """One request and at most ``longest`` bytes of its answer."""
+        with self.open(method, path, body, headers=headers) as answer, self.faults():
+            return HttpResponse(status=answer.status, body=answer.read(longest))
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: Iterable[bytes] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[http.client.HTTPResponse]:
+        """One request; read its answer under ``faults``. A dead connection that was kept is replaced by a new one."""
+        reused = self._connection is not None
+        with self.faults():
+            try:
+                answer = self._exchange(method, path, body, headers or {})
+            except (OSError, http.client.HTTPException):
+                self.close()
+                if not reused:
+                    raise
+                answer = self._exchange(method, path, body, headers or {})
+        try:
+            yield answer
+        finally:
+            if not answer.isclosed():  # longer than anything we look at: not worth reading to its end
+                self.close()
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Errors of the network in here end the connection and come out as PeerUnreachable."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if isinstance(error, OSError) and (untrusted := tls_fault(self.url, error)):
+                raise untrusted from error
+            what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            raise PeerUnreachable(f"{self.url}: {what}; check the link, the url and that the PACS runs") from error
+
+    def failure(self, answer: HttpResponse) -> PeerUnreachable | PeerRefused:
+        """What an answer that is no success means for us."""
+        status, text = answer.status, " ".join(answer.body[:200].decode(errors="replace").split())
+        sentence = f"{self.url} answered HTTP {status}" + (f": {text}" if text else "")
+        if status in {401, 403, 407}:
+            return PeerUnreachable(f"{sentence}; check username and password_file", slowly=True)
+        if status in {404, 405, 406, 501} or 300 <= status < 400:
+            return PeerUnreachable(f"{sentence}; check url, it must be the DICOMweb root", slowly=True)
+        if status in {408, 425, 429} or status >= 500:
+            return PeerUnreachable(f"{sentence}; it will be tried again")
+        return PeerRefused(sentence, status=f"HTTP {status}")
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _exchange(
+        self, method: str, path: str, body: Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        connection = self._connect()
+        connection.request(method, urlsplit(self.url).path + path, body=body, headers={**self._headers, **headers})
+        connection.sock.settimeout(self._patience.answer_seconds)
+        return connection.getresponse()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._connection is None or self._connection.sock is None:  # the server may close after each answer
+            parts = urlsplit(self.url)
+            host, seconds = parts.hostname or "", self._patience.connect_seconds
+            if parts.scheme == "https":
+                self._connection = http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=self._tls)
+            else:
+                self._connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
+            self._connection.connect()
+            self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._connection.sock.settimeout(self._patience.stall_seconds)
+        return self._connection
+
+
+def _authorization(username: str, password: str) -> dict[str, str]:
+    if not username:
+        return {}
+    return {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}

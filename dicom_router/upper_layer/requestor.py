@@ -1,0 +1,367 @@
+"""One DICOM association as an SCU, on one socket, without threads. Knows PDUs, no files of ours and no queue.
+
+Not pynetdicom's upper layer: as an SCU that queues a whole film as PDU objects, counts its timeout while the bytes are
+still on their way (18 MB at 256 kbit/s take ten minutes), and has no deadline for a peer that stops reading.
+"""
+
+import fcntl
+import select
+import socket
+import ssl
+import struct
+import termios
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dicom_router.errors import PeerUnreachable, PeerUntrusted
+from dicom_router.upper_layer.command import (
+    CommandField,
+    Request,
+    Response,
+    encode_cancel,
+    encode_request,
+    encode_response,
+    parse_response,
+)
+from dicom_router.upper_layer.negotiation import VERIFICATION, Context, parse_acceptance, propose
+from dicom_router.upper_layer.pdu import (
+    PduType,
+    Pdv,
+    ProtocolViolation,
+    make_abort,
+    make_command_pdu,
+    make_dataset_pdus,
+    make_pdu,
+    split_pdvs,
+)
+
+MAX_CONTEXTS = 128
+MAX_RECEIVED_PDU = 1 << 20
+MAX_SENT_PDU = 1 << 17
+LONGEST_COMMAND = 1 << 16
+_PDV_HEADER = struct.Struct(">BBLLBB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Whom to call and as whom. ``tls`` is a client context; None speaks plain TCP."""
+
+    host: str
+    port: int
+    ae_title: str
+    calling_ae_title: str
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds to wait: for the connection, for a write to move on, for an answer once all bytes have left."""
+
+    connect_seconds: float = 10.0
+    stall_seconds: float = 30.0
+    answer_seconds: float = 60.0
+
+
+PATIENCE = Patience()
+
+
+class RequestedAssociation:
+    """An open association. Any fault of the network closes it and raises PeerUnreachable.
+
+    ``accepted`` maps what the peer accepted to the context ID; ``known_classes`` are the
+    SOP classes of which it accepts anything at all. ``taken``: those of which the peer shall store to us (C-GET).
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, contexts: Sequence[Context], patience: Patience, *, taken: Collection[str] = ()
+    ) -> None:
+        self._endpoint = endpoint
+        self._patience = patience
+        self._message_id = 0
+        self._has_heard = False
+        self._pdvs = self._receive_pdvs()
+        self._socket = _connect(endpoint, patience)
+        try:
+            self.accepted, self._max_pdu = self._associate(contexts, taken)
+        except PeerUnreachable:
+            self._socket.close()
+            raise
+        self.known_classes = {context.sop_class_uid for context in self.accepted}
+
+    def echo(self) -> Response:
+        """C-ECHO, PS3.7 9.1.5; only where VERIFICATION is in ``known_classes``."""
+        context = next(each for each in self.accepted if each.sop_class_uid == VERIFICATION)
+        self._send(self._command(context, CommandField.C_ECHO_RQ))
+        return self._answer()
+
+    def store(
+        self, context: Context, sop_instance_uid: str, dataset: BinaryIO, paced: Callable[[int], None] | None = None
+    ) -> Response:
+        """C-STORE, PS3.7 9.1.1: ``dataset`` is the encoded dataset from where the stream stands to its end.
+
+        ``paced`` is called with the number of bytes after each write, and may wait.
+        """
+        context_id = self.accepted[context]
+        pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid, has_dataset=True)
+        for fragment, is_last in _fragments(dataset, self._max_pdu - 6):
+            size = len(fragment)
+            pending += _PDV_HEADER.pack(PduType.DATA, 0, size + 6, size + 2, context_id, 2 if is_last else 0) + fragment
+            self._send(pending)
+            if paced:
+                paced(len(pending))
+            pending = b""
+        return self._answer()
+
+    def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
+        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_command`` gives what comes back."""
+        self._send(self._command(context, field, has_dataset=True))
+        for pdu in make_dataset_pdus(self.accepted[context], identifier, longest=self._max_pdu):
+            self._send(pdu)
+
+    def cancel(self, context: Context) -> None:
+        """C-CANCEL of what was asked last. The peer may still answer some of it."""
+        self._send(make_command_pdu(self.accepted[context], encode_cancel(self._message_id)))
+
+    def next_command(self) -> tuple[int, bytes]:
+        """The context ID and the command set of the next message; its ``dataset`` has to be read before the next."""
+        command = b""
+        for pdv in self._pdvs:
+            command += pdv.value
+            if not pdv.is_command or len(command) > LONGEST_COMMAND:
+                break
+            if pdv.is_last:
+                return pdv.context_id, command
+        raise self.fault("its answer is no DICOM command")
+
+    def dataset(self, context_id: int) -> Iterator[memoryview]:
+        """The dataset of the command just read, piece by piece."""
+        for pdv in self._pdvs:
+            if pdv.is_command or pdv.context_id != context_id:
+                raise self.fault("a command in the middle of a dataset")
+            yield pdv.value
+            if pdv.is_last:
+                return
+
+    def response_to_us(self, command: bytes) -> Response:
+        """The response in a command set. One to another message, or none at all, ends the association."""
+        try:
+            message_id, answer = parse_response(command)
+        except ValueError as error:
+            raise self.fault(f"its answer is no DICOM: {error}") from error
+        if message_id != self._message_id:
+            raise self.fault(f"its answer is to message {message_id} instead of {self._message_id}")
+        return answer
+
+    def respond(self, context_id: int, request: Request, answer: Response) -> None:
+        """Answer a request of the peer: a C-STORE within a C-GET."""
+        self._send(make_command_pdu(context_id, encode_response(request, answer)))
+
+    def is_stale(self) -> bool:
+        """True when it is closed, or the peer has closed, aborted or asked to release while we were silent."""
+        if self._socket.fileno() < 0:
+            return True
+        readable, _, _ = select.select([self._socket], [], [], 0)
+        return bool(readable)
+
+    def release(self) -> None:
+        """A-RELEASE, then close. Never raises: there is nothing left to lose."""
+        try:
+            self._send(make_pdu(PduType.RELEASE_RQ, bytes(4)))
+            self._socket.settimeout(1.0)
+            self._socket.recv(64)
+        except (OSError, PeerUnreachable):
+            pass
+        self._socket.close()
+
+    def abort(self) -> None:
+        """A-ABORT, then close."""
+        try:
+            self._socket.settimeout(1.0)
+            self._socket.send(make_abort(ProtocolViolation.UNSPECIFIED))
+        except OSError:
+            pass
+        self._socket.close()
+
+    def _associate(self, contexts: Sequence[Context], taken: Collection[str]) -> tuple[dict[Context, int], int]:
+        asked = self._endpoint
+        self._send(
+            propose(
+                called_ae_title=asked.ae_title,
+                calling_ae_title=asked.calling_ae_title,
+                contexts=contexts,
+                max_pdu=MAX_RECEIVED_PDU,
+                taken=taken,
+            )
+        )
+        pdu = self._receive_pdu()
+        if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
+            raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
+        if pdu[0] != PduType.ASSOCIATE_AC:
+            raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
+        try:
+            acceptance = parse_acceptance(pdu)
+        except ProtocolViolation as error:
+            raise self.fault(f"its answer to the association request is no DICOM: {error}") from error
+        accepted = {
+            context: 2 * index + 1 for index, context in enumerate(contexts) if 2 * index + 1 in acceptance.context_ids
+        }
+        return accepted, min(max(acceptance.max_pdu or MAX_SENT_PDU, 128), MAX_SENT_PDU)
+
+    def _rejected(self, *, result: int, source: int, reason: int) -> PeerUnreachable:
+        """A-ASSOCIATE-RJ, PS3.8 9.3.4."""
+        code = f"{result}/{source}/{reason}"
+        advice = {
+            "1/1/3": f"it does not know our AE title {self._endpoint.calling_ae_title}: have it added there",
+            "1/1/7": f"it is not called {self._endpoint.ae_title}: check its AE title",
+        }.get(code, "it has too many connections or does not allow ours")
+        return PeerUnreachable(f"{self._endpoint} rejected the association ({code}): {advice}", slowly=result == 1)
+
+    def _command(
+        self, context: Context, field: CommandField, sop_instance_uid: str = "", *, has_dataset: bool = False
+    ) -> bytes:
+        self._message_id = self._message_id % 0xFFFF + 1
+        request = Request(
+            field=field,
+            message_id=self._message_id,
+            sop_class_uid=context.sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            has_dataset=has_dataset,
+        )
+        return make_command_pdu(self.accepted[context], encode_request(request))
+
+    def _answer(self) -> Response:
+        _, command = self.next_command()
+        return self.response_to_us(command)
+
+    def _receive_pdvs(self) -> Iterator[Pdv]:
+        while True:
+            pdu = self._receive_pdu()
+            if pdu[0] != PduType.DATA:
+                aborted = pdu[0] == PduType.ABORT
+                raise self.fault("it aborted the association" if aborted else f"it sent PDU type {pdu[0]}")
+            try:
+                pdvs = list(split_pdvs(memoryview(pdu)))
+            except ProtocolViolation as error:
+                raise self.fault(f"its answer is no DICOM: {error}") from error
+            yield from pdvs
+
+    def _receive_pdu(self) -> bytes:
+        header = self._receive(6)
+        length = int.from_bytes(header[2:], "big")
+        if length > MAX_RECEIVED_PDU:
+            raise self.fault(f"it sent a PDU of {length} bytes; is this a DICOM port?")
+        return header + self._receive(length)
+
+    def _receive(self, length: int) -> bytes:
+        """Wait for ``length`` bytes. The patience starts anew as long as our own bytes still move out."""
+        received = bytearray()
+        unsent, waited = self._unsent(), 0.0
+        step = min(1.0, self._patience.answer_seconds)
+        self._socket.settimeout(step)
+        while len(received) < length:
+            try:
+                self._acknowledge_at_once()
+                part = self._socket.recv(length - len(received))
+            except TimeoutError:
+                left, unsent = unsent, self._unsent()
+                waited = 0.0 if unsent < left else waited + step
+                if waited >= self._patience.answer_seconds:
+                    raise self.fault(f"no answer within {self._patience.answer_seconds:g} s") from None
+                continue
+            except OSError as error:
+                raise self._lost(error) from error
+            if not part:
+                raise self._lost(ConnectionResetError("it closed the connection"))
+            received += part
+            self._has_heard = True
+        return bytes(received)
+
+    def _acknowledge_at_once(self) -> None:
+        # Many PACS write an answer in two pieces with Nagle's algorithm on: their second piece waits for our kernel to
+        # acknowledge the first, 40 ms on Linux. The kernel forgets this option, hence before each read.
+        if hasattr(socket, "TCP_QUICKACK"):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _send(self, message: bytes) -> None:
+        self._socket.settimeout(self._patience.stall_seconds)
+        view = memoryview(message)
+        while view:
+            try:
+                sent = self._socket.send(view)
+            except TimeoutError:
+                raise self.fault(f"nothing moved for {self._patience.stall_seconds:g} s") from None
+            except OSError as error:
+                raise self._lost(error) from error
+            view = view[sent:]
+
+    def _unsent(self) -> int:
+        """Bytes that wait in the kernel for the peer to acknowledge them (Linux SIOCOUTQ)."""
+        try:
+            (count,) = struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+        except OSError:
+            return 0
+        return int(count)
+
+    def _lost(self, error: OSError) -> PeerUnreachable:
+        self._socket.close()
+        peer = str(self._endpoint)
+        if self._endpoint.tls is not None and not self._has_heard:  # some hang up on a stranger without an alert
+            return PeerUntrusted(
+                f"{peer}: it hung up after TLS: does it want a certificate of ours? check cert and key"
+            )
+        return tls_fault(peer, error) or self.fault(f"connection lost ({_reason(error)})")
+
+    def fault(self, what: str) -> PeerUnreachable:
+        """The error to raise when this peer cannot go on; the connection is closed."""
+        self._socket.close()
+        return PeerUnreachable(f"{self._endpoint}: {what}")
+
+
+def _connect(endpoint: Endpoint, patience: Patience) -> socket.socket:
+    try:
+        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=patience.connect_seconds)
+    except OSError as error:
+        raise PeerUnreachable(
+            f"{endpoint}: {_reason(error)}; check the link, the address and that the PACS runs"
+        ) from error
+    # Without it a small object waits 40 ms for a delayed acknowledgement between its command and its dataset.
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if endpoint.tls is None:
+        return plain
+    try:
+        return endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
+    except OSError as error:
+        plain.close()
+        raise tls_fault(str(endpoint), error) or PeerUnreachable(f"{endpoint}: TLS: {_reason(error)}") from error
+
+
+def tls_fault(peer: str, error: OSError) -> PeerUntrusted | None:
+    """What to raise when TLS itself failed; None when only the connection was lost."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    why = f"{error.reason or error}".replace("_", " ").lower()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why += f": {error.verify_message}"
+    return PeerUntrusted(f"{peer}: TLS failed ({why}); check the certificates")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def _fragments(dataset: BinaryIO, size: int) -> Iterator[tuple[bytes, bool]]:
+    """The rest of the stream in pieces of ``size`` (even, PS3.8 Annex D), each with whether it is the last."""
+    size -= size % 2
+    fragment = dataset.read(size)
+    while True:
+        following = dataset.read(size)
+        yield fragment, not following
+        if not following:
+            return
+        fragment = following

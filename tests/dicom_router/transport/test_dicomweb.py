@@ -1,0 +1,231 @@
+"""STOW-RS alone: HTTP statuses, store responses, and servers that misbehave. The normal case is in the contract."""
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import JPEGLSLossless
+
+from dicom_router.dicom.instance import Parcel, reference_to
+from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.transport.dicomweb import DicomwebTransport
+from dicom_router.upper_layer.requestor import Patience
+from tests.factories import StoppedClock, film, film_bytes
+from tests.peers.difficult import a_hanging_peer
+from tests.peers.orthanc import OrthancPeer
+
+HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+CALM = Patience(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)
+
+
+@dataclass
+class WebPeer:
+    """An HTTP server that gives the next of ``answers`` (status, headers, body) to whatever is asked."""
+
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    hangs_up: bool = False
+    port: int = 0
+
+
+@pytest.fixture
+def web_peer() -> Iterator[WebPeer]:
+    peer = WebPeer()
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            peer.requests.append((self.path, dict(self.headers), body))
+            status, headers, content = peer.answers.pop(0)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            if peer.hangs_up:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+
+        do_GET = do_POST  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.daemon_threads = True
+    peer.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield peer
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def transport(web_peer: WebPeer) -> Iterator[DicomwebTransport]:
+    transport = to(web_peer.port)
+    yield transport
+    transport.close()
+
+
+def to(port: int, *, patience: Patience = CALM, **options: Any) -> DicomwebTransport:
+    url = f"http://127.0.0.1:{port}/dicom-web/"
+    return DicomwebTransport(url, clock=StoppedClock(), patience=patience, **options)
+
+
+def a_parcel() -> Parcel:
+    return parcel_of(film_bytes(film()))
+
+
+def parcel_of(part10: bytes) -> Parcel:
+    dataset = pydicom.dcmread(io.BytesIO(part10))
+    return Parcel(instance=reference_to(dataset), size_bytes=len(part10), open=lambda: io.BytesIO(part10))
+
+
+def failed(reason: int) -> bytes:
+    return json.dumps({"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [reason]}}]}}).encode()
+
+
+def failed_in_xml(reason: int) -> bytes:
+    return (
+        '<NativeDicomModel><DicomAttribute tag="00081198" vr="SQ"><Item number="1">'
+        '<DicomAttribute tag="00081197" vr="US" keyword="FailureReason">'
+        f'<Value number="1">{reason}</Value></DicomAttribute></Item></DicomAttribute></NativeDicomModel>'
+    ).encode()
+
+
+def test_the_body_is_one_part_with_the_file_as_it_is(web_peer: WebPeer, transport: DicomwebTransport) -> None:
+    web_peer.answers = [(200, {}, b"{}")]
+    parcel = a_parcel()
+    acknowledgement = transport.send(parcel)
+    ((path, headers, body),) = web_peer.requests
+    assert path == "/dicom-web/studies"
+    boundary = headers["Content-Type"].split("boundary=")[1]
+    assert headers["Content-Type"].startswith('multipart/related; type="application/dicom"')
+    part = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    assert body == part + parcel.open().read() + f"\r\n--{boundary}--\r\n".encode()
+    assert acknowledgement.sent_bytes == len(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "slowly"),
+    [
+        *((status, False) for status in (408, 429, 500, 502, 503, 504)),
+        *((status, True) for status in (301, 401, 403, 404, 405, 501)),
+    ],
+)
+def test_what_may_heal_is_waited_for(
+    web_peer: WebPeer, transport: DicomwebTransport, status: int, slowly: bool
+) -> None:
+    web_peer.answers = [(status, {"Location": "http://127.0.0.1:1/elsewhere"}, b"no\n  reason")]
+    with pytest.raises(PeerUnreachable, match=f"HTTP {status}: no reason") as error:
+        transport.send(a_parcel())
+    assert error.value.slowly is slowly
+    assert len(web_peer.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
+def test_what_will_not_heal_is_refused(web_peer: WebPeer, transport: DicomwebTransport, status: int) -> None:
+    web_peer.answers = [(status, {}, b"")]
+    with pytest.raises(PeerRefused, match="answered HTTP") as error:
+        transport.send(a_parcel())
+    assert error.value.status == f"HTTP {status}"
+
+
+@pytest.mark.parametrize("body", [failed(0xA900), failed_in_xml(0xA900)])
+@pytest.mark.parametrize("status", [200, 202, 409])
+def test_a_failed_instance_in_the_answer_is_refused_whatever_the_http_status(
+    web_peer: WebPeer, transport: DicomwebTransport, status: int, body: bytes
+) -> None:
+    web_peer.answers = [(status, {}, body)]
+    with pytest.raises(PeerRefused) as error:
+        transport.send(a_parcel())
+    assert error.value.status == "0xA900"
+
+
+def test_a_server_out_of_resources_is_waited_for(web_peer: WebPeer, transport: DicomwebTransport) -> None:
+    web_peer.answers = [(409, {}, failed(0xA700))]
+    with pytest.raises(PeerUnreachable, match="out of resources"):
+        transport.send(a_parcel())
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"00081198": 7}', b'{"00081198": {"Value": []}}', b"\xff" * 3_000_000]
+)
+def test_noise_beside_success_is_success_and_the_next_one_goes(
+    web_peer: WebPeer, transport: DicomwebTransport, body: bytes
+) -> None:
+    web_peer.answers = [(200, {}, body), (200, {}, b"{}")]
+    assert transport.send(a_parcel()).status == "0x0000"
+    assert transport.send(a_parcel()).status == "0x0000"
+
+
+def test_a_kept_connection_that_proves_dead_is_opened_anew(web_peer: WebPeer, transport: DicomwebTransport) -> None:
+    web_peer.hangs_up = True
+    web_peer.answers = [(200, {}, b"{}")] * 3
+    for _ in range(3):
+        transport.send(a_parcel())
+    assert len(web_peer.requests) == 3
+
+
+def test_the_password_goes_with_each_request(web_peer: WebPeer) -> None:
+    web_peer.answers = [(200, {}, b"{}")]
+    transport = to(web_peer.port, username="trạm", password="bí mật")
+    transport.send(a_parcel())
+    transport.close()
+    assert web_peer.requests[0][1]["Authorization"] == "Basic dHLhuqFtOmLDrSBt4bqtdA=="
+
+
+def test_echo_tells_a_wrong_url_from_a_server_that_is_there(web_peer: WebPeer, transport: DicomwebTransport) -> None:
+    web_peer.answers = [(204, {}, b""), (404, {}, b"")]
+    transport.echo()
+    with pytest.raises(PeerUnreachable, match="check url"):
+        transport.echo()
+
+
+def test_a_server_that_hangs_or_speaks_no_http_is_unreachable() -> None:
+    with a_hanging_peer() as hanging, pytest.raises(PeerUnreachable, match="no answer in time"):
+        to(hanging.port, patience=HASTY).send(a_parcel())
+    with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n") as noise, pytest.raises(PeerUnreachable, match="check"):
+        to(noise.port, patience=HASTY).send(a_parcel())
+
+
+def test_plain_http_on_a_tls_port_is_unreachable(web_peer: WebPeer) -> None:
+    transport = DicomwebTransport(f"https://127.0.0.1:{web_peer.port}/", clock=StoppedClock(), patience=CALM)
+    with pytest.raises(PeerUnreachable, match="TLS failed"):
+        transport.echo()
+
+
+def a_smooth_film() -> Parcel:
+    pixels = np.add.outer(np.arange(500), np.arange(400)).astype("<u2")
+    return parcel_of(film_bytes(film(rows=500, columns=400, PixelData=pixels.tobytes())))
+
+
+def test_a_film_may_go_compressed(orthanc: OrthancPeer) -> None:
+    parcel = a_smooth_film()
+    transport = DicomwebTransport(orthanc.dicomweb_url, clock=StoppedClock(), compression="jpeg-ls")
+    transport.send(parcel)
+    transport.close()
+    received = pydicom.dcmread(io.BytesIO(orthanc.download_by_uid(parcel.instance.sop_instance_uid)))
+    assert received.file_meta.TransferSyntaxUID == JPEGLSLossless
+
+
+def test_a_server_that_refuses_the_compressed_film_gets_it_as_it_is(web_peer: WebPeer) -> None:
+    web_peer.answers = [(415, {}, b""), (200, {}, b"{}")]
+    parcel = a_smooth_film()
+    transport = to(web_peer.port, compression="jpeg-ls")
+    transport.send(parcel)
+    transport.close()
+    (_, _, compressed), (_, _, plain) = web_peer.requests
+    assert len(compressed) < 100_000
+    assert parcel.open().read() in plain

@@ -1,0 +1,36 @@
+"""Fixtures of the reading room's and the desk's tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dicom_router.store.database import Database, migrate_router, open_database
+from tests.xray_triage.desk import TestDesk, open_desk
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Iterator[TestDesk]:
+    """A desk, once over each database."""
+    opened = open_desk(database, tmp_path)
+    yield opened
+    opened.renderer.close()
+
+
+@pytest.fixture
+def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
+    """A desk on SQLite, where the database is not what is tested."""
+    with desk_in(tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def desk_in(folder: Path) -> Iterator[TestDesk]:
+    """A desk on SQLite whose database and spool lie in ``folder``, anew or as they were left."""
+    database = open_database(f"sqlite:///{folder / 'desk.db'}")
+    migrate_router(database)
+    opened = open_desk(database, folder)
+    yield opened
+    opened.renderer.close()
+    database.close()

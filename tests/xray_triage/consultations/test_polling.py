@@ -1,0 +1,646 @@
+"""Asking a real Orthanc for answers: what is one, in which order, exactly once, and what happens when it cannot be."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from sqlalchemy.exc import DBAPIError
+
+from dicom_router.clock import SystemClock
+from dicom_router.errors import DamagedFile, NotOffered, PeerUnreachable
+from dicom_router.transport.archive import Archive, FoundInstance, Write
+from dicom_router.transport.dicomweb_archive import DicomwebArchive
+from tests.factories import film, film_bytes
+from tests.peers.orthanc import OrthancPeer
+from tests.xray_triage.desk import TestDesk, reading
+from tests.xray_triage.replies import KEY_OBJECTS, document, pdf_answer, text_answer
+from xray_triage.cases.case import Consultation, ConsultationState
+from xray_triage.consultations.answers import Answers
+from xray_triage.consultations.fetching import LARGEST_BYTES, NOT_FETCHED, SPOILT, Fetcher
+from xray_triage.consultations.large_objects import LargeObjects
+from xray_triage.consultations.obstacles import Obstacle, told
+from xray_triage.consultations.polling import FOLLOW_SECONDS, LONGEST_TURN_SECONDS, AnswerPolling, follow_up_seconds
+from xray_triage.consultations.report_parser import KINDS
+from xray_triage.results.content import evidence
+from xray_triage.results.items import reference
+
+POLL_SECONDS = 60.0
+STUDY = "1.2.3.4"
+
+
+class Round:
+    """One case at a desk, and the worker that asks Orthanc for its answers."""
+
+    def __init__(self, desk: TestDesk, orthanc: OrthancPeer) -> None:
+        self.desk = desk
+        self.orthanc = orthanc
+        self.archive: Archive = DicomwebArchive(orthanc.dicomweb_url, clock=SystemClock())
+        self.worker = self.another_worker()
+        self.case_id = desk.add(reading(), study_instance_uid=STUDY).case_id
+
+    def another_worker(self, archive: Archive | None = None, *, largest_bytes: int = LARGEST_BYTES) -> AnswerPolling:
+        """Who asks; who fetches what takes long is ``self.large``."""
+        desk, archives = self.desk, {"pacs": archive or self.archive}
+        book = Answers(desk.database, clock=desk.clock)
+        fetcher = Fetcher(
+            book,
+            clock=desk.clock,
+            spool=desk.spool,
+            poll_seconds=POLL_SECONDS,
+            largest_bytes=largest_bytes,
+            jitter=lambda: 0.0,
+        )
+        self.large = LargeObjects(fetcher, archives=archives)
+        return AnswerPolling(
+            desk.database,
+            clock=desk.clock,
+            inbox=desk.inbox,
+            outbox=desk.outbox,
+            book=book,
+            fetcher=fetcher,
+            large=self.large,
+            archives=archives,
+            poll_seconds=POLL_SECONDS,
+            jitter=lambda: 0.0,
+        )
+
+    def ask(self, question: str = "Có tràn khí không?", priority: str = "routine", *, sent: bool = True) -> None:
+        """The doctor asks; the study is looked at; the PACS takes the request."""
+        self.desk.consultations.request(self.case_id, question=question, priority=priority, requested_by="BS. Lan")
+        self.worker.run_once()
+        if sent:
+            self.desk.deliver()
+
+    def write(self, made: Dataset) -> Dataset:
+        """Somebody stores an object into the study at the PACS."""
+        made.StudyInstanceUID = STUDY
+        self.orthanc.upload(film_bytes(made))
+        return made
+
+    def poll(self, after_seconds: float = POLL_SECONDS + 1) -> Consultation:
+        self.desk.clock.advance(after_seconds)
+        self.worker.run_once()
+        while self.large.run_once():
+            pass
+        return self.consultation
+
+    @property
+    def consultation(self) -> Consultation:
+        case = self.desk.casebook.case(self.case_id)
+        assert case is not None
+        assert case.consultation is not None
+        return case.consultation
+
+    @property
+    def texts(self) -> list[str]:
+        return [answer.text.removeprefix("Finding: ") for answer in self.consultation.answers]
+
+
+@pytest.fixture
+def a_round(sqlite_desk: TestDesk, orthanc: OrthancPeer) -> Iterator[Round]:
+    made = Round(sqlite_desk, orthanc)
+    yield made
+    made.archive.close()
+
+
+def test_an_answer_marks_the_request_answered_and_its_object_is_kept(a_round: Round) -> None:
+    a_round.ask()
+    sent = a_round.write(text_answer("Không", VerificationFlag="VERIFIED"))
+    found = a_round.poll()
+    assert found.state is ConsultationState.ANSWERED
+    assert found.answered_at == a_round.desk.clock.now()
+    (answer,) = found.answers
+    assert (answer.text, answer.verified, answer.sop_instance_uid) == ("Finding: Không", True, sent.SOPInstanceUID)
+    assert not answer.has_file
+
+
+def test_answers_stand_in_the_order_of_finding_whatever_their_clock_says(a_round: Round) -> None:
+    a_round.ask()
+    now = a_round.desk.clock.now()
+    for hours, text in ((-1, "một giờ trước khi hỏi"), (400 * 24, "năm sau"), (-400 * 24, "năm ngoái")):
+        at = now + timedelta(hours=hours)
+        a_round.write(text_answer(text, ContentDate=f"{at:%Y%m%d}", ContentTime=f"{at:%H%M%S}"))
+        a_round.poll()
+    assert a_round.texts == ["một giờ trước khi hỏi", "năm sau", "năm ngoái"]
+
+
+def test_an_answer_that_cannot_be_recorded_leaves_no_file_and_comes_later(a_round: Round) -> None:
+    a_round.ask()
+    a_round.write(pdf_answer())
+    kept = sorted(a_round.desk.spool.keys())
+    a_round.desk.break_inserts("answer")
+    with pytest.raises(DBAPIError):
+        a_round.poll()
+    assert sorted(a_round.desk.spool.keys()) == kept
+    a_round.desk.mend_inserts()
+    assert a_round.poll().state is ConsultationState.ANSWERED
+
+
+def test_a_report_that_was_there_before_the_request_is_no_answer(a_round: Round) -> None:
+    a_round.write(text_answer("cũ", ContentDate="20991231"))
+    a_round.ask()
+    assert a_round.poll().state is ConsultationState.REQUESTED
+    a_round.write(text_answer("mới"))
+    a_round.poll()
+    assert a_round.texts == ["mới"]
+
+
+def test_a_request_that_was_sent_before_anybody_looked_tells_old_from_new_by_their_time(a_round: Round) -> None:
+    desk = a_round.desk
+    a_round.write(text_answer("cũ", ContentDate="20250531", TimezoneOffsetFromUTC="+0000"))
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.write(text_answer("mới", ContentDate="20250601", ContentTime="081501", TimezoneOffsetFromUTC="+0000"))
+    a_round.poll(0)
+    assert a_round.texts == ["mới"]
+
+
+def test_an_answer_that_came_while_the_link_was_dead_is_taken_even_by_a_clock_an_hour_behind(a_round: Round) -> None:
+    desk = a_round.desk
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.write(text_answer("đã trả lời", ContentTime="072000", TimezoneOffsetFromUTC="+0000"))
+    a_round.poll(86_400)
+    assert a_round.texts == ["đã trả lời"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_an_answer_written_before_the_request_reached_a_pacs_that_was_away_is_taken(a_round: Round, hours: int) -> None:
+    desk = a_round.desk
+    desk.consultations.request(a_round.case_id, question="?", priority="urgent", requested_by="BS")
+    desk.clock.advance(3 * 3600)  # the link is dead, and the doctor telephones
+    at = desk.clock.now() + timedelta(hours=hours - 2)
+    stated = {"ContentDate": f"{at:%Y%m%d}", "ContentTime": f"{at:%H%M%S}", "TimezoneOffsetFromUTC": "+0000"}
+    a_round.write(text_answer("cũ", ContentDate="20250528"))
+    a_round.write(text_answer("đã xem phim", **stated))
+    a_round.poll(0)
+    assert a_round.texts == ["đã xem phim"]
+
+
+def test_a_report_of_old_that_was_read_only_at_the_second_try_is_no_answer(a_round: Round) -> None:
+    desk = a_round.desk
+    fails = [True, False]
+
+    class Flaky:
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            return a_round.archive.instances(study_instance_uid)
+
+        def probe(self) -> None:
+            pass
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            if fails.pop(0):
+                raise DamagedFile("cut short")
+            a_round.archive.fetch(found, write)
+
+        def close(self) -> None:
+            a_round.archive.close()
+
+    a_round.write(text_answer("cũ", ContentDate="20200101"))
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.worker = a_round.another_worker(Flaky())
+    for _ in range(3):
+        found = a_round.poll(7200)
+    assert fails == []
+    assert (found.state, found.problem) == (ConsultationState.REQUESTED, "")
+
+
+def test_many_answers_are_all_shown_once(a_round: Round) -> None:
+    a_round.ask()
+    for number in range(40):
+        a_round.write(text_answer(f"{number}"))
+    a_round.poll()
+    a_round.poll()
+    assert sorted(a_round.texts, key=int) == [f"{number}" for number in range(40)]
+
+
+def test_an_answer_that_is_changed_under_its_uid_stays_as_it_was_read(a_round: Round) -> None:
+    a_round.ask()
+    made = a_round.write(text_answer("một"))
+    a_round.poll()
+    made.ContentSequence[0].TextValue = "hai"
+    a_round.orthanc.clear()
+    a_round.write(made)
+    for _ in range(3):
+        a_round.poll(600)
+    assert a_round.texts == ["một"]
+
+
+def test_an_answer_that_names_its_question_is_shown_under_it(a_round: Round) -> None:
+    a_round.ask("một?")
+    first = a_round.consultation.request_uid
+    a_round.write(text_answer("1"))
+    a_round.poll()
+    a_round.ask("hai?")
+    second = a_round.consultation.request_uid
+    a_round.write(text_answer("bổ sung 1", CurrentRequestedProcedureEvidenceSequence=naming(first)))
+    assert a_round.poll().state is not ConsultationState.ANSWERED
+    a_round.write(text_answer("2", CurrentRequestedProcedureEvidenceSequence=naming(first, second)))
+    assert a_round.poll().state is ConsultationState.ANSWERED
+    case = a_round.desk.casebook.case(a_round.case_id)
+    assert case is not None
+    assert [a.text for c in case.earlier_consultations for a in c.answers] == ["Finding: 1", "Finding: bổ sung 1"]
+    assert a_round.texts == ["2"]
+
+
+def naming(*uids: str) -> list[Dataset]:
+    """The evidence of a report made over these requests."""
+    return [evidence(STUDY, [("1.2.3.9104", [reference(KEY_OBJECTS, uid) for uid in uids])])]
+
+
+def test_films_and_our_own_objects_are_never_answers(a_round: Round) -> None:
+    a_round.ask()
+    a_round.write(film())
+    for delivery in a_round.desk.outbox.of_study(STUDY):
+        with a_round.desk.spool.open(delivery.spooled.key) as stream:
+            a_round.orthanc.upload(stream.read())
+    a_round.write(text_answer("một trạm khác", Manufacturer="xray-triage"))
+    assert a_round.poll().answers == ()
+
+
+def test_two_workers_find_one_answer(a_round: Round) -> None:
+    a_round.ask()
+    a_round.write(text_answer("một lần"))
+    kept = set(a_round.desk.spool.keys())
+
+    class Slow:
+        """An archive whose answer comes when another node has fetched it too."""
+
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            return a_round.archive.instances(study_instance_uid)
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            a_round.archive.fetch(found, write)
+            a_round.worker.run_once()
+
+        def probe(self) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    a_round.desk.clock.advance(POLL_SECONDS)
+    a_round.another_worker(Slow()).run_once()
+    assert a_round.texts == ["một lần"]
+    assert len(set(a_round.desk.spool.keys()) - kept) == 1
+
+
+def test_it_is_asked_for_when_due_and_not_before(a_round: Round) -> None:
+    a_round.ask()
+    a_round.poll()
+    a_round.write(text_answer("sớm"))
+    assert a_round.poll(POLL_SECONDS - 2).answers == ()
+    a_round.poll(3)
+    assert a_round.texts == ["sớm"]
+
+
+def test_addenda_are_asked_for_ever_more_rarely_for_a_week(a_round: Round) -> None:
+    waits = []
+    while (wait := follow_up_seconds(len(waits), POLL_SECONDS)) is not None:
+        waits.append(wait)
+    assert waits == sorted(waits)
+    assert FOLLOW_SECONDS <= sum(waits) < FOLLOW_SECONDS + 6 * 3600
+    a_round.ask()
+    a_round.write(text_answer("một"))
+    a_round.poll()
+    for wait in waits[:12]:
+        a_round.poll(wait + 1)
+    a_round.write(text_answer("hai"))
+    a_round.poll(waits[12] + 1)
+    assert a_round.texts == ["một", "hai"]
+    for wait in (*waits, waits[-1]):
+        a_round.poll(wait + 1)
+    a_round.write(text_answer("ba, quá muộn"))
+    a_round.poll(86_400)
+    assert a_round.texts == ["một", "hai"]
+
+
+def test_a_pacs_that_is_away_is_said_so_and_asked_again(a_round: Round, tmp_path: Path) -> None:
+    with OrthancPeer.start(tmp_path / "own", dicomweb=True) as own:
+        archive = DicomwebArchive(own.dicomweb_url, clock=SystemClock())
+        a_round.worker = a_round.another_worker(archive)
+        own.stop()
+        a_round.ask()
+        assert "127.0.0.1" in a_round.consultation.problem
+        for _ in range(8):
+            a_round.poll(60)
+        own.restart()
+        a_round.orthanc = own
+        a_round.write(text_answer("vẫn đến"))
+        a_round.poll(60)
+        assert a_round.texts == ["vẫn đến"]
+        assert a_round.consultation.problem == ""
+
+
+def test_a_clock_that_is_set_back_silences_nobody(a_round: Round) -> None:
+    a_round.ask()
+    a_round.poll()
+    a_round.desk.clock.time -= timedelta(days=400)
+    a_round.write(text_answer("vẫn đến"))
+    a_round.poll(1)
+    assert a_round.texts == ["vẫn đến"]
+
+
+def test_a_station_that_starts_anew_asks_at_once(a_round: Round) -> None:
+    a_round.ask()
+    a_round.poll()
+    a_round.write(text_answer("x"))
+    a_round.worker = a_round.another_worker()
+    assert len(a_round.poll(1).answers) == 1
+
+
+class Empty:
+    """An archive that has nothing; ``hear`` is told which study is asked for."""
+
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        self._hear = hear
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        self._hear(study_instance_uid)
+        return []
+
+    def probe(self) -> None:
+        pass
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        pass
+
+
+class Spoiling:
+    """An archive that hands out half of each file, until it is mended; ``told`` False: without their classes."""
+
+    def __init__(self, archive: Archive, *, told: bool = True) -> None:
+        self.is_mended = False
+        self.fetches = 0
+        self._archive = archive
+        self._told = told
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        found = self._archive.instances(study_instance_uid)
+        return found if self._told else [replace(one, sop_class_uid="") for one in found]
+
+    def probe(self) -> None:
+        self._archive.probe()
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        whole = io.BytesIO()
+        self._archive.fetch(found, whole.write)
+        self.fetches += 1
+        write(whole.getvalue() if self.is_mended else whole.getvalue()[:300])
+
+    def close(self) -> None:
+        self._archive.close()
+
+
+def test_an_object_that_cannot_be_read_is_told_and_tried_again(a_round: Round) -> None:
+    archive = Spoiling(a_round.archive)
+    a_round.worker = a_round.another_worker(archive)
+    a_round.ask()
+    a_round.write(text_answer("hỏng"))
+    for _ in range(30):
+        found = a_round.poll()
+    assert found.answers == ()
+    assert told(found.problem) is Obstacle.UNREADABLE
+    assert 3 < archive.fetches < 10
+    archive.is_mended = True
+    a_round.poll(6 * 3600)
+    assert a_round.texts == ["hỏng"]
+    assert a_round.consultation.problem == ""
+
+
+@pytest.mark.parametrize("has_class", [True, False])
+def test_what_can_never_be_read_is_shown_at_last_without_its_content_where_it_is_a_report(
+    a_round: Round, has_class: bool
+) -> None:
+    archive = Spoiling(a_round.archive, told=has_class)
+    a_round.worker = a_round.another_worker(archive)
+    a_round.ask()
+    a_round.write(text_answer("hỏng"))
+    for _ in range(2 * SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert archive.fetches == SPOILT.most
+    assert a_round.texts == ([NOT_FETCHED] if has_class else [])
+    assert a_round.consultation.problem == ""
+
+
+def test_a_pacs_that_lists_an_answer_and_offers_no_way_to_get_it_is_said_so(a_round: Round) -> None:
+    class MoveOnly(Spoiling):
+        """An archive that would only call us back."""
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            raise NotOffered("PACS has no C-GET for us")
+
+    a_round.worker = a_round.another_worker(MoveOnly(a_round.archive))
+    a_round.ask()
+    a_round.write(text_answer("nur dort"))
+    for _ in range(4):
+        found = a_round.poll()
+        assert told(found.problem) is Obstacle.NOT_OFFERED
+    for _ in range(SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert a_round.texts == [NOT_FETCHED]
+
+
+def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round) -> None:
+    desk = a_round.desk
+    a_round.ask()
+    a_round.write(pdf_answer(b"%PDF-1.7" + bytes(1 << 20)))
+    another = desk.add(reading(), study_instance_uid="1.2.7").case_id
+    desk.consultations.request(another, question="?", priority="routine", requested_by="BS")
+    a_round.worker.run_once()
+    a_round.orthanc.upload(film_bytes(text_answer("nhỏ", study="1.2.7")))
+    desk.clock.advance(POLL_SECONDS + 1)
+    for _ in range(3):
+        a_round.worker.run_once()
+    case = desk.casebook.case(another)
+    assert case is not None
+    assert case.consultation is not None
+    assert case.consultation.answers
+    assert a_round.consultation.answers == ()
+    assert told(a_round.consultation.problem) is Obstacle.COMING
+    while a_round.large.run_once():
+        pass
+    (answer,) = a_round.consultation.answers
+    assert answer.has_file
+    assert a_round.consultation.problem == ""
+
+
+def test_an_answer_that_takes_more_than_an_hour_is_given_up_like_one_that_cannot_be_read(a_round: Round) -> None:
+    class Crawling(Spoiling):
+        """A link that brings a piece each half hour."""
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            self.fetches += 1
+            for _ in range(6):
+                write(bytes(1 << 16))
+                a_round.desk.clock.advance(1800)
+
+    archive = Crawling(a_round.archive)
+    a_round.worker = a_round.another_worker(archive)
+    a_round.ask()
+    a_round.write(pdf_answer())
+    for _ in range(2 * SPOILT.most):
+        a_round.poll(6 * 3600)
+    assert archive.fetches == 2 * SPOILT.most  # each once while the others wait, and once in its own thread
+    assert a_round.texts == [NOT_FETCHED]
+
+
+def test_of_the_large_answers_the_urgent_comes_first(a_round: Round) -> None:
+    desk = a_round.desk
+    for study, priority in (("1.2.8", "routine"), ("1.2.9", "urgent")):
+        case_id = desk.add(reading(), study_instance_uid=study).case_id
+        desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
+        a_round.worker.run_once()
+        a_round.orthanc.upload(film_bytes(pdf_answer(b"%PDF-1.7" + bytes(1 << 19), study=study)))
+    desk.clock.advance(POLL_SECONDS + 1)
+    a_round.worker.run_once()
+    a_round.large.run_once()
+    answered = {
+        study: bool(case.consultation.answers)
+        for study in ("1.2.8", "1.2.9")
+        if (case := desk.casebook.case_of_study(study)) and case.consultation
+    }
+    assert answered == {"1.2.8": False, "1.2.9": True}
+
+
+def test_who_becomes_urgent_in_a_long_turn_is_asked_for_next(a_round: Round) -> None:
+    desk = a_round.desk
+    asked: list[str] = []
+
+    def take_time(study_instance_uid: str) -> None:
+        if not asked:
+            ask("urgent", "1.2.6.9")
+        asked.append(study_instance_uid)
+        desk.clock.advance(LONGEST_TURN_SECONDS / 2)
+
+    def ask(priority: str, study: str) -> None:
+        case_id = desk.add(reading(), study_instance_uid=study).case_id
+        desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
+
+    for number in range(3):
+        ask("routine", f"1.2.6.{number}")
+    worker = a_round.another_worker(Empty(take_time))
+    assert worker.run_once()
+    worker.run_once()
+    assert asked[:3] == ["1.2.6.0", "1.2.6.1", "1.2.6.9"]
+
+
+def test_a_pacs_that_needs_a_whole_turn_to_list_a_study_gives_its_answers_and_starves_nobody(a_round: Round) -> None:
+    desk = a_round.desk
+    asked: list[str] = []
+
+    class Slow(Spoiling):
+        """An archive that needs a whole turn to list a study."""
+
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            asked.append(study_instance_uid)
+            desk.clock.advance(LONGEST_TURN_SECONDS + 1)
+            return super().instances(study_instance_uid)
+
+    a_round.ask(priority="urgent")
+    a_round.write(text_answer("một"))
+    a_round.write(text_answer("hai"))
+    another = desk.add(reading(), study_instance_uid="1.2.7").case_id
+    desk.consultations.request(another, question="?", priority="routine", requested_by="BS")
+    desk.clock.advance(POLL_SECONDS + 1)
+    archive = Slow(a_round.archive)
+    archive.is_mended = True
+    worker = a_round.another_worker(archive)
+    worker.run_once()
+    worker.run_once()
+    assert asked == [STUDY, "1.2.7"]
+    desk.clock.advance(POLL_SECONDS)
+    worker.run_once()
+    assert sorted(a_round.texts) == ["hai", "một"]
+
+
+def test_an_object_that_breaks_the_connection_holds_nobody_up(a_round: Round) -> None:
+    class Breaking:
+        """An archive whose connection breaks on one object."""
+
+        def __init__(self, poison: str) -> None:
+            self.poison = poison
+
+        def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+            return a_round.archive.instances(study_instance_uid)
+
+        def fetch(self, found: FoundInstance, write: Write) -> None:
+            if found.sop_instance_uid == self.poison:
+                raise PeerUnreachable("it aborted the association")
+            a_round.archive.fetch(found, write)
+
+        def probe(self) -> None:
+            pass
+
+        def close(self) -> None:
+            a_round.archive.close()
+
+    a_round.ask(priority="urgent")
+    poison = a_round.write(text_answer("Gift"))
+    a_round.write(text_answer("vẫn đến"))
+    a_round.worker = a_round.another_worker(Breaking(str(poison.SOPInstanceUID)))
+    for _ in range(3):
+        found = a_round.poll()
+    assert a_round.texts == ["vẫn đến"]
+    assert found.state is ConsultationState.ANSWERED
+
+
+def test_an_answer_that_is_too_large_is_shown_without_its_file(a_round: Round) -> None:
+    a_round.worker = a_round.another_worker(largest_bytes=1 << 20)
+    a_round.ask()
+    a_round.write(pdf_answer(b"%PDF-1.7" + bytes(2 << 20)))
+    (answer,) = a_round.poll().answers
+    assert (answer.kind, answer.has_file) == ("pdf", False)
+    assert "1 MB" in answer.text
+
+
+def test_a_second_question_gets_the_next_answer_and_the_first_keeps_its_own(a_round: Round) -> None:
+    a_round.ask("một?")
+    a_round.write(text_answer("1"))
+    a_round.poll()
+    a_round.ask("hai?", sent=False)
+    assert a_round.consultation.answers == ()
+    a_round.write(text_answer("2"))
+    a_round.poll()
+    case = a_round.desk.casebook.case(a_round.case_id)
+    assert case is not None
+    assert [a.text for c in case.earlier_consultations for a in c.answers] == ["Finding: 1"]
+    assert a_round.texts == ["2"]
+
+
+def test_an_answer_is_unread_until_somebody_sees_it_and_again_with_the_next(a_round: Round) -> None:
+    a_round.ask()
+    a_round.write(text_answer("1"))
+    assert a_round.poll().is_unread
+    a_round.desk.casebook.see_answer(a_round.case_id)
+    assert not a_round.consultation.is_unread
+    a_round.write(text_answer("2"))
+    assert a_round.poll(200).is_unread
+
+
+def test_the_urgent_are_asked_for_first(a_round: Round) -> None:
+    desk = a_round.desk
+    asked: list[str] = []
+
+    for number, priority in enumerate(["routine", "routine", "urgent"]):
+        case_id = desk.add(reading(), study_instance_uid=f"1.2.5.{number}").case_id
+        desk.consultations.request(case_id, question="?", priority=priority, requested_by="BS")
+    a_round.another_worker(Empty(asked.append)).run_once()
+    assert asked == ["1.2.5.2", "1.2.5.0", "1.2.5.1"]
+
+
+@pytest.mark.parametrize("sop_class_uid", sorted(KINDS))
+def test_every_class_that_may_answer_comes_over_the_link(a_round: Round, sop_class_uid: str) -> None:
+    a_round.ask()
+    made = pdf_answer() if KINDS[sop_class_uid] == "pdf" else document([], sop_class_uid=sop_class_uid)
+    a_round.write(made)
+    (answer,) = a_round.poll().answers
+    assert answer.kind == KINDS[sop_class_uid]

@@ -1,0 +1,257 @@
+"""A desk over real rooms: films arrive, are read as told, and lie in the casebook with their results on the way."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from pydicom.dataset import Dataset
+
+from dicom_router.dicom.instance import Acknowledgement, Arrival, reference_to
+from dicom_router.store.database import Database
+from dicom_router.store.holdings import Holdings
+from dicom_router.store.inbox import Inbox, Outcome
+from dicom_router.store.ledger import Ledger
+from dicom_router.store.outbox import Delivery, Outbox
+from dicom_router.store.spool import Spool
+from tests.factories import StoppedClock, film, film_bytes
+from xray_triage.accounts.accounts import Accounts
+from xray_triage.accounts.audit import AuditTrail
+from xray_triage.accounts.roles import Role
+from xray_triage.cases import rows, tables
+from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
+from xray_triage.cases.figures import FigureBook
+from xray_triage.cases.heat import HeatMaps
+from xray_triage.cases.studies import Studies
+from xray_triage.consultations.consultations import Consultations
+from xray_triage.health.checks import Health, Probe
+from xray_triage.model.drift import ModelInUse
+from xray_triage.orders.orders import Orders
+from xray_triage.reading.exposure import exposed_at
+from xray_triage.reading.findings import (
+    KINDS,
+    REASONS,
+    Box,
+    Finding,
+    Findings,
+    ModelIdentity,
+    NotReadable,
+    Priority,
+    Reading,
+    TriageDecision,
+)
+from xray_triage.reading.patient import read_patient
+from xray_triage.reading.radiograph import Radiograph
+from xray_triage.rendering.renderer import Renderer
+from xray_triage.results.make import make_results
+from xray_triage.results.overlay import heat_png
+from xray_triage.web.app import create_app
+from xray_triage.web.desk import Desk
+
+PACS = "pacs"
+STATION = "Trạm y tế Thạnh An"
+PASSWORD = "thach-an-2025"  # of every user of a desk
+FULL_NAMES = {Role.DOCTOR: "BS. Trần Thị Mai", Role.TECHNICIAN: "KTV. Lê Văn Bình", Role.ADMIN: "Quản trị"}
+MODEL = ModelIdentity(name="phổi", version="1.2", sha256="ab" * 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestDesk:
+    """The rooms behind the page, and the hands of the machine, the reader and the forwarder."""
+
+    __test__ = False
+
+    database: Database
+    clock: StoppedClock
+    spool: Spool
+    ledger: Ledger
+    outbox: Outbox
+    inbox: Inbox
+    casebook: Casebook
+    consultations: Consultations
+    renderer: Renderer
+    accounts: Accounts
+    orders: Orders
+
+    def break_inserts(self, table: str) -> None:
+        """SQLite: no row goes into ``table`` any more, until ``mend_inserts``."""
+        with self.database.write() as connection:
+            abort = f"BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            connection.exec_driver_sql(f"CREATE TRIGGER broken {abort}")
+
+    def mend_inserts(self) -> None:
+        with self.database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER broken")
+
+    def receive(self, dataset: Dataset) -> Arrival:
+        """What the listener does with one instance."""
+        spooled = self.spool.keep(io.BytesIO(film_bytes(dataset)))
+        kept = self.inbox.record(
+            instance=reference_to(dataset), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1"
+        )
+        assert kept is not Outcome.SAME
+        return self.inbox.of_study(dataset.StudyInstanceUID)[-1]
+
+    def record(self, arrival: Arrival, dataset: Dataset, reading: Reading) -> RecordedCase:
+        """What the reader does with one film after it was read, the results included."""
+        shade = Radiograph(image=np.tile(np.linspace(0, 1, 400, dtype=np.float32), (500, 1)), rows=500, columns=400)
+        made = make_results(
+            dataset,
+            reading,
+            shade if reading.findings else None,
+            station_name=STATION,
+            at=self.clock.now(),
+        )
+        kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(film_bytes(one.dataset)))) for one in made]
+        heat = reading.findings.heat_map if reading.findings else None
+        with self.database.write() as connection:
+            HeatMaps(self.database).keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))
+            recorded = self.casebook.record(
+                connection,
+                arrival=arrival,
+                patient=read_patient(dataset),
+                accession_number=str(dataset.AccessionNumber),
+                reading=reading,
+                picture_key=next((spooled.key for what, _, spooled in kept if what == "sc"), None),
+                exposed_at=exposed_at(dataset, received_at=arrival.received_at),
+            )
+            for what, made_dataset, spooled in kept:
+                self.outbox.enqueue(
+                    connection,
+                    instance=reference_to(made_dataset),
+                    spooled=spooled,
+                    what=what,
+                    urgent=reading.decision.priority is Priority.URGENT,
+                    destinations=(PACS,),
+                )
+        return recorded
+
+    def add(self, reading: Reading, **film_attributes: object) -> RecordedCase:
+        """A film comes in and is read."""
+        dataset = film(**film_attributes)  # type: ignore[arg-type]
+        return self.record(self.receive(dataset), dataset, reading)
+
+    def put(self, readings: Sequence[Reading]) -> None:
+        """Many films of one case, straight into the tables."""
+        sequence = self.casebook.last_image()
+        case_id = self.add(unread()).case_id
+        common = {"arrival_id": 1, "received_at": self.clock.now(), "read_at": self.clock.now(), "picture_key": None}
+        with self.database.write() as connection:
+            common["case_sequence"] = sequence_of(connection, case_id)
+            films = [
+                rows.image_columns(one) | common | {"sop_instance_uid": f"1.2.{sequence}.{number}"}
+                for number, one in enumerate(readings)
+            ]
+            connection.execute(tables.image.insert(), films)
+
+    def deliver(self) -> list[Delivery]:
+        """What the forwarder does while the PACS is well: everything that waits is taken."""
+        taken = []
+        for lane in ("light", "bulk"):
+            while claimed := self.outbox.claim(PACS, lane):
+                work, delivery = claimed
+                said = Acknowledgement(status="0x0000", peer=PACS, at=self.clock.now(), sent_bytes=1)
+                self.outbox.acknowledge(work, delivery, said)
+                taken.append(delivery)
+        return taken
+
+    @property
+    def audit(self) -> AuditTrail:
+        return self.accounts.audit
+
+    def token(self, role: Role = Role.DOCTOR) -> str:
+        """A bearer token of the desk's user with this role."""
+        return self.accounts.tokens.make(self.accounts.users.find(role.value), label="test")
+
+    def session(self, role: Role = Role.DOCTOR) -> str:
+        """The id of a new session of the desk's user with this role: the value of the cookie ``session``."""
+        return self.accounts.sessions.open(self.accounts.users.find(role.value))
+
+    def app(self, *probes: Probe, model: ModelInUse | None = None, **settings: Any) -> FastAPI:
+        return create_app(
+            Desk(
+                casebook=self.casebook,
+                consultations=self.consultations,
+                inbox=self.inbox,
+                outbox=self.outbox,
+                spool=self.spool,
+                holdings=Holdings(self.database),
+                studies=Studies(self.database),
+                heat_maps=HeatMaps(self.database),
+                figures=FigureBook(self.database, clock=self.clock),
+                renderer=self.renderer,
+                accounts=self.accounts,
+                orders=self.orders,
+                health=Health(probes),
+                model_in_use=lambda: model,
+                clock=self.clock,
+                station_name=STATION,
+                **settings,
+            )
+        )
+
+
+def open_desk(
+    database: Database, folder: Path, *, request_destinations: tuple[str, ...] = (PACS,), reserve_bytes: int = 0
+) -> TestDesk:
+    """A desk on ``database``, which has the router's tables, and a spool in ``folder``."""
+    migrate_cases(database)
+    clock = StoppedClock()
+    ledger = Ledger(database, clock=clock, node="test/front")
+    outbox = Outbox(database, ledger, clock=clock)
+    inbox = Inbox(database, ledger, outbox, clock=clock, destinations=(PACS,))
+    spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
+    consultations = Consultations(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        destinations=request_destinations,
+        station_name=STATION,
+    )
+    accounts = Accounts.of(
+        database, clock=clock, idle_minutes=30, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
+    known = {user.name for user in accounts.users.list()}
+    for role in Role:
+        if role.value not in known:
+            accounts.users.add(role.value, role=role, full_name=FULL_NAMES[role], password=PASSWORD)
+    return TestDesk(
+        database=database,
+        clock=clock,
+        spool=spool,
+        ledger=ledger,
+        outbox=outbox,
+        inbox=inbox,
+        casebook=Casebook(database, clock=clock),
+        consultations=consultations,
+        renderer=Renderer(spool),
+        accounts=accounts,
+        orders=Orders(database, clock=clock, prefix="TA"),
+    )
+
+
+def reading(priority: Priority = Priority.URGENT, **probabilities: float) -> Reading:
+    """A film that was read, every label with a threshold of one half."""
+    findings = tuple(
+        Finding(kind=KINDS[name], probability=p, threshold=0.5, box=Box(10, 20, 30, 40) if p >= 0.5 else None)
+        for name, p in (probabilities or {"pneumothorax": 0.93, "cardiomegaly": 0.12}).items()
+    )
+    positive = tuple(finding.kind.name for finding in findings if finding.positive)
+    return Reading(
+        decision=TriageDecision(priority=priority, reasons=positive),
+        findings=Findings(findings=findings, scores={"abnormal": 0.9, "cardiothoracic_ratio": 0.51}, model=MODEL),
+        model=MODEL,
+        seconds=0.2,
+    )
+
+
+def unread(reason: str = "no_model") -> Reading:
+    """A film that was not read."""
+    decision = TriageDecision(priority=Priority.NOT_READ, reasons=())
+    return Reading(decision=decision, not_readable=NotReadable(reason=REASONS[reason]))

@@ -1,0 +1,146 @@
+"""The checks in plain words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.errors import (
+    NotOffered,
+    PeerRefused,
+    PeerUnreachable,
+    PeerUntrusted,
+    RouterError,
+    SpoolFull,
+)
+from dicom_router.transport.archive import FoundInstance, Write
+from tests.factories import StoppedClock
+from xray_triage.consultations.obstacles import EN, VI, Obstacle, problem_of
+from xray_triage.health.checks import (
+    BUILT_AT,
+    GIB,
+    Check,
+    CheckState,
+    Health,
+    answers_check,
+    asking_check,
+    clock_check,
+    destination_check,
+    disk_check,
+    drift_check,
+    model_check,
+    reader_check,
+    ready,
+    thresholds_check,
+    troubles,
+)
+
+
+class Peer:
+    """A transport whose peer answers an echo as told."""
+
+    def __init__(self, answer: RouterError | None = None) -> None:
+        self._answer = answer
+
+    def echo(self) -> None:
+        if self._answer is not None:
+            raise self._answer
+
+    def send(self, parcel: Parcel) -> Acknowledgement:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Archive(Peer):
+    """An archive whose peer answers a probe as told."""
+
+    def probe(self) -> None:
+        self.echo()
+
+    def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        raise NotImplementedError
+
+    def fetch(self, found: FoundInstance, write: Write) -> None:
+        raise NotImplementedError
+
+
+def fail() -> str:
+    raise ValueError("golden film: 0.91 instead of 0.93")
+
+
+@pytest.mark.parametrize(
+    ("check", "state"),
+    [
+        (disk_check(lambda: 50 * GIB), CheckState.OK),
+        (disk_check(lambda: GIB), CheckState.WARNING),
+        (disk_check(lambda: 0), CheckState.BAD),
+        (clock_check(StoppedClock(time=BUILT_AT)), CheckState.OK),
+        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC))), CheckState.WARNING),
+        (model_check(lambda: "phổi 1.2", ValueError), CheckState.OK),
+        (model_check(fail, ValueError), CheckState.BAD),
+        (destination_check("pacs", Peer()), CheckState.OK),
+        (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
+        (destination_check("pacs", Peer(PeerUnreachable("1/1/3", slowly=True))), CheckState.BAD),
+        (destination_check("pacs", Peer(PeerRefused("1/1/3"))), CheckState.BAD),
+        (destination_check("pacs", Peer(PeerUntrusted("TLS failed"))), CheckState.BAD),
+        (answers_check("pacs", Archive()), CheckState.OK),
+        (answers_check("pacs", Archive(PeerUnreachable("refused"))), CheckState.WARNING),
+        (answers_check("pacs", Archive(PeerUnreachable("HTTP 401", slowly=True))), CheckState.BAD),
+        (answers_check("pacs", Archive(PeerUntrusted("TLS failed"))), CheckState.BAD),
+        (answers_check("pacs", Archive(NotOffered("no C-GET"))), CheckState.BAD),
+        (answers_check("pacs", Archive(PeerRefused("0xC000"))), CheckState.BAD),
+        (asking_check(list), CheckState.OK),
+        (asking_check(lambda: ["unreachable: no answer", "coming: a large object"]), CheckState.OK),
+        (asking_check(lambda: ["unreachable: no answer", "not_offered: no C-GET"]), CheckState.WARNING),
+        (asking_check(lambda: ["written by an older program"]), CheckState.OK),
+        (thresholds_check({}), CheckState.OK),
+        (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
+        (drift_check(12, None), CheckState.OK),
+        (drift_check(200, ()), CheckState.OK),
+        (drift_check(200, ("edema", "nodule")), CheckState.WARNING),
+        (reader_check(lambda: True), CheckState.OK),
+        (reader_check(lambda: False), CheckState.BAD),
+    ],
+)
+def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: CheckState) -> None:
+    assert check.state is state
+    assert check.vi.endswith(".")
+    assert check.en.endswith(".")
+    assert check.vi != check.en
+
+
+def test_the_engineer_gets_the_error_itself() -> None:
+    assert "0.91 instead of 0.93" in model_check(fail, ValueError).detail
+
+
+def test_why_the_pacs_cannot_be_asked_is_told_by_the_kind_of_the_error_and_its_words_are_for_the_engineer() -> None:
+    errors = [PeerUnreachable("a"), PeerUntrusted("b"), NotOffered("c"), PeerRefused("d"), SpoolFull("e")]
+    told = [problem_of(error) for error in errors]
+    assert told == ["unreachable: a", "untrusted: b", "not_offered: c", "refused: d", "disk: e"]
+    assert asking_check(lambda: told).detail == "b"
+    assert set(VI) == set(EN) == set(Obstacle)
+
+
+def test_a_threshold_that_does_nothing_is_named_with_the_reason() -> None:
+    check = thresholds_check({"nodule": "measured too weak"})
+    assert "nodule" in check.en
+    assert check.detail == "nodule is withheld: measured too weak"
+
+
+def test_an_error_that_nobody_foresaw_is_not_swallowed() -> None:
+    with pytest.raises(ValueError, match="golden"):
+        model_check(fail, KeyError)
+
+
+def test_a_dead_link_does_not_make_a_station_unready_but_a_dead_reader_does() -> None:
+    link = destination_check("pacs", Peer(PeerUnreachable("refused")))
+    reader = reader_check(lambda: False)
+    fine = disk_check(lambda: 50 * GIB)
+    report = Health([lambda: fine, lambda: link]).report()
+
+    assert ready(report)
+    assert troubles(report) == [link]
+    assert not ready([*report, reader])
+    assert troubles([*report, reader]) == [reader, link]

@@ -1,0 +1,417 @@
+"""The reader on real rooms, a real bundle and synthetic films: what one film leaves behind, and what a bad one does."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from dicom_router.dicom.instance import read_header, reference_to
+from dicom_router.store.inbox import Outcome
+from dicom_router.store.ledger import Ledger
+from dicom_router.store.spool import Spool
+from tests.factories import StoppedClock, film_bytes
+from tests.xray_triage.bundles import make_bundle
+from xray_triage.cases.case import Case
+from xray_triage.config import Config
+from xray_triage.consultations.consultations import Consultations
+from xray_triage.reader.policy import SitePolicy
+from xray_triage.reader.reader import LAST_TRY, Reader
+from xray_triage.reading.bundle import load_bundle
+from xray_triage.reading.classifier import Classifier
+from xray_triage.reading.findings import Findings, NotReadable, Priority
+from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier
+from xray_triage.reading.radiograph import Radiograph
+from xray_triage.simulation import phantom
+from xray_triage.stores import READ_WORK, Stores, node_name, open_stores
+
+URGENT = {"pneumothorax": 3.0, "abnormal": 2.0}
+NORMAL = {"pneumothorax": -6.0, "abnormal": -6.0}
+EVERYTHING = ("results", "requests", "originals")
+PACS = {"name": "pacs", "host": "127.0.0.1", "port": 104, "ae_title": "PACS"}
+
+
+class BrokenClassifier:
+    """A model that fails on every film: the only classifier here that is not the real one."""
+
+    def __init__(self, real: Classifier) -> None:
+        self.identity = real.identity
+
+    def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+        raise ModelFailed("the output is not a number")
+
+
+class Bench:
+    """A reading room with its rooms on a temporary folder."""
+
+    def __init__(
+        self, folder: Path, logits: dict[str, float] | None, *, send: Sequence[str] = EVERYTHING, **policy: object
+    ) -> None:
+        self.config = Config(
+            station={"data_dir": folder / "data"},
+            destination=[{**PACS, "send": send}],
+            policy=policy,
+            retention={"reserve_gb": 0},
+        )  # type: ignore[arg-type]
+        self.clock = StoppedClock()
+        self.stores: Stores = open_stores(self.config, role="reader", clock=self.clock)
+        bundle = make_bundle(folder / "bundle", logits=logits) if logits else None
+        self.classifier: Classifier | None = OnnxClassifier(load_bundle(bundle)) if bundle else None
+
+    def reader(self) -> Reader:
+        return Reader(
+            self.stores,
+            classifier=self.classifier,
+            policy=SitePolicy.from_config(self.config),
+            result_destinations=self.config.destinations_for("results"),
+            clock=self.clock,
+        )
+
+    def receive(self, dataset: Dataset) -> None:
+        spooled = self.stores.spool.keep(io.BytesIO(film_bytes(dataset)))
+        outcome = self.stores.inbox.record(
+            instance=reference_to(dataset), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1"
+        )
+        assert outcome is Outcome.NEW
+
+    def read(self, dataset: Dataset) -> Case:
+        self.receive(dataset)
+        assert self.reader().run_once()
+        return self.case(dataset)
+
+    def case(self, dataset: Dataset) -> Case:
+        case = self.stores.casebook.case_of_study(dataset.StudyInstanceUID)
+        assert case is not None
+        return case
+
+    def sent(self, dataset: Dataset) -> list[str]:
+        return sorted(d.what for d in self.stores.outbox.of_study(dataset.StudyInstanceUID))
+
+    def object(self, dataset: Dataset, what: str) -> Dataset:
+        (delivery,) = [d for d in self.stores.outbox.of_study(dataset.StudyInstanceUID) if d.what == what]
+        with self.stores.spool.open(delivery.spooled.key) as stream:
+            return pydicom.dcmread(stream, stop_before_pixels=True)
+
+
+def test_a_positive_film_leaves_its_heat_and_its_size(a_bench: Bench, a_film: Dataset) -> None:
+    (image,) = a_bench.read(a_film).images
+    assert (image.rows, image.columns) == (512, 512)
+    png = a_bench.stores.heat_maps.of(a_film.SOPInstanceUID)
+    assert png is not None
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.mode == "RGBA"
+
+
+def test_a_normal_film_leaves_no_heat(a_calm_bench: Bench, a_film: Dataset) -> None:
+    a_calm_bench.read(a_film)
+    assert a_calm_bench.stores.heat_maps.of(a_film.SOPInstanceUID) is None
+
+
+@pytest.fixture
+def a_film() -> Dataset:
+    return phantom.dataset(phantom.render(seed=3, rows=512, columns=512))
+
+
+@pytest.fixture
+def a_bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, URGENT)
+    yield bench
+    bench.stores.database.close()
+
+
+@pytest.fixture
+def a_calm_bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, NORMAL)
+    yield bench
+    bench.stores.database.close()
+
+
+@pytest.fixture
+def a_bench_without_model(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, None)
+    yield bench
+    bench.stores.database.close()
+
+
+def test_nothing_to_read_says_so(a_bench: Bench) -> None:
+    assert not a_bench.reader().run_once()
+
+
+def test_an_urgent_film_leaves_a_case_three_results_and_a_request(a_bench: Bench, a_film: Dataset) -> None:
+    case = a_bench.read(a_film)
+    assert case.priority is Priority.URGENT
+    assert case.patient.name == str(a_film.PatientName).replace("^", " ")
+    assert a_bench.sent(a_film) == ["gsps", "original", "request", "sc", "sr"]
+    assert a_bench.stores.inbox.unread() == 0
+    assert not a_bench.reader().run_once()
+
+
+def test_the_automatic_request_refers_to_the_film_and_its_results(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.read(a_film)
+    request = a_bench.object(a_film, "request")
+    referenced = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in request.ContentSequence
+        if "ReferencedSOPSequence" in item
+    }
+    results = {a_bench.object(a_film, what).SOPInstanceUID for what in ("sr", "sc")}
+    assert referenced == {a_film.SOPInstanceUID, *results}
+
+
+def test_an_urgent_study_goes_before_the_others(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(phantom.dataset(phantom.render(seed=4, rows=256, columns=256)))  # smaller and older, not yet read
+    a_bench.receive(a_film)
+    reader = a_bench.reader()
+    a_bench.stores.ledger.claim(READ_WORK)  # the older film is in other hands
+    assert reader.run_once()
+    first = a_bench.stores.outbox.claim("pacs", "bulk")
+    assert first is not None
+    assert first[1].instance.sop_instance_uid == a_film.SOPInstanceUID
+
+
+def test_a_normal_film_asks_for_no_consultation(a_calm_bench: Bench, a_film: Dataset) -> None:
+    assert a_calm_bench.read(a_film).priority is Priority.NORMAL
+    assert a_calm_bench.sent(a_film) == ["gsps", "original", "sc", "sr"]
+
+
+def test_a_site_may_ask_by_hand_only(tmp_path: Path, a_film: Dataset) -> None:
+    bench = Bench(tmp_path, URGENT, auto_request="never")
+    assert bench.read(a_film).consultation is None
+    assert "request" not in bench.sent(a_film)
+    bench.stores.database.close()
+
+
+def test_without_a_model_a_film_is_not_read_and_never_normal(a_bench_without_model: Bench, a_film: Dataset) -> None:
+    case = a_bench_without_model.read(a_film)
+    assert case.priority is Priority.NOT_READ
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "no_model"
+    assert a_bench_without_model.sent(a_film) == ["original", "sr"]
+
+
+def test_films_that_missed_a_model_are_read_when_there_is_one(
+    a_bench_without_model: Bench, a_film: Dataset, tmp_path: Path
+) -> None:
+    a_bench_without_model.read(a_film)
+    assert a_bench_without_model.reader().look_again() == 0
+    bundle = load_bundle(make_bundle(tmp_path / "later", logits=URGENT))
+    a_bench_without_model.classifier = OnnxClassifier(bundle)
+    reader = a_bench_without_model.reader()
+    assert reader.look_again() == 1
+    assert reader.look_again() == 0
+    assert reader.run_once()
+    assert a_bench_without_model.case(a_film).priority is Priority.URGENT
+    assert a_bench_without_model.sent(a_film) == ["gsps", "original", "request", "sc", "sr", "sr"]
+    assert reader.look_again() == 0
+
+
+def test_a_model_that_fails_leaves_the_film_not_read(a_bench: Bench, a_film: Dataset) -> None:
+    assert a_bench.classifier is not None
+    a_bench.classifier = BrokenClassifier(a_bench.classifier)
+    case = a_bench.read(a_film)
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "model_failed"
+
+
+def test_films_that_come_in_go_before_those_that_are_read_again(
+    a_bench_without_model: Bench, a_film: Dataset, tmp_path: Path
+) -> None:
+    a_bench_without_model.read(a_film)
+    a_bench_without_model.classifier = OnnxClassifier(load_bundle(make_bundle(tmp_path / "later", logits=NORMAL)))
+    reader = a_bench_without_model.reader()
+    assert reader.look_again() == 1
+    fresh = phantom.dataset(phantom.render(seed=4, rows=256, columns=256), seed=4)
+    a_bench_without_model.receive(fresh)
+    assert reader.run_once()
+    assert a_bench_without_model.case(fresh).priority is Priority.NORMAL
+    assert a_bench_without_model.case(a_film).priority is Priority.NOT_READ
+
+
+def test_a_film_that_pydicom_cannot_open_is_not_read_and_never_stuck(a_bench: Bench, a_film: Dataset) -> None:
+    a_film.SpecificCharacterSet = "ISO_IR 192"
+    whole = film_bytes(a_film)
+    number = whole.replace(b"\x08\0\x05\0CS\x0a\0ISO_IR 192", b"\x08\0\x05\0US\x0a\0ISO_IR 192")
+    assert number != whole
+    a_bench.stores.inbox.record(
+        instance=reference_to(a_film),
+        spooled=a_bench.stores.spool.keep(io.BytesIO(number)),
+        calling_ae_title="DX1",
+        peer_host="127.0.0.1",
+    )
+    assert a_bench.reader().run_once()
+    reason = a_bench.case(a_film).images[0].reason
+    assert reason is not None
+    assert reason.code == "damaged_pixels"
+    assert a_bench.sent(a_film) == ["original", "sr"]
+
+
+def test_a_film_that_cannot_even_be_set_aside_by_its_header_is_known_by_its_names(
+    a_bench: Bench, a_film: Dataset
+) -> None:
+    a_bench.receive(a_film)
+    for _ in range(LAST_TRY):
+        assert a_bench.stores.ledger.claim(READ_WORK)  # the last of them to set it aside
+        a_bench.stores.ledger.free_leases(forgive=False)
+    assert a_bench.reader().run_once()
+    case = a_bench.case(a_film)
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "reader_died"
+    assert case.patient.name == ""
+
+
+def test_results_that_nobody_takes_leave_nothing_but_the_picture(tmp_path: Path, a_film: Dataset) -> None:
+    bench = Bench(tmp_path, NORMAL, send=["originals"])
+    case = bench.read(a_film)
+    assert case.images[0].picture_key in set(bench.stores.spool.keys())
+    assert len(list(bench.stores.spool.keys())) == 2
+    bench.stores.database.close()
+
+
+def test_a_film_that_kills_the_reader_is_set_aside_on_the_third_try(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    for _ in range(LAST_TRY - 1):
+        assert a_bench.stores.ledger.claim(READ_WORK)  # and the process is gone
+        a_bench.stores.ledger.free_leases(forgive=False)
+    assert a_bench.reader().run_once()
+    case = a_bench.case(a_film)
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "reader_died"
+    assert a_bench.sent(a_film) == ["original", "sr"]
+
+
+def test_power_cuts_are_not_the_films_fault(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    for _ in range(LAST_TRY + 2):
+        assert a_bench.stores.ledger.claim(READ_WORK)
+        a_bench.stores.ledger.free_leases(forgive=True)
+    assert a_bench.reader().run_once()
+    assert a_bench.case(a_film).priority is Priority.URGENT
+
+
+def test_reading_waits_out_a_full_disk_and_leaves_nothing_half(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    kept = sorted(a_bench.stores.spool.keys())
+    whole = a_bench.stores
+    full = Spool(a_bench.config.station.data_dir / "spool", reserve_bytes=1 << 60)
+    for _ in range(LAST_TRY + 1):
+        a_bench.stores = Stores(
+            **{name: getattr(whole, name) for name in Stores.__dataclass_fields__ if name != "spool"}, spool=full
+        )
+        assert a_bench.reader().run_once()
+        a_bench.clock.advance(60)
+    assert whole.casebook.case_of_study(a_film.StudyInstanceUID) is None
+    assert sorted(whole.spool.keys()) == kept
+    a_bench.stores = whole
+    assert a_bench.reader().run_once()
+    assert a_bench.case(a_film).priority is Priority.URGENT
+
+
+def test_without_room_for_the_request_no_result_is_left_behind(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    whole, kept = a_bench.stores, sorted(a_bench.stores.spool.keys())
+    consultations = Consultations(
+        whole.database,
+        clock=a_bench.clock,
+        inbox=whole.inbox,
+        outbox=whole.outbox,
+        spool=Spool(a_bench.config.station.data_dir / "spool", reserve_bytes=1 << 60),
+        destinations=("pacs",),
+        station_name="",
+    )
+    a_bench.stores = replace(whole, consultations=consultations)
+    assert a_bench.reader().run_once()
+    assert sorted(whole.spool.keys()) == kept
+    assert whole.casebook.case_of_study(a_film.StudyInstanceUID) is None
+
+
+def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    kept = sorted(a_bench.stores.spool.keys())
+    clock, other = (
+        a_bench.clock,
+        Ledger(a_bench.stores.database, clock=a_bench.clock, node=node_name(a_bench.config, "other")),
+    )
+
+    class Slow:
+        """Reads so long that another reader takes the film over."""
+
+        def __init__(self, real: Classifier) -> None:
+            self._real, self.identity = real, real.identity
+
+        def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+            clock.advance(61)
+            assert other.claim(READ_WORK)
+            return self._real.classify(radiograph)
+
+    assert a_bench.classifier is not None
+    a_bench.classifier = Slow(a_bench.classifier)
+    assert a_bench.reader().run_once()
+    assert a_bench.stores.casebook.case_of_study(a_film.StudyInstanceUID) is None
+    assert a_bench.sent(a_film) == ["original"]
+    assert sorted(a_bench.stores.spool.keys()) == kept
+
+
+def test_an_object_that_is_no_film_is_forwarded_without_a_report(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.read(a_film)
+    report = a_bench.object(a_film, "sr")
+    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    a_bench.receive(report)
+    assert a_bench.reader().run_once()
+    case = a_bench.case(a_film)
+    assert [image.reason.code if image.reason else None for image in case.images] == [None, "not_a_film"]
+    assert a_bench.sent(a_film) == ["gsps", "original", "original", "request", "sc", "sr"]
+
+
+def test_a_dose_report_beside_a_normal_film_does_not_make_the_case_unread(a_calm_bench: Bench, a_film: Dataset) -> None:
+    a_calm_bench.read(a_film)
+    report = a_calm_bench.object(a_film, "sr")
+    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    a_calm_bench.receive(report)
+    a_calm_bench.reader().run_once()
+    assert a_calm_bench.case(a_film).priority is Priority.NORMAL
+
+
+def test_a_film_whose_spool_file_is_lost_becomes_a_case_all_the_same(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    (key,) = a_bench.stores.spool.keys()
+    a_bench.stores.spool.delete(key)
+    assert a_bench.reader().run_once()
+    case = a_bench.case(a_film)
+    assert case.images[0].reason is not None
+    assert case.images[0].reason.code == "damaged_pixels"
+
+
+def test_two_films_of_a_study_are_one_case_of_the_higher_priority(a_calm_bench: Bench, a_film: Dataset) -> None:
+    a_calm_bench.read(a_film)
+    second = phantom.dataset(phantom.non_chest("blank", rows=512, columns=512), seed=9)
+    second.StudyInstanceUID = a_film.StudyInstanceUID
+    a_calm_bench.receive(second)
+    a_calm_bench.reader().run_once()
+    case = a_calm_bench.case(a_film)
+    assert len(case.images) == 2
+    assert case.priority is Priority.NOT_READ
+
+
+def test_reading_again_gives_objects_of_the_same_names(tmp_path: Path, a_film: Dataset) -> None:
+    made = []
+    for name in ("one", "two"):
+        bench = Bench(tmp_path / name, URGENT)
+        bench.read(a_film)
+        made.append({what: bench.object(a_film, what).SOPInstanceUID for what in ("sr", "sc", "gsps")})
+        bench.stores.database.close()
+    assert made[0] == made[1]
+
+
+def test_the_kept_bytes_of_the_film_are_those_that_came(a_bench: Bench, a_film: Dataset) -> None:
+    a_film.PatientName = "Trần^Thị^Bích"
+    sent = film_bytes(a_film)
+    a_bench.read(a_film)
+    (original,) = [d for d in a_bench.stores.outbox.of_study(a_film.StudyInstanceUID) if d.what == "original"]
+    with a_bench.stores.spool.open(original.spooled.key) as stream:
+        assert stream.read() == sent
+    with a_bench.stores.spool.open(original.spooled.key) as stream:
+        assert str(read_header(stream).PatientName) == "Trần^Thị^Bích"

@@ -1,0 +1,34 @@
+import pytest
+
+from tests.xray_triage.results.making import a_finding, a_full_reading, a_reading
+from xray_triage.results.wording import cardiothoracic_line, score_lines, summary
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.463, "Chỉ số tim – lồng ngực 0,46 (không quá 0,50)"),
+        (0.5, "Chỉ số tim – lồng ngực 0,50 (không quá 0,50)"),
+        (0.504, "Chỉ số tim – lồng ngực 0,50 (không quá 0,50)"),
+        (0.506, "Chỉ số tim – lồng ngực 0,51 (trên 0,50: bóng tim to)"),
+    ],
+)
+def test_the_ratio_is_judged_as_it_is_written(ratio: float, said: str) -> None:
+    assert cardiothoracic_line(ratio) == said
+
+
+def test_a_score_that_is_not_known_and_one_that_is_withheld_are_not_told() -> None:
+    assert score_lines({"abnormal": None, "cardiothoracic_ratio": None, "mass": 0.4}) == []
+    assert score_lines({}) == []
+
+
+def test_a_film_that_cuts_a_lung_off_says_so() -> None:
+    assert "Phim cắt mất một phần phổi." in summary(a_reading(flags=("cropped",)))
+
+
+def test_report_and_picture_say_what_the_model_does_not_tell() -> None:
+    said = summary(a_reading(a_finding("nodule", 0.7), a_finding("mass", 0.1)))
+    (line,) = [line for line in said if line.startswith("AI không đánh giá: ")]
+    assert "tràn khí màng phổi, " in line
+    assert {"nốt", "khối"}.isdisjoint(line.rstrip(".").split(": ")[1].split(", "))
+    assert not any("không đánh giá" in line for line in summary(a_full_reading()))

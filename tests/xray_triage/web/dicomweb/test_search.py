@@ -1,0 +1,238 @@
+"""QIDO-RS with somebody else's client: what is asked for is found, newest first, and nothing else."""
+
+import dataclasses
+import gc
+import io
+import tracemalloc
+from collections.abc import Callable
+
+import httpx
+import pytest
+from dicomweb_client import DICOMwebClient
+from starlette.types import ASGIApp
+
+from dicom_router.dicom.instance import reference_to
+from tests.factories import StoppedClock, film, film_bytes
+from tests.xray_triage.desk import TestDesk, reading
+from tests.xray_triage.web.conftest import bearer
+from xray_triage.reading.findings import Priority
+
+AN = {"patient_name": "Nguyễn^Văn^An", "patient_id": "P1", "AccessionNumber": "A1"}
+BINH = {"patient_name": "Đỗ^Thị^Bình", "patient_id": "P2", "AccessionNumber": "A2"}
+EARLY = {"StudyDate": "20250103", "AcquisitionDate": "20250103", "ContentDate": "20250103"}
+
+ASKED: list[tuple[dict[str, str], list[str]]] = [
+    ({}, ["P2", "P1"]),
+    ({"PatientID": "P1"}, ["P1"]),
+    ({"PatientID": "p1"}, []),
+    ({"PatientID": "P?"}, ["P2", "P1"]),
+    ({"00100020": "P2"}, ["P2"]),
+    ({"PatientName": "nguyen*"}, ["P1"]),
+    ({"PatientName": "*DO THI*"}, ["P2"]),
+    ({"PatientName": "Đỗ^Thị^Bình"}, ["P2"]),
+    ({"PatientName": "do^thi^binh"}, ["P2"]),
+    ({"PatientName": "Nguyễn"}, []),
+    ({"PatientName": "*"}, ["P2", "P1"]),
+    ({"AccessionNumber": "A2"}, ["P2"]),
+    ({"StudyDate": "20250103"}, ["P1"]),
+    ({"StudyDate": "20250101-20250131"}, ["P1"]),
+    ({"StudyDate": "20250201-"}, ["P2"]),
+    ({"StudyDate": "-20250131"}, ["P1"]),
+    ({"ModalitiesInStudy": "DX"}, ["P2", "P1"]),
+    ({"ModalitiesInStudy": "SR"}, ["P2", "P1"]),
+    ({"ModalitiesInStudy": "CT"}, []),
+    ({"PatientName": "*nguyen*", "StudyDate": "20250601"}, []),
+    ({"PatientName": "*a*" * 12}, []),
+]
+
+
+class HastyClock(StoppedClock):
+    """Every look at it takes ``step_seconds``."""
+
+    step_seconds = 0.0
+
+    def monotonic(self) -> float:
+        self.advance(self.step_seconds)
+        return super().monotonic()
+
+
+def value(found: dict, tag: str) -> object:
+    """An attribute's first value, a name's alphabetic part."""
+    first = next(iter(found[tag].get("Value", ())), None)
+    return first["Alphabetic"] if isinstance(first, dict) and "Alphabetic" in first else first
+
+
+@pytest.fixture
+def two_patients(sqlite_desk: TestDesk) -> TestDesk:
+    sqlite_desk.add(reading(), **AN, **EARLY)
+    sqlite_desk.add(reading(), **BINH)
+    return sqlite_desk
+
+
+def test_studies_are_found_by_what_viewers_ask_for(foreign: DICOMwebClient, two_patients: TestDesk) -> None:
+    for filters, expected in ASKED:
+        found = foreign.search_for_studies(search_filters=filters)
+        assert [value(one, "00100020") for one in found] == expected, filters
+
+
+def test_a_study_comes_with_what_the_standard_requires(foreign: DICOMwebClient, two_patients: TestDesk) -> None:
+    (study,) = foreign.search_for_studies(search_filters={"PatientID": "P1"})
+    assert value(study, "00100010") == "Nguyễn^Văn^An"
+    assert study["00080005"]["Value"] == ["ISO_IR 192"]
+    assert study["00080061"]["Value"] == ["DX", "SR", "OT", "PR"]
+    assert value(study, "00201206") == value(study, "00201208") == 4
+    assert str(value(study, "00081190")).endswith(f"/dicom-web/studies/{value(study, '0020000D')}")
+    assert study["00080056"]["Value"] == ["ONLINE"]
+    assert "00080090" in study  # required, though the film says nothing
+
+
+def test_series_and_instances_come_with_what_the_standard_requires(
+    foreign: DICOMwebClient, two_patients: TestDesk
+) -> None:
+    (study,) = foreign.search_for_studies(search_filters={"PatientID": "P1"})
+    uid = str(value(study, "0020000D"))
+    series = foreign.search_for_series(uid)
+    assert [value(one, "00080060") for one in series] == ["DX", "SR", "OT", "PR"]
+    assert all(value(one, "00201209") == 1 for one in series)
+    (film_found,) = foreign.search_for_instances(uid, str(value(series[0], "0020000E")))
+    assert (value(film_found, "00280010"), value(film_found, "00280011")) == (64, 48)
+    assert "00100020" not in film_found
+    everywhere = foreign.search_for_instances(search_filters={"SOPInstanceUID": str(value(film_found, "00080018"))})
+    assert [value(one, "00100020") for one in everywhere] == ["P1"]
+    whole = foreign.search_for_series(search_filters={"SeriesInstanceUID": str(value(series[1], "0020000E"))})
+    assert [value(one, "00080060") for one in whole] == ["SR"]
+    assert len(foreign.search_for_instances(uid)) == 4
+    (other,) = foreign.search_for_studies(search_filters={"PatientID": "P2"})
+    elsewhere = {"StudyInstanceUID": str(value(other, "0020000D"))}
+    assert foreign.search_for_series(uid, search_filters=elsewhere) == series
+
+
+def test_what_came_and_is_not_read_yet_is_found_by_its_uid(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
+    arrival = sqlite_desk.receive(film())
+    found = foreign.search_for_studies(search_filters={"StudyInstanceUID": arrival.instance.study_instance_uid})
+    assert len(found) == 1
+    assert foreign.search_for_studies() == []
+
+
+def test_pages_follow_each_other_and_say_that_there_is_more(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    for number in range(5):
+        sqlite_desk.add(reading(Priority.NORMAL), patient_id=f"P{number}")
+    first = client.get("/dicom-web/studies", params={"limit": 2})
+    second = client.get("/dicom-web/studies", params={"limit": 3, "offset": 2})
+    assert [value(one, "00100020") for one in first.json() + second.json()] == ["P4", "P3", "P2", "P1", "P0"]
+    assert "additional results" in first.headers["Warning"]
+    assert "Warning" not in second.headers
+    assert first.headers["Content-Type"] == "application/dicom+json"
+    assert client.get("/dicom-web/studies", params={"limit": 0}).json() == []
+
+
+def test_a_pattern_of_many_stars_is_answered_soon(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    """It would hold up every other thread of the station, the one that takes films too."""
+    sqlite_desk.add(reading(), patient_name=f"{'a' * 60}b c")
+    asked = {"PatientName": "*a" * 12 + "*b"}
+    assert client.get("/dicom-web/studies", params=asked, timeout=20).json() == []
+
+
+def test_whole_headers_do_not_stay_in_memory(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    large = film()
+    for number in range(100):
+        large.add_new((0x0029, 0x1000 + number), "UT", "x" * 60_000)
+    sqlite_desk.record(sqlite_desk.receive(large), large, reading())
+    client.get("/dicom-web/studies")
+    tracemalloc.start()
+    assert len(client.get("/dicom-web/instances", params={"includefield": "all"}).content) > 6_000_000
+    gc.collect()
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 3_000_000
+
+
+def test_a_fuzzy_search_is_made_literally_and_says_so(client: httpx.Client, two_patients: TestDesk) -> None:
+    answer = client.get("/dicom-web/studies", params={"PatientName": "Binh", "fuzzymatching": "true"})
+    assert answer.json() == []
+    assert "fuzzymatching" in answer.headers["Warning"]
+
+
+def test_a_field_that_is_asked_for_is_included(client: httpx.Client, two_patients: TestDesk) -> None:
+    asked = {"PatientID": "P1", "includefield": "Manufacturer,00180015"}
+    (found,) = client.get("/dicom-web/studies", params=asked).json()
+    assert (value(found, "00080070"), value(found, "00180015")) == ("Phantom", "CHEST")
+    everything = client.get("/dicom-web/instances", params={"PatientID": "P1", "includefield": "all"}).json()
+    assert value(everything[0], "00185101") == "PA"
+    assert all("7FE00010" not in one for one in everything)
+
+
+def test_a_key_within_a_sequence_is_matched(client: httpx.Client, two_patients: TestDesk) -> None:
+    key = "ViewCodeSequence.CodeMeaning"
+    assert len(client.get("/dicom-web/studies", params={key: "Posteroanterior*"}).json()) == 2
+    assert client.get("/dicom-web/studies", params={key: "Lateral*"}).json() == []
+
+
+def test_what_is_no_attribute_is_a_bad_request(client: httpx.Client) -> None:
+    numbers = ["limit=-1", "offset=x", "limit=99999999999"]
+    for bad in (*numbers, "Foo=1", "includefield=Foo", "0010002=P1", "FFFFFFFF=1"):
+        assert client.get(f"/dicom-web/studies?{bad}").status_code == 400, bad
+
+
+def test_xml_is_not_to_be_had(client: httpx.Client) -> None:
+    assert client.get("/dicom-web/studies", headers={"Accept": "application/dicom+xml"}).status_code == 406
+
+
+def test_what_is_quarantined_is_not_shown(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
+    original = film()
+    sqlite_desk.record(sqlite_desk.receive(original), original, reading())
+    other = film(
+        sop_instance_uid=original.SOPInstanceUID,
+        study_instance_uid=original.StudyInstanceUID,
+        series_instance_uid=original.SeriesInstanceUID,
+        patient_name="Kẻ^Khác",
+        seed=9,
+    )
+    assert sqlite_desk.receive(other).quarantined
+    found = foreign.search_for_instances(original.StudyInstanceUID, search_filters={"Modality": "DX"})
+    assert len(found) == 1
+    (kept,) = foreign.retrieve_series(original.StudyInstanceUID, original.SeriesInstanceUID)
+    assert kept.PatientName == "Nguyễn^Văn^An"
+
+
+def test_a_name_in_a_mislabelled_charset_is_found_and_shown_right(
+    foreign: DICOMwebClient, sqlite_desk: TestDesk
+) -> None:
+    dataset = film(patient_name="Lê^Thị^Hồng")
+    mislabelled = film_bytes(dataset).replace(b"ISO_IR 192", b"ISO_IR 100")
+    spooled = sqlite_desk.spool.keep(io.BytesIO(mislabelled))
+    sqlite_desk.inbox.record(
+        instance=reference_to(dataset), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1"
+    )
+    (arrival,) = sqlite_desk.inbox.of_study(dataset.StudyInstanceUID)
+    sqlite_desk.record(arrival, dataset, reading())
+    (found,) = foreign.search_for_studies(search_filters={"PatientName": "le thi hong"})
+    assert value(found, "00100010") == "Lê^Thị^Hồng"
+
+
+def test_a_search_that_takes_long_ends_with_what_it_has_and_says_so(
+    serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk
+) -> None:
+    for number in range(4):
+        sqlite_desk.add(reading(), patient_id=f"P{number}", StudyDescription="Phổi" if number < 2 else "Tim")
+    clock = HastyClock()
+    url = serve(dataclasses.replace(sqlite_desk, clock=clock).app())
+    with httpx.Client(base_url=f"{url}/dicom-web", headers=bearer(sqlite_desk), timeout=20) as client:
+        asked = {"PatientID": "P*", "StudyDescription": "*"}
+        for seconds, found in ((0.0, 4), (0.9, 2), (3.0, 0)):
+            clock.step_seconds = seconds
+            answer = client.get("/studies", params=asked)
+            assert len(answer.json()) == found
+            assert ("narrow it" in answer.headers.get("Warning", "")) == (found < 4)
+
+
+def test_an_offset_without_a_question_reads_no_header_on_its_way(
+    client: httpx.Client, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        sqlite_desk.add(reading(), patient_id=f"P{number}")
+    monkeypatch.setattr("xray_triage.web.dicomweb.archive.HEADERS_KEPT", 0)
+    for offset, names in ((0, ["P4", "P3"]), (3, ["P1", "P0"]), (4, ["P0"]), (5, []), (999_999_999, [])):
+        answer = client.get("/dicom-web/studies", params={"offset": offset, "limit": 2})
+        assert [value(one, "00100020") for one in answer.json()] == names
+        assert ("additional" in answer.headers.get("Warning", "")) == (offset == 0)

@@ -1,0 +1,65 @@
+"""Two languages: everything said on a page has its English, and dates and numbers are written as the reader does."""
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import xray_triage.web
+from xray_triage.web.words.language import Language
+
+WEB = Path(xray_triage.web.__file__).parent
+with (WEB / "locale" / "en.po").open("rb") as catalogue:
+    ENGLISH = {str(message.id): str(message.string) for message in read_po(catalogue, locale="en") if message.id}
+FIELD = re.compile(r"%\(\w+\)[sd]|%%")
+
+
+def messages() -> dict[str, str]:
+    """Every message of the templates and the modules, and where it stands."""
+    keywords = {"_": None, "N_": None, "gettext": None, "say": None}
+    methods = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    options = {"templates/**.html": {"trimmed": "true", "encoding": "utf-8"}}
+    folders = extract_from_dir(
+        WEB, methods, options, keywords=keywords, directory_filter=lambda folder: "node_modules" not in str(folder)
+    )
+    return {str(message): f"{path}:{line}" for path, line, message, *_ in folders if message}
+
+
+def test_every_message_has_its_english() -> None:
+    missing = {message: place for message, place in messages().items() if not ENGLISH.get(message)}
+    assert not missing
+
+
+def test_no_message_is_left_that_nobody_says() -> None:
+    assert not ENGLISH.keys() - messages().keys()
+
+
+def test_the_english_fills_in_what_the_vietnamese_does() -> None:
+    different = {
+        vietnamese: english
+        for vietnamese, english in ENGLISH.items()
+        if sorted(FIELD.findall(vietnamese)) != sorted(FIELD.findall(english))
+        or "%" in FIELD.sub("", vietnamese + english)
+    }
+    assert not different
+
+
+def test_the_catalogue_says_every_message_once() -> None:
+    text = (WEB / "locale" / "en.po").read_text(encoding="utf-8")
+    assert text.count("\nmsgid ") == len(ENGLISH) + 1  # and the head
+
+
+@pytest.mark.parametrize(("code", "ratio", "share"), [("vi", "1.234,50", "93%"), ("en", "1,234.50", "93%")])
+def test_numbers_are_written_as_the_reader_does(code: str, ratio: str, share: str) -> None:
+    language = Language(code)
+    assert (language.number(1234.5, 2), language.percent(0.93)) == (ratio, share)
+    assert language.day(date(2025, 1, 31)) == "31/01/2025"
+
+
+def test_a_moment_of_today_needs_no_date() -> None:
+    noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    assert len(Language("vi").moment(noon, noon)) == len("12:00")
+    assert Language("vi").moment(noon, noon.replace(year=2026)).endswith("01/06/2025")

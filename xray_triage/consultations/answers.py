@@ -1,0 +1,150 @@
+"""What of a study's objects is known: answers, what was passed over, and what could not be read yet. Asks nobody."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from dicom_router.clock import Clock
+from dicom_router.store.database import Database, insert_new
+from dicom_router.transport.archive import FoundInstance
+from xray_triage.cases import tables
+from xray_triage.cases.case import ConsultationState
+from xray_triage.consultations.report_parser import ParsedReport
+
+LONGEST_RETRY_SECONDS = 6 * 3600.0
+MOST_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A consultation to be asked for."""
+
+    consultation_id: int
+    case_sequence: int
+    case_id: str
+    study_instance_uid: str
+    request_uid: str
+    state: str
+    priority: str
+    requested_at: datetime
+    watched: bool
+    polls: int
+    problem: str
+
+
+class Answers:
+    """The tables ``answer`` and ``passed_over``. An object is one answer, from however many threads and nodes."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def unknown(self, found: Sequence[FoundInstance]) -> list[FoundInstance]:
+        """Those that are to be fetched: new ones, and unreadable ones whose time has come."""
+        uids = [one.sop_instance_uid for one in found]
+        now = self._clock.now()
+        over = tables.passed_over.c
+        waits = sa.or_(
+            over.retry_at.is_(None),
+            sa.and_(over.retry_at > now, over.retry_at < now + timedelta(seconds=2 * LONGEST_RETRY_SECONDS)),
+        )
+        mine = tables.answer.c.sop_instance_uid
+        query = (
+            sa.select(mine)
+            .where(mine.in_(uids))
+            .union_all(sa.select(over.sop_instance_uid).where(over.sop_instance_uid.in_(uids), waits))
+        )
+        with self._database.read() as connection:
+            known = set(connection.scalars(query))
+        return [one for one in found if one.sop_instance_uid not in known]
+
+    def keep(
+        self,
+        question: Question,
+        found: FoundInstance,
+        reply: ParsedReport,
+        *,
+        spool_key: str | None,
+        next_poll_at: datetime,
+    ) -> bool:
+        """The answer, and its question answered, in one commit. False: it was known already.
+
+        Its question is the newest of the case that it names by the request object, else the newest of all.
+        """
+        asked, now = tables.consultation, self._clock.now()
+        with self._database.write() as connection:
+            asked_of_case = sa.and_(
+                asked.c.case_sequence == question.case_sequence, asked.c.state != ConsultationState.CANCELLED.value
+            )
+            query = sa.select(asked.c.consultation_id, asked.c.request_uid).where(asked_of_case)
+            uids = {row.consultation_id: row.request_uid for row in connection.execute(query)}
+            newest = max(uids, default=question.consultation_id)
+            named = [number for number, uid in uids.items() if uid in reply.names]
+            consultation_id = max(named, default=newest)
+            row = {
+                **{key: value for key, value in asdict(reply).items() if key in tables.answer.c},
+                "case_sequence": question.case_sequence,
+                "consultation_id": consultation_id,
+                "sop_instance_uid": found.sop_instance_uid,
+                "received_at": now,
+                "spool_key": spool_key,
+            }
+            if insert_new(connection, tables.answer, row) is None:
+                return False
+            answered = {
+                "state": ConsultationState.ANSWERED.value,
+                "answered_at": sa.func.coalesce(asked.c.answered_at, now),
+                "seen_at": None,
+                "problem": "",
+                "watched": True,
+                "polls": 0,
+                "next_poll_at": next_poll_at if consultation_id == newest else None,  # the study is asked for once
+            }
+            connection.execute(asked.update().where(asked.c.consultation_id == consultation_id).values(answered))
+            over = tables.passed_over
+            connection.execute(over.delete().where(over.c.sop_instance_uid == found.sop_instance_uid))
+        return True
+
+    def pass_over(self, question: Question, found: FoundInstance, why: str) -> None:
+        """It is no answer: never fetch it again."""
+        with self._database.write() as connection:
+            self._write_over(connection, question, found, {"why": why, "retry_at": None})
+
+    def retry_later(
+        self, question: Question, found: FoundInstance, why: str, seconds_after: Callable[[int], float]
+    ) -> int:
+        """What cannot be read today may have been sent anew tomorrow. How often it has been tried."""
+        over = tables.passed_over.c
+        known = sa.select(over.tries).where(over.sop_instance_uid == found.sop_instance_uid)
+        with self._database.write() as connection:
+            tries = int(connection.scalar(known) or 0) + 1
+            retry_at = self._clock.now() + timedelta(seconds=seconds_after(tries))
+            self._write_over(connection, question, found, {"why": why, "tries": tries, "retry_at": retry_at})
+        return tries
+
+    def unreadable(self, question: Question) -> list[str]:
+        """Why an object of the study could not be taken yet, as it was noted; at most one."""
+        over = tables.passed_over.c
+        query = sa.select(over.why).where(over.case_sequence == question.case_sequence, over.retry_at.is_not(None))
+        with self._database.read() as connection:
+            return list(connection.scalars(query.limit(1)))
+
+    def problems(self) -> list[str]:
+        """Why open questions could not be asked for, each once."""
+        asked = tables.consultation.c
+        query = sa.select(asked.problem).where(tables.IS_OPEN, asked.problem != "").distinct()
+        with self._database.read() as connection:
+            return list(connection.scalars(query.limit(MOST_PROBLEMS)))
+
+    @staticmethod
+    def _write_over(
+        connection: sa.Connection, question: Question, found: FoundInstance, values: Mapping[str, object]
+    ) -> None:
+        over = tables.passed_over
+        row = {"case_sequence": question.case_sequence, "sop_instance_uid": found.sop_instance_uid, **values}
+        if insert_new(connection, over, row) is None:
+            connection.execute(
+                over.update().where(over.c.sop_instance_uid == found.sop_instance_uid).values(dict(values))
+            )

@@ -1,0 +1,276 @@
+"""Asking a specialist: a consultation and the delivery of its request object, in one commit. Never talks to a PACS."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from pydicom.dataset import Dataset
+
+from dicom_router.clock import Clock
+from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
+from dicom_router.errors import DamagedFile
+from dicom_router.store.database import Database, insert_new
+from dicom_router.store.inbox import Inbox
+from dicom_router.store.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.store.spool import Spool
+from xray_triage.cases import rows, tables
+from xray_triage.cases.case import AUTOMATIC, Consultation, ConsultationState
+from xray_triage.cases.casebook import UnknownCase, sequence_of
+from xray_triage.reading.patient import repair_text
+from xray_triage.results.make import make_request
+
+
+class CannotAsk(Exception):
+    """No request can be made of this case now; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRequest:
+    """A request object, safe in the spool and not yet promised to anybody."""
+
+    consultation: Consultation
+    instance: InstanceRef
+    spooled: SpooledFile
+
+
+class Consultations:
+    """Questions to specialists. ``destinations`` take requests; ``wake`` is called when one is committed."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        inbox: Inbox,
+        outbox: Outbox,
+        spool: Spool,
+        destinations: Sequence[str],
+        station_name: str,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._inbox = inbox
+        self._outbox = outbox
+        self._spool = spool
+        self._destinations = destinations
+        self._station_name = station_name
+        self._wake = wake
+
+    def request(self, case_id: str, *, question: str, priority: str, requested_by: str) -> Consultation:
+        """Ask. While a person's request is open, every further one (a double click) gives that one back.
+
+        An automatic one gives way: it is cancelled here, and the specialist gets the person's question beside it.
+        Raises UnknownCase, CannotAsk or SpoolFull.
+        """
+        if requested_by == AUTOMATIC:
+            raise CannotAsk(f"{AUTOMATIC!r} stands for the site's policy: give the name of who asks")
+        study_uid, open_one = self._look_up(case_id)
+        if open_one is not None and not open_one.is_automatic:
+            return open_one
+        prepared = self._prepare_again(study_uid, question=question, priority=priority, requested_by=requested_by)
+        try:
+            with self._database.write() as connection:
+                _cancel_automatic(connection, sequence_of(connection, case_id))
+                consultation = self.request_within(connection, case_id, prepared)
+        except BaseException:
+            self._spool.delete(prepared.spooled.key)
+            raise
+        self._wake()
+        return consultation
+
+    def remind(self, consultation_id: int) -> None:
+        """Send the question of an open consultation once more, over the same films and results, and count it.
+
+        Raises CannotAsk or SpoolFull.
+        """
+        asked, case = tables.consultation, tables.case
+        one = sa.and_(asked.c.consultation_id == consultation_id, tables.IS_OPEN)
+        query = sa.select(asked, case.c.study_instance_uid).join_from(asked, case).where(one)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return
+        number = row.announced + 1
+        prepared = self._prepare_again(
+            row.study_instance_uid,
+            question=row.question,
+            priority=row.priority,
+            requested_by=row.requested_by,
+            reminder=number,
+        )
+        counted = asked.update().where(one, asked.c.announced == row.announced)
+        is_sent = False
+        try:
+            with self._database.write() as connection:
+                values = {"announced": number, "announced_at": self._clock.now()}
+                is_mine = bool(connection.execute(counted.values(values)).rowcount)
+                if is_mine:
+                    self._send(connection, prepared)
+            is_sent = is_mine
+        finally:
+            if not is_sent:  # another node was quicker, or the answer was
+                self._spool.delete(prepared.spooled.key)
+        self._wake()
+
+    def prepare(
+        self,
+        source: Dataset,
+        references: Sequence[InstanceRef],
+        *,
+        question: str,
+        priority: str,
+        requested_by: str,
+        reminder: int = 0,
+    ) -> PreparedRequest:
+        """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
+
+        ``source`` is the repaired header of a film of the study. Raises SpoolFull.
+        """
+        now = self._clock.now()
+        made = make_request(
+            source,
+            references,
+            question=question,
+            priority="urgent" if priority == "urgent" else "routine",
+            requested_by=requested_by,
+            at=now,
+            station_name=self._station_name,
+            reminder=reminder,
+        ).dataset
+        buffer = io.BytesIO()
+        made.save_as(buffer, enforce_file_format=True)
+        buffer.seek(0)
+        consultation = Consultation(
+            state=ConsultationState.REQUESTED,
+            question=question,
+            priority=priority,
+            requested_by=requested_by,
+            requested_at=now,
+            request_uid=str(made.SOPInstanceUID),
+        )
+        return PreparedRequest(consultation=consultation, instance=reference_to(made), spooled=self._spool.keep(buffer))
+
+    def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
+        """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""
+        sequence = sequence_of(connection, case_id)
+        asked = prepared.consultation
+        row = {
+            "case_sequence": sequence,
+            "state": asked.state.value,
+            "question": asked.question,
+            "priority": asked.priority,
+            "requested_by": asked.requested_by,
+            "requested_at": asked.requested_at,
+            "request_uid": asked.request_uid,
+            "next_poll_at": asked.requested_at,
+            "watched": _is_watched(connection, sequence),
+        }
+        if insert_new(connection, tables.consultation, row) is None:
+            self._spool.delete(prepared.spooled.key)
+            return rows.consultation_of(connection.execute(_open_request(sequence)).one())
+        _watch_no_more(connection, sequence, but=asked.request_uid)
+        self._send(connection, prepared)
+        return asked
+
+    def _send(self, connection: sa.Connection, prepared: PreparedRequest) -> None:
+        urgent = prepared.consultation.priority == "urgent"
+        self._outbox.enqueue(
+            connection,
+            instance=prepared.instance,
+            spooled=prepared.spooled,
+            what="request",
+            urgent=urgent,
+            destinations=self._destinations,
+        )
+        if urgent:
+            self._outbox.promote_study(connection, prepared.instance.study_instance_uid)
+
+    def _prepare_again(
+        self, study_uid: str, *, question: str, priority: str, requested_by: str, reminder: int = 0
+    ) -> PreparedRequest:
+        """A request over every film of the study and what the AI said of it."""
+        films = self._films(study_uid)
+        results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
+        references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
+        return self.prepare(
+            self._header(films),
+            references,
+            question=question,
+            priority=priority,
+            requested_by=requested_by,
+            reminder=reminder,
+        )
+
+    def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
+        case = tables.case
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(case).where(case.c.case_id == case_id)).one_or_none()
+            if found is None:
+                raise UnknownCase(case_id)
+            row = connection.execute(_open_request(found.sequence)).one_or_none()
+        return found.study_instance_uid, rows.consultation_of(row) if row else None
+
+    def answer_key(self, case_id: str, answer_id: int) -> str | None:
+        """Where in the spool the PDF of an answer to this case lies; None when there is none."""
+        answer, case = tables.answer, tables.case
+        mine = sa.and_(case.c.case_id == case_id, answer.c.answer_id == answer_id, answer.c.kind == "pdf")
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(answer.c.spool_key).join_from(answer, case).where(mine))
+
+    def header(self, study_instance_uid: str) -> Dataset:
+        """Who the patient is and which study it is, text repaired. Raises CannotAsk when no film can be read."""
+        return self._header(self._films(study_instance_uid))
+
+    def _films(self, study_instance_uid: str) -> list[Arrival]:
+        return [arrival for arrival in self._inbox.of_study(study_instance_uid) if not arrival.quarantined]
+
+    def _header(self, films: Sequence[Arrival]) -> Dataset:
+        """Who the patient is and which study it is, from the first film that can still be read."""
+        for film in films:
+            try:
+                with self._spool.open(film.spooled.key) as stream:
+                    header = read_header(stream)
+            except DamagedFile:
+                continue
+            repair_text(header)
+            return header
+        raise CannotAsk("no film of this case can be read from disk any more")
+
+
+def with_delivery(consultation: Consultation, deliveries: Sequence[Delivery]) -> Consultation:
+    """``consultation`` as it stands: SENT once a PACS has acknowledged its request object."""
+    sent = any(
+        delivery.instance.sop_instance_uid == consultation.request_uid and delivery.state is DeliveryState.ACKNOWLEDGED
+        for delivery in deliveries
+    )
+    if sent and consultation.state is ConsultationState.REQUESTED:
+        return replace(consultation, state=ConsultationState.SENT)
+    return consultation
+
+
+def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:
+    asked = tables.consultation
+    open_one = sa.and_(asked.c.case_sequence == sequence, asked.c.state == ConsultationState.REQUESTED.value)
+    mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC)
+    connection.execute(mine.values(state=ConsultationState.CANCELLED.value))
+
+
+def _is_watched(connection: sa.Connection, sequence: int) -> bool:
+    asked = tables.consultation
+    watched = sa.exists().where(asked.c.case_sequence == sequence, asked.c.watched)
+    return bool(connection.scalar(sa.select(watched)))
+
+
+def _watch_no_more(connection: sa.Connection, sequence: int, *, but: str) -> None:
+    """The study is asked for once: what is found from now on belongs to the newest question."""
+    asked = tables.consultation
+    older = asked.update().where(asked.c.case_sequence == sequence, asked.c.request_uid != but)
+    connection.execute(older.values(next_poll_at=None))
+
+
+def _open_request(sequence: int) -> sa.Select[Any]:
+    consultation = tables.consultation
+    return sa.select(consultation).where(consultation.c.case_sequence == sequence, consultation.c.state == "requested")

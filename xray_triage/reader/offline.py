@@ -1,0 +1,131 @@
+"""Reading film files without a station: the verb ``read``. It reads as the reader does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from dicom_router.clock import Clock, SystemClock
+from dicom_router.dicom.instance import read_dataset
+from dicom_router.errors import DamagedFile
+from xray_triage.cases.shapes import finding_json, model_json
+from xray_triage.config import Config
+from xray_triage.model.loading import load_classifier
+from xray_triage.reader.policy import SitePolicy
+from xray_triage.reader.reader import classify
+from xray_triage.reading.classifier import Classifier
+from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, NotReadable, Reading
+from xray_triage.reading.patient import repair_text
+from xray_triage.reading.radiograph import Radiograph, admit, open_picture
+from xray_triage.reading.triage import not_read
+from xray_triage.results.make import make_results
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmReading:
+    """What came of one file. ``header`` is None for a picture that is no DICOM."""
+
+    path: Path
+    reading: Reading
+    radiograph: Radiograph | None
+    header: Dataset | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """One line of ``read --json``."""
+        findings, why = self.reading.findings, self.reading.not_readable
+        return {
+            "file": str(self.path),
+            "status": "not_read" if why else "read",
+            "reason": why.reason.code if why else None,
+            "priority": self.reading.decision.priority.value,
+            "findings": [finding_json(finding) for finding in findings.findings] if findings else [],
+            "scores": dict(findings.scores) if findings else {},
+            "flags": list(self.reading.flags),
+            "model": model_json(self.reading.model),
+            "seconds": round(self.seconds, 4),
+        }
+
+    def as_text(self) -> str:
+        """Some lines for a person: the priority, every finding over its threshold, the heart's size."""
+        priority = self.reading.decision.priority
+        if self.reading.not_readable:
+            why = self.reading.not_readable
+            return f"{self.path}: {priority.value}: {why.reason.en} {why.detail}".rstrip()
+        lines = [f"{self.path}: {priority.value} ({self.seconds:.2f} s)"]
+        findings = self.reading.findings.positive if self.reading.findings else ()
+        lines += [f"  {f.kind.en:24} {f.probability:6.1%}  (threshold {f.threshold:.1%})" for f in findings]
+        ratio = self.reading.findings.scores.get(CARDIOTHORACIC_RATIO) if self.reading.findings else None
+        lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ratio:6.2f}"]
+        return "\n".join(lines)
+
+
+class OfflineReader:
+    """Reads files one by one. ``problem`` says why AI is off, or None."""
+
+    def __init__(
+        self, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock, problem: str | None = None
+    ) -> None:
+        self._clock = clock
+        self._classifier = classifier
+        self._policy = policy
+        self.problem = problem
+
+    @classmethod
+    def from_config(cls, config: Config) -> "OfflineReader":
+        ai = load_classifier(config)
+        return cls(ai.classifier, SitePolicy.from_config(config), clock=SystemClock(), problem=ai.problem)
+
+    def read(self, path: Path) -> FilmReading:
+        """Read one file; a bad one is `not_read` with its reason."""
+        started = self._clock.monotonic()
+        header: Dataset | None = None
+        film: Radiograph | NotReadable
+        if path.suffix.lower() in PICTURES:
+            film = open_picture(path)
+        else:
+            try:
+                with path.open("rb") as stream:
+                    header = read_dataset(stream)
+                repair_text(header)
+                film = admit(header, self._policy.admission)
+            except (DamagedFile, OSError, ValueError) as error:
+                film = NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
+        if isinstance(film, NotReadable):
+            reading, radiograph = Reading(decision=not_read(), not_readable=film), None
+        else:
+            reading, radiograph = classify(film, self._classifier, self._policy, clock=self._clock), film
+        seconds = self._clock.monotonic() - started
+        return FilmReading(path=path, reading=reading, radiograph=radiograph, header=header, seconds=seconds)
+
+    def write_results(self, film: FilmReading, folder: Path) -> list[Path]:
+        """Write the result objects beside each other in ``folder``; none for a picture, which names no patient."""
+        if film.header is None:
+            return []
+        if "PixelData" in film.header:
+            del film.header.PixelData
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        made = make_results(
+            film.header,
+            film.reading,
+            film.radiograph,
+            station_name=self._policy.station_name,
+            at=self._clock.now(),
+        )
+        for result in made:
+            path = _unused(folder / f"{film.path.stem}.{result.what}.dcm", result.dataset.SOPInstanceUID)
+            pydicom.dcmwrite(path, result.dataset, enforce_file_format=True)
+            written.append(path)
+        return written
+
+
+def _unused(path: Path, sop_instance_uid: str) -> Path:
+    """``path``, or one beside it when that holds the result of another film of the same file name."""
+    if path.exists() and pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID != sop_instance_uid:
+        return path.with_name(f"{sop_instance_uid}.{path.name}")
+    return path

@@ -1,0 +1,98 @@
+"""The reader's own process: ``python -m xray_triage.reader.process station.toml``, started by supervisor.py.
+
+Its memory is capped, so that a film that unpacks without end ends here and nowhere else. Standard input is the bell
+(the first byte: begin; end of file: finish the film, then stop); standard output carries the messages of supervisor.py
+and nothing else.
+"""
+
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import structlog
+
+from dicom_router.clock import Bell, SystemClock
+from dicom_router.worker import run_forever
+from xray_triage.config import load_config
+from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
+from xray_triage.model.loading import AiState, load_classifier
+from xray_triage.reader.policy import SitePolicy
+from xray_triage.reader.reader import Reader
+from xray_triage.stores import open_stores
+
+MEMORY_BYTES = 2 << 30
+POLL_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+def main(config_path: Path) -> None:
+    """Read films until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    say = _messages()
+    log_to_stderr()
+    ignore_pydicom_warnings()
+    config = load_config(config_path)
+    ai = load_classifier(config)
+    say({"event": "loaded"})
+    if not os.read(0, 1):
+        return  # the front never came so far as to let us begin
+    bell, stop = Bell(), threading.Event()
+    threading.Thread(target=_follow_stdin, args=(bell, stop), name="bell", daemon=True).start()
+    clock = SystemClock()
+    stores = open_stores(config, role="reader", clock=clock)
+    stores.ledger.free_leases(forgive=False)
+    reader = Reader(
+        stores,
+        classifier=ai.classifier,
+        policy=SitePolicy.from_config(config),
+        result_destinations=config.destinations_for("results"),
+        clock=clock,
+    )
+    if ai.classifier is not None:
+        log.info("runtime chosen", runtime=ai.classifier.runtime)
+    reader.look_again()
+    say({"event": "ready", **_describe(ai)})
+
+    def step() -> bool:
+        say({"event": "busy"})
+        worked = False
+        try:
+            worked = reader.run_once()
+        finally:
+            say({"event": "done" if worked else "idle"})
+        return worked
+
+    run_forever(step, bell=bell, poll_seconds=POLL_SECONDS, stop=stop, name="reader")
+
+
+def _describe(ai: AiState) -> dict[str, object]:
+    model = asdict(ai.classifier.identity) | {"runtime": ai.classifier.runtime} if ai.classifier else None
+    return {"problem": ai.problem, "model": model}
+
+
+def _messages() -> Callable[[dict[str, object]], None]:
+    """Take standard output for messages; whatever a library prints goes to standard error from now on."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+
+    def say(message: dict[str, object]) -> None:
+        os.write(pipe, json.dumps(message).encode() + b"\n")
+
+    return say
+
+
+def _follow_stdin(bell: Bell, stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        bell.ring()
+    stop.set()
+    bell.ring()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

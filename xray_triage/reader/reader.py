@@ -1,0 +1,314 @@
+"""One film: arrival -> reading -> results -> case and deliveries, all in one commit.
+
+Runs in the reader process. Keeps no state between films, so it may die at any line: the film is simply read again, and
+every result it makes has the same UIDs the second time. Knows no peer and no page.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+import pydicom
+import structlog
+from pydicom.dataset import Dataset
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from dicom_router.clock import Clock
+from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
+from dicom_router.dicom.matching import fold
+from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
+from dicom_router.store.ledger import Work
+from xray_triage.cases.case import AUTOMATIC
+from xray_triage.consultations.consultations import PreparedRequest
+from xray_triage.orders.match import Filmed
+from xray_triage.reader.policy import SitePolicy
+from xray_triage.reading.classifier import Classifier
+from xray_triage.reading.exposure import exposed_at
+from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.onnx_classifier import ModelFailed
+from xray_triage.reading.patient import read_patient, repair_text
+from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
+from xray_triage.reading.triage import decide, not_read
+from xray_triage.results.make import ResultObject, make_results
+from xray_triage.results.overlay import heat_png
+from xray_triage.stores import READ_WORK, Stores
+
+LAST_TRY = 3
+WANT_OF_A_MODEL = ("no_model", "model_failed")
+AGAIN_RANK = 200  # behind the films that come in now
+KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
+FULL_DISK_PAUSE_SECONDS = 30.0
+AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """One film on its way through the reader: its header with repaired text, and what came of it."""
+
+    arrival: Arrival
+    header: Dataset
+    reading: Reading
+    radiograph: Radiograph | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptResult:
+    """A result object, safe in the spool and not yet promised to anybody."""
+
+    what: str
+    instance: InstanceRef
+    spooled: SpooledFile
+
+
+class Reader:
+    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        classifier: Classifier | None,
+        policy: SitePolicy,
+        result_destinations: Sequence[str],
+        clock: Clock,
+    ) -> None:
+        self._rooms = stores
+        self._classifier = classifier
+        self._policy = policy
+        self._result_destinations = result_destinations
+        self._clock = clock
+
+    def look_again(self) -> int:
+        """Queue the films that were not read for want of a working model: once for each model; how many now."""
+        if self._classifier is None:
+            return 0
+        waiting = self._rooms.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        model = self._classifier.identity.sha256
+        with self._rooms.database.write() as connection:
+            queued = [
+                self._rooms.ledger.enqueue(
+                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
+                )
+                for arrival_id in waiting
+            ]
+        return sum(queued)
+
+    def run_once(self) -> bool:
+        """Read the most urgent waiting film, if any. False: nothing was waiting."""
+        work = self._rooms.ledger.claim(READ_WORK)
+        if work is None:
+            return False
+        arrival = self._rooms.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
+        started = self._clock.monotonic()
+        try:
+            film = self._read(arrival) if work.attempt < LAST_TRY else self._set_aside(arrival, work.attempt)
+            self._record(work, film)
+        except (SpoolFull, OperationalError) as error:  # no room for the results, or for their commit
+            self._rooms.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
+            log.warning("reading postponed", arrival=arrival.arrival_id, error=str(error))
+        except FenceLost:
+            log.warning("reading dropped: another reader took the film", arrival=arrival.arrival_id)
+        else:
+            log.info(
+                "film read",
+                arrival=arrival.arrival_id,
+                priority=film.reading.decision.priority.value,
+                reason=film.reading.not_readable.reason.code if film.reading.not_readable else None,
+                detail=film.reading.not_readable.detail if film.reading.not_readable else None,
+                seconds=round(self._clock.monotonic() - started, 3),
+            )
+        return True
+
+    def _read(self, arrival: Arrival) -> Film:
+        try:
+            with self._rooms.spool.open(arrival.spooled.key) as stream:
+                dataset = read_dataset(stream)
+            repair_text(dataset)
+        except (DamagedFile, OSError, ValueError) as error:
+            return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
+        if arrival.instance.sop_class_uid not in FILM_CLASSES:
+            return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
+        radiograph = admit(dataset, self._policy.admission)
+        header = _without_pixels(dataset)
+        if isinstance(radiograph, NotReadable):
+            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+        return Film(
+            arrival=arrival,
+            header=header,
+            radiograph=radiograph,
+            reading=classify(radiograph, self._classifier, self._policy, clock=self._clock),
+        )
+
+    def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
+        """A film that no reader survived. When even its header was too much, it is known by its names alone."""
+        why = NotReadable(reason=REASONS["reader_died"])
+        if attempt > LAST_TRY:
+            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=_not_read(why))
+        return self._unread(arrival, why)
+
+    def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
+        """A film whose pixels must not, or cannot, be touched: its header if that much can be read."""
+        try:
+            with self._rooms.spool.open(arrival.spooled.key) as stream:
+                header = read_header(stream)
+            repair_text(header)
+        except (DamagedFile, OSError, ValueError):
+            header = _bare_header(arrival.instance)
+        return Film(arrival=arrival, header=header, reading=_not_read(why))
+
+    def _record(self, work: Work, film: Film) -> None:
+        """COMMIT 2: the case, its results on their way, the study's promotion, and the work done.
+
+        Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
+        """
+        results = self._keep_results(film)
+        findings = film.reading.findings
+        heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
+        request: PreparedRequest | None = None
+        try:
+            request = self._prepare_request(film, results)
+            with self._rooms.database.write() as connection:
+                self._rooms.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
+                self._write(connection, work, film, results, request)
+        except BaseException:
+            self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
+            raise
+
+    def _write(
+        self,
+        connection: Connection,
+        work: Work,
+        film: Film,
+        results: Sequence[KeptResult],
+        request: PreparedRequest | None,
+    ) -> None:
+        urgent = film.reading.decision.priority is Priority.URGENT
+        picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
+        patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
+        filmed = Filmed(
+            study_instance_uid=film.arrival.instance.study_instance_uid,
+            accession_number=accession_number,
+            patient_id=patient.id,
+            patient_name=patient.name,
+            patient_birth_date=patient.birth_date,
+        )
+        order = self._rooms.orders.close(connection, filmed)
+        if order is not None and fold(order.registration.patient_name) == fold(patient.name):
+            patient = replace(patient, name=order.registration.patient_name)  # machines drop its accents
+        recorded = self._rooms.casebook.record(
+            connection,
+            arrival=film.arrival,
+            patient=patient,
+            accession_number=accession_number,
+            reading=film.reading,
+            picture_key=picture_key,
+            exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
+        )
+        for result in results:
+            promised = self._rooms.outbox.enqueue(
+                connection,
+                instance=result.instance,
+                spooled=result.spooled,
+                what=result.what,
+                urgent=urgent,
+                destinations=self._result_destinations,
+            )
+            if not promised and result.spooled.key != picture_key:
+                self._rooms.spool.delete(result.spooled.key)
+        if urgent:
+            self._rooms.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
+        if request is not None:
+            self._rooms.consultations.request_within(connection, recorded.case_id, request)
+        self._rooms.ledger.finish(connection, work)
+
+    def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
+        """The consultation that the site's policy asks for by itself, or None."""
+        priority = film.reading.decision.priority
+        if priority not in AUTO_REQUEST[self._policy.auto_request]:
+            return None
+        positive = film.reading.findings.positive if film.reading.findings else ()
+        seen = "; ".join(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)
+        return self._rooms.consultations.prepare(
+            film.header,
+            [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
+            question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+            priority="urgent" if priority is Priority.URGENT else "routine",
+            requested_by=AUTOMATIC,
+        )
+
+    def _keep_results(self, film: Film) -> list[KeptResult]:
+        """Make the result objects and keep them: all, or none."""
+        if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
+            return []
+        made = make_results(
+            film.header,
+            film.reading,
+            film.radiograph,
+            station_name=self._policy.station_name,
+            at=self._clock.now(),
+        )
+        kept: list[KeptResult] = []
+        try:
+            kept.extend(self._keep(result) for result in made)
+        except BaseException:
+            self._delete(result.spooled for result in kept)
+            raise
+        return kept
+
+    def _keep(self, result: ResultObject) -> KeptResult:
+        buffer = BytesIO()
+        pydicom.dcmwrite(buffer, result.dataset, enforce_file_format=True)
+        buffer.seek(0)
+        return KeptResult(
+            what=result.what, instance=reference_to(result.dataset), spooled=self._rooms.spool.keep(buffer)
+        )
+
+    def _delete(self, files: Iterable[SpooledFile]) -> None:
+        for spooled in files:
+            self._rooms.spool.delete(spooled.key)
+
+
+def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:
+    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess."""
+    if classifier is None:
+        return _not_read(NotReadable(reason=REASONS["no_model"]))
+    started = clock.monotonic()
+    try:
+        findings = classifier.classify(radiograph)
+    except ModelFailed as error:
+        return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
+    unread = findings if isinstance(findings, NotReadable) else None
+    seen = None if isinstance(findings, NotReadable) else findings
+    return Reading(
+        decision=decide(seen, policy.triage) if seen else not_read(),
+        findings=seen,
+        not_readable=unread,
+        flags=(*radiograph.flags, *(seen.flags if seen else ())),
+        model=classifier.identity,
+        rows=radiograph.rows,
+        columns=radiograph.columns,
+        seconds=clock.monotonic() - started,
+    )
+
+
+def _not_read(why: NotReadable) -> Reading:
+    return Reading(decision=not_read(), not_readable=why)
+
+
+def _without_pixels(dataset: Dataset) -> Dataset:
+    if "PixelData" in dataset:
+        del dataset.PixelData
+    return dataset
+
+
+def _bare_header(instance: InstanceRef) -> Dataset:
+    """What the gate knew of an instance whose file can no longer be parsed."""
+    header = Dataset()
+    header.SOPInstanceUID = instance.sop_instance_uid
+    header.SOPClassUID = instance.sop_class_uid
+    header.StudyInstanceUID = instance.study_instance_uid
+    header.SeriesInstanceUID = instance.series_instance_uid
+    return header

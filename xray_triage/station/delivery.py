@@ -1,0 +1,137 @@
+"""The station's deliveries: for every destination two lanes, each with its own forwarder, transport and thread."""
+
+import threading
+from collections.abc import Callable
+
+from dicom_router.clock import Bell, Clock
+from dicom_router.store.outbox import Outbox
+from dicom_router.store.spool import Spool
+from dicom_router.transport.compression import Economy
+from dicom_router.transport.dicomweb import DicomwebTransport
+from dicom_router.transport.dimse import DimseTransport
+from dicom_router.transport.folder import FolderTransport
+from dicom_router.transport.forwarder import Forwarder
+from dicom_router.transport.protocol import Transport
+from dicom_router.worker import run_forever
+from xray_triage.config import Config, ConfigError, Destination
+from xray_triage.tls import client_tls
+
+POLL_SECONDS = 2.0
+STOP_SECONDS = 5.0
+
+
+def make_transport(
+    destination: Destination, config: Config, *, clock: Clock, economy: Economy | None = None
+) -> Transport:
+    """The way to one destination. Raises ConfigError when its certificate or password file cannot be read."""
+    tls = client_tls(destination.tls) if destination.tls else None
+    if destination.kind == "folder":
+        assert destination.path is not None  # config.py checked it
+        return FolderTransport(destination.path, clock=clock)
+    if destination.kind == "dicomweb":
+        return DicomwebTransport(
+            destination.url,
+            username=destination.username,
+            password=password_of(destination),
+            tls=tls,
+            compression=economy or destination.compression,
+            max_kbit_per_second=destination.max_kbit_per_second,
+            clock=clock,
+        )
+    return DimseTransport(
+        host=destination.host,
+        port=destination.port,
+        ae_title=destination.ae_title,
+        calling_ae_title=config.station.ae_title,
+        compression=economy or destination.compression,
+        max_kbit_per_second=destination.max_kbit_per_second,
+        tls=tls,
+        clock=clock,
+    )
+
+
+class Lane:
+    """One forwarder in its thread. ``when_idle`` is called whenever it has nothing to send."""
+
+    def __init__(
+        self, forwarder: Forwarder, transport: Transport, name: str, *, when_idle: Callable[[], None] = lambda: None
+    ) -> None:
+        self.bell = Bell()
+        self._forwarder = forwarder
+        self._transport = transport
+        self._when_idle = when_idle
+        self._stop = threading.Event()
+        options = {"bell": self.bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": name}
+        self._thread = threading.Thread(target=run_forever, args=(self._step,), kwargs=options, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        self._stop.set()
+        self.bell.ring()
+
+    def wait(self) -> None:
+        """Let what is on the wire finish for some seconds; what does not is sent again after the next start."""
+        self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._transport.close()
+
+    def _step(self) -> bool:
+        sent = self._forwarder.run_once()
+        if not sent:
+            self._when_idle()
+        return sent
+
+
+class DeliveryLanes:
+    """All forwarders of the station, in threads of the front process."""
+
+    def __init__(self, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock) -> None:
+        self._config = config
+        self._outbox, self._spool, self._clock = outbox, spool, clock
+        self._economies = {each.name: Economy(each.compression, clock=clock) for each in config.destination}
+        self._bulk = [self._lane(destination, "bulk") for destination in config.destination]
+        # On a fast link too the megabytes wait for the kilobytes of their film: the light lane wakes the bulk lane.
+        self._light = [
+            self._lane(destination, "light", when_idle=bulk.bell.ring)
+            for destination, bulk in zip(config.destination, self._bulk, strict=True)
+        ]
+
+    def _lane(self, destination: Destination, name: str, *, when_idle: Callable[[], None] = lambda: None) -> Lane:
+        economy = self._economies[destination.name]  # one for both lanes: the results teach how fast the link is
+        transport = make_transport(destination, self._config, clock=self._clock, economy=economy)
+        forwarder = Forwarder(
+            outbox=self._outbox,
+            spool=self._spool,
+            transport=transport,
+            destination=destination.name,
+            lane=name,
+            clock=self._clock,
+        )
+        return Lane(forwarder, transport, f"delivery/{destination.name}/{name}", when_idle=when_idle)
+
+    def start(self) -> None:
+        for lane in (*self._bulk, *self._light):
+            lane.start()
+
+    def ring(self) -> None:
+        """There may be something to send: the light lanes first, and the bulk lanes when those are done."""
+        for lane in self._light:
+            lane.bell.ring()
+
+    def stop(self) -> None:
+        for lane in (*self._bulk, *self._light):
+            lane.ask_to_stop()
+        for lane in (*self._bulk, *self._light):
+            lane.wait()
+
+
+def password_of(destination: Destination) -> str:
+    """The password in its file. Raises ConfigError."""
+    if destination.password_file is None:
+        return ""
+    try:
+        return destination.password_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"destination {destination.name}: password_file cannot be read: {error}") from error

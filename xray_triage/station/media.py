@@ -1,0 +1,97 @@
+"""Films in from a folder and cases out to one: the way of a USB stick when the link is dead. Talks to no peer."""
+
+import os
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from dicom_router.clock import SystemClock
+from dicom_router.dicom.identity import read_identity
+from dicom_router.dicom.instance import Arrival, InstanceRef, Parcel, read_header
+from dicom_router.dicom.part10 import seek_dataset
+from dicom_router.errors import DamagedFile
+from dicom_router.store.inbox import Outcome
+from dicom_router.store.outbox import Delivery
+from dicom_router.transport.folder import FolderTransport
+from dicom_router.upper_layer.negotiation import TRANSFER_SYNTAXES
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.config import Config
+from xray_triage.stores import Stores, open_stores
+
+CALLING_AE_TITLE = "IMPORT"
+HOST = "folder"
+
+
+class Importer:
+    """Takes DICOM files into the station, as the listener does: on disk and committed before the next."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._rooms = stores
+        self.counts: Counter[Outcome | None] = Counter()
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Importer":
+        return cls(open_stores(config, role="import", clock=SystemClock()))
+
+    def take(self, path: Path) -> str | None:
+        """Take one file; None, or one line that says why it could not be taken. Raises SpoolFull."""
+        try:
+            outcome = self._take(path)
+        except (DamagedFile, OSError) as error:  # a dying stick fails at one file and gives the next
+            self.counts[None] += 1
+            return str(error)
+        self.counts[outcome] += 1
+        return "another film with the same UID is here already; kept aside" if outcome is Outcome.CONFLICT else None
+
+    def _take(self, path: Path) -> Outcome:
+        with path.open("rb") as stream:
+            instance = _identify(stream)
+            stream.seek(0)
+            spooled = self._rooms.spool.keep(stream)
+        outcome = self._rooms.inbox.record(
+            instance=instance, spooled=spooled, calling_ae_title=CALLING_AE_TITLE, peer_host=HOST
+        )
+        if outcome is Outcome.SAME:
+            self._rooms.spool.replace(self._rooms.inbox.same(instance, spooled).key, by=spooled.key)
+        return outcome
+
+
+def _identify(stream: BinaryIO) -> InstanceRef:
+    """The instance, looked at as the listener does. Raises DamagedFile."""
+    syntax = str(read_header(stream).file_meta.get("TransferSyntaxUID", ""))
+    if syntax not in TRANSFER_SYNTAXES:
+        raise DamagedFile(f"not taken in transfer syntax {syntax or 'without a name'}")
+    end = stream.seek(0, os.SEEK_END)
+    found = read_identity(stream, start=seek_dataset(stream), end=end, transfer_syntax_uid=syntax)
+    return InstanceRef(**asdict(found), transfer_syntax_uid=syntax)
+
+
+class Exporter:
+    """Writes a case, originals and results, into a folder that any DICOM viewer opens."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._rooms = stores
+
+    def parcels(self, case_id: str) -> list[Parcel]:
+        """All that belongs to the case. Raises UnknownCase."""
+        case = self._rooms.casebook.case(case_id)
+        if case is None:
+            raise UnknownCase(case_id)
+        study_uid = case.study_instance_uid
+        kept: list[Arrival | Delivery] = [
+            *(arrival for arrival in self._rooms.inbox.of_study(study_uid) if not arrival.quarantined),
+            *self._rooms.outbox.of_study(study_uid),
+        ]
+        by_key = {each.spooled.key: each for each in kept}  # an original has an arrival and a delivery of one file
+        return [self._parcel(each) for each in by_key.values()]
+
+    def _parcel(self, kept: Arrival | Delivery) -> Parcel:
+        spooled = kept.spooled
+        return Parcel(
+            instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._rooms.spool.open(spooled.key)
+        )
+
+    def put(self, parcel: Parcel, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)  # not its parents: a stick that is not plugged in must not become a folder
+        FolderTransport(folder, clock=SystemClock()).send(parcel)

@@ -1,0 +1,173 @@
+"""Which checks a station has: those of the running station, cheap enough for every request, and those of ``check``."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from dicom_router.clock import Clock, SystemClock
+from xray_triage.accounts.users import Users
+from xray_triage.cases.casebook import Casebook
+from xray_triage.config import Config, ConfigError
+from xray_triage.consultations.answers import Answers
+from xray_triage.health.checks import (
+    Check,
+    CheckState,
+    Probe,
+    answers_check,
+    asking_check,
+    clock_check,
+    destination_check,
+    disk_check,
+    drift_check,
+    model_check,
+    reader_check,
+    thresholds_check,
+)
+from xray_triage.model.drift import drift, references_of
+from xray_triage.model.loading import idle_thresholds, prove_bundle
+from xray_triage.model.selection import chosen_folder, way_back
+from xray_triage.reading.bundle import BundleError, load_manifest
+from xray_triage.station.answer_polling import make_archives
+from xray_triage.station.delivery import make_transport
+from xray_triage.station.supervisor import Supervisor
+from xray_triage.stores import Stores, open_stores
+from xray_triage.tls import server_tls
+
+CHECK_SECONDS = 180.0
+
+
+def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+    """Checks of the running station: what the processes know already; none asks the network (the page
+    shows what the queue knows of the destinations) or runs the model."""
+
+    def the_model_in_use() -> str:
+        state = supervisor.state
+        if state.problem:
+            raise BundleError(state.problem)
+        return state.model["name"] if state.model else "…"
+
+    return [
+        partial(disk_check, stores.spool.free_bytes),
+        partial(clock_check, clock),
+        partial(reader_check, lambda: supervisor.state.ready),
+        partial(model_check, the_model_in_use, BundleError),
+        partial(asking_check, Answers(stores.database, clock=clock).problems),
+    ]
+
+
+def check_station(config: Config) -> list[Check]:
+    """The self-check: runs the model on its golden film, and asks every destination for an echo and for answers."""
+    clock = SystemClock()
+    stores = open_stores(config, role="check", clock=clock)
+    probes: list[Probe] = [
+        partial(disk_check, stores.spool.free_bytes),
+        partial(clock_check, clock),
+        partial(model_check, partial(_proven_name, config), BundleError),
+        *_manifest_checks(config, stores.casebook),
+        partial(_certificates_check, config),
+        partial(_users_check, stores.accounts.users),
+        *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
+        *_answers_checks(config, clock),
+    ]
+    if not config.destination:
+        probes.append(_nowhere_to_send)
+    return [probe() for probe in probes]
+
+
+def check_apart(config_path: Path) -> list[Check]:
+    """``check_station`` in a process of its own: the front loads no model. Empty when it could not be done."""
+    command = [sys.executable, "-m", "xray_triage.cli", "check", "--json", "--config", str(config_path)]
+    try:
+        told = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False).stdout  # noqa: S603
+        lines = [json.loads(line) for line in told.splitlines()]
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return []
+    return [
+        Check(name=line["name"], state=CheckState(line["state"]), vi=line["vi"], en=line["en"], detail=line["detail"])
+        for line in lines
+    ]
+
+
+def _proven_name(config: Config) -> str:
+    try:
+        classifier = prove_bundle(config, chosen_folder(config))
+    except BundleError as error:
+        raise BundleError(f"{error}; {way_back(config)}") from error
+    return f"{classifier.identity.name} ({classifier.runtime})"
+
+
+def _manifest_checks(config: Config, casebook: Casebook) -> list[Probe]:
+    """What the site's settings and films are to the model; nothing where there is none, which another check says."""
+    try:
+        manifest = load_manifest(chosen_folder(config))
+    except BundleError:
+        return []
+    probes: list[Probe] = [partial(thresholds_check, idle_thresholds(config, manifest))]
+    if references := references_of(manifest):
+        seen = drift(casebook, manifest.model_sha256, references)
+        probes.append(partial(drift_check, seen.films, seen.drifted))
+    return probes
+
+
+def _ask(config: Config, index: int, clock: Clock) -> Check:
+    destination = config.destination[index]
+    try:
+        transport = make_transport(destination, config, clock=clock)
+    except ConfigError as error:
+        return _bad(f"destination:{destination.name}", str(error))
+    try:
+        return destination_check(destination.name, transport)
+    finally:
+        transport.close()
+
+
+def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
+    """Whether those that get questions can be asked for the answers; nothing where another check says what is wrong."""
+    try:
+        archives = make_archives(config, clock=clock)
+    except ConfigError:
+        return []
+
+    def ask(name: str) -> Check:
+        with closing(archives[name]):
+            return answers_check(name, archives[name])
+
+    return [partial(ask, name) for name in archives]
+
+
+def _certificates_check(config: Config) -> Check:
+    try:
+        if config.listener.tls:
+            server_tls(config.listener.tls)
+        if config.web.tls:
+            server_tls(config.web.tls)
+    except ConfigError as error:
+        return _bad("certificates", str(error))
+    return Check(name="certificates", state=CheckState.OK, vi="Chứng thư đọc được.", en="Certificates can be read.")
+
+
+def _users_check(users: Users) -> Check:
+    if users.has_active_admin():
+        return Check(name="users", state=CheckState.OK, vi="Có người quản trị.", en="Somebody administers the users.")
+    return Check(
+        name="users",
+        state=CheckState.WARNING,
+        vi="Chưa có người quản trị nào, nên không ai mở được trang. Hãy thêm: xray-triage user add TÊN --role admin.",
+        en="Nobody administers the users. Add somebody: xray-triage user add NAME --role admin.",
+    )
+
+
+def _nowhere_to_send() -> Check:
+    return Check(
+        name="destination",
+        state=CheckState.WARNING,
+        vi="Chưa khai báo PACS nào; phim chỉ được lưu tại trạm. Hãy thêm [[destination]] vào station.toml.",
+        en="No PACS is named; films stay here. Add a [[destination]] to station.toml.",
+    )
+
+
+def _bad(name: str, problem: str) -> Check:
+    return Check(name=name, state=CheckState.BAD, vi=f"Cần sửa: {problem}", en=f"To be mended: {problem}")

@@ -1,0 +1,132 @@
+"""Makes a station: writes the first station.toml, with every key that a site may want, and adds the first user."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dicom_router.clock import SystemClock
+from xray_triage.accounts.audit import Action
+from xray_triage.accounts.roles import Role
+from xray_triage.config import ConfigError, load_config
+from xray_triage.stores import open_stores
+
+TEMPLATE = """\
+# xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
+
+[station]
+name = {name}
+ae_title = {ae_title}
+data_dir = {data_dir:<17} # films, results and the database; relative to this file
+language = "vi"              # "vi" or "en"
+database = ""                # "" = SQLite in data_dir, or a postgresql:// URL
+
+[listener]                   # where the X-ray machine sends to
+host = "127.0.0.1"           # to hear other machines use "0.0.0.0", and name them in allow
+port = 11112
+allow = []                   # e.g. [{{ae_title = "DX1", host = "192.168.1.20"}}]
+max_associations = 10
+
+[web]                        # the page
+host = "127.0.0.1"           # on this computer only; another one needs tls = {{cert = "page.crt", key = "page.key"}}
+port = 8080
+names = []                   # other names of this computer in the browser, e.g. ["xquang.tram.local"]
+idle_minutes = 30            # after so long without a look a user is signed out
+
+[model]
+bundle = ""                  # "" = the bundle activated with `xray-triage model activate`, else the one shipped
+providers = ["auto"]
+threads = 0                  # 0 = chosen at start
+thresholds = {{}}              # e.g. {{pneumothorax = 0.30}}
+
+[policy]
+urgent = ["pneumothorax", "edema"]
+auto_request = "urgent"      # ask for a consultation by itself: "urgent", "abnormal" or "never"
+minimum_age_years = 15
+
+[registration]               # the form that feeds the X-ray machine's worklist
+prefix = ""                  # begins every accession number, 1 to 6 of A-Z 0-9; no two stations of a PACS may share it.
+                             # Best the station's health-insurance number, e.g. "79012"; "" = drawn once by chance
+station_ae_title = ""        # the one machine that films; "" = any machine that may send here
+
+[consultation]
+destination = ""             # "" = every destination that takes requests
+poll_seconds = 60            # how often the PACS is asked for the answer
+overdue_minutes = {{urgent = 30, routine = 1440}}   # then the case says so, and the PACS gets a reminder
+
+[retention]
+keep_days = 90               # not used yet: nothing is deleted
+reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
+
+{destination}"""
+
+PACS = """\
+[[destination]]              # the central PACS
+name = "pacs"
+kind = "dimse"               # or "dicomweb" with url, or "folder" with path
+host = {host}
+port = {port}
+ae_title = {ae_title}
+url = ""                     # its DICOMweb root: then answers are asked for there, else by C-FIND and C-GET
+send = ["results", "requests", "originals"]
+compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
+max_kbit_per_second = 0      # 0 = no limit
+"""
+
+NO_PACS = "# No central PACS yet. Take the # away and fill in:\n" + "".join(
+    f"# {line}\n" for line in PACS.format(host='"192.168.1.10"', port=104, ae_title='"PACS"').splitlines()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What only the site knows."""
+
+    name: str = "Trạm y tế"
+    ae_title: str = "XRAY_TRIAGE"
+    data_dir: str = "data"
+    pacs_host: str = ""
+    pacs_port: int = 104
+    pacs_ae_title: str = "PACS"
+
+    def with_pacs(self, *, port: int, ae_title: str) -> "Choices":
+        return replace(self, pacs_port=port, pacs_ae_title=ae_title)
+
+
+def write_config(path: Path, answers: Choices) -> None:
+    """Write station.toml whole or not at all. Raises ConfigError when there is one already."""
+    if path.exists():
+        raise ConfigError(f"{path} is there already; edit it, or name another with --config")
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in _texts(answers).items()}
+    pacs = PACS.format(host=quoted["pacs_host"], port=answers.pacs_port, ae_title=quoted["pacs_ae_title"])
+    text = TEMPLATE.format(
+        name=quoted["name"],
+        ae_title=quoted["ae_title"],
+        data_dir=quoted["data_dir"],
+        destination=pacs if answers.pacs_host else NO_PACS,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    with beside.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+
+
+def add_first_user(path: Path, name: str, *, by: str) -> str:
+    """The administrator of the station of ``path``, in one commit; gives the one-time password. ``by``: for the trail.
+
+    Raises ConfigError when there are users already, AccountError for an impossible name.
+    """
+    stores = open_stores(load_config(path), role="cli", clock=SystemClock())
+    if stores.accounts.users.list():
+        raise ConfigError(f"{path} is there already, and so are users; see: xray-triage user list")
+    password = stores.accounts.users.add(name, role=Role.ADMIN)
+    stores.accounts.audit.note(Action.USER_ADDED, actor=by, subject=name, detail=Role.ADMIN.value)
+    stores.database.close()
+    return password
+
+
+def _texts(answers: Choices) -> dict[str, str]:
+    return {key: getattr(answers, key) for key in ("name", "ae_title", "data_dir", "pacs_host", "pacs_ae_title")}

@@ -1,0 +1,179 @@
+"""The front's side of the reader process: starts it, wakes it, watches its time, starts it again when it dies.
+
+The two processes share the database and a pair of pipes. To the reader: one byte is a ring (the first one says
+"begin"), end of file is "stop". From the reader: one JSON object a line, {"event": "loaded" | "ready" | "busy" |
+"done" | "idle", ...}. Knows no DICOM and no model.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from dicom_router.clock import Clock
+
+FILM_SECONDS = 40.0  # below the ledger's lease of a minute: a film under way is never given to another reader
+LOADING_SECONDS = 120.0
+# glibc gives large blocks back to the kernel and takes them again, zeroed page by page, for every film: a sixth of a
+# film's reading. Kept, they cost some tens of megabytes.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+RESTART_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0)
+STOP_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderState:
+    """What the front knows of the reader. ``problem`` says in one line why AI is off; None while it is on."""
+
+    alive: bool = False
+    ready: bool = False
+    problem: str | None = None
+    model: dict[str, str] | None = None
+    restarts: int = 0
+
+
+class Supervisor:
+    """Keeps one reader process running, from the ``with`` block's start to its end.
+
+    The reader loads its model at once and touches nothing of the station before ``open``.
+    """
+
+    def __init__(self, config_path: Path, *, clock: Clock) -> None:
+        self.config_path = config_path
+        self._command = [sys.executable, "-m", "xray_triage.reader.process", str(config_path)]
+        self._on_done: Callable[[], None] | None = None
+        self._clock = clock
+        self._state = ReaderState()
+        self._process: subprocess.Popen[bytes] | None = None
+        # Held to write to the bell's pipe and to close it: its number may be another file's a moment later.
+        self._bell_lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_running, name="supervisor", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def state(self) -> ReaderState:
+        return self._state
+
+    def open(self, on_done: Callable[[], None]) -> None:
+        """Let the reader begin. ``on_done`` is called, from a thread of ours, after every film."""
+        self._on_done = on_done
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the reader: there is work. Free when it is busy or not there; it looks by itself then."""
+        with self._bell_lock:
+            process = self._process
+            if process is None or process.stdin is None or process.stdin.closed:
+                return
+            # Full of rings already, or dying: the next life starts by looking.
+            with suppress(BlockingIOError, BrokenPipeError):
+                os.write(process.stdin.fileno(), b"\n")
+
+    def stop(self) -> None:
+        """Let the reader finish its film, then end it; harmless to repeat."""
+        self._stopping.set()
+        self._hang_up(self._process)
+        self._thread.join(STOP_SECONDS)
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    def _keep_running(self) -> None:
+        lives_without_success = 0
+        while not self._stopping.is_set():
+            try:
+                was_ready = self._live_once()
+            except OSError as error:  # no memory or descriptor left for a process
+                log.error("reader cannot be started", error=str(error))
+                was_ready = False
+                if self._process is not None:
+                    self._process.kill()
+            if self._stopping.is_set():
+                return
+            lives_without_success = 0 if was_ready else lives_without_success + 1
+            pause = RESTART_SECONDS[min(lives_without_success, len(RESTART_SECONDS) - 1)]
+            self._state = ReaderState(
+                problem="the reader stopped and is being started again", restarts=self._state.restarts + 1
+            )
+            log.error("reader stopped", restart_in_seconds=pause)
+            self._stopping.wait(pause)
+
+    def _live_once(self) -> bool:
+        """One life of the reader process. True when it came as far as being ready."""
+        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=os.environ | KEEP_MEMORY
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        os.set_blocking(process.stdout.fileno(), False)
+        self._process = process
+        self._state = ReaderState(alive=True, restarts=self._state.restarts)
+        if self._stopping.is_set():  # ``stop`` may have hung up on the process before this one
+            self._hang_up(process)
+        elif self._on_done is not None:
+            self.ring()
+        with selectors.DefaultSelector() as selector, process.stdout:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            self._listen(process, selector)
+        process.wait()
+        self._hang_up(process)
+        return self._state.ready
+
+    def _hang_up(self, process: subprocess.Popen[bytes] | None) -> None:
+        with self._bell_lock:
+            if process is not None and process.stdin is not None:
+                process.stdin.close()
+
+    def _listen(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
+        assert process.stdout is not None
+        tail = b""
+        busy_since: float | None = self._clock.monotonic()  # with its model
+        limit_seconds = LOADING_SECONDS
+        while True:
+            left = None if busy_since is None else busy_since + limit_seconds - self._clock.monotonic()
+            if not selector.select(None if left is None else max(left, 0)):
+                log.error("reader took too long", limit_seconds=limit_seconds)
+                process.kill()
+                return
+            chunk = process.stdout.read(65536)
+            if not chunk:
+                return
+            *lines, tail = (tail + chunk).split(b"\n")
+            for line in lines:
+                busy_since, limit_seconds = self._hear(json.loads(line)), FILM_SECONDS
+
+    def _hear(self, message: dict[str, object]) -> float | None:
+        """Take in one message; returns since when the reader has been busy with a film, or None."""
+        if message["event"] == "busy":
+            return self._clock.monotonic()
+        if message["event"] == "ready":
+            model, problem = message.get("model"), message.get("problem")
+            self._state = ReaderState(
+                alive=True,
+                ready=True,
+                problem=str(problem) if problem else None,
+                model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
+                restarts=self._state.restarts,
+            )
+        if message["event"] == "done" and self._on_done is not None:
+            self._on_done()
+        return None

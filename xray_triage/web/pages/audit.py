@@ -1,0 +1,113 @@
+"""The audit trail: its page and its CSV, by user, case and day; and what all routes note of searches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BeforeValidator, Field
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from xray_triage.accounts.audit import Action, Entry
+from xray_triage.cases.period import midnight
+from xray_triage.web.desk import Desk
+from xray_triage.web.pages.spreadsheet import Cell, csv_lines
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.visitor import Right, Visitor, address_of, desk_of, needs, visitor
+from xray_triage.web.words.accounts import action_in, detail_in
+from xray_triage.web.words.language import Language
+
+PAGE_ROWS = 100
+SEARCHES = ("/", "/orders")
+LISTS = ("/api/cases", *(f"/dicom-web/{level}" for level in ("studies", "series", "instances")))
+HOW_MANY = ("limit", "offset", "since", "includefield", "fuzzymatching")  # which change with every page or poll
+MOST_DETAIL = 200
+COLUMNS = ("at", "actor", "action", "subject", "detail", "address")
+Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
+Text = Annotated[str, Query(max_length=100)]
+Day = Annotated[
+    Annotated[date, Field(ge=date(1970, 1, 2), le=date(2199, 12, 31))] | None,
+    BeforeValidator(lambda given: given or None),
+    Query(),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which lines are wanted; an empty field is any."""
+
+    actor: str
+    subject: str
+    day: date | None
+
+    @property
+    def bounds(self) -> dict[str, datetime]:
+        """The day in the computer's own zone."""
+        if self.day is None:
+            return {}
+        return {"since": midnight(self.day), "until": midnight(self.day + timedelta(days=1))}
+
+
+def _filter(actor: Text = "", subject: Text = "", day: Day = None) -> Filter:
+    return Filter(actor=actor.strip(), subject=subject.strip(), day=day)
+
+
+Wanted = Annotated[Filter, Depends(_filter)]
+
+
+def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> None:
+    """For ``Depends``: notes who looked for which patients, where lists of them are handed out.
+
+    A person's list without a search is the start page, seen all day; what renews an open page is no search.
+    """
+    name, given = request.url.path, request.query_params
+    if name in SEARCHES:
+        what = " ".join(word for key in ("q", "day") if (word := given.get(key, "").strip()))
+    elif name in LISTS:
+        what = " ".join(f"{key}={value}" for key, value in given.multi_items() if key.lower() not in HOW_MANY)
+    else:
+        return
+    if what or name in LISTS:
+        action = Action.SEARCHED if what else Action.LISTED
+        line = {"subject": name.strip("/") or "cases", "detail": what[:MOST_DETAIL], "address": address_of(request)}
+        desk_of(request).audit.note(action, actor=who.name, **line)
+
+
+def trail_router(desk: Desk, view: View) -> APIRouter:
+    """The routes /audit and /audit.csv."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+
+    @pages.get("/audit")
+    def show_trail(who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
+        found = desk.audit.entries(
+            actor=wanted.actor, subject=wanted.subject, before=before, limit=PAGE_ROWS + 1, **wanted.bounds
+        )
+        language = Language(who.language)
+        page = view.render(
+            "audit.html",
+            who,
+            wanted=wanted,
+            entries=[
+                (entry, action_in(language, entry.action), detail_in(language, entry.action, entry.detail))
+                for entry in found[:PAGE_ROWS]
+            ],
+            older=found[PAGE_ROWS - 1].entry_id if len(found) > PAGE_ROWS else None,
+            is_first=before is None,
+        )
+        return HTMLResponse(page)
+
+    @pages.get("/audit.csv")
+    def export_trail(who: Who, wanted: Wanted) -> Response:
+        desk.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
+        entries = desk.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
+        headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+        return StreamingResponse(
+            csv_lines(COLUMNS, map(_cells, entries)), media_type="text/csv; charset=utf-8", headers=headers
+        )
+
+    return pages
+
+
+def _cells(entry: Entry) -> Sequence[Cell]:
+    return [entry.at, entry.actor, str(entry.action), entry.subject, entry.detail, entry.address]

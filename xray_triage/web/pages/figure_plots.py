@@ -1,0 +1,144 @@
+"""What the page of figures shows, in its order and its words. Draws nothing."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from xray_triage.cases.figures import Figures, Outage
+from xray_triage.cases.period import Period, Step
+from xray_triage.cases.tally import Spread
+from xray_triage.reading.findings import Priority
+from xray_triage.web.pages.plots import Plot, Series, Tell, ranges, stacked
+from xray_triage.web.words.cases import PRIORITIES
+from xray_triage.web.words.language import N_, Language
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+RANGES = {
+    "exposure_to_page": N_("Từ lúc chụp đến khi hiện trên trang"),
+    "arrival_to_page": N_("Từ lúc nhận phim đến khi hiện trên trang"),
+    "exposure_to_pacs": N_("Từ lúc chụp đến khi báo cáo AI ở PACS"),
+    "arrival_to_pacs": N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS"),
+    "asked_to_answer": N_("Từ lúc hỏi đến khi có trả lời hội chẩn"),
+}
+SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: một nửa số lần; cả cột: 95%% số lần.")
+
+
+def plots(figures: Figures, language: Language) -> Sequence[Plot]:
+    """All of them, in the page's order."""
+    say, lines = language.say, figures.lines
+    labels = [label(line.start, figures.period.step) for line in lines]
+    words = (say(N_("một nửa không quá")), say(N_("95%% không quá")), say(N_("số lần đo")))
+
+    def count(value: float) -> str:
+        return language.number(value)
+
+    def time(seconds: float) -> str:
+        return duration(seconds, language)
+
+    def bars(name: str, title: str, hint: str, *series: tuple[str, str, Sequence[float]], tell: Tell = count) -> Plot:
+        return stacked(name, say(title), say(hint), labels, [Series(*one) for one in series], tell)
+
+    def spans(name: str) -> Plot:
+        spreads = [getattr(line, name) for line in lines]
+        return ranges(name, say(RANGES[name]), say(SPAN_HINT), labels, spreads, time, words)
+
+    by_priority = [(each.value, say(PRIORITIES[each]), [line.cases[each] for line in lines]) for each in Priority]
+    return (
+        bars("cases", N_("Số ca theo mức ưu tiên"), N_("Mỗi ca được AI xếp vào một mức."), *by_priority),
+        *(spans(name) for name in RANGES if name != "asked_to_answer"),
+        bars(
+            "consultations",
+            N_("Yêu cầu hội chẩn"),
+            N_("Đếm theo lúc hỏi, kể cả yêu cầu tự động."),
+            ("good", say(N_("đã có trả lời")), [line.answered for line in lines]),
+            ("open", say(N_("chưa có trả lời")), [line.asked - line.answered for line in lines]),
+        ),
+        spans("asked_to_answer"),
+        bars(
+            "verdicts",
+            N_("Ý kiến của bác sĩ về kết quả AI"),
+            N_("Bác sĩ tại trạm bấm đồng ý hay không đồng ý trên từng ca."),
+            ("good", say(N_("đồng ý")), [line.agreement.agree for line in lines]),
+            ("against", say(N_("không đồng ý")), [line.agreement.disagree for line in lines]),
+        ),
+        bars(
+            "queue",
+            N_("Tệp chờ gửi đi"),
+            N_("Lúc nhiều nhất có bao nhiêu tệp cùng chờ trên 1 phút; nhiều khi mạng chậm hoặc mất."),
+            ("queue", say(N_("tệp")), [line.waiting for line in lines]),
+        ),
+        bars(
+            "link",
+            N_("Thời gian không liên lạc được nơi nhận"),
+            N_("Trong lúc đó phim và kết quả được giữ tại trạm, có mạng thì tự gửi."),
+            ("against", say(N_("giờ")), [line.unreachable_seconds / HOUR for line in lines]),
+            tell=lambda hours: time(hours * HOUR),
+        ),
+    )
+
+
+def tiles(figures: Figures, language: Language) -> list[tuple[str, str, str]]:
+    """(name, figure, what stands beside it) of the whole period."""
+    say, total = language.say, figures.total
+    cases, urgent, share = sum(total.cases.values()), total.cases[Priority.URGENT], total.agreement.share
+    return [
+        (say(N_("Phim")), language.number(total.films), say(N_("trong %(n)s ca"), n=language.number(cases))),
+        (say(N_("Khẩn cấp")), language.number(urgent), language.percent(urgent / cases) if cases else ""),
+        (say(N_("Từ lúc chụp đến khi hiện trên trang")), *_median(total.exposure_to_page, language)),
+        (say(N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS")), *_median(total.arrival_to_pacs, language)),
+        (
+            say(N_("Hội chẩn")),
+            language.number(total.asked),
+            say(N_("%(n)s đã có trả lời"), n=language.number(total.answered)),
+        ),
+        (
+            say(N_("Đồng ý với AI")),
+            "–" if share is None else language.percent(share),
+            say(N_("trên %(n)s ý kiến"), n=language.number(total.agreement.agree + total.agreement.disagree)),
+        ),
+    ]
+
+
+def _median(spread: Spread | None, language: Language) -> tuple[str, str]:
+    if spread is None:
+        return "–", ""
+    p95 = duration(spread.p95, language)
+    return duration(spread.median, language), language.say(N_("một nửa không quá; 95%% không quá %(t)s"), t=p95)
+
+
+def outages(figures: Figures, now: datetime, language: Language) -> list[tuple[Outage, str]]:
+    """The newest first, each with how long it lasted, until ``now`` where it still does."""
+    return [
+        (one, duration(max(0.0, ((one.until or now) - one.since).total_seconds()), language))
+        for one in reversed(figures.outages)
+    ]
+
+
+def shown(period: Period, language: Language) -> str:
+    """The period in words: its first day or month and its last."""
+    first, last = period.starts[0], period.starts[-1]
+    if period.step is Step.MONTH:
+        return f"{label(first, Step.MONTH)} – {label(last, Step.MONTH)}"
+    return f"{language.day(first)} – {language.day(last)}"
+
+
+def label(start: date, step: Step) -> str:
+    """A line's beginning in few characters, the same in both languages."""
+    return f"{start:%d/%m}" if step is Step.DAY else f"{start:%m/%Y}"
+
+
+def duration(seconds: float, language: Language) -> str:
+    """In the two largest units that say something."""
+    say = language.say
+    if seconds < MINUTE:
+        told = language.number(seconds, 1 if seconds < 10 and seconds != round(seconds) else 0)
+        return say(N_("%(n)s giây"), n=told)
+    if seconds < HOUR:
+        minutes, rest = divmod(round(seconds), MINUTE)
+        whole = say(N_("%(n)s phút"), n=minutes)
+        return f"{whole} {rest}" if rest else whole
+    if seconds < DAY:
+        hours, rest = divmod(round(seconds / MINUTE), MINUTE)
+        whole = say(N_("%(n)s giờ"), n=hours)
+        return f"{whole} {rest}" if rest else whole
+    days = round(seconds / DAY, 1)
+    return say(N_("%(n)s ngày"), n=language.number(days, 0 if days == round(days) else 1))

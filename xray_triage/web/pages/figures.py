@@ -1,0 +1,178 @@
+"""The station's own figures: a page of plots, and the same as CSV. No name of a patient leaves by here."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from xray_triage.accounts.audit import Action
+from xray_triage.cases.case import AUTOMATIC, Case
+from xray_triage.cases.period import Period, Step
+from xray_triage.cases.tally import SECONDS, Counts, Spread
+from xray_triage.cases.worklist import EARLIEST
+from xray_triage.reading.findings import ABNORMAL, Priority
+from xray_triage.web.desk import Desk
+from xray_triage.web.pages.figure_plots import outages, plots, shown, tiles
+from xray_triage.web.pages.spreadsheet import Cell, csv_lines
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.visitor import Right, Visitor, needs
+from xray_triage.web.words.language import Language
+
+COUNTS = {Step.DAY: (7, 30, 90), Step.MONTH: (6, 12, 24)}
+USUAL = {Step.DAY: 30, Step.MONTH: 12}
+Who = Annotated[Visitor, Depends(needs(Right.COUNT))]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which period, as it stands in the address; what makes no sense there is left out."""
+
+    by: str = ""
+    count: str = ""
+    until: str = ""
+
+    def period(self, today: date) -> Period:
+        """At most up to today."""
+        step = Step(self.by) if self.by in list(Step) else Step.DAY
+        count = int(self.count) if self.count in map(str, COUNTS[step]) else USUAL[step]
+        try:
+            until = date.fromisoformat(self.until)
+        except ValueError:
+            until = today
+        return Period(step, count, min(max(until, EARLIEST), today))
+
+
+def figure_router(desk: Desk, view: View) -> APIRouter:
+    """The routes of the figures."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+
+    def today() -> date:
+        return desk.clock.now().astimezone().date()
+
+    @pages.get("/figures")
+    def show_figures(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
+        period = asked.period(today())
+        found = desk.figures.figures(period)
+        language = Language(who.language)
+        return HTMLResponse(
+            view.render(
+                "figures.html",
+                who,
+                here="/figures",
+                figures=found,
+                plots=plots(found, language),
+                tiles=tiles(found, language),
+                outages=outages(found, desk.clock.now(), language),
+                shown=shown(period, language),
+                **_links(period, today()),
+            )
+        )
+
+    @pages.get("/figures.csv")
+    def export_figures(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
+        period = asked.period(today())
+        lines = csv_lines(LINE_COLUMNS, map(_line_cells, desk.figures.figures(period).lines))
+        return _download(desk, who, period, "figures.csv", lines)
+
+    @pages.get("/figures/cases.csv")
+    def export_cases(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
+        period = asked.period(today())
+        edges = period.edges
+        cases = desk.casebook.between(edges[0], edges[-1])
+        return _download(desk, who, period, "cases.csv", csv_lines(CASE_COLUMNS, map(_case_cells, cases)))
+
+    return pages
+
+
+def _download(desk: Desk, who: Visitor, period: Period, name: str, lines: Iterator[bytes]) -> Response:
+    first, last = period.starts[0], min(period.step.after(period.starts[-1]), desk.clock.now().astimezone().date())
+    desk.audit.note(Action.EXPORTED, actor=who.name, subject=name, detail=f"{first} – {last}")
+    named = f'attachment; filename="{period.step}s-{first}-{period.starts[-1]}-{name}"'
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": named})
+
+
+def _links(period: Period, today: date) -> dict[str, Any]:
+    """The addresses of the other periods."""
+
+    def address(other: Period) -> str:
+        until = "" if other.until >= today else other.until.isoformat()
+        asked = {"by": other.step.value, "count": other.count, "until": until}
+        return "?" + urlencode({key: value for key, value in asked.items() if value})
+
+    return {
+        "period": period,
+        "address": address(period),
+        "steps": [(step, address(Period(step, USUAL[step], period.until))) for step in Step],
+        "counts": [(count, address(Period(period.step, count, period.until))) for count in COUNTS[period.step]],
+        "before": address(period.moved(-1)) if period.starts[0] > EARLIEST else "",
+        "after": address(period.moved(1)) if period.step.after(period.starts[-1]) <= today else "",
+    }
+
+
+LINE_COLUMNS = (
+    "start", "films", "cases", *(priority.value for priority in Priority),
+    *(f"{name}_{what}" for name in SECONDS for what in ("median_s", "p95_s", "n")),
+    "consultations", "answered", "agree", "disagree", "most_waiting", "unreachable_s",
+)  # fmt: skip
+CASE_COLUMNS = (
+    "case_id", "exposed_at", "received_at", "read_at", "films", "priority", "not_read", "findings", "abnormal", "model",
+    "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation", "consultation_priority",
+    "automatic", "requested_at", "answered_at",
+)  # fmt: skip
+
+
+def _line_cells(line: Counts) -> Sequence[Cell]:
+    spreads: list[Spread | None] = [getattr(line, name) for name in SECONDS]
+    return [
+        line.start.isoformat(),
+        line.films,
+        sum(line.cases.values()),
+        *(line.cases[priority] for priority in Priority),
+        *(cell for one in spreads for cell in ((one.median, one.p95, one.n) if one else (None, None, 0))),
+        line.asked,
+        line.answered,
+        line.agreement.agree,
+        line.agreement.disagree,
+        line.waiting,
+        round(line.unreachable_seconds),
+    ]
+
+
+def _case_cells(case: Case) -> Sequence[Cell]:
+    """Findings as ``name probability/threshold``, the highest of each over the case's films."""
+    asked, verdict = case.consultation, case.verdict
+    scores = [score for image in case.images if (score := image.scores.get(ABNORMAL)) is not None]
+    return [
+        case.case_id,
+        case.exposed_at,
+        case.received_at,
+        case.read_at,
+        len(case.images),
+        case.priority.value,
+        " ".join(sorted({image.reason.code for image in case.images if image.reason})),
+        _findings(case),
+        max(scores, default=None),
+        case.model.name if case.model else "",
+        case.model.version if case.model else "",
+        ("agrees" if verdict.agrees else "disagrees") if verdict else "",
+        verdict.note if verdict else "",
+        verdict.given_by if verdict else "",
+        verdict.given_at if verdict else None,
+        asked.state.value if asked else "",
+        asked.priority if asked else "",
+        ("yes" if asked.requested_by == AUTOMATIC else "no") if asked else "",
+        asked.requested_at if asked else None,
+        asked.answered_at if asked else None,
+    ]
+
+
+def _findings(case: Case) -> str:
+    strongest: dict[str, tuple[float, float]] = {}
+    for finding in (finding for image in case.images for finding in image.findings):
+        said = (finding.probability, finding.threshold)
+        strongest[finding.kind.name] = max(said, strongest.get(finding.kind.name, said))
+    return "; ".join(f"{name} {said[0]:.3f}/{said[1]:.3f}" for name, said in strongest.items())

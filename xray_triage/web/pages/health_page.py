@@ -1,0 +1,88 @@
+"""How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from xray_triage import __version__
+from xray_triage.health.checks import CheckState
+from xray_triage.health.inspection import Inspection
+from xray_triage.web.desk import Desk
+from xray_triage.web.pages.fragments import notices, unless_same
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.forms import Form
+from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.words.language import N_
+
+MOST_REFUSED = 50
+DELIVERY_ID = re.compile(r"[0-9]{1,18}")
+CHECKS = {
+    "disk": N_("Ổ đĩa"),
+    "clock": N_("Đồng hồ"),
+    "reader": N_("Chương trình đọc phim"),
+    "model": N_("Mô hình AI"),
+    "thresholds": N_("Ngưỡng"),
+    "drift": N_("Điểm số AI"),
+    "certificates": N_("Chứng thư số"),
+    "destination": N_("Nơi nhận"),
+    "answers": N_("Trả lời hội chẩn"),
+}
+Who = Annotated[Visitor, Depends(visitor)]
+
+
+def health_router(desk: Desk, view: View) -> APIRouter:
+    """The routes of the health page. Whoever may see cases may also try again what was refused: it harms nothing."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+    inspection = Inspection(desk.self_check, clock=desk.clock)
+
+    def render(name: str, who: Visitor) -> bytes:
+        return view.render(name, who, inspected=inspection.last, **_context(desk))
+
+    @pages.get("/health")
+    def show_health(who: Who) -> Response:
+        return HTMLResponse(render("health.html", who))
+
+    @pages.get("/fragments/health")
+    def renew_health(request: Request, who: Who) -> Response:
+        return unless_same(request, render("_health.html", who))
+
+    @pages.post("/health/check")
+    def inspect() -> Response:
+        inspection.start()
+        return RedirectResponse("/health#inspection", 303)
+
+    @pages.post("/health/retry")
+    def retry(form: Form) -> Response:
+        chosen = form.get("delivery_id", "")
+        if not chosen:
+            desk.outbox.retry_all_refused()
+        elif DELIVERY_ID.fullmatch(chosen):
+            desk.outbox.retry(int(chosen))
+        else:
+            raise HTTPException(400, "delivery_id is no number")
+        desk.wake_delivery()
+        return RedirectResponse("/health#refused", 303)
+
+    return pages
+
+
+def _context(desk: Desk) -> dict[str, Any]:
+    summary = desk.outbox.summary()
+    refused = [(d, desk.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]]
+    report = desk.health.report()
+    notes = notices(desk)
+    return {
+        "here": "/health",
+        "report": report,
+        "is_well": all(check.state is CheckState.OK for check in report) and not summary.refused,
+        "summary": summary,
+        "refused": refused,
+        "notices": notes,
+        "apart": [desk.casebook.case_of_study(study) for study in notes.quarantined],
+        "unread": desk.inbox.unread(),
+        "model": desk.model_in_use(),
+        "version": __version__,
+        "check_name": lambda name: CHECKS.get(name.partition(":")[0], name),
+    }

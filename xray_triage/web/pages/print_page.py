@@ -1,0 +1,78 @@
+"""The sheet of one case for the patient's file: one page of A4, whatever was written. Knows no film's pixels."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Annotated
+
+import segno
+from fastapi import APIRouter, Depends
+from markupsafe import Markup
+from segno import DataOverflowError
+from starlette.responses import HTMLResponse, Response
+
+from xray_triage.accounts.audit import Action
+from xray_triage.cases.case import Answer, Case
+from xray_triage.web.desk import Desk
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.words.cases import taken_at
+
+PICTURE_PX = 1000
+MOST_ANSWERS = 2  # there is room for; print.css cuts each to a few lines
+
+
+def print_router(desk: Desk, view: View) -> APIRouter:
+    """The route of the sheet."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+
+    @pages.get("/cases/{case_id}/print")
+    def print_case(case_id: str, who: Annotated[Visitor, Depends(visitor)]) -> Response:
+        case = desk.casebook.case(case_id)
+        if case is None:
+            return HTMLResponse(view.render("missing.html", who), 404)
+        answers = case.consultation.answers if case.consultation else ()
+        told = _most_telling(answers)
+        desk.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
+        return HTMLResponse(
+            view.render(
+                "print.html",
+                who,
+                case=case,
+                picture=_picture(desk, case),
+                answers=told,
+                more=len(answers) - len(told),
+                qr=qr(case.accession_number),
+                taken_at=taken_at,
+            )
+        )
+
+    return pages
+
+
+def _most_telling(answers: Sequence[Answer]) -> Sequence[Answer]:
+    """The first opinion and the last word, in words where there are any: an addendum alone says too little."""
+    in_words = sorted(answers, key=lambda answer: not answer.text)
+    written = sum(bool(answer.text) for answer in answers) or len(answers)
+    return in_words if len(answers) <= MOST_ANSWERS else [in_words[0], in_words[max(1, written - 1)]]
+
+
+def qr(text: str) -> Markup:
+    """A QR code as inline SVG; empty where there is nothing to code, or too much."""
+    if not text:
+        return Markup()
+    try:
+        code = segno.make_qr(text, error="m")
+    except DataOverflowError:
+        return Markup()
+    drawn = BytesIO()
+    code.save(drawn, kind="svg", xmldecl=False, svgns=True, scale=3, border=2, svgclass=None, lineclass=None)
+    return Markup(drawn.getvalue().decode())  # noqa: S704 -- numbers only, made by segno
+
+
+def _picture(desk: Desk, case: Case) -> str:
+    """Where the first film is to be had as a picture; empty where it is not kept."""
+    for each in (arrival.instance for arrival in desk.inbox.of_study(case.study_instance_uid)):
+        if each.sop_instance_uid == case.images[0].sop_instance_uid:
+            series = f"/dicom-web/studies/{each.study_instance_uid}/series/{each.series_instance_uid}"
+            return f"{series}/instances/{each.sop_instance_uid}/rendered?viewport={PICTURE_PX},{PICTURE_PX}"
+    return ""

@@ -1,0 +1,55 @@
+"""Fills the templates, in the visitor's language. Knows no route.
+
+In every template: ``_`` (Vietnamese message, ``name=value`` for its ``%(name)s``), ``language``, ``words``,
+``station_name``, ``Priority``, ``Right``, and ``visitor`` and ``now``, which imported macros do not see.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from xray_triage.accounts.roles import Right
+from xray_triage.reading.findings import Priority
+from xray_triage.web.desk import Desk
+from xray_triage.web.security.visitor import Visitor
+from xray_triage.web.words.cases import Words
+from xray_triage.web.words.language import LANGUAGES, Language
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+class View:
+    """The templates, once for each language."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._environments = {code: _environment(Language(code), desk.station_name) for code in LANGUAGES}
+
+    def render(self, template: str, visitor: Visitor, /, **context: Any) -> bytes:
+        """``template`` filled in for ``visitor``."""
+        found = self._environments[visitor.language].get_template(template)
+        return found.render(visitor=visitor, now=self._desk.clock.now(), **context).encode()
+
+
+def _environment(language: Language, station_name: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    install: Callable[..., None] = environment.install_gettext_callables  # type: ignore[attr-defined]
+    install(language.translate, _no_plural, newstyle=True)
+    environment.globals.update(
+        language=language, words=Words(language), station_name=station_name, Priority=Priority, Right=Right
+    )
+    return environment
+
+
+def _no_plural(message: str, _plural: str, _count: int) -> str:
+    """Vietnamese nouns have no plural."""
+    return message

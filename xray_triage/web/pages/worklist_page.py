@@ -1,0 +1,144 @@
+"""The worklist: what a doctor asked it for, and its page, whose list renews itself."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from dicom_router.store.outbox import DeliveryState
+from xray_triage.cases.case import Case
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.worklist import CaseState
+from xray_triage.health.checks import troubles
+from xray_triage.reading.findings import Priority
+from xray_triage.web.api.cache import ResponseCache
+from xray_triage.web.desk import Desk
+from xray_triage.web.pages.fragments import notices, unless_same
+from xray_triage.web.pages.view import View
+from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.words.cases import positives, taken_at
+from xray_triage.web.words.language import N_
+
+ROWS = 100
+RECENT = 200  # cases among which the urgent stand first; else those of years would leave no room for today's
+STATES = (
+    (CaseState.OPEN.value, N_("Đang chờ trả lời")),
+    (CaseState.OVERDUE.value, N_("Quá hạn trả lời")),
+    (CaseState.UNREAD.value, N_("Có trả lời chưa xem")),
+    (CaseState.NONE.value, N_("Chưa hội chẩn")),
+    (DeliveryState.WAITING.value, N_("Đang chờ gửi")),
+    (DeliveryState.REFUSED.value, N_("Bị từ chối")),
+)
+Text = Annotated[str, Query(max_length=100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the worklist is narrowed to, as it stands in the address; what makes no sense there is left out."""
+
+    q: str = ""
+    priority: str = ""
+    state: str = ""
+    day: str = ""
+    before: str = ""
+    every: str = ""
+
+    @property
+    def newest(self) -> int | None:
+        """Among how many of the last cases to look: whoever searches or asks for every case looks among all."""
+        return None if self.q or self.state or self.day or self.every else RECENT
+
+    @property
+    def is_narrowed(self) -> bool:
+        return any(asdict(self).values())
+
+    def query(self, **changes: str) -> str:
+        """The address's end for the same with ``changes``."""
+        wanted = {key: value for key, value in asdict(replace(self, **changes)).items() if value}
+        return f"?{urlencode(wanted)}" if wanted else ""
+
+
+def asked(
+    q: Text = "", priority: Text = "", state: Text = "", day: Text = "", before: Text = "", every: Text = ""
+) -> Asked:
+    """What somebody asked for."""
+    return Asked(
+        q=q.strip(),
+        priority=priority if priority in list(Priority) else "",
+        state=state if state in dict(STATES) else "",
+        day=day if _day(day) else "",
+        before=before,
+        every="yes" if every else "",
+    )
+
+
+def worklist_router(desk: Desk, view: View) -> APIRouter:
+    """The routes of the worklist."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+    memory = ResponseCache(desk.casebook.version)
+
+    def render(name: str, who: Visitor, wanted: Asked) -> bytes:
+        return view.render(name, who, **_context(desk, wanted))
+
+    @pages.get("/")
+    def show_worklist(who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]) -> Response:
+        return HTMLResponse(render("worklist.html", who, wanted))
+
+    @pages.get("/fragments/worklist")
+    def renew_worklist(
+        request: Request, who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]
+    ) -> Response:
+        # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
+        minute = desk.clock.now().replace(second=0, microsecond=0)
+        question = (wanted, who.language, minute, tuple(troubles(desk.health.report())))
+        return unless_same(request, memory.answer(question, lambda: render("_worklist.html", who, wanted)))
+
+    return pages
+
+
+def _context(desk: Desk, wanted: Asked) -> dict[str, Any]:
+    cases = _cases(desk, wanted)
+    page = cases[:ROWS]
+    sent = desk.outbox.of_studies([case.study_instance_uid for case in page])
+    return {
+        "here": "/",
+        "asked": wanted,
+        "states": STATES,
+        "rows": [(case, sent[case.study_instance_uid]) for case in page],
+        "more": page[-1].case_id if len(cases) > ROWS else "",
+        "counts": desk.casebook.counts(newest=wanted.newest),
+        "unread": desk.inbox.unread(),
+        "notices": notices(desk),
+        "positives": positives,
+        "taken_at": taken_at,
+    }
+
+
+def _cases(desk: Desk, wanted: Asked) -> list[Case]:
+    """One more than a page has, where there are more."""
+    by_delivery = wanted.state in list(DeliveryState)
+    find = partial(
+        desk.casebook.cases,
+        search=wanted.q,
+        priority=wanted.priority or None,
+        state=None if by_delivery else wanted.state or None,
+        day=_day(wanted.day),
+        studies=desk.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
+        newest=wanted.newest,
+        limit=ROWS + 1,
+    )
+    try:
+        return find(before=wanted.before or None)
+    except UnknownCase:  # it was cleared away: from the start
+        return find()
+
+
+def _day(written: str) -> date | None:
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        return None

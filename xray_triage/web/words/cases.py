@@ -1,0 +1,229 @@
+"""The doctor's words for cases, findings, deliveries and times, in the visitor's language. Knows no HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dicom_router.store.outbox import Delivery, DeliveryState
+from xray_triage.cases.case import AUTOMATIC, Case, Consultation, ConsultationState, Image
+from xray_triage.consultations.consultations import with_delivery
+from xray_triage.consultations.obstacles import EN, VI, told
+from xray_triage.health.checks import Check
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    KINDS,
+    Finding,
+    FindingKind,
+    Priority,
+    Reason,
+)
+from xray_triage.results.wording import LARGEST_NORMAL_RATIO
+from xray_triage.web.words.language import N_, Language
+
+OBJECTS = {
+    "original": N_("Phim gốc"),
+    "sr": N_("Báo cáo AI"),
+    "sc": N_("Ảnh kết quả"),
+    "gsps": N_("Khoanh vùng"),
+    "request": N_("Yêu cầu hội chẩn"),
+}
+DELIVERY_STATES = {
+    DeliveryState.WAITING: N_("chờ gửi"),
+    DeliveryState.SENDING: N_("đang gửi"),
+    DeliveryState.ACKNOWLEDGED: N_("đã ở PACS"),
+    DeliveryState.REFUSED: N_("bị từ chối"),
+}
+CONSULTATION_STATES = {
+    ConsultationState.REQUESTED: (N_("đã yêu cầu, chờ gửi"), "wait"),
+    ConsultationState.SENT: (N_("đã ở PACS, chờ trả lời"), "wait"),
+    ConsultationState.ANSWERED: (N_("đã có trả lời"), "good"),
+    ConsultationState.OVERDUE: (N_("quá hạn trả lời"), "bad"),
+    ConsultationState.CANCELLED: (N_("đã hủy"), "none"),
+}
+PRIORITIES = {
+    Priority.URGENT: N_("khẩn cấp"),
+    Priority.ABNORMAL: N_("có bất thường"),
+    Priority.NOT_READ: N_("chưa đọc được"),
+    Priority.NORMAL: N_("bình thường"),
+}
+FLAGS = {
+    "inverted": N_("Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc."),
+    "cropped": N_("Phim cắt mất một phần phổi."),
+    "view_not_stated": N_(
+        "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA)."
+    ),
+}
+SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
+MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+YOUNG_YEARS = 3  # until then an age is told in months
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A word and its tone: ``good``, ``wait``, ``bad`` or ``none``, which the style sheet turns into a sign."""
+
+    word: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one language; in the templates ``words``."""
+
+    language: Language
+
+    def priority(self, priority: Priority) -> str:
+        return self.language.say(PRIORITIES[priority])
+
+    def finding(self, kind: FindingKind) -> str:
+        return kind.vi if self.language.code == "vi" else kind.en
+
+    def reason(self, reason: Reason) -> str:
+        return reason.vi if self.language.code == "vi" else reason.en
+
+    def check(self, check: Check) -> str:
+        return check.vi if self.language.code == "vi" else check.en
+
+    def obstacle(self, problem: str) -> str:
+        """Why the PACS could not be asked for an answer, and what to do. ``problem`` as it is noted."""
+        obstacle = told(problem)
+        if obstacle is None:
+            return problem
+        return VI[obstacle] if self.language.code == "vi" else EN[obstacle]
+
+    def object(self, what: str) -> str:
+        """What is delivered."""
+        return self.language.say(OBJECTS[what]) if what in OBJECTS else what
+
+    def flag(self, flag: str) -> str:
+        return self.language.say(FLAGS[flag]) if flag in FLAGS else flag
+
+    def disclaimer(self) -> str:
+        return self.language.say(N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"))
+
+    def percent(self, probability: float) -> str:
+        """A probability for people: never a certainty that no model has."""
+        if probability < 0.01:
+            return "<" + self.language.percent(0.01)
+        return ">" + self.language.percent(0.99) if probability > 0.99 else self.language.percent(probability)
+
+    def delivery(self, delivery: Delivery) -> State:
+        """How far one object has come."""
+        tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad"}
+        return State(self.language.say(DELIVERY_STATES[delivery.state]), tones.get(delivery.state, "wait"))
+
+    def deliveries(self, deliveries: Sequence[Delivery]) -> State:
+        """How far the objects of one case have come, in one phrase."""
+        say = self.language.say
+        refused = sum(delivery.state is DeliveryState.REFUSED for delivery in deliveries)
+        done = sum(delivery.state is DeliveryState.ACKNOWLEDGED for delivery in deliveries)
+        if not deliveries:
+            return State(say(N_("lưu tại trạm")), "none")
+        if refused:
+            return State(say(N_("%(n)d tệp bị từ chối"), n=refused), "bad")
+        if done == len(deliveries):
+            return State(say(N_("đã ở PACS")), "good")
+        return State(say(N_("đã gửi %(done)d/%(all)d"), done=done, all=len(deliveries)), "wait")
+
+    def consultation(self, consultation: Consultation, deliveries: Sequence[Delivery]) -> State:
+        """How far a consultation has come."""
+        say = self.language.say
+        if consultation.is_unread:
+            return State(say(N_("có trả lời mới")), "good")
+        requests = [d for d in deliveries if d.instance.sop_instance_uid == consultation.request_uid]
+        if consultation.is_open and not requests:
+            return State(say(N_("chưa khai báo nơi nhận")), "bad")
+        if consultation.is_open and any(each.state is DeliveryState.REFUSED for each in requests):
+            return State(say(N_("PACS từ chối yêu cầu")), "bad")
+        word, tone = CONSULTATION_STATES[with_delivery(consultation, deliveries).state]
+        return State(say(word), tone)
+
+    def asker(self, consultation: Consultation) -> str:
+        """Who asked."""
+        if consultation.requested_by == AUTOMATIC:
+            return self.language.say(N_("tự động, theo quy định của trạm"))
+        return consultation.requested_by
+
+    def silence(self, case: Case) -> str:
+        """What to say where no finding stands."""
+        reasons = [image.reason for image in case.images if image.reason is not None]
+        if case.priority is Priority.NOT_READ and reasons:
+            return self.reason(min(reasons, key=lambda reason: reason.code == "not_a_film"))
+        if case.priority is Priority.NORMAL:
+            return self.language.say(N_("Không có dấu hiệu nào vượt ngưỡng."))
+        return self.language.say(N_("AI nghi có bất thường, nhưng không rõ là dấu hiệu nào."))
+
+    def scores(self, image: Image) -> list[str]:
+        """The general scores of a film, and what its model does not tell: there the doctor is alone."""
+        say, number = self.language.say, self.language.number
+        abnormal, ratio = image.scores.get(ABNORMAL), image.scores.get(CARDIOTHORACIC_RATIO)
+        lines = []
+        if abnormal is not None:
+            told = N_("Xác suất có bất thường: %(p)s")
+            told = N_("Xác suất có bất thường: %(p)s, vượt ngưỡng") if ABNORMAL in image.reasons else told
+            lines.append(say(told, p=self.percent(abnormal)))
+        if ratio is not None:
+            # judged as it is written
+            large = round(ratio, 2) > LARGEST_NORMAL_RATIO
+            told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
+            told = told if large else N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)")
+            lines.append(say(told, r=number(ratio, 2), limit=number(LARGEST_NORMAL_RATIO, 2)))
+        judged = {finding.kind for finding in image.findings}
+        untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
+        if judged and untold:
+            lines.append(say(N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này."), kinds=untold))
+        return lines
+
+    def person(self, case: Case) -> str:
+        """Sex and age, as far as they are known."""
+        patient = case.patient
+        parts = [self.language.say(SEXES[patient.sex]) if patient.sex in SEXES else ""]
+        if patient.age_years is not None:
+            young = patient.age_years < YOUNG_YEARS
+            told = N_("%(n)d tháng tuổi") if young else N_("%(n)d tuổi")
+            parts.append(self.language.say(told, n=int(patient.age_years * (12 if young else 1))))
+        return ", ".join(part for part in parts if part)
+
+    def birthday(self, birth_date: str) -> str:
+        """``birth_date`` (YYYY-MM-DD) as it is written here."""
+        return "/".join(reversed(birth_date.split("-")))
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        return self.language.moment(at, now)
+
+    def age(self, at: datetime, now: datetime) -> str:
+        """How long ago ``at`` was, or which day; a time to come, of a clock that is wrong, is now."""
+        say, seconds = self.language.say, max(0.0, (now - at) / timedelta(seconds=1))
+        if seconds < MINUTE:
+            return say(N_("vừa xong"))
+        if seconds < HOUR:
+            return say(N_("%(n)d phút trước"), n=int(seconds // MINUTE))
+        if seconds < DAY:
+            return say(N_("%(n)d giờ trước"), n=int(seconds // HOUR))
+        if seconds < WEEK:
+            return say(N_("%(n)d ngày trước"), n=int(seconds // DAY))
+        return self.language.day(at.astimezone().date())
+
+
+def taken_at(case: Case) -> datetime:
+    """When the film was exposed; when it came, where the machine does not say or its clock is ahead."""
+    if case.exposed_at is None or case.exposed_at > case.received_at:
+        return case.received_at
+    return case.exposed_at
+
+
+def can_ask(case: Case) -> bool:
+    """Whether no person's request waits for its answer: an automatic one gives way."""
+    asked = case.consultation
+    return asked is None or not asked.is_open or asked.is_automatic
+
+
+def positives(case: Case) -> list[Finding]:
+    """The findings above their threshold over all films of the case, each at its most probable, the strongest first."""
+    strongest: dict[str, Finding] = {}
+    for finding in (finding for image in case.images for finding in image.findings if finding.positive):
+        known = strongest.get(finding.kind.name)
+        if known is None or finding.probability > known.probability:
+            strongest[finding.kind.name] = finding
+    return sorted(strongest.values(), key=lambda finding: -finding.probability)

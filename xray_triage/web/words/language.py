@@ -1,0 +1,68 @@
+"""The page's two languages: words by a catalogue, dates and numbers by CLDR. Knows no case and no template.
+
+Messages are Vietnamese in the source; locale/en.po has their English. In a message a literal ``%`` is written ``%%``.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+from babel.dates import format_date, format_datetime, format_time
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+
+LANGUAGES = ("vi", "en")
+_LOCALES = {"vi": "vi_VN", "en": "en_GB"}  # the order of day and month is the same in both
+
+
+def N_(message: str) -> str:  # noqa: N802 -- the name that extractors of messages know
+    """Marks a message that is translated later, where a table of words is made."""
+    return message
+
+
+@cache
+def _english() -> dict[str, str]:
+    with (Path(__file__).parent.parent / "locale" / "en.po").open("rb") as stream:
+        return {str(each.id): str(each.string) for each in read_po(stream, locale="en") if each.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How one visitor is spoken to. ``code`` is one of LANGUAGES."""
+
+    code: str
+
+    def say(self, message: str, /, **values: object) -> str:
+        """``message`` (Vietnamese) in this language, its ``%(name)s`` filled in."""
+        return self.translate(message) % values
+
+    def translate(self, message: str) -> str:
+        """``message`` as it is in the catalogue; a message without English stays Vietnamese."""
+        return _english().get(message, message) if self.code == "en" else message
+
+    def day(self, on: date) -> str:
+        """A date in figures: 31/01/2025."""
+        return format_date(on, "dd/MM/yyyy", locale=self._locale)
+
+    def time(self, at: datetime) -> str:
+        """The time in the computer's own zone: 14:03."""
+        return format_time(at.astimezone(), "HH:mm", tzinfo=at.astimezone().tzinfo, locale=self._locale)
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """``at`` in the computer's own zone: the time today, else with the date."""
+        local, today = at.astimezone(), now.astimezone().date()
+        pattern = "HH:mm" if local.date() == today else "HH:mm dd/MM/yyyy"
+        return format_datetime(local, pattern, tzinfo=local.tzinfo, locale=self._locale)
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """With this language's decimal sign: 0,51."""
+        return format_decimal(value, f"#,##0.{'0' * digits}" if digits else "#,##0", locale=self._locale)
+
+    def percent(self, share: float) -> str:
+        """``share`` of 1, in whole percent."""
+        return format_percent(share, "0%", locale=self._locale)
+
+    @property
+    def _locale(self) -> str:
+        return _LOCALES[self.code]
