@@ -52,11 +52,11 @@ class CaseFilter:
 
 def understood(wanted: CaseFilter, search: str, today: date) -> CaseFilter:
     """``wanted`` with what was typed: words, and a date (22/11/2026, 2026-11-22, or 22/11: the last one there was)."""
-    words = []
+    words: list[str] = []
     for word in search.split():
         day = typed_day(word, today)
         if day is None:
-            words.append(fold(word))
+            words += fold(word).split()  # "¯" folds to nothing, "a¯b" to two words
         else:
             wanted = on_day(wanted, day)
     return replace(wanted, words=tuple(words))
