@@ -66,11 +66,12 @@ def serve(config: ConfigPath = None) -> None:
     """Run the station: receive films, read them, show them, send them on, until it is stopped."""
     from dicom_router.clock import SystemClock
     from xray_triage.config import find_config, load_config
-    from xray_triage.log import log_to_stderr
+    from xray_triage.log import log_to_stderr, print_surely
     from xray_triage.station.supervisor import Supervisor
 
     path = find_config(config)
     settings = load_config(path)
+    print_surely()
     log_to_stderr()
     clock = SystemClock()
     with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here

@@ -19,7 +19,7 @@ import structlog
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.worker import run_forever
 from xray_triage.config import load_config
-from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
+from xray_triage.log import ignore_pydicom_warnings, log_to_stderr, print_surely
 from xray_triage.model.loading import AiState, load_classifier
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import Reader
@@ -35,6 +35,7 @@ def main(config_path: Path) -> None:
     """Read films until standard input ends."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     say = _messages()
+    print_surely()
     log_to_stderr()
     ignore_pydicom_warnings()
     config = load_config(config_path)

@@ -101,8 +101,8 @@ class Supervisor:
         while not self._stopping.is_set():
             try:
                 was_ready = self._live_once()
-            except OSError as error:  # no memory or descriptor left for a process
-                log.error("reader cannot be started", error=str(error))
+            except Exception:  # the top of the loop: no memory or descriptor left, or a line that is no message
+                log.exception("reader cannot be supervised")
                 was_ready = False
                 if self._process is not None:
                     self._process.kill()
