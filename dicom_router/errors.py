@@ -12,6 +12,16 @@ RouterError
 └── SchemaTooNew        the database was written by a newer program: stop, touch nothing
 """
 
+import struct
+import zlib
+
+# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number. Beside these,
+# InvalidDicomError where it opens a file.
+DAMAGE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError, TypeError,
+    ValueError, struct.error, zlib.error,
+)  # fmt: skip
+
 
 class RouterError(Exception):
     """Base of every error that dicom_router raises on purpose."""

@@ -8,13 +8,13 @@ from typing import Any, BinaryIO
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_router.dicom.identity import MOST_ELEMENTS
-from dicom_router.dicom.instance import DAMAGE
-from dicom_router.errors import DamagedFile
+from dicom_router.errors import DAMAGE, DamagedFile
 
 PIXEL_DATA = 0x7FE00010
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))
@@ -59,7 +59,7 @@ def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
         if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise DamagedFile("deflated: this is not accepted")
         _set_aside(stream, header, large)
-    except DAMAGE as error:
+    except (InvalidDicomError, *DAMAGE) as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error
     return Outline(header=header, large=large)
 

@@ -1,22 +1,53 @@
-"""What a peer's answer to a C-STORE means for us: one table for DIMSE and DICOMweb. Pure; knows no network."""
+"""The statuses of DIMSE responses (PS3.7 annex C, PS3.4), and what a peer's answer means for us. Knows no network."""
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
 
-ALREADY_THERE = 0x0111
+SUCCESS = 0x0000
+INVALID_ATTRIBUTE_VALUE = 0x0106
+PROCESSING_FAILURE = 0x0110
+DUPLICATE_INSTANCE = 0x0111
+NO_SUCH_INSTANCE = 0x0112
+INVALID_INSTANCE_UID = 0x0117
+MISSING_ATTRIBUTE = 0x0120
+MISSING_ATTRIBUTE_VALUE = 0x0121
+CLASS_NOT_SUPPORTED = 0x0122
 NOT_AUTHORISED = 0x0124
-TRY_AGAIN = frozenset({0x0110, 0x0210, 0x0213})  # processing failure, duplicate invocation, resource limitation
-WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+DUPLICATE_INVOCATION = 0x0210
+UNRECOGNISED_OPERATION = 0x0211
+MISTYPED_ARGUMENT = 0x0212
+RESOURCE_LIMITATION = 0x0213
+OUT_OF_RESOURCES = 0xA700
+SUB_OPERATIONS_IMPOSSIBLE = 0xA702  # of a C-GET
+NO_LONGER_UPDATED = 0xA710  # an Error ID, PS3.4 table F.7.2-2
+CLASS_MISMATCH = 0xA900  # of a dataset, or of a query's identifier
+SUB_OPERATIONS_FAILED = 0xB000  # of a C-GET, some of them
+CANNOT_UNDERSTAND = 0xC000
+CANCELLED = 0xFE00
+MATCH, MATCH_WITHOUT_SOME_KEYS = 0xFF00, 0xFF01
+PENDING = frozenset({MATCH, MATCH_WITHOUT_SOME_KEYS})
 
+TRY_AGAIN = frozenset({PROCESSING_FAILURE, DUPLICATE_INVOCATION, RESOURCE_LIMITATION})
+WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
 MEANINGS = {
-    0x0110: "processing failure",
-    0x0117: "invalid SOP Instance UID",
-    0x0122: "SOP class not supported",
-    0x0124: "not authorised",
-    0x0210: "duplicate invocation",
-    0x0211: "operation not known",
-    0x0212: "mistyped argument",
-    0x0213: "resource limitation",
+    PROCESSING_FAILURE: "processing failure",
+    INVALID_INSTANCE_UID: "invalid SOP Instance UID",
+    CLASS_NOT_SUPPORTED: "SOP class not supported",
+    NOT_AUTHORISED: "not authorised",
+    DUPLICATE_INVOCATION: "duplicate invocation",
+    UNRECOGNISED_OPERATION: "operation not known",
+    MISTYPED_ARGUMENT: "mistyped argument",
+    RESOURCE_LIMITATION: "resource limitation",
 }
+
+
+def written(status: int) -> str:
+    """As people write it: ``0x0000``."""
+    return f"0x{status:04X}"
+
+
+def is_out_of_resources(status: int) -> bool:
+    """A7xx, of any service: the peer may take it later."""
+    return status & 0xFF00 == OUT_OF_RESOURCES
 
 
 def check_answer(status: int, *, peer: str, comment: str = "") -> str:
@@ -26,24 +57,24 @@ def check_answer(status: int, *, peer: str, comment: str = "") -> str:
     "duplicate SOP instance". Raises PeerUnreachable when it may take it later (``slowly`` when a person must first
     change something at the peer), PeerRefused when it never will.
     """
-    text = f"0x{status:04X}"
-    if status in {0x0000, ALREADY_THERE} or status in WARNINGS or status & 0xF000 == 0xB000:
+    text = written(status)
+    if status in {SUCCESS, DUPLICATE_INSTANCE, *WARNINGS} or status & 0xF000 == 0xB000:
         return text
     sentence = f"{peer} answered {text} ({_meaning(status)})" + (f": {comment}" if comment else "")
     if status == NOT_AUTHORISED:
         raise PeerUnreachable(
             f"{sentence}; ask its administrator to allow this station to store", slowly=True, status=text
         )
-    if status in TRY_AGAIN or status & 0xFF00 == 0xA700:
+    if status in TRY_AGAIN or is_out_of_resources(status):
         raise PeerUnreachable(f"{sentence}; it will be sent again", status=text)
     raise PeerRefused(sentence, status=text)
 
 
 def _meaning(status: int) -> str:
-    if status & 0xFF00 == 0xA700:
+    if is_out_of_resources(status):
         return "out of resources"
-    if status & 0xFF00 == 0xA900:
+    if status & 0xFF00 == CLASS_MISMATCH:
         return "dataset does not match its SOP class"
-    if status & 0xF000 == 0xC000:
+    if status & 0xF000 == CANNOT_UNDERSTAND:
         return "cannot understand"
     return MEANINGS.get(status, "unknown status")

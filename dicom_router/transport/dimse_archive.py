@@ -14,16 +14,25 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_router.clock import Clock
-from dicom_router.dicom.instance import DAMAGE
 from dicom_router.dicom.part10 import file_head
-from dicom_router.dicom.uids import is_uid
-from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
+from dicom_router.dicom.status import (
+    CANCELLED,
+    CLASS_MISMATCH,
+    CLASS_NOT_SUPPORTED,
+    NOT_AUTHORISED,
+    PENDING,
+    SUB_OPERATIONS_FAILED,
+    SUB_OPERATIONS_IMPOSSIBLE,
+    SUCCESS,
+    is_out_of_resources,
+    written,
+)
+from dicom_router.dicom.uids import STUDY_ROOT_FIND, STUDY_ROOT_GET, UNCOMPRESSED, is_uid
+from dicom_router.errors import DAMAGE, NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.command import (
-    CANCELLED,
-    PENDING,
     CommandField,
     Request,
     Response,
@@ -31,15 +40,11 @@ from dicom_router.upper_layer.command import (
     is_request,
     parse_request,
 )
-from dicom_router.upper_layer.negotiation import UNCOMPRESSED, Context
+from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
 
-STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 LONGEST_MATCH_BYTES = 1 << 16
-SUCCESS, NOT_AUTHORISED, CLASS_MISMATCH = 0x0000, 0x0124, 0xA900
-OTHERS_CAME = 0xB000  # sub-operations complete with failures
-SUB_OPERATIONS_FAILED = frozenset({OTHERS_CAME, 0xA702})  # a matter of this instance, not of the peer
+NOT_THIS_ONE = frozenset({SUCCESS, SUB_OPERATIONS_FAILED, SUB_OPERATIONS_IMPOSSIBLE})  # no matter of the peer
 MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
 
@@ -105,10 +110,8 @@ class DimseArchive:
             has_come, answer = self._take(association, found, write)
         if has_come:
             return
-        if answer.status in {SUCCESS, *SUB_OPERATIONS_FAILED}:
-            raise PeerRefused(
-                f"{self._endpoint} did not send {found.sop_instance_uid}", status=f"0x{answer.status:04X}"
-            )
+        if answer.status in NOT_THIS_ONE:
+            raise PeerRefused(f"{self._endpoint} did not send {found.sop_instance_uid}", status=written(answer.status))
         self._fail(answer, "C-GET")
 
     def close(self) -> None:
@@ -125,7 +128,7 @@ class DimseArchive:
             answer = association.response_to_us(command)
             encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
             if answer.status not in PENDING:
-                if answer.status not in {SUCCESS, CANCELLED.status} and number <= MOST_INSTANCES:
+                if answer.status not in {SUCCESS, CANCELLED} and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
             if number < MOST_INSTANCES:
@@ -161,7 +164,7 @@ class DimseArchive:
                     write(fragment)
                 elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
                     association.abort()
-                    return has_come, Response(OTHERS_CAME)
+                    return has_come, Response(SUB_OPERATIONS_FAILED)
             has_come |= is_wanted
             association.respond(context_id, request, Response(SUCCESS if is_wanted else CLASS_MISMATCH))
         raise association.fault("its answer to C-GET does not end")
@@ -179,7 +182,7 @@ class DimseArchive:
         what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
         raise NotOffered(
             f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
-            status="0x0122",
+            status=written(CLASS_NOT_SUPPORTED),
         )
 
     def _decode(self, encoded: bytes, context: Context) -> Dataset:
@@ -193,11 +196,11 @@ class DimseArchive:
 
     def _fail(self, answer: Response, what: str) -> NoReturn:
         """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
-        status = f"0x{answer.status:04X}"
+        status = written(answer.status)
         sentence = f"{self._endpoint} answered {status} to {what}" + (f": {answer.comment}" if answer.comment else "")
         if answer.status == NOT_AUTHORISED:
             raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=status)
-        if answer.status & 0xFF00 == 0xA700:
+        if is_out_of_resources(answer.status):
             raise PeerUnreachable(f"{sentence}; it will be tried again", status=status)
         raise PeerRefused(sentence, status=status)
 

@@ -31,7 +31,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from xray_triage.reading.header import DAMAGED_VALUE, number
+from dicom_router.errors import DAMAGE
+from xray_triage.reading.header import number
 
 Stored = NDArray[np.integer]  # (h, w), or (h, w, 3) of a colour page
 
@@ -58,7 +59,7 @@ MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 END_MARKER_WITHIN = 64  # bytes: padding may follow the end marker
 
 # What codecs were seen to raise on damaged streams; a MemoryError is what a bomb ends in.
-CODEC_ERRORS = (*DAMAGED_VALUE, AssertionError, MemoryError, RuntimeError)
+CODEC_ERRORS = (*DAMAGE, AssertionError, MemoryError, RuntimeError)
 
 
 class DamagedPixels(Exception):
