@@ -12,22 +12,24 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.dicom.keys import Keys
-from dicom_router.dicom.uids import is_uid
+from dicom_router.dicom.status import (
+    DUPLICATE_INSTANCE,
+    INVALID_ATTRIBUTE_VALUE,
+    INVALID_INSTANCE_UID,
+    MISSING_ATTRIBUTE,
+    MISSING_ATTRIBUTE_VALUE,
+    NO_LONGER_UPDATED,
+    NO_SUCH_INSTANCE,
+    PROCESSING_FAILURE,
+    RESOURCE_LIMITATION,
+    SUCCESS,
+    UNRECOGNISED_OPERATION,
+)
+from dicom_router.dicom.uids import PERFORMED_STEP, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile
-from dicom_router.scp.provider import SUCCESS, UNRECOGNISED_OPERATION, TooLong, read_keys
+from dicom_router.scp.provider import TooLong, read_keys
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import CommandField, Response
-
-PERFORMED_STEP = "1.2.840.10008.3.1.2.3.3"
-INVALID_ATTRIBUTE_VALUE = 0x0106
-PROCESSING_FAILURE = 0x0110
-DUPLICATE_INSTANCE = 0x0111
-NO_SUCH_INSTANCE = 0x0112
-INVALID_INSTANCE_UID = 0x0117
-MISSING_ATTRIBUTE = 0x0120
-MISSING_ATTRIBUTE_VALUE = 0x0121
-RESOURCE_LIMITATION = 0x0213
-NO_LONGER_UPDATED = 0xA710  # an Error ID, PS3.4 table F.7.2-2
 
 _ACCESSION_NUMBER, _PATIENT_ID, _STUDY_INSTANCE_UID = 0x00080050, 0x00100020, 0x0020000D
 _STATUS, _SCHEDULED_STEPS = 0x00400252, 0x00400270
@@ -71,16 +73,19 @@ class StepBook(Protocol):
 class PerformedSteps:
     """A provider of N-CREATE and N-SET. Success means that the step is on record."""
 
-    sop_class_uid = PERFORMED_STEP
+    transfer_syntaxes = UNCOMPRESSED
 
     def __init__(self, book: StepBook) -> None:
         self._book = book
 
-    def answer(self, message: Message, *, calling_ae_title: str) -> Iterator[Response]:
+    def serves(self, sop_class_uid: str) -> bool:
+        """See Provider."""
+        return sop_class_uid == PERFORMED_STEP
+
+    def answer(self, message: Message) -> Iterator[Response]:
         """The one response. See Provider."""
-        uid = message.request.sop_instance_uid
         try:
-            answer = self._answer(message, uid, calling_ae_title)
+            answer = self._answer(message)
         except _Refused as refused:
             answer = refused.answer
         except TooLong as error:
@@ -91,17 +96,18 @@ class PerformedSteps:
             log.error("performed step not recorded", error=str(error).splitlines()[0])
             answer = Response(PROCESSING_FAILURE, "could not be recorded, try later")
         if answer.status != SUCCESS:
-            log.warning("performed step refused", calling_ae_title=calling_ae_title, reason=answer.comment)
+            log.warning("performed step refused", calling_ae_title=message.calling_ae_title, reason=answer.comment)
         yield answer
 
-    def _answer(self, message: Message, uid: str, calling_ae_title: str) -> Response:
+    def _answer(self, message: Message) -> Response:
+        uid = message.request.sop_instance_uid
         if message.request.field not in (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ):
             return Response(UNRECOGNISED_OPERATION, "only N-CREATE and N-SET are served for performed steps")
         if not is_uid(uid):
             return Response(INVALID_INSTANCE_UID, "SOP Instance UID is missing or no UID")
         keys = read_keys(message)
         if message.request.field == CommandField.N_CREATE_RQ:
-            return self._begin(uid, keys, calling_ae_title)
+            return self._begin(uid, keys, message.calling_ae_title)
         return self._change(uid, keys)
 
     def _begin(self, uid: str, keys: Keys, calling_ae_title: str) -> Response:

@@ -13,49 +13,64 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import file_head, seek_dataset
-from dicom_router.dicom.uids import is_uid
+from dicom_router.dicom.status import (
+    CANNOT_UNDERSTAND,
+    CLASS_MISMATCH,
+    CLASS_NOT_SUPPORTED,
+    INVALID_INSTANCE_UID,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+)
+from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
-from dicom_router.store.inbox import Inbox, Outcome
+from dicom_router.scp.provider import NOT_SERVED
+from dicom_router.store.inbox import Inbox, Outcome, record_file
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.acceptor import Message
-from dicom_router.upper_layer.command import Response
+from dicom_router.upper_layer.command import CommandField, Response
 
-SUCCESS = 0x0000
-INVALID_INSTANCE_UID = 0x0117
-CLASS_NOT_SUPPORTED = 0x0122
-OUT_OF_RESOURCES = 0xA700
-CLASS_MISMATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
 _BLOCK_BYTES = 1 << 19
 
 log = structlog.get_logger()
 
 
 class Storage:
-    """Takes films. One for the listener; every association calls it from its own thread."""
+    """A provider of C-STORE. ``on_kept`` is called after the commit of each film."""
 
-    def __init__(self, *, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int) -> None:
+    transfer_syntaxes = TRANSFER_SYNTAXES
+
+    def __init__(
+        self, *, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int = 1 << 30
+    ) -> None:
         self._spool = spool
         self._inbox = inbox
         self._on_kept = on_kept
         self._max_instance_bytes = max_instance_bytes
 
-    def take(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Response:
-        """The answer to a C-STORE: Success only when the film is fsynced and committed.
+    def serves(self, sop_class_uid: str) -> bool:
+        """See Provider."""
+        return is_storage(sop_class_uid)
+
+    def answer(self, message: Message) -> Iterator[Response]:
+        """The one response: Success only when the film is fsynced and committed.
 
         Raises ConnectionLost or ProtocolViolation when the dataset never ends; nothing is left of it then.
         """
+        yield self._take(message) if message.request.field == CommandField.C_STORE_RQ else NOT_SERVED
+
+    def _take(self, message: Message) -> Response:
+        sender = {"calling_ae_title": message.calling_ae_title, "peer_host": message.peer_host}
         try:
             _check(message)
             spooled = self._write(message)
             instance = self._identify(message, spooled)
         except _RefusalError as refused:
-            log.warning("film refused", calling_ae_title=calling_ae_title, peer_host=peer_host, reason=str(refused))
+            log.warning("film refused", **sender, reason=str(refused))
             return refused.answer
         except (SpoolFull, OSError) as error:
-            log.error("film not kept", calling_ae_title=calling_ae_title, peer_host=peer_host, error=str(error))
+            log.error("film not kept", **sender, error=str(error))
             return Response(OUT_OF_RESOURCES, "no room on disk, try later")
-        return self._record(instance, spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+        return self._record(instance, spooled, sender)
 
     def _write(self, message: Message) -> SpooledFile:
         digest = hashlib.sha256()
@@ -96,39 +111,15 @@ class Storage:
             raise _RefusalError(CLASS_MISMATCH, "SOP Class UID differs from the command")
         if found.sop_instance_uid != message.request.sop_instance_uid:
             raise _RefusalError(CLASS_MISMATCH, "SOP Instance UID differs from the command")
-        return InstanceRef(
-            sop_instance_uid=found.sop_instance_uid,
-            sop_class_uid=found.sop_class_uid,
-            study_instance_uid=found.study_instance_uid,
-            series_instance_uid=found.series_instance_uid,
-            transfer_syntax_uid=syntax,
-        )
+        return found
 
-    def _record(
-        self, instance: InstanceRef, spooled: SpooledFile, *, calling_ae_title: str, peer_host: str
-    ) -> Response:
+    def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
         try:
-            outcome = self._inbox.record(
-                instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host
-            )
-            if outcome is Outcome.SAME:  # the disk may have lost or spoilt what Success was once said for
-                self._spool.replace(self._inbox.same(instance, spooled).key, by=spooled.key)
+            outcome = record_file(self._inbox, self._spool, instance=instance, spooled=spooled, **sender)
         except SQLAlchemyError as error:
-            log.error(
-                "film not recorded",
-                key=spooled.key,
-                calling_ae_title=calling_ae_title,
-                error=str(error).splitlines()[0],
-            )
+            log.error("film not recorded", key=spooled.key, **sender, error=str(error).splitlines()[0])
             return self._after_failed_commit(instance, spooled)
-        log.info(
-            "film received",
-            outcome=str(outcome),
-            key=spooled.key,
-            size_bytes=spooled.size_bytes,
-            calling_ae_title=calling_ae_title,
-            peer_host=peer_host,
-        )
+        log.info("film received", outcome=str(outcome), key=spooled.key, size_bytes=spooled.size_bytes, **sender)
         if outcome is not Outcome.SAME:
             self._on_kept()
         return Response(SUCCESS)

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from dicom_router.dicom.text import decode_uid
 from dicom_router.dicom.uids import is_uid
 
 _DATASET, _NO_DATASET = 0x0001, 0x0101
@@ -64,10 +65,6 @@ class Response:
     comment: str = ""
     dataset: bytes = b""
     error_id: int = 0
-
-
-PENDING = frozenset({0xFF00, 0xFF01})
-CANCELLED = Response(0xFE00, "cancelled")
 
 
 def parse_request(encoded: bytes) -> Request:
@@ -136,7 +133,7 @@ def parse_response(encoded: bytes) -> tuple[int, Response]:
         )
     except (KeyError, struct.error) as error:
         raise ValueError("a response without its required elements") from error
-    return message_id, Response(status, _text(elements.get(_Tag.ERROR_COMMENT, b"")))
+    return message_id, Response(status, decode_uid(elements.get(_Tag.ERROR_COMMENT, b"")))
 
 
 def encode_response(request: Request, answer: Response) -> bytes:
@@ -191,9 +188,4 @@ def _padded(value: bytes, padding: bytes) -> bytes:
 
 def _uid(elements: dict[int, bytes], affected: _Tag, requested: _Tag) -> str:
     """The UID that a C- or N-operation names; some N-operations call it requested."""
-    return _text(elements.get(affected) or elements.get(requested, b""))
-
-
-def _text(value: bytes) -> str:
-    """A UID as text; one padding NUL (or the blank of sloppy machines) is no part of it, PS3.5 9.1."""
-    return value.decode("latin-1").removesuffix("\0").rstrip(" ")
+    return decode_uid(elements.get(affected) or elements.get(requested, b""))
