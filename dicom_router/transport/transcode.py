@@ -7,8 +7,6 @@ It must never change anything but the encoding: the SOP Instance UID, the attrib
 """
 
 import argparse
-import os
-import resource
 import sys
 from io import BytesIO
 from typing import BinaryIO
@@ -30,8 +28,10 @@ from pydicom.uid import (
     JPEGLSLossless,
 )
 
+from dicom_router.child import restrain
+from dicom_router.dicom.uids import UNCOMPRESSED
+
 ENCODERS = {JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
-UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 MAX_PIXEL_BYTES = 400_000_000
 CANNOT = 3  # exit status: this film cannot be rewritten; the reason is on stderr
 
@@ -144,9 +144,7 @@ def main() -> int:
     parser.add_argument("--memory-mb", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.memory_mb:
-        cap = arguments.memory_mb << 20
-        resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
-    os.nice(5)  # the doctor's result is made on the same cores
+        restrain(arguments.memory_mb << 20, niceness=5)  # the doctor's result is made on the same cores
     try:
         whole = BytesIO()
         transcode(BytesIO(sys.stdin.buffer.read()), whole, arguments.transfer_syntax_uid)

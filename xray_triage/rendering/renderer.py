@@ -6,11 +6,9 @@ from it: one byte "taken", then status, length and body (see rendering/process.p
 """
 
 import json
-import os
 import socket
 import struct
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import BinaryIO
 
 import structlog
 
+from dicom_router import child
 from dicom_router.store.spool import Spool
 
 TAKEN = b"T"
@@ -166,12 +165,12 @@ class Renderer:
             raise NoPicture(503, "the station is ending")
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable, "-m", "xray_triage.rendering.process", str(theirs.fileno())],
+            self._process = child.start(
+                "xray_triage.rendering.process",
+                str(theirs.fileno()),
+                environment=child.ONE_THREAD,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # Each BLAS thread would claim address space under the cap, and we use none of them.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
         ours.settimeout(self._picture_seconds)
         self._link = ours
@@ -181,8 +180,7 @@ class Renderer:
         if self._link is not None:
             self._link.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            child.end(self._process)
         self._link = self._process = None
 
 
