@@ -5,23 +5,7 @@ Storage classes and transfer syntaxes go by their names in ``pydicom.uid`` every
 
 import re
 
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom import uid
 
 IMPLEMENTATION_CLASS_UID = "2.25.150870262393914318929571426853217083409"
 IMPLEMENTATION_VERSION_NAME = "XRAY_TRIAGE"
@@ -35,14 +19,16 @@ PERFORMED_STEP = f"{DICOM_ROOT}3.1.2.3.3"
 STUDY_ROOT_FIND = f"{DICOM_ROOT}5.1.4.1.2.2.1"
 STUDY_ROOT_GET = f"{DICOM_ROOT}5.1.4.1.2.2.3"
 
-UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)  # what has no pixels needs no more
+UNCOMPRESSED = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)  # what has no pixels needs no more
 
 # Ours first: of several that a machine offers in one context, the one that costs no quality and is read fastest.
 # Deflated and JPIP are never taken: a small file of theirs may be anything when opened.
 TRANSFER_SYNTAXES = (
-    *UNCOMPRESSED, JPEGLSLossless, JPEGLosslessSV1, JPEGLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL,
-    RLELossless, ExplicitVRBigEndian, JPEGLSNearLossless, JPEG2000, HTJ2K, JPEGExtended12Bit, JPEGBaseline8Bit,
-)  # fmt: skip
+    *UNCOMPRESSED,
+    *(uid.JPEGLSLossless, uid.JPEGLosslessSV1, uid.JPEGLossless, uid.JPEG2000Lossless, uid.HTJ2KLossless),
+    *(uid.HTJ2KLosslessRPCL, uid.RLELossless, uid.ExplicitVRBigEndian, uid.JPEGLSNearLossless, uid.JPEG2000),
+    *(uid.HTJ2K, uid.JPEGExtended12Bit, uid.JPEGBaseline8Bit),
+)
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}\Z")  # no dot first: it becomes a part of a URL
 

@@ -10,17 +10,10 @@ from itertools import chain
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicom_router.dicom import status
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import file_head, seek_dataset
-from dicom_router.dicom.status import (
-    CANNOT_UNDERSTAND,
-    CLASS_MISMATCH,
-    CLASS_NOT_SUPPORTED,
-    INVALID_INSTANCE_UID,
-    OUT_OF_RESOURCES,
-    SUCCESS,
-)
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.scp.provider import NOT_SERVED
@@ -69,7 +62,7 @@ class Storage:
             return refused.answer
         except (SpoolFull, OSError) as error:
             log.error("film not kept", **sender, error=str(error))
-            return Response(OUT_OF_RESOURCES, "no room on disk, try later")
+            return Response(status.OUT_OF_RESOURCES, "no room on disk, try later")
         return self._record(instance, spooled, sender)
 
     def _write(self, message: Message) -> SpooledFile:
@@ -85,7 +78,7 @@ class Storage:
         for fragment in message.fragments:
             size_bytes += len(fragment)
             if size_bytes > self._max_instance_bytes:
-                raise _RefusalError(OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
+                raise _RefusalError(status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
             hash_piece(fragment)
             yield fragment
 
@@ -106,11 +99,11 @@ class Storage:
                     raise DamagedFile("file meta information inside the dataset")
                 found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
         except DamagedFile as error:
-            raise _RefusalError(CANNOT_UNDERSTAND, str(error)) from error
+            raise _RefusalError(status.CANNOT_UNDERSTAND, str(error)) from error
         if found.sop_class_uid != message.request.sop_class_uid:
-            raise _RefusalError(CLASS_MISMATCH, "SOP Class UID differs from the command")
+            raise _RefusalError(status.CLASS_MISMATCH, "SOP Class UID differs from the command")
         if found.sop_instance_uid != message.request.sop_instance_uid:
-            raise _RefusalError(CLASS_MISMATCH, "SOP Instance UID differs from the command")
+            raise _RefusalError(status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
         return found
 
     def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
@@ -122,7 +115,7 @@ class Storage:
         log.info("film received", outcome=str(outcome), key=spooled.key, size_bytes=spooled.size_bytes, **sender)
         if outcome is not Outcome.SAME:
             self._on_kept()
-        return Response(SUCCESS)
+        return Response(status.SUCCESS)
 
     def _after_failed_commit(self, instance: InstanceRef, spooled: SpooledFile) -> Response:
         """A commit that failed may yet have happened: its file goes only when the database says that it did not.
@@ -132,29 +125,29 @@ class Storage:
         try:
             recorded = {kept.spooled.key for kept in self._inbox.of_study(instance.study_instance_uid)}
         except SQLAlchemyError:
-            return Response(OUT_OF_RESOURCES, "the database does not answer, try later")
+            return Response(status.OUT_OF_RESOURCES, "the database does not answer, try later")
         if spooled.key in recorded:
             self._on_kept()
-            return Response(SUCCESS)
+            return Response(status.SUCCESS)
         self._spool.delete(spooled.key)
-        return Response(OUT_OF_RESOURCES, "could not be recorded, try later")
+        return Response(status.OUT_OF_RESOURCES, "could not be recorded, try later")
 
 
 class _RefusalError(Exception):
-    def __init__(self, status: int, comment: str) -> None:
+    def __init__(self, code: int, comment: str) -> None:
         super().__init__(comment)
-        self.answer = Response(status, comment)
+        self.answer = Response(code, comment)
 
 
 def _check(message: Message) -> None:
     """Refuse what is wrong with the command alone, before any byte is written."""
     request = message.request
     if not is_uid(request.sop_instance_uid):
-        raise _RefusalError(INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+        raise _RefusalError(status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
     if request.sop_class_uid != message.context.sop_class_uid:
-        raise _RefusalError(CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+        raise _RefusalError(status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not request.has_dataset:
-        raise _RefusalError(CANNOT_UNDERSTAND, "C-STORE without a dataset")
+        raise _RefusalError(status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
 
 
 def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:

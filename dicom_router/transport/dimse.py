@@ -3,14 +3,7 @@
 import ssl
 from typing import BinaryIO
 
-from pydicom.uid import (
-    ComprehensiveSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom import uid
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
@@ -25,15 +18,15 @@ from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import MAX_CONTEXTS, PATIENCE, Endpoint, Patience, RequestedAssociation
 
 _RESULTS = (
-    ComprehensiveSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
+    uid.ComprehensiveSRStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+    uid.KeyObjectSelectionDocumentStorage,
+    uid.SecondaryCaptureImageStorage,
 )
 # Proposed on every association, so that the results of a film need one association and not one each.
 USUAL: tuple[Context, ...] = (
-    Context(VERIFICATION, ImplicitVRLittleEndian),
-    Context(SecondaryCaptureImageStorage, JPEGBaseline8Bit),
+    Context(VERIFICATION, uid.ImplicitVRLittleEndian),
+    Context(uid.SecondaryCaptureImageStorage, uid.JPEGBaseline8Bit),
     *(Context(sop_class, syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
 )
 

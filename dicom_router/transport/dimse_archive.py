@@ -3,32 +3,17 @@
 C-GET and not C-MOVE: a station behind NAT cannot be called back.
 """
 
-import io
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-import pydicom
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
 from dicom_router.clock import Clock
+from dicom_router.dicom import status
+from dicom_router.dicom.keys import Keys, decode_keys, encode
 from dicom_router.dicom.part10 import file_head
-from dicom_router.dicom.status import (
-    CANCELLED,
-    CLASS_MISMATCH,
-    CLASS_NOT_SUPPORTED,
-    NOT_AUTHORISED,
-    PENDING,
-    SUB_OPERATIONS_FAILED,
-    SUB_OPERATIONS_IMPOSSIBLE,
-    SUCCESS,
-    is_out_of_resources,
-    written,
-)
 from dicom_router.dicom.uids import STUDY_ROOT_FIND, STUDY_ROOT_GET, UNCOMPRESSED, is_uid
-from dicom_router.errors import DAMAGE, NotOffered, PeerRefused, PeerUnreachable
+from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
@@ -44,7 +29,9 @@ from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
 
 LONGEST_MATCH_BYTES = 1 << 16
-NOT_THIS_ONE = frozenset({SUCCESS, SUB_OPERATIONS_FAILED, SUB_OPERATIONS_IMPOSSIBLE})  # no matter of the peer
+# The peer is well, and does not give this one instance.
+NOT_THIS_ONE = frozenset({status.SUCCESS, status.SUB_OPERATIONS_FAILED, status.SUB_OPERATIONS_IMPOSSIBLE})
+_LEVEL, _STUDY, _SERIES, _INSTANCE, _CLASS = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018, 0x00080016
 MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
 
@@ -73,20 +60,18 @@ class DimseArchive:
         """See Archive. Series by series: a query over all of them at once needs an agreement that few peers make."""
         found: dict[str, FoundInstance] = {}
         with self._open() as association:
-            keys = _series_of(study_instance_uid)
-            matches = self._find(association, keys)
-            for series in dict.fromkeys(str(match.get("SeriesInstanceUID", "")) for match in matches):
+            matches = self._find(association, _series_of(study_instance_uid))
+            for series in dict.fromkeys(str(match.get(_SERIES, "")) for match in matches):
                 if not is_uid(series) or len(found) >= MOST_INSTANCES:
                     continue
-                wanted = {"SOPInstanceUID": "", "SOPClassUID": "", "SeriesInstanceUID": series}
-                for match in self._find(association, keys | wanted | {"QueryRetrieveLevel": "IMAGE"}):
-                    uid = str(match.get("SOPInstanceUID", ""))
+                for match in self._find(association, _images_of(study_instance_uid, series)):
+                    uid = str(match.get(_INSTANCE, ""))
                     if is_uid(uid):
                         found[uid] = FoundInstance(
                             study_instance_uid=study_instance_uid,
                             series_instance_uid=series,
                             sop_instance_uid=uid,
-                            sop_class_uid=str(match.get("SOPClassUID", "")),
+                            sop_class_uid=str(match.get(_CLASS, "")),
                         )
         return list(found.values())
 
@@ -98,37 +83,33 @@ class DimseArchive:
 
     def fetch(self, found: FoundInstance, write: Write) -> None:
         """See Archive."""
-        keys = {
-            "QueryRetrieveLevel": "IMAGE",
-            "StudyInstanceUID": found.study_instance_uid,
-            "SeriesInstanceUID": found.series_instance_uid,
-            "SOPInstanceUID": found.sop_instance_uid,
-        }
+        keys = _images_of(found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid)
         with self._open() as association:
             context = self._context(association, STUDY_ROOT_GET)
-            association.ask(context, CommandField.C_GET_RQ, _encode(keys, context))
+            association.ask(context, CommandField.C_GET_RQ, encode(keys, context.transfer_syntax_uid, str.encode))
             has_come, answer = self._take(association, found, write)
         if has_come:
             return
         if answer.status in NOT_THIS_ONE:
-            raise PeerRefused(f"{self._endpoint} did not send {found.sop_instance_uid}", status=written(answer.status))
+            what = f"{self._endpoint} did not send {found.sop_instance_uid}"
+            raise PeerRefused(what, status=status.written(answer.status))
         self._fail(answer, "C-GET")
 
     def close(self) -> None:
         """Release the association, if one is open."""
         self._line.close()
 
-    def _find(self, association: RequestedAssociation, keys: dict[str, str]) -> list[Dataset]:
+    def _find(self, association: RequestedAssociation, keys: Keys) -> list[Keys]:
         """All matches, PS3.4 C.4.1. Over our limit the rest is cancelled; a peer may end so at its own (Orthanc)."""
         context = self._context(association, STUDY_ROOT_FIND)
-        association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
-        matches: list[Dataset] = []
+        association.ask(context, CommandField.C_FIND_RQ, encode(keys, context.transfer_syntax_uid, str.encode))
+        matches: list[Keys] = []
         for number in range(2 * MOST_INSTANCES):
             context_id, command = association.next_command()
             answer = association.response_to_us(command)
             encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
-            if answer.status not in PENDING:
-                if answer.status not in {SUCCESS, CANCELLED} and number <= MOST_INSTANCES:
+            if answer.status not in status.PENDING:
+                if answer.status not in {status.SUCCESS, status.CANCELLED} and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
             if number < MOST_INSTANCES:
@@ -150,7 +131,7 @@ class DimseArchive:
                 answer = association.response_to_us(command)
                 if announces_dataset(command):
                     _joined(association.dataset(context_id))
-                if answer.status not in PENDING:
+                if answer.status not in status.PENDING:
                     return has_come, answer
                 continue
             context = next((one for one, number in association.accepted.items() if number == context_id), None)
@@ -164,9 +145,9 @@ class DimseArchive:
                     write(fragment)
                 elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
                     association.abort()
-                    return has_come, Response(SUB_OPERATIONS_FAILED)
+                    return has_come, Response(status.SUB_OPERATIONS_FAILED)
             has_come |= is_wanted
-            association.respond(context_id, request, Response(SUCCESS if is_wanted else CLASS_MISMATCH))
+            association.respond(context_id, request, Response(status.SUCCESS if is_wanted else status.CLASS_MISMATCH))
         raise association.fault("its answer to C-GET does not end")
 
     def _open(self) -> AbstractContextManager[RequestedAssociation]:
@@ -182,42 +163,32 @@ class DimseArchive:
         what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
         raise NotOffered(
             f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
-            status=written(CLASS_NOT_SUPPORTED),
+            status=status.written(status.CLASS_NOT_SUPPORTED),
         )
 
-    def _decode(self, encoded: bytes, context: Context) -> Dataset:
-        is_implicit = context.transfer_syntax_uid == ImplicitVRLittleEndian
+    def _decode(self, encoded: bytes, context: Context) -> Keys:
         try:
-            match = pydicom.filereader.read_dataset(io.BytesIO(encoded), is_implicit, is_little_endian=True)
-            match.walk(lambda *_: None)  # parsed now, so that damage shows here
-        except DAMAGE as error:
+            return decode_keys(encoded, context.transfer_syntax_uid)
+        except DamagedFile as error:
             raise PeerUnreachable(f"{self._endpoint}: its answer to C-FIND is no DICOM ({error})") from error
-        return match
 
     def _fail(self, answer: Response, what: str) -> NoReturn:
         """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
-        status = written(answer.status)
-        sentence = f"{self._endpoint} answered {status} to {what}" + (f": {answer.comment}" if answer.comment else "")
-        if answer.status == NOT_AUTHORISED:
-            raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=status)
-        if is_out_of_resources(answer.status):
-            raise PeerUnreachable(f"{sentence}; it will be tried again", status=status)
-        raise PeerRefused(sentence, status=status)
+        told = status.written(answer.status)
+        sentence = f"{self._endpoint} answered {told} to {what}" + (f": {answer.comment}" if answer.comment else "")
+        if answer.status == status.NOT_AUTHORISED:
+            raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=told)
+        if status.is_out_of_resources(answer.status):
+            raise PeerUnreachable(f"{sentence}; it will be tried again", status=told)
+        raise PeerRefused(sentence, status=told)
 
 
-def _series_of(study_instance_uid: str) -> dict[str, str]:
-    return {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": ""}
+def _series_of(study: str) -> Keys:
+    return {_LEVEL: "SERIES", _STUDY: study, _SERIES: ""}
 
 
-def _encode(keys: dict[str, str], context: Context) -> bytes:
-    identifier = Dataset()
-    for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
-    buffer = pydicom.filebase.DicomBytesIO()
-    buffer.is_little_endian = True
-    buffer.is_implicit_VR = context.transfer_syntax_uid != ExplicitVRLittleEndian
-    pydicom.filewriter.write_dataset(buffer, identifier)
-    return buffer.getvalue()
+def _images_of(study: str, series: str, instance: str = "") -> Keys:
+    return {_LEVEL: "IMAGE", _STUDY: study, _SERIES: series, _INSTANCE: instance, _CLASS: ""}
 
 
 def _store_request(association: RequestedAssociation, command: bytes) -> Request | None:

@@ -9,16 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import BinaryIO
 
+from pydicom import uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    BasicTextSRStorage,
-    Comprehensive3DSRStorage,
-    ComprehensiveSRStorage,
-    EncapsulatedPDFStorage,
-    EnhancedSRStorage,
-    KeyObjectSelectionDocumentStorage,
-)
 
 from dicom_router.dicom.outline import Extent, Outline, read_outline
 from dicom_router.errors import DAMAGE, DamagedFile
@@ -28,12 +21,12 @@ from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_T
 from xray_triage.results.origin import PRODUCT
 
 KINDS: Mapping[str, str] = {
-    BasicTextSRStorage: "text",
-    EnhancedSRStorage: "text",
-    ComprehensiveSRStorage: "text",
-    Comprehensive3DSRStorage: "text",
-    EncapsulatedPDFStorage: "pdf",
-    KeyObjectSelectionDocumentStorage: "kos",
+    uid.BasicTextSRStorage: "text",
+    uid.EnhancedSRStorage: "text",
+    uid.ComprehensiveSRStorage: "text",
+    uid.Comprehensive3DSRStorage: "text",
+    uid.EncapsulatedPDFStorage: "pdf",
+    uid.KeyObjectSelectionDocumentStorage: "kos",
 }
 NO_TEXT = "(trả lời không có chữ)"
 CUT = "… (còn nữa, xem tại PACS)"
@@ -97,7 +90,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
     stream.seek(0)
     outline = read_outline(stream)
     header = outline.header
-    is_pdf = text(header, "SOPClassUID") == EncapsulatedPDFStorage
+    is_pdf = text(header, "SOPClassUID") == uid.EncapsulatedPDFStorage
     if is_pdf:
         _document_of(outline, stream)
     repair_text(header)

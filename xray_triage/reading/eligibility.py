@@ -7,13 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydicom import uid
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    DigitalXRayImageStorageForProcessing,
-    SecondaryCaptureImageStorage,
-)
 
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.header import items, number, text, words
@@ -21,10 +16,10 @@ from xray_triage.reading.patient import age_years
 
 FILM_CLASSES = frozenset(
     {
-        ComputedRadiographyImageStorage,
-        DigitalXRayImageStorageForPresentation,
-        DigitalXRayImageStorageForProcessing,
-        SecondaryCaptureImageStorage,
+        uid.ComputedRadiographyImageStorage,
+        uid.DigitalXRayImageStorageForPresentation,
+        uid.DigitalXRayImageStorageForProcessing,
+        uid.SecondaryCaptureImageStorage,
     }
 )
 
@@ -105,7 +100,7 @@ def _from_the_side(dataset: Dataset) -> NotReadable | None:
 def _no_original(dataset: Dataset) -> NotReadable | None:
     """Derived alone is no reason: archives call a film derived once they compressed it, and every SC is secondary."""
     image_type = words(dataset, "ImageType").split()
-    captured = text(dataset, "SOPClassUID") == SecondaryCaptureImageStorage
+    captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
     derived = image_type[:1] == ["DERIVED"]
     photometric = words(dataset, "PhotometricInterpretation")
     if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):

@@ -16,7 +16,6 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
-from dicom_router.dicom.part10 import encode_file
 from xray_triage.simulation.phantom.render import Phantom
 
 EXPOSED_AT = datetime(2025, 3, 10, 2, 30, tzinfo=UTC)
@@ -92,7 +91,7 @@ def dataset(
 def write(path: Path | str, phantom: Phantom, **options: object) -> Dataset:
     """Write ``dataset(phantom, **options)`` as a Part 10 file and return it."""
     film = dataset(phantom, **options)  # type: ignore[arg-type]  # same keywords as dataset()
-    Path(path).write_bytes(encode_file(film))
+    film.save_as(path, enforce_file_format=True)
     return film
 
 
