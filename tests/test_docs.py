@@ -17,7 +17,8 @@ from pydicom.charset import python_encoding
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from dicom_router.clock import SystemClock
-from dicom_router.dicom import status, uids
+from dicom_router.dicom import uids
+from dicom_router.dicom.status import Status, check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.scp import modality_worklist, performed_step, provider, storage
 from dicom_router.transport import compression, dimse, forwarder
@@ -200,7 +201,7 @@ def answered_statuses(module: ModuleType) -> set[int]:
     """What ``module`` answers with: every constant that it gives to a Response or a refusal."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
     named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "_RefusalError")]
-    return {getattr(status, name.removeprefix("status.")) for name in named if name.startswith("status.")}
+    return {Status[name.removeprefix("Status.")] for name in named if name.startswith("Status.")}
 
 
 def test_it_lists_every_status_that_the_listener_answers() -> None:
@@ -210,13 +211,13 @@ def test_it_lists_every_status_that_the_listener_answers() -> None:
 
 def named_statuses(module: ModuleType) -> set[int]:
     """Every status that ``module`` names, of the one table in dicom/status.py."""
-    return {getattr(status, name) for name in re.findall(r"\bstatus\.([A-Z_]+)\b", inspect.getsource(module))}
+    return {Status[name] for name in re.findall(r"\bStatus\.([A-Z_]+)\b", inspect.getsource(module))}
 
 
 @pytest.mark.parametrize(
     ("heading", "module", "besides"),
     [
-        ("**Status of C-FIND", modality_worklist, {status.CANCELLED}),
+        ("**Status of C-FIND", modality_worklist, {Status.CANCELLED}),
         ("**Performed steps.**", performed_step, set()),
     ],
 )
@@ -225,7 +226,7 @@ def test_it_lists_every_status_of_the_worklist_and_the_steps(
 ) -> None:
     table = rows(CONFORMANCE, heading)
     listed = {int(code, 16) for cells in table for code in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
-    assert listed == (named_statuses(module) - {status.UNRECOGNISED_OPERATION}) | besides
+    assert listed == (named_statuses(module) - {Status.UNRECOGNISED_OPERATION}) | besides
 
 
 def test_it_lists_every_attribute_of_a_worklist_entry() -> None:
@@ -257,7 +258,7 @@ def test_it_says_what_every_answer_of_a_peer_means_to_us() -> None:
     assert len(fates) > 20
     for code, fate in fates.items():
         try:
-            status.check_answer(code, peer="PACS")
+            check_answer(code, peer="PACS")
             assert fate == "done", hex(code)
         except PeerUnreachable:
             assert fate == "sent again", hex(code)

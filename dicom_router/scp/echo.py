@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dicom_router.dicom import status
+from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES, VERIFICATION
 from dicom_router.scp.provider import NOT_SERVED
 from dicom_router.upper_layer.acceptor import Message
@@ -20,4 +20,4 @@ class Echo:
 
     def answer(self, message: Message) -> Iterator[Response]:
         """The one response. See Provider."""
-        yield Response(status.SUCCESS) if message.request.field == CommandField.C_ECHO_RQ else NOT_SERVED
+        yield Response(Status.SUCCESS) if message.request.field == CommandField.C_ECHO_RQ else NOT_SERVED

@@ -12,7 +12,7 @@ from contextlib import suppress
 import structlog
 
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.dicom import status
+from dicom_router.dicom.status import PENDING, Status
 from dicom_router.scp.provider import Provider
 from dicom_router.upper_layer.acceptor import AcceptedAssociation
 from dicom_router.upper_layer.command import Response
@@ -182,8 +182,8 @@ class Listener:
         for message in association.messages():
             (provider,) = self._providers_of(message.context.sop_class_uid)
             for answer in provider.answer(message):
-                if answer.status in status.PENDING and association.is_cancelled():
-                    association.answer(message, Response(status.CANCELLED, "cancelled"))
+                if answer.status in PENDING and association.is_cancelled():
+                    association.answer(message, Response(Status.CANCELLED, "cancelled"))
                     break
                 association.answer(message, answer)
 

@@ -6,9 +6,9 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_router.dicom import status
 from dicom_router.dicom.keys import CHARACTER_SET, Keys, encode
 from dicom_router.dicom.matching import BadIdentifier, matches, select, without_accents
+from dicom_router.dicom.status import Status
 from dicom_router.dicom.text import set_for
 from dicom_router.dicom.uids import MODALITY_WORKLIST, UNCOMPRESSED
 from dicom_router.errors import DamagedFile
@@ -40,7 +40,7 @@ class Worklist:
     def answer(self, message: Message) -> Iterator[Response]:
         """One response for each match and a final one. See Provider."""
         if message.request.field != CommandField.C_FIND_RQ:
-            yield Response(status.UNRECOGNISED_OPERATION, "only C-FIND is served for the worklist")
+            yield Response(Status.UNRECOGNISED_OPERATION, "only C-FIND is served for the worklist")
             return
         calling_ae_title, found = message.calling_ae_title, 0
         try:
@@ -52,21 +52,21 @@ class Worklist:
                     found += 1
                     yield _match(keys, entry, message.context.transfer_syntax_uid)
         except TooLong as error:
-            yield self._refuse(status.OUT_OF_RESOURCES, str(error), calling_ae_title)
+            yield self._refuse(Status.OUT_OF_RESOURCES, str(error), calling_ae_title)
         except BadIdentifier as error:
-            yield self._refuse(status.CLASS_MISMATCH, str(error), calling_ae_title)
+            yield self._refuse(Status.CLASS_MISMATCH, str(error), calling_ae_title)
         except DamagedFile as error:
-            yield self._refuse(status.CANNOT_UNDERSTAND, str(error), calling_ae_title)
+            yield self._refuse(Status.CANNOT_UNDERSTAND, str(error), calling_ae_title)
         except SQLAlchemyError as error:
             log.error("worklist not read", error=str(error).splitlines()[0])
-            yield Response(status.OUT_OF_RESOURCES, "the database does not answer, try later")
+            yield Response(Status.OUT_OF_RESOURCES, "the database does not answer, try later")
         else:
             log.info("worklist asked", calling_ae_title=calling_ae_title, found=found)
-            yield Response(status.SUCCESS)
+            yield Response(Status.SUCCESS)
 
-    def _refuse(self, code: int, reason: str, calling_ae_title: str) -> Response:
+    def _refuse(self, status: int, reason: str, calling_ae_title: str) -> Response:
         log.warning("worklist query refused", calling_ae_title=calling_ae_title, reason=reason)
-        return Response(code, reason)
+        return Response(status, reason)
 
 
 def _match(keys: Keys, entry: Keys, transfer_syntax_uid: str) -> Response:
@@ -79,7 +79,7 @@ def _match(keys: Keys, entry: Keys, transfer_syntax_uid: str) -> Response:
         selected[CHARACTER_SET] = character_set
     write = partial(str.encode, encoding=encoding) if character_set else _plainly
     dataset = encode(selected, transfer_syntax_uid, write)
-    return Response(status.MATCH if whole else status.MATCH_WITHOUT_SOME_KEYS, dataset=dataset)
+    return Response(Status.MATCH if whole else Status.MATCH_WITHOUT_SOME_KEYS, dataset=dataset)
 
 
 def _plainly(text: str) -> bytes:

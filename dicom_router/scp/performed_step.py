@@ -11,8 +11,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_router.dicom import status
 from dicom_router.dicom.keys import Keys
+from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import PERFORMED_STEP, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile
 from dicom_router.scp.provider import TooLong, read_keys
@@ -77,22 +77,22 @@ class PerformedSteps:
         except _Refused as refused:
             answer = refused.answer
         except TooLong as error:
-            answer = Response(status.RESOURCE_LIMITATION, str(error))
+            answer = Response(Status.RESOURCE_LIMITATION, str(error))
         except DamagedFile as error:
-            answer = Response(status.PROCESSING_FAILURE, str(error))
+            answer = Response(Status.PROCESSING_FAILURE, str(error))
         except SQLAlchemyError as error:
             log.error("performed step not recorded", error=str(error).splitlines()[0])
-            answer = Response(status.PROCESSING_FAILURE, "could not be recorded, try later")
-        if answer.status != status.SUCCESS:
+            answer = Response(Status.PROCESSING_FAILURE, "could not be recorded, try later")
+        if answer.status != Status.SUCCESS:
             log.warning("performed step refused", calling_ae_title=message.calling_ae_title, reason=answer.comment)
         yield answer
 
     def _answer(self, message: Message) -> Response:
         uid = message.request.sop_instance_uid
         if message.request.field not in (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ):
-            return Response(status.UNRECOGNISED_OPERATION, "only N-CREATE and N-SET are served for performed steps")
+            return Response(Status.UNRECOGNISED_OPERATION, "only N-CREATE and N-SET are served for performed steps")
         if not is_uid(uid):
-            return Response(status.INVALID_INSTANCE_UID, "SOP Instance UID is missing or no UID")
+            return Response(Status.INVALID_INSTANCE_UID, "SOP Instance UID is missing or no UID")
         keys = read_keys(message)
         if message.request.field == CommandField.N_CREATE_RQ:
             return self._begin(uid, keys, message.calling_ae_title)
@@ -100,7 +100,7 @@ class PerformedSteps:
 
     def _begin(self, uid: str, keys: Keys, calling_ae_title: str) -> Response:
         if _state(keys) is not StepState.IN_PROGRESS:
-            return Response(status.INVALID_ATTRIBUTE_VALUE, "a step begins IN PROGRESS")
+            return Response(Status.INVALID_ATTRIBUTE_VALUE, "a step begins IN PROGRESS")
         items = _required(keys, _SCHEDULED_STEPS, "Scheduled Step Attributes Sequence")
         steps = tuple(
             ScheduledStep(
@@ -112,38 +112,38 @@ class PerformedSteps:
         )
         patient_id = str(keys.get(_PATIENT_ID, ""))
         if not self._book.begin(uid, steps, patient_id=patient_id, calling_ae_title=calling_ae_title):
-            return Response(status.DUPLICATE_INSTANCE, "this step has begun already")
+            return Response(Status.DUPLICATE_INSTANCE, "this step has begun already")
         log.info("performed step begun", calling_ae_title=calling_ae_title, step=uid)
-        return Response(status.SUCCESS)
+        return Response(Status.SUCCESS)
 
     def _change(self, uid: str, keys: Keys) -> Response:
         state = _state(keys) if _STATUS in keys else StepState.IN_PROGRESS
         before = self._book.change(uid, state)
         if before is None:
-            return Response(status.NO_SUCH_INSTANCE, "no such step was begun")
+            return Response(Status.NO_SUCH_INSTANCE, "no such step was begun")
         if before is not StepState.IN_PROGRESS:
             comment = f"the step is {before} and changes no more"
-            return Response(status.PROCESSING_FAILURE, comment, error_id=status.NO_LONGER_UPDATED)
+            return Response(Status.PROCESSING_FAILURE, comment, error_id=Status.NO_LONGER_UPDATED)
         log.info("performed step changed", step=uid, state=str(state))
-        return Response(status.SUCCESS)
+        return Response(Status.SUCCESS)
 
 
 class _Refused(Exception):
-    def __init__(self, code: int, comment: str) -> None:
+    def __init__(self, status: int, comment: str) -> None:
         super().__init__(comment)
-        self.answer = Response(code, comment)
+        self.answer = Response(status, comment)
 
 
 def _required(keys: Keys, tag: int, name: str) -> str | Sequence[Keys]:
     if tag not in keys:
-        raise _Refused(status.MISSING_ATTRIBUTE, f"{name} is missing")
+        raise _Refused(Status.MISSING_ATTRIBUTE, f"{name} is missing")
     if not keys[tag]:
-        raise _Refused(status.MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
+        raise _Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
     return keys[tag]
 
 
 def _state(keys: Keys) -> StepState:
     said = str(_required(keys, _STATUS, "Performed Procedure Step Status"))
     if said not in tuple(StepState):
-        raise _Refused(status.INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
+        raise _Refused(Status.INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
     return StepState(said)

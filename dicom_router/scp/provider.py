@@ -6,13 +6,13 @@ Knows no SOP class of its own: storage.py, echo.py, modality_worklist.py and per
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from dicom_router.dicom import status
 from dicom_router.dicom.keys import Keys, decode_keys
+from dicom_router.dicom.status import Status
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import Response
 
 LONGEST_DATASET = 1 << 16
-NOT_SERVED = Response(status.UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
+NOT_SERVED = Response(Status.UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
 
 
 class Provider(Protocol):

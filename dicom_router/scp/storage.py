@@ -10,10 +10,10 @@ from itertools import chain
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_router.dicom import status
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import file_head, seek_dataset
+from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.scp.provider import NOT_SERVED
@@ -57,12 +57,13 @@ class Storage:
             _check(message)
             spooled = self._write(message)
             instance = self._identify(message, spooled)
-        except _RefusalError as refused:
+        except (DamagedFile, _RefusalError) as refused:
             log.warning("film refused", **sender, reason=str(refused))
-            return refused.answer
+            status = refused.status if isinstance(refused, _RefusalError) else Status.CANNOT_UNDERSTAND
+            return Response(status, str(refused))
         except (SpoolFull, OSError) as error:
             log.error("film not kept", **sender, error=str(error))
-            return Response(status.OUT_OF_RESOURCES, "no room on disk, try later")
+            return Response(Status.OUT_OF_RESOURCES, "no room on disk, try later")
         return self._record(instance, spooled, sender)
 
     def _write(self, message: Message) -> SpooledFile:
@@ -78,32 +79,30 @@ class Storage:
         for fragment in message.fragments:
             size_bytes += len(fragment)
             if size_bytes > self._max_instance_bytes:
-                raise _RefusalError(status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
+                raise _RefusalError(Status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
             hash_piece(fragment)
             yield fragment
 
     def _identify(self, message: Message, spooled: SpooledFile) -> InstanceRef:
         """What the dataset says it is, which must be what the command said. Deletes what cannot be kept."""
         try:
-            return self._read_instance(message, spooled)
-        except _RefusalError:
-            self._spool.delete(spooled.key)
-            raise
-
-    def _read_instance(self, message: Message, spooled: SpooledFile) -> InstanceRef:
-        syntax = message.context.transfer_syntax_uid
-        try:
             with self._spool.open(spooled.key) as stream:
                 start = seek_dataset(stream)
                 if start != len(_head(message)):  # all later readers would take it for a part of ours
                     raise DamagedFile("file meta information inside the dataset")
-                found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
-        except DamagedFile as error:
-            raise _RefusalError(status.CANNOT_UNDERSTAND, str(error)) from error
-        if found.sop_class_uid != message.request.sop_class_uid:
-            raise _RefusalError(status.CLASS_MISMATCH, "SOP Class UID differs from the command")
-        if found.sop_instance_uid != message.request.sop_instance_uid:
-            raise _RefusalError(status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
+                found = read_identity(
+                    stream,
+                    start=start,
+                    end=spooled.size_bytes,
+                    transfer_syntax_uid=message.context.transfer_syntax_uid,
+                )
+            if found.sop_class_uid != message.request.sop_class_uid:
+                raise _RefusalError(Status.CLASS_MISMATCH, "SOP Class UID differs from the command")
+            if found.sop_instance_uid != message.request.sop_instance_uid:
+                raise _RefusalError(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
+        except (DamagedFile, _RefusalError):
+            self._spool.delete(spooled.key)
+            raise
         return found
 
     def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
@@ -115,7 +114,7 @@ class Storage:
         log.info("film received", outcome=str(outcome), key=spooled.key, size_bytes=spooled.size_bytes, **sender)
         if outcome is not Outcome.SAME:
             self._on_kept()
-        return Response(status.SUCCESS)
+        return Response(Status.SUCCESS)
 
     def _after_failed_commit(self, instance: InstanceRef, spooled: SpooledFile) -> Response:
         """A commit that failed may yet have happened: its file goes only when the database says that it did not.
@@ -125,29 +124,29 @@ class Storage:
         try:
             recorded = {kept.spooled.key for kept in self._inbox.of_study(instance.study_instance_uid)}
         except SQLAlchemyError:
-            return Response(status.OUT_OF_RESOURCES, "the database does not answer, try later")
+            return Response(Status.OUT_OF_RESOURCES, "the database does not answer, try later")
         if spooled.key in recorded:
             self._on_kept()
-            return Response(status.SUCCESS)
+            return Response(Status.SUCCESS)
         self._spool.delete(spooled.key)
-        return Response(status.OUT_OF_RESOURCES, "could not be recorded, try later")
+        return Response(Status.OUT_OF_RESOURCES, "could not be recorded, try later")
 
 
 class _RefusalError(Exception):
-    def __init__(self, code: int, comment: str) -> None:
+    def __init__(self, status: int, comment: str) -> None:
         super().__init__(comment)
-        self.answer = Response(code, comment)
+        self.status = status
 
 
 def _check(message: Message) -> None:
     """Refuse what is wrong with the command alone, before any byte is written."""
     request = message.request
     if not is_uid(request.sop_instance_uid):
-        raise _RefusalError(status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+        raise _RefusalError(Status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
     if request.sop_class_uid != message.context.sop_class_uid:
-        raise _RefusalError(status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+        raise _RefusalError(Status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not request.has_dataset:
-        raise _RefusalError(status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
+        raise _RefusalError(Status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
 
 
 def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:

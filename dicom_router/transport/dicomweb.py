@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
-from dicom_router.dicom.status import check_answer
+from dicom_router.dicom.status import Status, check_answer, written
 from dicom_router.errors import PeerRefused
 from dicom_router.transport.compression import Compression, Economy, file_size
 from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
@@ -79,7 +79,7 @@ class DicomwebTransport:
             return check_answer(failure, peer=self._root.url)
         if answer.status not in {200, 202}:
             raise self._root.failure(answer)
-        return "0x0000"
+        return written(Status.SUCCESS)
 
 
 class _Related:

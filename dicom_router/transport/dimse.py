@@ -8,7 +8,7 @@ from pydicom import uid
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
 from dicom_router.dicom.part10 import seek_dataset
-from dicom_router.dicom.status import CLASS_NOT_SUPPORTED, check_answer, written
+from dicom_router.dicom.status import Status, check_answer, written
 from dicom_router.dicom.uids import UNCOMPRESSED, VERIFICATION
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.compression import Compression, Economy, file_size, transcoded
@@ -73,7 +73,8 @@ class DimseTransport:
         """C-ECHO. Raises PeerUnreachable; PeerRefused when the peer is there but speaks no Verification."""
         with self._line.association(self._wanted) as association:
             if VERIFICATION not in association.known_classes:
-                raise PeerRefused(f"{self._endpoint} does not accept C-ECHO", status=written(CLASS_NOT_SUPPORTED))
+                what = f"{self._endpoint} does not accept C-ECHO"
+                raise PeerRefused(what, status=written(Status.CLASS_NOT_SUPPORTED))
             answer = association.echo()
         check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
 
@@ -131,7 +132,7 @@ class DimseTransport:
         if instance.sop_class_uid not in association.known_classes:
             why = "does not accept this SOP class"
         what = f"{instance.sop_class_uid} in {instance.transfer_syntax_uid}"
-        raise PeerRefused(f"{self._endpoint} {why}: {what}", status=written(CLASS_NOT_SUPPORTED))
+        raise PeerRefused(f"{self._endpoint} {why}: {what}", status=written(Status.CLASS_NOT_SUPPORTED))
 
 
 def _is_even(parcel: Parcel) -> bool:

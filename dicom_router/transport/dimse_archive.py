@@ -9,28 +9,21 @@ from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from dicom_router.clock import Clock
-from dicom_router.dicom import status
 from dicom_router.dicom.keys import Keys, decode_keys, encode
 from dicom_router.dicom.part10 import file_head
+from dicom_router.dicom.status import PENDING, Status, is_out_of_resources, written
 from dicom_router.dicom.uids import STUDY_ROOT_FIND, STUDY_ROOT_GET, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
-from dicom_router.upper_layer.command import (
-    CommandField,
-    Request,
-    Response,
-    announces_dataset,
-    is_request,
-    parse_request,
-)
+from dicom_router.upper_layer.command import CommandField, Request, Response
 from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
 
 LONGEST_MATCH_BYTES = 1 << 16
 # The peer is well, and does not give this one instance.
-NOT_THIS_ONE = frozenset({status.SUCCESS, status.SUB_OPERATIONS_FAILED, status.SUB_OPERATIONS_IMPOSSIBLE})
+NOT_THIS_ONE = frozenset({Status.SUCCESS, Status.SUB_OPERATIONS_FAILED, Status.SUB_OPERATIONS_IMPOSSIBLE})
 _LEVEL, _STUDY, _SERIES, _INSTANCE, _CLASS = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018, 0x00080016
 MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
@@ -92,7 +85,7 @@ class DimseArchive:
             return
         if answer.status in NOT_THIS_ONE:
             what = f"{self._endpoint} did not send {found.sop_instance_uid}"
-            raise PeerRefused(what, status=status.written(answer.status))
+            raise PeerRefused(what, status=written(answer.status))
         self._fail(answer, "C-GET")
 
     def close(self) -> None:
@@ -105,11 +98,12 @@ class DimseArchive:
         association.ask(context, CommandField.C_FIND_RQ, encode(keys, context.transfer_syntax_uid, str.encode))
         matches: list[Keys] = []
         for number in range(2 * MOST_INSTANCES):
-            context_id, command = association.next_command()
-            answer = association.response_to_us(command)
-            encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
-            if answer.status not in status.PENDING:
-                if answer.status not in {status.SUCCESS, status.CANCELLED} and number <= MOST_INSTANCES:
+            context_id, answer = association.next_message()
+            if isinstance(answer, Request):
+                raise association.fault("it asks instead of answering")
+            encoded = _joined(association.dataset(context_id)) if answer.has_dataset else b""
+            if answer.status not in PENDING:
+                if answer.status not in {Status.SUCCESS, Status.CANCELLED} and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
             if number < MOST_INSTANCES:
@@ -125,15 +119,15 @@ class DimseArchive:
         """
         has_come, surplus_bytes = False, 0
         for _ in range(MOST_INSTANCES):
-            context_id, command = association.next_command()
-            request = _store_request(association, command)
-            if request is None:
-                answer = association.response_to_us(command)
-                if announces_dataset(command):
+            context_id, request = association.next_message()
+            if isinstance(request, Response):
+                if request.has_dataset:
                     _joined(association.dataset(context_id))
-                if answer.status not in status.PENDING:
-                    return has_come, answer
+                if request.status not in PENDING:
+                    return has_come, request
                 continue
+            if request.field != CommandField.C_STORE_RQ:
+                raise association.fault("it asks for something else than to store")
             context = next((one for one, number in association.accepted.items() if number == context_id), None)
             is_wanted = context is not None and request.sop_instance_uid == found.sop_instance_uid
             is_first = is_wanted and not has_come
@@ -145,9 +139,9 @@ class DimseArchive:
                     write(fragment)
                 elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
                     association.abort()
-                    return has_come, Response(status.SUB_OPERATIONS_FAILED)
+                    return has_come, Response(Status.SUB_OPERATIONS_FAILED)
             has_come |= is_wanted
-            association.respond(context_id, request, Response(status.SUCCESS if is_wanted else status.CLASS_MISMATCH))
+            association.respond(context_id, request, Response(Status.SUCCESS if is_wanted else Status.CLASS_MISMATCH))
         raise association.fault("its answer to C-GET does not end")
 
     def _open(self) -> AbstractContextManager[RequestedAssociation]:
@@ -163,7 +157,7 @@ class DimseArchive:
         what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
         raise NotOffered(
             f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
-            status=status.written(status.CLASS_NOT_SUPPORTED),
+            status=written(Status.CLASS_NOT_SUPPORTED),
         )
 
     def _decode(self, encoded: bytes, context: Context) -> Keys:
@@ -174,11 +168,11 @@ class DimseArchive:
 
     def _fail(self, answer: Response, what: str) -> NoReturn:
         """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
-        told = status.written(answer.status)
+        told = written(answer.status)
         sentence = f"{self._endpoint} answered {told} to {what}" + (f": {answer.comment}" if answer.comment else "")
-        if answer.status == status.NOT_AUTHORISED:
+        if answer.status == Status.NOT_AUTHORISED:
             raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=told)
-        if status.is_out_of_resources(answer.status):
+        if is_out_of_resources(answer.status):
             raise PeerUnreachable(f"{sentence}; it will be tried again", status=told)
         raise PeerRefused(sentence, status=told)
 
@@ -189,14 +183,6 @@ def _series_of(study: str) -> Keys:
 
 def _images_of(study: str, series: str, instance: str = "") -> Keys:
     return {_LEVEL: "IMAGE", _STUDY: study, _SERIES: series, _INSTANCE: instance, _CLASS: ""}
-
-
-def _store_request(association: RequestedAssociation, command: bytes) -> Request | None:
-    """The C-STORE in a command set; None where it is something else."""
-    try:
-        return parse_request(command) if is_request(command, CommandField.C_STORE_RQ) else None
-    except ValueError as error:
-        raise association.fault(f"it sent what is no DICOM command: {error}") from error
 
 
 def _joined(fragments: Iterator[memoryview]) -> bytes:

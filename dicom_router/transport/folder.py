@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.status import Status, written
 from dicom_router.errors import PeerUnreachable
+from dicom_router.store.spool import sync_folder
 
 _NAME_DIGITS = 24
 
@@ -40,12 +42,13 @@ class FolderTransport:
                     size = copy.tell()
                 beside.replace(target)
                 for each in (folder, self._path):
-                    _sync(each)
+                    sync_folder(each)
             except OSError as error:
                 with contextlib.suppress(OSError):
                     beside.unlink(missing_ok=True)
                 raise PeerUnreachable(f"{self._path}: {error.strerror or error}; check the medium") from error
-        return Acknowledgement(status="0x0000", peer=str(self._path), at=self._clock.now(), sent_bytes=size)
+        status = written(Status.SUCCESS)
+        return Acknowledgement(status=status, peer=str(self._path), at=self._clock.now(), sent_bytes=size)
 
     def echo(self) -> None:
         """Raises PeerUnreachable when the folder is not there or not ours to write."""
@@ -60,11 +63,3 @@ class FolderTransport:
 
 def _name(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:_NAME_DIGITS]
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

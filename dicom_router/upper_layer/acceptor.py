@@ -7,9 +7,10 @@ acceptor of C-STORE and C-ECHO alone needs so little of the protocol that it is 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 
 from dicom_router.clock import Clock
-from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_request
+from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_command
 from dicom_router.upper_layer.gatekeeper import Gate
 from dicom_router.upper_layer.negotiation import AssociationRequest, Context, Served, accept, parse_association_request
 from dicom_router.upper_layer.pdu import (
@@ -96,8 +97,9 @@ class AcceptedAssociation:
         for _ in message.fragments:
             pass
         self._stream.write(make_command_pdu(message.context_id, encode_response(message.request, answer)))
-        for pdu in make_dataset_pdus(message.context_id, answer.dataset, longest=self._max_sent):
-            self._stream.write(pdu)
+        if answer.dataset:
+            for pdu in make_dataset_pdus(message.context_id, BytesIO(answer.dataset), longest=self._max_sent):
+                self._stream.write(pdu)
 
     def is_cancelled(self) -> bool:
         """Whether the machine sent a C-CANCEL, PS3.7 9.3.2.3, between two of our responses. Does not wait."""
@@ -117,7 +119,7 @@ class AcceptedAssociation:
 
 
 def _parsed(command: bytes) -> Request:
-    try:
-        return parse_request(command)
-    except ValueError as error:
-        raise ProtocolViolation(str(error)) from error
+    parsed = parse_command(command)
+    if isinstance(parsed, Response):
+        raise ProtocolViolation("a response to nothing that was asked")
+    return parsed

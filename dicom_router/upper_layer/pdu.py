@@ -9,13 +9,14 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from dicom_router.clock import Clock
 
 _HEADER_BYTES = 6
 _PDV_HEADER_BYTES = 6
 _LONGEST_COMMAND = 1 << 16
+_DATA = struct.Struct(">BBIIBB")  # the headers of a P-DATA-TF PDU and of the one piece in it
 
 
 class PduType(IntEnum):
@@ -222,17 +223,26 @@ def split_pdvs(pdu: memoryview) -> Iterator[Pdv]:
 
 def make_command_pdu(context_id: int, command: bytes) -> bytes:
     """A whole command in one P-DATA-TF PDU. Ours are far smaller than the smallest maximum a peer may set."""
-    pdv = bytes([context_id, 0b11]) + command
-    return make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
+    return _data_pdu(context_id, 0b11, command)
 
 
-def make_dataset_pdus(context_id: int, dataset: bytes, *, longest: int) -> Iterator[bytes]:
-    """A dataset in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E and D.1."""
-    room = longest - _PDV_HEADER_BYTES
-    for start in range(0, len(dataset), room):
-        is_last = start + room >= len(dataset)
-        pdv = bytes([context_id, 0b10 if is_last else 0]) + dataset[start : start + room]
-        yield make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
+def make_dataset_pdus(context_id: int, dataset: BinaryIO, *, longest: int) -> Iterator[bytes]:
+    """The rest of a stream in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E.
+
+    The pieces are of even length, D.1.
+    """
+    room = (longest - _PDV_HEADER_BYTES) // 2 * 2
+    piece = dataset.read(room)
+    while True:
+        following = dataset.read(room)
+        yield _data_pdu(context_id, 0 if following else 0b10, piece)
+        if not following:
+            return
+        piece = following
+
+
+def _data_pdu(context_id: int, flags: int, piece: bytes) -> bytes:
+    return _DATA.pack(PduType.DATA, 0, len(piece) + _PDV_HEADER_BYTES, len(piece) + 2, context_id, flags) + piece
 
 
 def make_pdu(kind: PduType, body: bytes) -> bytes:

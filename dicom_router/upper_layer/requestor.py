@@ -12,6 +12,7 @@ import termios
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 from dicom_router.clock import SystemClock
@@ -24,7 +25,7 @@ from dicom_router.upper_layer.command import (
     encode_cancel,
     encode_request,
     encode_response,
-    parse_response,
+    parse_command,
 )
 from dicom_router.upper_layer.negotiation import Context, parse_acceptance, propose
 from dicom_router.upper_layer.pdu import (
@@ -43,7 +44,6 @@ MAX_CONTEXTS = 128
 MAX_RECEIVED_PDU = 1 << 20
 MAX_SENT_PDU = 1 << 17
 _BUFFER_BYTES = 1 << 16
-_PDV_HEADER = struct.Struct(">BBLLBB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +108,9 @@ class RequestedAssociation:
 
         ``paced`` is called with the number of bytes after each write, and may wait.
         """
-        context_id = self.accepted[context]
         pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid, has_dataset=True)
-        for fragment, is_last in _fragments(dataset, self._max_pdu - 6):
-            size = len(fragment)
-            pending += _PDV_HEADER.pack(PduType.DATA, 0, size + 6, size + 2, context_id, 2 if is_last else 0) + fragment
+        for pdu in make_dataset_pdus(self.accepted[context], dataset, longest=self._max_pdu):
+            pending += pdu
             self._send(pending)
             if paced:
                 paced(len(pending))
@@ -120,37 +118,33 @@ class RequestedAssociation:
         return self._answer()
 
     def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
-        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_command`` gives what comes back."""
+        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_message`` gives what comes back."""
         self._send(self._command(context, field, has_dataset=True))
-        for pdu in make_dataset_pdus(self.accepted[context], identifier, longest=self._max_pdu):
+        for pdu in make_dataset_pdus(self.accepted[context], BytesIO(identifier), longest=self._max_pdu):
             self._send(pdu)
 
     def cancel(self, context: Context) -> None:
         """C-CANCEL of what was asked last. The peer may still answer some of it."""
         self._send(make_command_pdu(self.accepted[context], encode_cancel(self._message_id)))
 
-    def next_command(self) -> tuple[int, bytes]:
-        """The context ID and the command set of the next message; its ``dataset`` has to be read before the next."""
+    def next_message(self) -> tuple[int, Request | Response]:
+        """Context ID and command of the next message; its ``dataset`` has to be read before the next.
+
+        A response is one to our last request. What is no command, or answers something else, ends the association.
+        """
         with self._faults():
             told = self._messages.command()
-        if told is None:
-            raise self.fault("it released the association before its answer")
-        return told
+            if told is None:
+                raise self.fault("it released the association before its answer")
+            context_id, command = told[0], parse_command(told[1])
+        if isinstance(command, Response) and command.message_id != self._message_id:
+            raise self.fault(f"its answer is to message {command.message_id} instead of {self._message_id}")
+        return context_id, command
 
     def dataset(self, context_id: int) -> Iterator[memoryview]:
         """The dataset of the command just read, piece by piece."""
         with self._faults():
             yield from self._messages.dataset(context_id)
-
-    def response_to_us(self, command: bytes) -> Response:
-        """The response in a command set. One to another message, or none at all, ends the association."""
-        try:
-            message_id, answer = parse_response(command)
-        except ValueError as error:
-            raise self.fault(f"its answer is no DICOM: {error}") from error
-        if message_id != self._message_id:
-            raise self.fault(f"its answer is to message {message_id} instead of {self._message_id}")
-        return answer
 
     def respond(self, context_id: int, request: Request, answer: Response) -> None:
         """Answer a request of the peer: a C-STORE within a C-GET."""
@@ -195,14 +189,11 @@ class RequestedAssociation:
         )
         with self._faults():
             pdu = bytes(self._stream.read_patiently())
-        if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
-            raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
-        if pdu[0] != PduType.ASSOCIATE_AC:
-            raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
-        try:
+            if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
+                raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
+            if pdu[0] != PduType.ASSOCIATE_AC:
+                raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
             acceptance = parse_acceptance(pdu)
-        except ProtocolViolation as error:
-            raise self.fault(f"its answer to the association request is no DICOM: {error}") from error
         accepted = {
             context: 2 * index + 1 for index, context in enumerate(contexts) if 2 * index + 1 in acceptance.context_ids
         }
@@ -231,8 +222,10 @@ class RequestedAssociation:
         return make_command_pdu(self.accepted[context], encode_request(request))
 
     def _answer(self) -> Response:
-        _, command = self.next_command()
-        return self.response_to_us(command)
+        _, command = self.next_message()
+        if isinstance(command, Request):
+            raise self.fault("it asks instead of answering")
+        return command
 
     def _send(self, message: bytes) -> None:
         with self._faults():
@@ -363,15 +356,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror or str(error) or type(error).__name__).lower()
-
-
-def _fragments(dataset: BinaryIO, size: int) -> Iterator[tuple[bytes, bool]]:
-    """The rest of the stream in pieces of ``size`` (even, PS3.8 Annex D), each with whether it is the last."""
-    size -= size % 2
-    fragment = dataset.read(size)
-    while True:
-        following = dataset.read(size)
-        yield fragment, not following
-        if not following:
-            return
-        fragment = following

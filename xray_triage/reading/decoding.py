@@ -22,22 +22,15 @@ Stored = NDArray[np.integer]  # (h, w), or (h, w, 3) of a colour page
 # Gray JPEG goes to imagecodecs, whose libjpeg-turbo is the only one here to take 12 bits, and lossless in a third of
 # GDCM's time; the rest to the quickest decoder of pydicom's (JPEG-LS: half of GDCM's time).
 JPEG = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1})
-DECODERS = {
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGExtended12Bit: "pillow",
-    uid.JPEGLossless: "gdcm",
-    uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000: "pylibjpeg",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.RLELossless: "pydicom",
-}
-NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian})
 WAVELET = frozenset({uid.JPEG2000, uid.JPEG2000Lossless, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL})
+DECODERS = (
+    dict.fromkeys((uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit), "pillow")
+    | dict.fromkeys((uid.JPEGLossless, uid.JPEGLosslessSV1), "gdcm")
+    | dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "pyjpegls")
+    | dict.fromkeys(WAVELET, "pylibjpeg")
+    | {uid.RLELossless: "pydicom"}
+)
+NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian})
 MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 END_MARKER_WITHIN = 64  # bytes: padding may follow the end marker
 
