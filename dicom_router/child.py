@@ -10,25 +10,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 # Each BLAS thread would claim address space under a cap, and who is capped needs none of them.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-LONGEST_COMPLAINT = 2000  # characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How a child ended: ``problem`` is empty when it did its work. ``said``: its standard output, if that was caught.
-
-    ``complaint`` is the end of its standard error.
-    """
-
-    problem: str
-    said: bytes
-    complaint: str
 
 
 def start(module: str, *words: str, environment: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
@@ -50,18 +36,17 @@ def run(
     target: IO[bytes] | None = None,
     seconds: float | None = None,
     folder: Path | None = None,
-) -> Ended:
+) -> subprocess.CompletedProcess[bytes]:
     """A whole child: ``source`` is its standard input, ``target`` its standard output. Raises OSError."""
     pipes = {"stdin": subprocess.PIPE, "stdout": target or subprocess.PIPE, "stderr": subprocess.PIPE}
     with start(module, *words, environment=environment, cwd=folder, **pipes) as process:
         try:
             said, complaint = process.communicate(source, seconds)
         except subprocess.TimeoutExpired:
-            return Ended(problem=f"it took over {seconds:g} s", said=b"", complaint="")
+            said, complaint = b"", f"it took over {seconds:g} s".encode()
         finally:
             end(process)
-    text = complaint.decode(errors="replace").strip()[-LONGEST_COMPLAINT:]
-    return Ended(problem=meaning(process.returncode), said=said or b"", complaint=text)
+    return subprocess.CompletedProcess(process.args, process.returncode, said, complaint)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

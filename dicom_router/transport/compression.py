@@ -89,7 +89,7 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
         try:
             target = stack.enter_context(tempfile.TemporaryFile())
             with parcel.open() as source:
-                ended = child.run(
+                done = child.run(
                     "dicom_router.transport.transcode",
                     transfer_syntax_uid,
                     "--memory-mb",
@@ -99,7 +99,8 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
                     target=target,
                     seconds=LONGEST_SECONDS,
                 )
-            problem = ended.problem and f"{ended.problem}: {ended.complaint}"
+            how, why = child.meaning(done.returncode), done.stderr.decode(errors="replace").strip()[:500]
+            problem = how and f"{how}: {why}"
         except OSError as error:
             problem = str(error)
         if problem:

@@ -1,5 +1,6 @@
 """Children: what they say, what their end means, and that nothing of them is left."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,15 @@ from tests.factories import until
 GRANDCHILD = "import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True); sys.stdin.read()"
 
 
-def run(folder: Path, program: str, **options: object) -> child.Ended:
+def run(folder: Path, program: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
     (folder / "job.py").write_text(program)
     return child.run("job", "a word", environment={"JOB": "yes"}, folder=folder, **options)  # type: ignore[arg-type]
 
 
 def test_a_child_gets_its_words_its_environment_and_its_input(tmp_path: Path) -> None:
     program = "import os, sys; print(sys.argv[1], os.environ['JOB'], sys.stdin.read())"
-    assert run(tmp_path, program, source=b"input") == child.Ended(problem="", said=b"a word yes input\n", complaint="")
+    done = run(tmp_path, program, source=b"input")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a word yes input\n", b"")
 
 
 @pytest.mark.parametrize(
@@ -33,13 +35,13 @@ def test_a_child_gets_its_words_its_environment_and_its_input(tmp_path: Path) ->
     ],
 )
 def test_an_end_has_a_meaning(tmp_path: Path, program: str, problem: str, complaint: str) -> None:
-    ended = run(tmp_path, program)
-    assert (ended.problem, ended.complaint) == (problem, complaint)
+    done = run(tmp_path, program)
+    assert (child.meaning(done.returncode), done.stderr.decode().strip()) == (problem, complaint)
 
 
 def test_one_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    ended = run(tmp_path, "import threading; threading.Event().wait()", seconds=0.5)
-    assert ended.problem == "it took over 0.5 s"
+    done = run(tmp_path, "import threading; threading.Event().wait()", seconds=0.5)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, b"it took over 0.5 s")
 
 
 def test_with_a_child_all_ends_that_it_started(tmp_path: Path) -> None:
@@ -56,8 +58,8 @@ def test_with_a_child_all_ends_that_it_started(tmp_path: Path) -> None:
 def test_a_restrained_child_cannot_have_more(tmp_path: Path) -> None:
     program = "from dicom_router.child import restrain; restrain(300 << 20, niceness=5); bytearray(1 << 30)"
     (tmp_path / "dicom_router").symlink_to(Path(child.__file__).parent)
-    assert "MemoryError" in run(tmp_path, program).complaint
+    assert b"MemoryError" in run(tmp_path, program).stderr
 
 
 def test_python_itself_is_the_one_that_runs_us(tmp_path: Path) -> None:
-    assert run(tmp_path, "import sys; print(sys.executable)").said.decode().strip() == sys.executable
+    assert run(tmp_path, "import sys; print(sys.executable)").stdout.decode().strip() == sys.executable

@@ -19,10 +19,10 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]
         )
     words = [str(checkpoint.absolute()), str(bundle.absolute()), *(word for pair in options.items() for word in pair)]
     quiet = {"PYTHONWARNINGS": "ignore"}
-    ended = child.run("models.torchxrayvision", *words, environment=quiet, folder=CHECKOUT)
-    if ended.problem:
-        said = ended.complaint.splitlines() or [f"the workshop ended: {ended.problem}"]
+    done = child.run("models.torchxrayvision", *words, environment=quiet, folder=CHECKOUT)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [child.meaning(done.returncode)]
         if said[-1].startswith("ModuleNotFoundError"):
             raise BundleError(f"{said[-1]}; in {CHECKOUT} run: {sys.executable} -m pip install -e '.[train]'")
         raise BundleError(said[-1])
-    return ended.said.decode().strip()
+    return done.stdout.decode().strip()

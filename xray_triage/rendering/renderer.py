@@ -123,22 +123,17 @@ class Renderer:
         finally:
             self._turn.release()
 
-    def _ask(self, stream: BinaryIO, exposure: Rendering) -> bytes:
+    def _ask(self, stream: BinaryIO, exposure: Rendering, *, is_second: bool = False) -> bytes:
         try:
             status, body = self._exchange(stream, exposure)
         except _Gone as gone:
-            if gone.taken:
-                raise NoPicture(500, "the renderer died over this picture") from gone
-            status, body = self._exchange_anew(stream, exposure)  # it had gone home, idle
+            if gone.taken or is_second:
+                what = "the renderer died over this picture" if gone.taken else "the renderer cannot be used"
+                raise NoPicture(500, what) from gone
+            return self._ask(stream, exposure, is_second=True)  # it had gone home, idle
         if status != 200:
             raise NoPicture(status, body.decode(errors="replace"))
         return body
-
-    def _exchange_anew(self, stream: BinaryIO, exposure: Rendering) -> tuple[int, bytes]:
-        try:
-            return self._exchange(stream, exposure)
-        except _Gone as gone:
-            raise NoPicture(500, "the renderer cannot be used") from gone
 
     def _exchange(self, stream: BinaryIO, exposure: Rendering) -> tuple[int, bytes]:
         link, taken = self._open(), False

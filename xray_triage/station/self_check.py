@@ -80,8 +80,8 @@ def check_apart(config_path: Path) -> list[Check]:
     """``check_station`` in a process of its own: the front loads no model. Empty when it could not be done."""
     words = ("check", "--json", "--config", str(config_path))
     try:
-        ended = child.run("xray_triage.cli", *words, environment={}, seconds=CHECK_SECONDS)
-        lines = [json.loads(line) for line in ended.said.splitlines()]
+        told = child.run("xray_triage.cli", *words, environment={}, seconds=CHECK_SECONDS).stdout
+        lines = [json.loads(line) for line in told.splitlines()]
     except (OSError, ValueError):
         return []
     return [
