@@ -62,7 +62,7 @@ def meaning(status: int) -> str:
     if status == -signal.SIGKILL:
         return "killed: out of memory, or by us"
     if status < 0:
-        return f"died of {signal.Signals(-status).name}"
+        return f"died: {signal.strsignal(-status)}"
     return f"exit status {status}" if status else ""
 
 

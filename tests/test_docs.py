@@ -200,7 +200,7 @@ def test_it_lists_the_presentation_contexts_that_are_proposed() -> None:
 def answered_statuses(module: ModuleType) -> set[int]:
     """What ``module`` answers with: every constant that it gives to a Response or a refusal."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
-    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "_RefusalError")]
+    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "Refused")]
     return {Status[name.removeprefix("Status.")] for name in named if name.startswith("Status.")}
 
 

@@ -19,11 +19,3 @@ def decode(value: bytes, character_set: str) -> str:
 def decode_uid(value: bytes) -> str:
     """A UID or title; one padding NUL (or the blank of sloppy machines) is no part of it, PS3.5 9.1."""
     return value.decode("latin-1").removesuffix("\0").rstrip(" ")
-
-
-def set_for(asked: str) -> tuple[str, str]:
-    """Of the Specific Character Sets that are asked for, one that has all our letters: its name, and Python's.
-
-    The default repertoire, ``ascii``, goes without a name.
-    """
-    return next(((name, encoding) for name, encoding in VIETNAMESE.items() if name in asked), ("", "ascii"))

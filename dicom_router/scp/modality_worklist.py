@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_router.dicom.keys import CHARACTER_SET, Keys, encode
 from dicom_router.dicom.matching import BadIdentifier, matches, select, without_accents
 from dicom_router.dicom.status import Status
-from dicom_router.dicom.text import set_for
+from dicom_router.dicom.text import VIETNAMESE
 from dicom_router.dicom.uids import MODALITY_WORKLIST, UNCOMPRESSED
 from dicom_router.errors import DamagedFile
 from dicom_router.scp.provider import TooLong, read_keys
@@ -74,10 +74,10 @@ def _match(keys: Keys, entry: Keys, transfer_syntax_uid: str) -> Response:
     if not selected:  # a match must have an identifier
         raise BadIdentifier("a query without any key that the worklist has")
     asked = str(keys.get(CHARACTER_SET, ""))
-    character_set, encoding = set_for(asked)
+    character_set = next((each for each in VIETNAMESE if each in asked), "")
     if character_set:
         selected[CHARACTER_SET] = character_set
-    write = partial(str.encode, encoding=encoding) if character_set else _plainly
+    write = partial(str.encode, encoding=VIETNAMESE[character_set]) if character_set else _plainly
     dataset = encode(selected, transfer_syntax_uid, write)
     return Response(Status.MATCH if whole else Status.MATCH_WITHOUT_SOME_KEYS, dataset=dataset)
 

@@ -15,7 +15,7 @@ from dicom_router.dicom.keys import Keys
 from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import PERFORMED_STEP, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile
-from dicom_router.scp.provider import TooLong, read_keys
+from dicom_router.scp.provider import Refused, TooLong, read_keys
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import CommandField, Response
 
@@ -74,7 +74,7 @@ class PerformedSteps:
         """The one response. See Provider."""
         try:
             answer = self._answer(message)
-        except _Refused as refused:
+        except Refused as refused:
             answer = refused.answer
         except TooLong as error:
             answer = Response(Status.RESOURCE_LIMITATION, str(error))
@@ -128,22 +128,16 @@ class PerformedSteps:
         return Response(Status.SUCCESS)
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, comment: str) -> None:
-        super().__init__(comment)
-        self.answer = Response(status, comment)
-
-
 def _required(keys: Keys, tag: int, name: str) -> str | Sequence[Keys]:
     if tag not in keys:
-        raise _Refused(Status.MISSING_ATTRIBUTE, f"{name} is missing")
+        raise Refused(Status.MISSING_ATTRIBUTE, f"{name} is missing")
     if not keys[tag]:
-        raise _Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
+        raise Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
     return keys[tag]
 
 
 def _state(keys: Keys) -> StepState:
     said = str(_required(keys, _STATUS, "Performed Procedure Step Status"))
     if said not in tuple(StepState):
-        raise _Refused(Status.INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
+        raise Refused(Status.INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
     return StepState(said)

@@ -35,6 +35,14 @@ class Provider(Protocol):
         ...
 
 
+class Refused(Exception):
+    """The request gets this one response; ``comment`` is for the person who reads the machine's log."""
+
+    def __init__(self, status: Status, comment: str) -> None:
+        super().__init__(comment)
+        self.answer = Response(status, comment)
+
+
 class TooLong(ValueError):
     """The dataset of a request is over LONGEST_DATASET."""
 

@@ -16,7 +16,7 @@ from dicom_router.dicom.part10 import file_head, seek_dataset
 from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
-from dicom_router.scp.provider import NOT_SERVED
+from dicom_router.scp.provider import NOT_SERVED, Refused
 from dicom_router.store.inbox import Inbox, Outcome, record_file
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.acceptor import Message
@@ -57,10 +57,9 @@ class Storage:
             _check(message)
             spooled = self._write(message)
             instance = self._identify(message, spooled)
-        except (DamagedFile, _RefusalError) as refused:
+        except Refused as refused:
             log.warning("film refused", **sender, reason=str(refused))
-            status = refused.status if isinstance(refused, _RefusalError) else Status.CANNOT_UNDERSTAND
-            return Response(status, str(refused))
+            return refused.answer
         except (SpoolFull, OSError) as error:
             log.error("film not kept", **sender, error=str(error))
             return Response(Status.OUT_OF_RESOURCES, "no room on disk, try later")
@@ -79,28 +78,27 @@ class Storage:
         for fragment in message.fragments:
             size_bytes += len(fragment)
             if size_bytes > self._max_instance_bytes:
-                raise _RefusalError(Status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
+                raise Refused(Status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
             hash_piece(fragment)
             yield fragment
 
     def _identify(self, message: Message, spooled: SpooledFile) -> InstanceRef:
         """What the dataset says it is, which must be what the command said. Deletes what cannot be kept."""
+        syntax, asked = message.context.transfer_syntax_uid, message.request
         try:
             with self._spool.open(spooled.key) as stream:
                 start = seek_dataset(stream)
                 if start != len(_head(message)):  # all later readers would take it for a part of ours
                     raise DamagedFile("file meta information inside the dataset")
-                found = read_identity(
-                    stream,
-                    start=start,
-                    end=spooled.size_bytes,
-                    transfer_syntax_uid=message.context.transfer_syntax_uid,
-                )
-            if found.sop_class_uid != message.request.sop_class_uid:
-                raise _RefusalError(Status.CLASS_MISMATCH, "SOP Class UID differs from the command")
-            if found.sop_instance_uid != message.request.sop_instance_uid:
-                raise _RefusalError(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
-        except (DamagedFile, _RefusalError):
+                found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
+            if found.sop_class_uid != asked.sop_class_uid:
+                raise Refused(Status.CLASS_MISMATCH, "SOP Class UID differs from the command")
+            if found.sop_instance_uid != asked.sop_instance_uid:
+                raise Refused(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
+        except DamagedFile as error:
+            self._spool.delete(spooled.key)
+            raise Refused(Status.CANNOT_UNDERSTAND, str(error)) from error
+        except Refused:
             self._spool.delete(spooled.key)
             raise
         return found
@@ -132,21 +130,15 @@ class Storage:
         return Response(Status.OUT_OF_RESOURCES, "could not be recorded, try later")
 
 
-class _RefusalError(Exception):
-    def __init__(self, status: int, comment: str) -> None:
-        super().__init__(comment)
-        self.status = status
-
-
 def _check(message: Message) -> None:
     """Refuse what is wrong with the command alone, before any byte is written."""
     request = message.request
     if not is_uid(request.sop_instance_uid):
-        raise _RefusalError(Status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+        raise Refused(Status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
     if request.sop_class_uid != message.context.sop_class_uid:
-        raise _RefusalError(Status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+        raise Refused(Status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not request.has_dataset:
-        raise _RefusalError(Status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
+        raise Refused(Status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
 
 
 def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:

@@ -10,13 +10,12 @@ from dicom_router.dicom.uids import is_uid
 from dicom_router.upper_layer.pdu import ProtocolViolation
 
 _DATASET, _NO_DATASET = 0x0001, 0x0101
-_RESPONSE = 0x8000  # in (0000,0100)
 _ELEMENT = struct.Struct("<HHI")
 _LONGEST_COMMENT = 64  # VR LO, PS3.5 table 6.2-1
 
 
 class CommandField(IntEnum):
-    """(0000,0100) of the requests that are told apart here."""
+    """(0000,0100) of the requests that are told apart here; a response has the highest bit set as well."""
 
     C_STORE_RQ = 0x0001
     C_GET_RQ = 0x0010
@@ -82,18 +81,21 @@ def parse_command(encoded: bytes) -> Request | Response:
         return int(found)
 
     try:
-        field, has_dataset = number(_Tag.COMMAND_FIELD), number(_Tag.COMMAND_DATA_SET_TYPE) != _NO_DATASET
-        if field & _RESPONSE:
-            comment = decode_uid(elements.get(_Tag.ERROR_COMMENT, b""))
-            answered = number(_Tag.MESSAGE_ID_BEING_RESPONDED_TO)
-            return Response(number(_Tag.STATUS), comment, message_id=answered, has_dataset=has_dataset)
+        if _Tag.STATUS in elements:  # only a response has one; no more is asked of a peer
+            return Response(
+                number(_Tag.STATUS),
+                decode_uid(elements.get(_Tag.ERROR_COMMENT, b"")),
+                message_id=number(_Tag.MESSAGE_ID_BEING_RESPONDED_TO),
+                has_dataset=elements.get(_Tag.COMMAND_DATA_SET_TYPE) != struct.pack("<H", _NO_DATASET),
+            )
+        field = number(_Tag.COMMAND_FIELD)
         is_cancel = field == CommandField.C_CANCEL_RQ
         return Request(
             field=field,
             message_id=number(_Tag.MESSAGE_ID_BEING_RESPONDED_TO if is_cancel else _Tag.MESSAGE_ID),
             sop_class_uid=_uid(elements, _Tag.AFFECTED_SOP_CLASS_UID, _Tag.REQUESTED_SOP_CLASS_UID),
             sop_instance_uid=_uid(elements, _Tag.AFFECTED_SOP_INSTANCE_UID, _Tag.REQUESTED_SOP_INSTANCE_UID),
-            has_dataset=has_dataset,
+            has_dataset=number(_Tag.COMMAND_DATA_SET_TYPE) != _NO_DATASET,
         )
     except (KeyError, struct.error) as error:
         raise ProtocolViolation("a command without its required elements") from error
@@ -128,7 +130,7 @@ def encode_cancel(message_id: int) -> bytes:
 def encode_response(request: Request, answer: Response) -> bytes:
     """The response to ``request``. Its UIDs are repeated only where they are UIDs."""
     values: dict[_Tag, int | str] = {
-        _Tag.COMMAND_FIELD: request.field | _RESPONSE,
+        _Tag.COMMAND_FIELD: request.field | 0x8000,
         _Tag.MESSAGE_ID_BEING_RESPONDED_TO: request.message_id,
         _Tag.COMMAND_DATA_SET_TYPE: _DATASET if answer.dataset else _NO_DATASET,
         _Tag.STATUS: answer.status,
