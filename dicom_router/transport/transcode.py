@@ -69,7 +69,10 @@ def compress(dataset: Dataset, wanted: uid.UID) -> None:
 
 
 def decompress(dataset: Dataset) -> None:
-    """Decompress in place to Explicit VR Little Endian. JPEG Extended with 12 bits is beyond GDCM and Pillow."""
+    """Decompress in place to Explicit VR Little Endian. JPEG Extended with 12 bits is beyond GDCM and Pillow.
+
+    ``xray_triage/reading/decoding.py`` asks the same codec; no decoder may stand where both packages could import it.
+    """
     if dataset.file_meta.TransferSyntaxUID != uid.JPEGExtended12Bit or dataset.get("BitsStored", 8) <= 8:
         dataset.decompress(generate_instance_uid=False)
         return

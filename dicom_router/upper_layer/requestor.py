@@ -109,12 +109,13 @@ class RequestedAssociation:
         ``paced`` is called with the number of bytes after each write, and may wait.
         """
         pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid, has_dataset=True)
-        for pdu in make_dataset_pdus(self.accepted[context], dataset, longest=self._max_pdu):
-            pending += pdu
-            self._send(pending)
-            if paced:
-                paced(len(pending))
-            pending = b""
+        with self._faults():
+            for pdu in make_dataset_pdus(self.accepted[context], dataset, longest=self._max_pdu):
+                pending += pdu
+                self._stream.write(pending)
+                if paced:
+                    paced(len(pending))
+                pending = b""
         return self._answer()
 
     def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
