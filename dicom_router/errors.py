@@ -15,11 +15,12 @@ RouterError
 import struct
 import zlib
 
-# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number. Beside these,
-# InvalidDicomError where it opens a file.
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
 DAMAGE = (
-    ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, RecursionError, TypeError,
-    ValueError, struct.error, zlib.error,
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
 )  # fmt: skip
 
 

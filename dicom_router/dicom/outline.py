@@ -8,7 +8,6 @@ from typing import Any, BinaryIO
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -59,7 +58,7 @@ def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
         if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise DamagedFile("deflated: this is not accepted")
         _set_aside(stream, header, large)
-    except (InvalidDicomError, *DAMAGE) as error:
+    except DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error
     return Outline(header=header, large=large)
 
