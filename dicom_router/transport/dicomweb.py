@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, InstanceRef, Parcel
-from dicom_router.dicom.status import check_answer
+from dicom_router.dicom.status import Status, check_answer, written
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.compression import Compression, Economy, file_size
 from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
@@ -16,7 +16,7 @@ from dicom_router.transport.store_response import StoreVerdict, is_list, names, 
 from dicom_router.upper_layer.requestor import Patience
 
 CHUNK_BYTES = 1 << 16
-STORED = "0x0000"
+STORED = written(Status.SUCCESS)
 
 
 class DicomwebTransport:
@@ -88,7 +88,9 @@ class DicomwebTransport:
 
     def _failed(self, answer: HttpResponse, said: StoreVerdict, instance: InstanceRef) -> str:
         if said.reason is not None:
-            check_answer(said.reason, peer=self._root.url)
+            status = check_answer(said.reason, peer=self._root.url)
+            if said.reason == Status.DUPLICATE_INSTANCE:
+                return status
         if said.failed:
             raise PeerRefused(f"{self._root.url} could not store it and says nothing clear of why", status="failed")
         if answer.status < 300:

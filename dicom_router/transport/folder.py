@@ -9,7 +9,9 @@ from pathlib import Path
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.status import Status, written
 from dicom_router.errors import PeerUnreachable
+from dicom_router.store.spool import sync_folder
 
 _NAME_DIGITS = 24
 
@@ -46,7 +48,8 @@ class FolderTransport:
                 with contextlib.suppress(OSError):
                     beside.unlink(missing_ok=True)
                 raise PeerUnreachable(f"{self._path}: {error.strerror or error}; check the medium") from error
-        return Acknowledgement(status="0x0000", peer=str(self._path), at=self._clock.now(), sent_bytes=size)
+        status = written(Status.SUCCESS)
+        return Acknowledgement(status=status, peer=str(self._path), at=self._clock.now(), sent_bytes=size)
 
     def echo(self) -> None:
         """Raises PeerUnreachable when the folder is not there or not ours to write."""
@@ -65,11 +68,8 @@ def _name(uid: str) -> str:
 
 def _sync(folder: Path) -> None:
     """fsync of a folder, where its file system knows one: network shares and FAT drivers answer EINVAL."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        sync_folder(folder)
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
             raise
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
+from pydicom.uid import EncapsulatedPDFStorage
 
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable, SpoolFull
@@ -25,7 +26,7 @@ from xray_triage.consultations.answers import Answers, Question
 from xray_triage.consultations.fetching import BEFORE, Fetcher, FetchRequest, TakesLong
 from xray_triage.consultations.large_objects import LargeObjects
 from xray_triage.consultations.obstacles import Obstacle, problem_of
-from xray_triage.consultations.report_parser import KINDS, PDF
+from xray_triage.consultations.report_parser import KINDS
 
 MOST_STUDIES = 20  # over one association; then the others get their turn
 LONGEST_TURN_SECONDS = 20.0  # then who has become urgent meanwhile is asked for first
@@ -208,7 +209,7 @@ class AnswerPolling:
                     self._book.pass_over(question, one, BEFORE)
                 return False
             earliest = self._earliest(question, sent_at)
-        for number, one in enumerate(sorted(new, key=lambda each: each.sop_class_uid == PDF)):  # the megabytes last
+        for number, one in enumerate(sorted(new, key=_is_pdf)):  # the megabytes last
             if number and not self._is_in_time():
                 return True
             wanted = FetchRequest(question=question, found=one, earliest=earliest)
@@ -242,3 +243,7 @@ def _sent_at(deliveries: Sequence[Delivery], request_uid: str) -> datetime | Non
 
 def _may_answer(found: FoundInstance) -> bool:
     return not found.sop_class_uid or found.sop_class_uid in KINDS
+
+
+def _is_pdf(found: FoundInstance) -> bool:
+    return found.sop_class_uid == EncapsulatedPDFStorage

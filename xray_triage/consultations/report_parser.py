@@ -9,21 +9,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import BinaryIO
 
+from pydicom import uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from dicom_router.dicom.outline import Extent, Outline, read_outline
-from dicom_router.errors import DamagedFile
-from xray_triage.reading.header import DAMAGED_VALUE, items, text
+from dicom_router.errors import DAMAGE, DamagedFile
+from xray_triage.reading.header import items, text
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_TYPE, PERSON_OBSERVER_NAME
 from xray_triage.results.origin import PRODUCT
 
-# PS3.4 table B.5-1: Basic Text, Enhanced, Comprehensive and Comprehensive 3D SR; Encapsulated PDF; Key Object Selection
-TEXTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{number}" for number in (11, 22, 33, 34))
-PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
-KINDS = {**dict.fromkeys(TEXTS, "text"), PDF: "pdf", KEY_OBJECTS: "kos"}
+KINDS: Mapping[str, str] = {
+    uid.BasicTextSRStorage: "text",
+    uid.EnhancedSRStorage: "text",
+    uid.ComprehensiveSRStorage: "text",
+    uid.Comprehensive3DSRStorage: "text",
+    uid.EncapsulatedPDFStorage: "pdf",
+    uid.KeyObjectSelectionDocumentStorage: "kos",
+}
 NO_TEXT = "(trả lời không có chữ)"
 CUT = "… (còn nữa, xem tại PACS)"
 LONGEST_TEXT = 20_000
@@ -86,7 +90,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
     stream.seek(0)
     outline = read_outline(stream)
     header = outline.header
-    is_pdf = text(header, "SOPClassUID") == PDF
+    is_pdf = text(header, "SOPClassUID") == uid.EncapsulatedPDFStorage
     if is_pdf:
         _document_of(outline, stream)
     repair_text(header)
@@ -162,7 +166,7 @@ def _named(header: Dataset, code: str) -> list[Dataset]:
 def _names(header: Dataset) -> frozenset[str]:
     try:
         return frozenset(_referenced(header))
-    except DAMAGED_VALUE:  # what it says is there all the same
+    except DAMAGE:  # what it says is there all the same
         return frozenset()
 
 
@@ -239,7 +243,7 @@ def _joined(lines: Iterator[str]) -> str:
             said += _DIRECTIONS.sub("", line.replace("\r\n", "\n").replace("\r", "\n")) + "\n"
             if len(said) > LONGEST_TEXT:
                 return said[:LONGEST_TEXT] + CUT
-    except DAMAGED_VALUE as error:
+    except DAMAGE as error:
         raise DamagedFile(f"its content cannot be read: {error}") from error
     return said.rstrip()
 

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import read_dataset
+from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from xray_triage.cases.shapes import finding_json, model_json
 from xray_triage.config import Config
@@ -119,7 +120,7 @@ class OfflineReader:
         )
         for result in made:
             path = _unused(folder / f"{film.path.stem}.{result.what}.dcm", result.dataset.SOPInstanceUID)
-            pydicom.dcmwrite(path, result.dataset, enforce_file_format=True)
+            path.write_bytes(encode_file(result.dataset))
             written.append(path)
         return written
 

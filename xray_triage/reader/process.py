@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from dicom_router.child import restrain
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.worker import run_forever
 from xray_triage.config import load_config
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 
 def main(config_path: Path) -> None:
     """Read films until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    restrain(MEMORY_BYTES, limit=resource.RLIMIT_DATA)
     say = _messages()
     print_surely()
     log_to_stderr()

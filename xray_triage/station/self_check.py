@@ -1,12 +1,11 @@
 """Which checks a station has: those of the running station, cheap enough for every request, and those of ``check``."""
 
 import json
-import subprocess
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from dicom_router import child
 from dicom_router.clock import Clock, SystemClock
 from xray_triage.accounts.users import Users
 from xray_triage.cases.casebook import Casebook
@@ -79,11 +78,11 @@ def check_station(config: Config) -> list[Check]:
 
 def check_apart(config_path: Path) -> list[Check]:
     """``check_station`` in a process of its own: the front loads no model. Empty when it could not be done."""
-    command = [sys.executable, "-m", "xray_triage.cli", "check", "--json", "--config", str(config_path)]
+    words = ("check", "--json", "--config", str(config_path))
     try:
-        told = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False).stdout  # noqa: S603
+        told = child.run("xray_triage.cli", *words, environment={}, seconds=CHECK_SECONDS).stdout
         lines = [json.loads(line) for line in told.splitlines()]
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+    except (OSError, ValueError):
         return []
     return [
         Check(name=line["name"], state=CheckState(line["state"]), vi=line["vi"], en=line["en"], detail=line["detail"])
