@@ -52,7 +52,7 @@ def offences(inside: str, forbidden: tuple[str, ...], *, but: tuple[str, ...] = 
 
 # The rooms, lowest first: a room imports rooms of lower lines only, never a neighbour on its own line.
 LAW = """
-errors clock log console
+errors clock log console language
 worker child dicom reading
 upper_layer store
 scp transport

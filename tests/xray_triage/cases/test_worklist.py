@@ -17,7 +17,6 @@ from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient
 
 Mark = Callable[..., None]
-AT = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def _make_image() -> None:
         sa.Column("arrival_id", sa.BigInteger, nullable=False),
         *_texts("priority"),
         sa.Column("urgency", sa.Integer, nullable=False),
+        sa.Column("reason", sa.Text),
         *_texts("reading"),
         sa.Column("picture_key", sa.Text),
         *_times("received_at", "read_at"),
@@ -66,6 +67,7 @@ def _make_image() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("image_case", "image", ["case_sequence"])
+    _index("image_not_read", "image", "reason", where="reason IS NOT NULL")
     op.create_index("image_times", "image", ["received_at", "urgency", "exposed_at", "read_at"])
     op.create_table(
         "heat",
@@ -87,7 +89,8 @@ def _make_consultation() -> None:
         *(sa.Column(name, _time) for name in ("announced_at", "next_poll_at")),
         sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
         sa.Column("watched", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("problem", sa.Text, nullable=False, server_default=""),
+        sa.Column("obstacle", sa.Text),
+        sa.Column("obstacle_detail", sa.Text, nullable=False, server_default=""),
         sa.Column("seen_at", _time),
         sqlite_autoincrement=True,
     )
@@ -103,7 +106,9 @@ def _make_answer() -> None:
         sa.Column("answer_id", _number, primary_key=True),
         _case_number(),
         sa.Column("consultation_id", sa.BigInteger, sa.ForeignKey("consultation.consultation_id"), nullable=False),
-        *_texts("sop_instance_uid", "kind", "title", "text", "author"),
+        *_texts("sop_instance_uid", "kind", "title", "text"),
+        sa.Column("note", sa.Text),
+        *_texts("author"),
         sa.Column("verified", sa.Boolean, nullable=False),
         sa.Column("complete", sa.Boolean, nullable=False),
         sa.Column("written_at", _time),
@@ -118,6 +123,7 @@ def _make_answer() -> None:
         sa.Column("passed_over_id", _number, primary_key=True),
         _case_number(),
         *_texts("sop_instance_uid", "why"),
+        sa.Column("obstacle", sa.Text),
         sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
         sa.Column("retry_at", _time),
         sa.UniqueConstraint("sop_instance_uid", name="passed_over_sop"),
@@ -209,11 +215,21 @@ def _make_order() -> None:
     op.create_table(
         "performed_step",
         sa.Column("step_id", _number, primary_key=True),
-        *_texts("sop_instance_uid", "state", "accession_numbers", "study_instance_uids", "calling_ae_title"),
+        *_texts("sop_instance_uid", "state", "calling_ae_title"),
         *_times("begun_at", "changed_at"),
         sa.UniqueConstraint("sop_instance_uid", name="performed_step_sop"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "scheduled_step",
+        sa.Column("scheduled_step_id", _number, primary_key=True),
+        sa.Column("step_id", sa.BigInteger, sa.ForeignKey("performed_step.step_id"), nullable=False),
+        *_texts("accession_number", "study_instance_uid"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("scheduled_step_performed", "scheduled_step", ["step_id"])
+    for column in ("accession_number", "study_instance_uid"):
+        op.create_index(f"scheduled_step_{column}", "scheduled_step", [column], postgresql_using="hash")
     op.create_table(
         "drawn_prefix",
         sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
