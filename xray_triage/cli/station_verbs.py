@@ -89,10 +89,10 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     settings = load_config(config)
     checks = check_station(settings)
     for found in checks:
-        text = found.vi if settings.station.language == "vi" else found.en
+        text = found.said[settings.station.language]
         if as_json:
-            both = {"vi": found.vi, "en": found.en}
-            print_json({"name": found.name, "state": found.state.value, "text": text, "detail": found.detail} | both)
+            line = {"name": found.name, "state": found.state.value, "text": text, "detail": found.detail}
+            print_json({**line, **found.said})
         else:
             out.print(Text.assemble(" ", MARK[found.state.value], f" {found.name}: {text}"), soft_wrap=True)
             if found.detail:
