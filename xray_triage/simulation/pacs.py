@@ -21,7 +21,7 @@ from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import Gate
 from xray_triage.config import load_config
 from xray_triage.simulation.specialist import make_text_answer, store
-from xray_triage.station.delivery import make_transport
+from xray_triage.station.peers import make_transport
 from xray_triage.stores import open_stores
 
 PACS_TITLE = "DEMO_PACS"
