@@ -150,7 +150,7 @@ def test_a_case_whose_film_is_gone_from_disk_says_so(desk: TestDesk) -> None:
 
 
 def test_without_a_destination_the_question_is_kept(database: Database, tmp_path: Path) -> None:
-    desk = open_desk(database, tmp_path, request_destinations=())
+    desk = open_desk(database, tmp_path, takes_requests=False)
     case_id = desk.add(reading(), study_instance_uid="1.2.3").case_id
     ask(desk, case_id)
 

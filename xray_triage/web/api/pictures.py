@@ -10,22 +10,22 @@ from pydicom.uid import JPEGBaseline8Bit
 from starlette.responses import Response
 
 from dicom_router.errors import DamagedFile
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 
 
-def picture_router(desk: Desk) -> APIRouter:
+def picture_router(stores: Stores) -> APIRouter:
     """The route of the result pictures."""
     pictures = APIRouter()
 
     @pictures.get("/cases/{case_id}/picture/{sop_instance_uid}")
     def show_picture(case_id: str, sop_instance_uid: str) -> Response:
-        case = desk.casebook.case(case_id)
+        case = stores.casebook.case(case_id)
         keys = {image.sop_instance_uid: image.picture_key for image in case.images} if case else {}
         key = keys.get(sop_instance_uid)
         if key is None:
             raise HTTPException(404, "no picture")
         try:
-            with desk.spool.open(key) as stream:
+            with stores.spool.open(key) as stream:
                 return Response(jpeg_of(stream), media_type="image/jpeg")
         except DamagedFile as error:
             raise HTTPException(404, "no picture") from error

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dicom_router.store.holdings import Holding
 from xray_triage.cases.studies import Hints
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.accept import choose
 from xray_triage.web.dicomweb.archive import Archive, check_uids
 from xray_triage.web.dicomweb.attributes import Attributes, value_of
@@ -39,7 +39,7 @@ CUT_SHORT = f"The search ended after {SECONDS_IN_VAIN:g} s in vain, older studie
 Match = tuple[Holding, Attributes]
 
 
-def search_router(desk: Desk, archive: Archive) -> APIRouter:
+def search_router(desk: Stores, archive: Archive) -> APIRouter:
     """The QIDO-RS routes."""
     search = APIRouter()
 
@@ -87,7 +87,7 @@ class Search:
     """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
 
     def __init__(
-        self, desk: Desk, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
+        self, desk: Stores, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
     ) -> None:
         self._desk = desk
         self._archive = archive

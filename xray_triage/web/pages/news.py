@@ -5,21 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, Response
 
+from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
-from xray_triage.web.desk import Desk
 from xray_triage.web.pages.fragments import unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Visitor, visitor
 
 
-def news_router(desk: Desk, view: View) -> APIRouter:
+def news_router(stores: Stores, view: View) -> APIRouter:
     """The route of the news; a page's script rings when a number is higher than it was."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    memory = ResponseCache(desk.casebook.version)
+    memory = ResponseCache(stores.casebook.version)
 
     @pages.get("/fragments/news")
     def tell_news(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Response:
-        make = lambda: view.render("_news.html", who, news=desk.casebook.news())  # noqa: E731
+        make = lambda: view.render("_news.html", who, news=stores.casebook.news())  # noqa: E731
         return unless_same(request, memory.answer(who.language, make))
 
     return pages
