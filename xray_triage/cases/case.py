@@ -1,10 +1,11 @@
 """A case as the doctor sees it, in frozen values. Knows no database."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from dicom_router.store.outbox import Delivery, DeliveryState
 from xray_triage.reading.findings import Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.patient import Patient
 
@@ -93,6 +94,15 @@ class Consultation:
     announced: int = 0
     seen_at: datetime | None = None
     problem: str = ""
+
+    def with_delivery(self, deliveries: Iterable[Delivery]) -> "Consultation":
+        """As it stands by the case's ``deliveries``: SENT once a PACS has acknowledged its request object."""
+        sent = any(
+            each.instance.sop_instance_uid == self.request_uid and each.state is DeliveryState.ACKNOWLEDGED
+            for each in deliveries
+        )
+        requested = self.state is ConsultationState.REQUESTED
+        return replace(self, state=ConsultationState.SENT) if sent and requested else self
 
     @property
     def is_open(self) -> bool:

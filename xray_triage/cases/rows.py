@@ -219,7 +219,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "name": finding.kind.name,
         "probability": float(finding.probability),
         "threshold": float(finding.threshold),
-        "box": [int(side) for side in (box.x, box.y, box.width, box.height)] if box else None,
+        "box": [int(side) for side in box] if box else None,
     }
 
 

@@ -25,11 +25,11 @@ def cases(
     """List the cases, most urgent first."""
     from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
+    from xray_triage.cases.shapes import CaseJson
     from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.reading.findings import Priority
     from xray_triage.stores import open_stores
-    from xray_triage.web.api.shapes import case_json
 
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
@@ -39,7 +39,7 @@ def cases(
     if as_json:
         deliveries = stores.outbox.of_studies([case.study_instance_uid for case in found])
         for case in found:
-            print_json(case_json(case, deliveries.get(case.study_instance_uid, [])))
+            print_json(CaseJson.of(case, deliveries[case.study_instance_uid]).model_dump(mode="json"))
         return
     table = Table(Column("case", no_wrap=True), "priority", "patient", "findings", "received", "consultation")
     for case in found:
@@ -99,15 +99,16 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     if context.invoked_subcommand is not None:
         return
     from dicom_router.clock import SystemClock
+    from xray_triage.cases.shapes import QueueJson
     from xray_triage.config import load_config
     from xray_triage.stores import open_stores
-    from xray_triage.web.api.station_shapes import queue_json
 
     clock = SystemClock()
     stores = open_stores(load_config(config), role="cli", clock=clock)
     summary = stores.outbox.summary()
     if as_json:
-        print_json(queue_json(summary, unread=stores.inbox.unread(), now=clock.now()))
+        queue = QueueJson.of(summary, unread=stores.inbox.unread(), now=clock.now())
+        print_json(queue.model_dump(mode="json"))
         return
     out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
     for delivery in summary.refused:

@@ -7,6 +7,7 @@ scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,8 +148,7 @@ REASONS: Mapping[str, Reason] = dict(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle on the film, in pixels of the original: column, row of its upper left corner, width, height."""
 
     x: int
