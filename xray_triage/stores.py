@@ -5,8 +5,9 @@ Knows no page and no network.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from dicom_router.clock import Clock
+from dicom_router.clock import Clock, SystemClock
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
@@ -19,7 +20,7 @@ from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
-from xray_triage.config import Config
+from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
@@ -59,6 +60,11 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
     migrate_router(database)
     migrate_cases(database)
     return join_stores(database, config, role=role, clock=clock, wake=wake)
+
+
+def stores_of(path: Path | None, *, role: str = "cli") -> Stores:
+    """Those of the station that the file ``path`` configures, by the system's clock: for a verb. Raises ConfigError."""
+    return open_stores(load_config(path), role=role, clock=SystemClock())
 
 
 def join_stores(

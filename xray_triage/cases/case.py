@@ -160,6 +160,10 @@ class Case:
         deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
         return tuple(dict.fromkeys(deciding))
 
+    def film(self, sop_instance_uid: str) -> Image | None:
+        """The one of this UID; None where the case has none."""
+        return next((image for image in self.images if image.sop_instance_uid == sop_instance_uid), None)
+
     @property
     def model(self) -> ModelIdentity | None:
         return next((image.model for image in reversed(self.images) if image.model is not None), None)

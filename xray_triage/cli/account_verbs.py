@@ -158,11 +158,9 @@ def audit(
 
 
 def _accounts(config: ConfigPath) -> "Accounts":
-    from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import stores_of
 
-    return open_stores(load_config(config), role="cli", clock=SystemClock()).accounts
+    return stores_of(config).accounts
 
 
 def _role(name: str) -> "Role":

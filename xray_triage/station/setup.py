@@ -5,11 +5,10 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dicom_router.clock import SystemClock
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
-from xray_triage.config import ConfigError, load_config
-from xray_triage.stores import open_stores
+from xray_triage.config import ConfigError
+from xray_triage.stores import stores_of
 
 TEMPLATE = """\
 # xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
@@ -119,7 +118,7 @@ def add_first_user(path: Path, name: str, *, by: str) -> str:
 
     Raises ConfigError when there are users already, AccountError for an impossible name.
     """
-    stores = open_stores(load_config(path), role="cli", clock=SystemClock())
+    stores = stores_of(path)
     if stores.accounts.users.list():
         raise ConfigError(f"{path} is there already, and so are users; see: xray-triage user list")
     password = stores.accounts.users.add(name, role=Role.ADMIN)

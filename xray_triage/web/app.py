@@ -17,7 +17,6 @@ from xray_triage.orders.orders import UnknownOrder
 from xray_triage.stores import Stores
 from xray_triage.web.api.answer_files import answer_router
 from xray_triage.web.api.events import event_router
-from xray_triage.web.api.heat import heat_router
 from xray_triage.web.api.pictures import picture_router
 from xray_triage.web.api.routes import api_router
 from xray_triage.web.api.status import status_router
@@ -78,7 +77,6 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         news_router(stores, view),
         event_router(stores),
         picture_router(stores),
-        heat_router(stores),
         answer_router(stores),
         dicomweb_router(stores, surroundings.renderer),
     ):

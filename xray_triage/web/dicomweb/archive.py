@@ -55,8 +55,8 @@ class Archive:
         """Whether the reader found this film to be shown as a negative by its own header."""
         names = holding.instance
         case = self._stores.casebook.case_of_study(names.study_instance_uid)
-        films = [film for film in case.images if film.sop_instance_uid == names.sop_instance_uid] if case else []
-        return any("inverted" in film.flags for film in films)
+        film = case.film(names.sop_instance_uid) if case else None
+        return film is not None and "inverted" in film.flags
 
     def outline(self, holding: Holding) -> Outline:
         """The header, large values left in the file. Raises DamagedFile."""

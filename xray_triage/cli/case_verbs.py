@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from xray_triage.cli.account_verbs import command_line_user
 from xray_triage.cli.options import AsJson, ConfigPath
 from xray_triage.console import err, out, print_json
 
@@ -23,17 +24,14 @@ def cases(
     config: ConfigPath = None,
 ) -> None:
     """List the cases, most urgent first."""
-    from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
     from xray_triage.cases.shapes import CaseJson
-    from xray_triage.cli.account_verbs import command_line_user
-    from xray_triage.config import load_config
     from xray_triage.reading.findings import Priority
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import stores_of
 
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
-    stores = open_stores(load_config(config), role="cli", clock=SystemClock())
+    stores = stores_of(config)
     stores.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
     found = stores.casebook.cases(priority=priority, limit=limit)
     if as_json:
@@ -66,7 +64,6 @@ def consult(
     """Ask the specialist: sends a request into the same study at the PACS."""
     from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.stores import open_stores
 
@@ -98,16 +95,13 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     """Show what waits to be read and sent, and what a PACS refused."""
     if context.invoked_subcommand is not None:
         return
-    from dicom_router.clock import SystemClock
     from xray_triage.cases.shapes import QueueJson
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import stores_of
 
-    clock = SystemClock()
-    stores = open_stores(load_config(config), role="cli", clock=clock)
+    stores = stores_of(config)
     summary = stores.outbox.summary()
     if as_json:
-        queue = QueueJson.of(summary, unread=stores.inbox.unread(), now=clock.now())
+        queue = QueueJson.of(summary, unread=stores.inbox.unread(), now=stores.clock.now())
         print_json(queue.model_dump(mode="json"))
         return
     out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
@@ -124,11 +118,9 @@ def retry(
     config: ConfigPath = None,
 ) -> None:
     """Send a refused object again."""
-    from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import stores_of
 
-    outbox = open_stores(load_config(config), role="cli", clock=SystemClock()).outbox
+    outbox = stores_of(config).outbox
     if delivery == "all":
         out.print(f"{outbox.retry_all_refused()} objects will be sent again")
         return
