@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xray_triage.accounts.audit import Action
@@ -63,18 +63,16 @@ PACS = """\
 [[destination]]              # the central PACS
 name = "pacs"
 kind = "dimse"               # or "dicomweb" with url, or "folder" with path
-host = {host}
-port = {port}
-ae_title = {ae_title}
+host = {pacs_host}
+port = {pacs_port}
+ae_title = {pacs_ae_title}
 url = ""                     # its DICOMweb root: then answers are asked for there, else by C-FIND and C-GET
 send = ["results", "requests", "originals"]
 compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
 max_kbit_per_second = 0      # 0 = no limit
 """
 
-NO_PACS = "# No central PACS yet. Take the # away and fill in:\n" + "".join(
-    f"# {line}\n" for line in PACS.format(host='"192.168.1.10"', port=104, ae_title='"PACS"').splitlines()
-)
+NO_PACS = "# No central PACS yet. Take the # away and fill in:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,22 +86,17 @@ class Choices:
     pacs_port: int = 104
     pacs_ae_title: str = "PACS"
 
-    def with_pacs(self, *, port: int, ae_title: str) -> "Choices":
-        return replace(self, pacs_port=port, pacs_ae_title=ae_title)
-
 
 def write_config(path: Path, answers: Choices) -> None:
     """Write station.toml whole or not at all. Raises ConfigError when there is one already."""
     if path.exists():
         raise ConfigError(f"{path} is there already; edit it, or name another with --config")
-    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in _texts(answers).items()}
-    pacs = PACS.format(host=quoted["pacs_host"], port=answers.pacs_port, ae_title=quoted["pacs_ae_title"])
-    text = TEMPLATE.format(
-        name=quoted["name"],
-        ae_title=quoted["ae_title"],
-        data_dir=quoted["data_dir"],
-        destination=pacs if answers.pacs_host else NO_PACS,
-    )
+    shown = asdict(answers) | {"pacs_host": answers.pacs_host or "192.168.1.10"}
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shown.items()}
+    pacs = PACS.format(**quoted)
+    if not answers.pacs_host:
+        pacs = NO_PACS + "".join(f"# {line}\n" for line in pacs.splitlines())
+    text = TEMPLATE.format(**quoted, destination=pacs)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as stream:
@@ -125,7 +118,3 @@ def add_first_user(path: Path, name: str, *, by: str) -> str:
     stores.accounts.audit.note(Action.USER_ADDED, actor=by, subject=name, detail=Role.ADMIN.value)
     stores.database.close()
     return password
-
-
-def _texts(answers: Choices) -> dict[str, str]:
-    return {key: getattr(answers, key) for key in ("name", "ae_title", "data_dir", "pacs_host", "pacs_ae_title")}

@@ -34,7 +34,7 @@ from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 from xray_triage.web.dicomweb.parts import Part, respond
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
@@ -63,7 +63,6 @@ def _accepted(request: Request) -> str:
 
 
 Accept = Annotated[str, Depends(_accepted)]
-Who = Annotated[Visitor, Depends(visitor)]
 
 
 def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:

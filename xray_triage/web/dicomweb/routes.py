@@ -1,7 +1,5 @@
 """All routes under /dicom-web, and who is noted to have seen what. Joins the rooms of this folder; decides nothing."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Depends, Request
 
 from xray_triage.rendering.renderer import Renderer
@@ -10,13 +8,13 @@ from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.rendered import rendered_router
 from xray_triage.web.dicomweb.retrieve import retrieve_router
 from xray_triage.web.dicomweb.search import search_router
-from xray_triage.web.security.visitor import Visitor, address_of, visitor
+from xray_triage.web.security.visitor import Who, address_of
 
 
 def dicomweb_router(stores: Stores, renderer: Renderer) -> APIRouter:
     """QIDO-RS and WADO-RS, read-only."""
 
-    def note_sight(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> None:
+    def note_sight(request: Request, who: Who) -> None:
         case = stores.casebook.case_of_study(request.path_params.get("study", ""))
         if case is not None:
             stores.audit.note_sight(

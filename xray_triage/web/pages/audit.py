@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BeforeValidator, Field
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action, Entry
 from xray_triage.cases.period import midnight
 from xray_triage.stores import Stores
-from xray_triage.web.pages.spreadsheet import Cell, csv_lines
+from xray_triage.web.pages.spreadsheet import Cell, csv_file
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, address_of, needs, stores_of, visitor
 from xray_triage.web.words.accounts import action_in, detail_in
@@ -101,10 +101,7 @@ def trail_router(stores: Stores, view: View) -> APIRouter:
     def export_trail(who: Who, wanted: Wanted) -> Response:
         stores.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
         entries = stores.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
-        headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-        return StreamingResponse(
-            csv_lines(COLUMNS, map(_cells, entries)), media_type="text/csv; charset=utf-8", headers=headers
-        )
+        return csv_file("audit.csv", COLUMNS, map(_cells, entries))
 
     return pages
 

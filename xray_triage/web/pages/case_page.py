@@ -14,7 +14,7 @@ from xray_triage.stores import Stores
 from xray_triage.web.pages.films import FilmShape, films
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Right, Visitor, needs, visitor
+from xray_triage.web.security.visitor import Right, Visitor, Who, needs
 from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.cases import Words, can_ask, taken_at
 from xray_triage.web.words.language import N_, Language
@@ -22,7 +22,6 @@ from xray_triage.web.words.meaning import meanings
 from xray_triage.web.words.phrases import PHRASES, question
 
 Part = Literal["head", "findings", "consultation", "verdict", "deliveries"]
-Who = Annotated[Visitor, Depends(visitor)]
 
 
 def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:

@@ -1,9 +1,9 @@
 """How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage import __version__
@@ -13,7 +13,7 @@ from xray_triage.stores import Stores
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Visitor, Who
 from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.language import N_
 
@@ -30,7 +30,6 @@ CHECKS = {
     "destination": N_("Nơi nhận"),
     "answers": N_("Trả lời hội chẩn"),
 }
-Who = Annotated[Visitor, Depends(visitor)]
 
 
 def health_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:

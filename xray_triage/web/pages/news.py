@@ -1,15 +1,13 @@
 """What rings on every open page: the newest urgent film and the newest answer of a specialist. Knows no sound."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
 from xray_triage.web.pages.fragments import unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 
 
 def news_router(stores: Stores, view: View) -> APIRouter:
@@ -18,7 +16,7 @@ def news_router(stores: Stores, view: View) -> APIRouter:
     memory = ResponseCache(stores.casebook.version)
 
     @pages.get("/fragments/news")
-    def tell_news(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Response:
+    def tell_news(request: Request, who: Who) -> Response:
         make = lambda: view.render("_news.html", who, news=stores.casebook.news())  # noqa: E731
         return unless_same(request, memory.answer(who.language, make))
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Annotated
 
 import segno
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from markupsafe import Markup
 from segno import DataOverflowError
 from starlette.responses import HTMLResponse, Response
@@ -14,7 +13,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Answer, Case
 from xray_triage.stores import Stores
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 from xray_triage.web.words.cases import taken_at
 
 PICTURE_PX = 1000
@@ -26,7 +25,7 @@ def print_router(stores: Stores, view: View) -> APIRouter:
     pages = APIRouter(default_response_class=HTMLResponse)
 
     @pages.get("/cases/{case_id}/print")
-    def print_case(case_id: str, who: Annotated[Visitor, Depends(visitor)]) -> Response:
+    def print_case(case_id: str, who: Who) -> Response:
         case = stores.casebook.case(case_id)
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)

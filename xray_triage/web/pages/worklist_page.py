@@ -19,7 +19,7 @@ from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Visitor, Who
 from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.cases import positives, taken_at
 from xray_triage.web.words.language import N_
@@ -86,13 +86,11 @@ def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> A
         return view.render(name, who, **_context(stores, surroundings.health, wanted))
 
     @pages.get("/")
-    def show_worklist(who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]) -> Response:
+    def show_worklist(who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         return HTMLResponse(render("worklist.html", who, wanted))
 
     @pages.get("/fragments/worklist")
-    def renew_worklist(
-        request: Request, who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]
-    ) -> Response:
+    def renew_worklist(request: Request, who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
         minute = stores.clock.now().replace(second=0, microsecond=0)
         question = (wanted, who.language, minute, tuple(troubles(surroundings.health.report())))

@@ -19,7 +19,7 @@ from xray_triage.web.security.forms import Form
 from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.language import LANGUAGES
 
-__all__ = ["Right", "Role", "Visitor", "needs", "signed_in", "visitor"]
+__all__ = ["Right", "Role", "Visitor", "Who", "needs", "signed_in", "visitor"]
 
 LANGUAGE_COOKIE = "language"
 CSRF_HEADER = "X-CSRF-Token"
@@ -87,6 +87,9 @@ def visitor(who: Annotated[Visitor, Depends(signed_in)]) -> Visitor:
     return who
 
 
+Who = Annotated[Visitor, Depends(visitor)]  # the parameter of a route for whoever may see
+
+
 def is_still_there(request: Request) -> bool:
     """Whether who asked for a stream has not been signed out, disabled or idle for too long since."""
     try:
@@ -99,7 +102,7 @@ def is_still_there(request: Request) -> bool:
 def needs(right: Right) -> Callable[[Visitor], Visitor]:
     """For ``Depends``: 403 without ``right``, else the visitor."""
 
-    def check(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+    def check(who: Who) -> Visitor:
         if not who.may(right):
             raise NotAllowed(f"this needs the right to {right.value}", who)
         return who
