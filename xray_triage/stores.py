@@ -62,7 +62,7 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
     return join_stores(database, config, role=role, clock=clock, wake=wake)
 
 
-def stores_of(path: Path | None, *, role: str = "cli") -> Stores:
+def configured_stores(path: Path | None, *, role: str = "cli") -> Stores:
     """Those of the station that the file ``path`` configures, by the system's clock: for a verb. Raises ConfigError."""
     return open_stores(load_config(path), role=role, clock=SystemClock())
 

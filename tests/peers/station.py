@@ -18,7 +18,7 @@ import psutil
 from tests.peers.orthanc import OrthancPeer, free_port
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
-from xray_triage.stores import stores_of
+from xray_triage.stores import configured_stores
 
 AE_TITLE = "XRAY_TRIAGE"
 START_SECONDS = 120.0
@@ -146,7 +146,7 @@ class StationPeer:
     def token(self) -> str:
         """A bearer token of a doctor, who is added when it is first asked for."""
         if not self._token:
-            stores = stores_of(self.config_path, role="test")
+            stores = configured_stores(self.config_path, role="test")
             with suppress(AccountError):  # another peer on this folder has added it
                 stores.accounts.users.add("peer", role=Role.DOCTOR)
             self._token = stores.accounts.tokens.make(stores.accounts.users.find("peer"), label="test")

@@ -158,9 +158,9 @@ def audit(
 
 
 def _accounts(config: ConfigPath) -> "Accounts":
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
-    return stores_of(config).accounts
+    return configured_stores(config).accounts
 
 
 def _role(name: str) -> "Role":

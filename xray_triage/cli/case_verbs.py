@@ -27,11 +27,11 @@ def cases(
     from xray_triage.accounts.audit import Action
     from xray_triage.cases.shapes import CaseJson
     from xray_triage.reading.findings import Priority
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
-    stores = stores_of(config)
+    stores = configured_stores(config)
     stores.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
     found = stores.casebook.cases(priority=priority, limit=limit)
     if as_json:
@@ -96,13 +96,13 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     if context.invoked_subcommand is not None:
         return
     from xray_triage.cases.shapes import QueueJson
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
-    stores = stores_of(config)
+    stores = configured_stores(config)
     summary = stores.outbox.summary()
     if as_json:
-        queue = QueueJson.of(summary, unread=stores.inbox.unread(), now=stores.clock.now())
-        print_json(queue.model_dump(mode="json"))
+        shape = QueueJson.of(summary, unread=stores.inbox.unread(), now=stores.clock.now())
+        print_json(shape.model_dump(mode="json"))
         return
     out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
     for delivery in summary.refused:
@@ -118,9 +118,9 @@ def retry(
     config: ConfigPath = None,
 ) -> None:
     """Send a refused object again."""
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
-    outbox = stores_of(config).outbox
+    outbox = configured_stores(config).outbox
     if delivery == "all":
         out.print(f"{outbox.retry_all_refused()} objects will be sent again")
         return

@@ -78,9 +78,9 @@ def import_folder(
     """Take films from a folder into the station, as if the machine had sent them."""
     from dicom_router.store.inbox import Outcome
     from xray_triage.station.media import Importer
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
-    importer = Importer(stores_of(config, role="import"))
+    importer = Importer(configured_stores(config, role="import"))
     paths = expand([folder])
     for path in progress(paths, "importing"):
         problem = importer.take(path)
@@ -101,9 +101,9 @@ def export(
     """Copy a case, films and results, to a folder: for when the link is dead."""
     from xray_triage.accounts.audit import Action
     from xray_triage.station.media import Exporter
-    from xray_triage.stores import stores_of
+    from xray_triage.stores import configured_stores
 
-    stores = stores_of(config)
+    stores = configured_stores(config)
     exporter = Exporter(stores)
     parcels = exporter.parcels(case)
     stores.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))

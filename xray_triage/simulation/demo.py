@@ -33,7 +33,7 @@ from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
 from xray_triage.simulation.films import gather
 from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs, answer, ask_if_nobody_did
-from xray_triage.stores import stores_of
+from xray_triage.stores import configured_stores
 
 USER, PROGRAM = "demo", "demo-table"
 START_SECONDS = 30.0
@@ -78,7 +78,7 @@ class RunningStation:
 
     def _let_in(self) -> tuple[str, str]:
         """A user whom the page shows everything, with a password to keep, and a token for this program."""
-        stores = stores_of(self.config_path, role="demo")
+        stores = configured_stores(self.config_path, role="demo")
         accounts = stores.accounts
         password = accounts.users.add(USER, role=Role.ADMIN, full_name="BS. Trình Diễn", password=one_time_password())
         accounts.users.add(PROGRAM, role=Role.TECHNICIAN)

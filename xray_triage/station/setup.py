@@ -8,7 +8,7 @@ from pathlib import Path
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.config import ConfigError
-from xray_triage.stores import stores_of
+from xray_triage.stores import configured_stores
 
 TEMPLATE = """\
 # xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
@@ -111,7 +111,7 @@ def add_first_user(path: Path, name: str, *, by: str) -> str:
 
     Raises ConfigError when there are users already, AccountError for an impossible name.
     """
-    stores = stores_of(path)
+    stores = configured_stores(path)
     if stores.accounts.users.list():
         raise ConfigError(f"{path} is there already, and so are users; see: xray-triage user list")
     password = stores.accounts.users.add(name, role=Role.ADMIN)
