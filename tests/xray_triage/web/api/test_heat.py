@@ -72,7 +72,7 @@ def test_a_row_written_before_lines_were_kept_still_loads() -> None:
     for key in ("lines", "rows", "columns"):
         del old[key]
     said = rows._said(json.dumps(old))
-    assert (said.lines, said.rows, said.columns) == ((), 0, 0)
+    assert (said["lines"], said["rows"], said["columns"]) == ((), 0, 0)
 
 
 def test_no_list_of_cases_loads_a_heat_map(client: httpx.Client, sqlite_desk: TestDesk) -> None:
