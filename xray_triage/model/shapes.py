@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import AliasPath, Field
+from pydantic import Field
 
 from xray_triage.cases.shapes import JsonShape, ModelJson
 from xray_triage.model.drift import Drift, ModelInUse, Verdicts
@@ -42,12 +42,13 @@ class AgreementsJson(JsonShape):
 class ModelInUseJson(JsonShape):
     """``model``, ``runtime`` and ``drift`` are null while AI is off."""
 
-    model: ModelJson | None = Field(None, validation_alias=AliasPath("model", "identity"))
-    runtime: str | None = Field(None, validation_alias=AliasPath("model", "runtime"))
+    model: ModelJson | None
+    runtime: str | None
     drift: DriftJson | None
     agreement: AgreementsJson
 
     @classmethod
     def of(cls, model: ModelInUse | None, drift: Drift | None, every: Verdicts, recent: Verdicts) -> Self:
         """What reads, and how well it does here."""
-        return cls.model_validate({"model": model, "drift": drift, "agreement": {"all": every, "recent": recent}})
+        told = {"model": model.identity, "runtime": model.runtime} if model else {"model": None, "runtime": None}
+        return cls.model_validate(told | {"drift": drift, "agreement": {"all": every, "recent": recent}})
