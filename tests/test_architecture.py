@@ -15,8 +15,8 @@ def modules() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            if "migrations" in parts:
-                continue  # run by Alembic, imported by nobody
+            if {"migrations", "node_modules"} & {*parts}:
+                continue  # run by Alembic, imported by nobody; not ours
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
