@@ -61,7 +61,7 @@ class Query:
         numbers = {tag: self._asked(tag) for tag in (PATIENT_ID, ACCESSION_NUMBER)}
         exact = {tag: wanted for tag, wanted in numbers.items() if not set(wanted) & set("*?\\")}
         patterns = [self._asked(PATIENT_NAME), *(wanted for tag, wanted in numbers.items() if tag not in exact)]
-        words = [re.split(r"[*?\s,=]+", fold(pattern)) for pattern in patterns if "\\" not in pattern]
+        words = [re.split(r"[*?\s,]+", fold(pattern)) for pattern in patterns if not set(pattern) & set("\\=")]
         first, last = _days(self._asked(STUDY_DATE))
         return Hints(
             patient_id=exact.get(PATIENT_ID) or None,
