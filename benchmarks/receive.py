@@ -131,9 +131,10 @@ def compare(
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process and those it has buried have cost, in user and in kernel mode."""
-    spent = psutil.Process(pid).cpu_times()
-    return float(spent.user + spent.system + spent.children_user + spent.children_system)
+    """What a process and all that it started have cost, in user and in kernel mode."""
+    process = psutil.Process(pid)
+    spent = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(times.user + times.system + times.children_user + times.children_system for times in spent)
 
 
 def send(port: int, files: Sequence[Path], associations: int) -> float:
