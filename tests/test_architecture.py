@@ -134,6 +134,8 @@ FRAMEWORKS = ("fastapi", "uvicorn", "jinja2")
     [
         ("dicom_router", ("onnxruntime", "highdicom", "torch", *FRAMEWORKS)),
         ("xray_triage", ("torch", "torchvision", "highdicom")),
+        *((package, ("pynetdicom.apps",)) for package in PACKAGES),
+        *((f"dicom_router.{room}", ("pynetdicom",)) for room in ("dicom", "upper_layer", "store")),
         *((f"xray_triage.{room}", FRAMEWORKS) for room in sorted(LINE_OF) if room not in {"web", "station"}),
         *((f"xray_triage.{room}", ("sqlalchemy",)) for room in ("reading", "results", "assessment", "model")),
         *((f"xray_triage.{room}", ("pynetdicom",)) for room in ("reading", "results", "cases", "orders", "web")),

@@ -95,8 +95,7 @@ class Search:
         self._level = level
         self._returned = returned
         self._query = query
-        keys = {path[0] for path in query.keys}
-        self._tags = frozenset() if query.include_all else TAGS | query.include | keys  # empty: the whole header
+        self._tags = frozenset() if query.include_all else TAGS | query.include | query.tags  # empty: the whole header
         self.is_cut_short = False
 
     def page(self) -> tuple[list[Attributes], bool]:
