@@ -28,7 +28,7 @@ $(BIN)/python:
 
 $(VENV)/.station: requirements/station.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python $(LOCKED) -r requirements/build.txt -r requirements/station.txt
-	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.station
@@ -53,7 +53,7 @@ demo: $(VENV)/.station
 install:
 	tools/make-venv $(PREFIX)
 	$(PREFIX)/bin/python $(LOCKED) -r requirements/station.txt
-	$(PREFIX)/bin/python -m pip install -q --no-deps --no-build-isolation .
+	$(PREFIX)/bin/python -m pip install -qq --no-deps --no-build-isolation .
 
 quick: $(VENV)/.test
 	$(BIN)/ruff check .
