@@ -19,6 +19,8 @@ from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from xray_triage.console import out, print_json
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow  # a process for each verb
+
 
 def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
