@@ -36,7 +36,7 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.station
 	touch $@
 
 $(VENV)/.train: requirements/train.txt $(VENV)/.test
-	$(BIN)/python $(LOCKED) -r requirements/train.txt
+	$(BIN)/python $(LOCKED) --no-compile -r requirements/train.txt  # of 5 GB little is ever imported
 	touch $@
 
 $(VENV)/.tools: requirements/tools.txt | $(BIN)/python

@@ -35,6 +35,14 @@ def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.
     )
 
 
+@pytest.fixture(scope="module")
+def a_station(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``init`` was run, for tests that change nothing in it."""
+    folder = tmp_path_factory.mktemp("station")
+    run("init", "--yes", folder=folder)
+    return folder
+
+
 def test_read_prints_one_json_object_a_film(tmp_path: Path) -> None:
     chest = tmp_path / "chest.dcm"
     phantom.write(chest, phantom.render(seed=1, findings=("pleural_effusion",), rows=900, columns=900))
@@ -192,10 +200,9 @@ def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_to_a_user_is_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+    a_station: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    run("init", "--yes", folder=tmp_path)
-    answer = run("user", *arguments, folder=tmp_path)
+    answer = run("user", *arguments, folder=a_station)
     assert (answer.returncode, said in answer.stderr) == (status, True)
     assert status == 2 or answer.stderr.count("\n") == 1
 
