@@ -31,7 +31,8 @@ def reached(function: object) -> frozenset[str]:
     if function not in _known:
         _known[function] = frozenset()  # of one that calls itself
         door = DOORS.get(f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}")
-        _known[function] = frozenset({door} - {None}).union(*map(reached, _called(function)))
+        own = frozenset({door} if door else ())
+        _known[function] = own.union(*map(reached, _called(function)))
     return _known[function]
 
 

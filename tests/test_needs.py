@@ -6,7 +6,7 @@ import pytest
 
 from tests.needs import needs, reached
 from tests.peers import dcmtk
-from tests.peers.dcmtk import RunningStorescp, StartStorescp, dciodvfy, sender_option
+from tests.peers.dcmtk import RunningStorescp, dciodvfy, sender_option
 
 
 def verified(path: Path) -> bool:
@@ -15,7 +15,7 @@ def verified(path: Path) -> bool:
 
 class Verifier:
     def look(self) -> bool:
-        return [verified(path) for path in ()] == []
+        return verified(Path())
 
 
 def dumped(path: Path) -> str:
@@ -31,9 +31,9 @@ def test_to_ask_a_peers_module_for_what_it_knows_needs_nobody() -> None:
     assert not reached(sender_option)
 
 
-def test_a_fixture_is_enough(request: pytest.FixtureRequest, start_storescp: StartStorescp) -> None:
+@pytest.mark.usefixtures("start_storescp")
+def test_a_fixture_is_enough(request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("dcmtk")
-    assert start_storescp
 
 
 def test_types_alone_are_not(request: pytest.FixtureRequest) -> None:
