@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PREFIX := /opt/xray-triage
 VIEWER := xray_triage/web/viewer
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
-NOT_QUICK := slow or dcmtk or orthanc or postgresql or browser or workshop
+NOT_QUICK := slow or dcmtk or orthanc or postgresql or page or browser or workshop
 LOCKED := -m pip install -q --require-hashes --only-binary :all:
 
 .PHONY: demo install quick test screenshots lint format bench viewer lock audit sbom clean help

@@ -1,6 +1,7 @@
-"""Which other programs a test needs, read off its code and its fixtures, so that nobody forgets to mark one.
+"""Which peers a test needs, read off its code and its fixtures, so that nobody forgets to mark one.
 
-A test has the mark of a peer when something it calls, or a fixture of it, comes to the function that finds that peer.
+A test has the mark of a peer when something it calls, or a fixture of it, comes to the function that finds that peer,
+or starts it.
 """
 
 import types
@@ -12,6 +13,7 @@ DOORS = {
     "tests.peers.dcmtk.program": "dcmtk",
     "tests.peers.orthanc.orthanc_program": "orthanc",
     "tests.peers.postgres._programs": "postgresql",
+    "tests.xray_triage.web.conftest.serve": "page",
 }
 
 _known: dict[object, frozenset[str]] = {}  # by function or class
