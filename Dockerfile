@@ -1,10 +1,14 @@
 # The station without torch: some 500 MB, runs as an ordinary user, keeps everything in /var/lib/xray-triage.
 FROM python:3.11-slim AS build
 WORKDIR /src
+COPY requirements requirements
+RUN python -m venv /opt/xray-triage \
+    && /opt/xray-triage/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
+        -r requirements/build.txt -r requirements/station.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY dicom_router dicom_router
 COPY xray_triage xray_triage
-RUN python -m venv /opt/xray-triage && /opt/xray-triage/bin/pip install --no-cache-dir .
+RUN /opt/xray-triage/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
 COPY --from=build /opt/xray-triage /opt/xray-triage

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -183,6 +184,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not left
 
 
+@pytest.mark.slow
 def test_no_sequence_of_events_loses_or_doubles_work(database: Database) -> None:
     machine = type("LedgerMachineOnIt", (LedgerMachine,), {"database": database})
     profile = settings(max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -171,6 +171,7 @@ def test_a_person_can_have_refused_deliveries_tried_again(
     assert [claim(outbox)[1].attempts for _ in range(3)] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_of_very_many_refused_deliveries_the_newest_are_shown_and_all_are_counted(
     outbox: Outbox, database: Database
 ) -> None:

@@ -23,6 +23,7 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [child.meaning(done.returncode)]
         if said[-1].startswith("ModuleNotFoundError"):
-            raise BundleError(f"{said[-1]}; in {CHECKOUT} run: {sys.executable} -m pip install -e '.[train]'")
+            install = f"{sys.executable} -m pip install -r requirements/train.txt"
+            raise BundleError(f"{said[-1]}; in {CHECKOUT} run: {install}")
         raise BundleError(said[-1])
     return done.stdout.decode().strip()

@@ -111,6 +111,7 @@ def test_three_thousand_nested_sequences_are_refused_and_ten_are_not(explicit: b
         identify(raw + nested(3000, explicit=explicit, defined=defined), syntax)
 
 
+@pytest.mark.slow
 def test_a_film_of_millions_of_elements_is_refused() -> None:
     """Whoever opens it would need a hundred times its bytes."""
     empty = struct.pack("<HH2sH", 0x0029, 0x1000, b"LO", 0)

@@ -307,6 +307,7 @@ def migrate_in_process(url: str, scripts: Path) -> None:
     migrate(open_database(url), scripts=scripts, version_table="test_version")
 
 
+@pytest.mark.slow
 def test_nodes_that_start_together_migrate_once(empty_database: Database, database_url: str) -> None:
     nodes = [start_migrating(database_url) for _ in range(3)]
     assert [node.wait(60) for node in nodes] == [0, 0, 0]

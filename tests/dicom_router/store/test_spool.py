@@ -162,6 +162,7 @@ for number in itertools.count() if sys.argv[2] == "for ever" else range(int(sys.
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_leaves_only_whole_files_and_all_that_it_reported(tmp_path: Path) -> None:
     choice = random.Random(7)
     spool = Spool(tmp_path / "spool")

@@ -122,6 +122,7 @@ def test_an_orthanc_that_does_not_allow_us_to_get_says_so(tmp_path: Path) -> Non
         archive.close()
 
 
+@pytest.mark.slow
 def test_matches_without_end_are_cancelled() -> None:
     is_cancelled = False
 

@@ -133,6 +133,7 @@ def test_a_new_class_costs_one_new_association_and_no_more(transport_to: Transpo
     assert store_peer.associations == 2
 
 
+@pytest.mark.slow
 def test_more_contexts_than_an_association_holds_are_proposed_in_turn(transport_to: TransportTo) -> None:
     classes = [str(context.abstract_syntax) for context in AllStoragePresentationContexts[:70]]
     with a_store_peer(*classes) as peer:

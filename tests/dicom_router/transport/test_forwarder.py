@@ -156,6 +156,7 @@ def test_an_acknowledgement_is_recorded_with_its_time_and_peer(
     assert post.outbox.summary().destinations[0].last_success_at == clock.now()
 
 
+@pytest.mark.slow
 def test_a_week_without_the_pacs_needs_no_human_and_ends_with_everything_delivered(
     post: Post, pacs: StorePeer, clock: StoppedClock
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_refused_instance_waits_for_a_person_and_the_others_flow(post: Post, p
     assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
 
 
+@pytest.mark.slow
 def test_an_instance_that_never_gets_through_does_not_hold_up_the_others(
     post: Post, pacs: StorePeer, clock: StoppedClock
 ) -> None:
@@ -234,6 +236,7 @@ def test_an_instance_that_never_gets_through_does_not_hold_up_the_others(
     assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
 
 
+@pytest.mark.slow
 def test_a_pacs_whose_disk_is_full_is_not_sent_film_after_film(
     post: Post, pacs: StorePeer, clock: StoppedClock
 ) -> None:
@@ -377,6 +380,7 @@ Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2]), patience=Pati
 """
 
 
+@pytest.mark.slow
 def test_kill_9_between_sending_and_acknowledging_sends_again_and_loses_nothing(
     tmp_path: Path, pacs: StorePeer
 ) -> None:

@@ -29,6 +29,8 @@ from dicom_router.transport.transcode import CannotTranscodeError, transcode
 from tests.factories import StoppedClock, film, film_bytes, shared_folder
 from tests.peers import dcmtk
 
+pytestmark = pytest.mark.slow  # a child process for each
+
 
 def a_film(
     *, rows: int, columns: int, bits: int, signed: bool = False, photometric: str = "MONOCHROME2", seed: int = 0

@@ -144,6 +144,7 @@ def test_what_is_typed_is_a_day_only_when_there_is_such_a_day(typed: str, found:
     assert typed_day(typed, date(2026, 11, 22)) == found
 
 
+@pytest.mark.slow
 @given(st.text(max_size=100), st.dates())
 @example(typed="¯ a¯b", today=date(2026, 11, 22))
 def test_whatever_is_typed_is_understood(typed: str, today: date) -> None:
@@ -152,6 +153,7 @@ def test_whatever_is_typed_is_understood(typed: str, today: date) -> None:
     assert on_day(CaseFilter(), today).since is not None
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(
     st.sampled_from(["Đặng^Thị^Bưởi", "Nguyễn^Văn^An", "100%^_x_", 'O\'Brien^"Q"', "ĐỖ^ĐỨC", "Ｚ^ﬁ"]),

@@ -19,6 +19,8 @@ from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from xray_triage.console import out, print_json
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow  # a process for each verb
+
 
 def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
@@ -31,6 +33,14 @@ def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.
         cwd=folder,
         env=clean | environment,
     )
+
+
+@pytest.fixture(scope="module")
+def a_station(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``init`` was run, for tests that change nothing in it."""
+    folder = tmp_path_factory.mktemp("station")
+    run("init", "--yes", folder=folder)
+    return folder
 
 
 def test_read_prints_one_json_object_a_film(tmp_path: Path) -> None:
@@ -190,10 +200,9 @@ def test_users_are_added_listed_kept_out_and_noted(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_to_a_user_is_one_line(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+    a_station: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    run("init", "--yes", folder=tmp_path)
-    answer = run("user", *arguments, folder=tmp_path)
+    answer = run("user", *arguments, folder=a_station)
     assert (answer.returncode, said in answer.stderr) == (status, True)
     assert status == 2 or answer.stderr.count("\n") == 1
 

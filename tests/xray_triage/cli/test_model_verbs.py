@@ -17,6 +17,8 @@ from xray_triage.reading.bundle import MODEL_FILE, sha256_of
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow  # a process for each verb
+
 HEADER = "image,source,group,pneumothorax,abnormal\n"
 
 

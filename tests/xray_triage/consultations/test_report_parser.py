@@ -230,6 +230,7 @@ def test_containers_in_containers_without_end_are_cut() -> None:
     assert (found.text, found.note) == ("beside", AnswerNote.CUT)
 
 
+@pytest.mark.slow
 def test_an_object_of_millions_of_elements_is_damaged_and_not_opened() -> None:
     made = text_answer("?")
     raw = film_bytes(made) + struct.pack("<HH2sH", 0x0029, 0x1000, b"LO", 0) * (MOST_ELEMENTS + 1)

@@ -84,6 +84,7 @@ def test_a_bundle_that_is_just_being_imported_is_not_on_the_shelf(config: Config
     assert ".importing-x1" not in {folder.name for folder in bundle_folders(config)}
 
 
+@pytest.mark.slow
 def test_a_kill_while_choosing_leaves_the_old_choice_or_the_new(config: Config) -> None:
     use(config, "a", "b")
     for choices in range(1, 11):

@@ -122,6 +122,7 @@ with ThreadPoolExecutor(8) as pool:  # every form is sent twice
 """
 
 
+@pytest.mark.slow
 def test_many_forms_in_two_processes_at_once_share_no_number(desk_database: Database, database_url: str) -> None:
     running = [
         subprocess.Popen(

@@ -132,6 +132,7 @@ def test_what_lies_in_the_unused_bits_is_not_seen() -> None:
 COMPRESSED: dict[str, Dataset] = {}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["RLE", "JPEG-LS", "JPEG 2000", "JPEG lossless"]),

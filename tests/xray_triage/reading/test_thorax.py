@@ -236,6 +236,7 @@ def drawn_films(size: int) -> list[tuple[Image, float]]:
     return films
 
 
+@pytest.mark.slow
 def test_the_ratio_of_drawn_films_is_the_one_that_their_makers_give() -> None:
     films = drawn_films(192)
     organs = [organs_in(masks) for masks, _ in films]

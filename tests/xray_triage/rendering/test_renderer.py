@@ -21,6 +21,8 @@ from tests.xray_triage import films
 from tests.xray_triage.web.dicomweb.films import SYNTAXES, film_in, pages
 from xray_triage.rendering.renderer import MOST_WAITING, NoPicture, Renderer, Rendering
 
+pytestmark = pytest.mark.slow  # a child process for each
+
 PNG = Rendering(media_type="image/png")
 
 

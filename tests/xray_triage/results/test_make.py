@@ -75,6 +75,7 @@ def test_a_film_with_nothing_but_its_uids_has_valid_results(tmp_path: Path) -> N
     assert [line for one in made for line in dciodvfy(written(tmp_path / "it.dcm", one.dataset))] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_results_are_made_whatever_the_machine_forgot(data: st.DataObject) -> None:

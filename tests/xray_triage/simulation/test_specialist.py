@@ -51,6 +51,7 @@ def test_two_answers_are_two_objects() -> None:
     assert all(pydicom.uid.UID(uid).is_valid for uid in uids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [

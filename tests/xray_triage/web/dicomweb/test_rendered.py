@@ -14,6 +14,8 @@ from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.web.dicomweb.films import pages
 from tests.xray_triage.web.dicomweb.test_retrieve import names, path_of
 
+pytestmark = pytest.mark.slow  # a child process for each
+
 ANYTHING, PNG = {"Accept": "*/*"}, {"Accept": "image/png"}
 
 

@@ -277,6 +277,7 @@ def test_a_file_that_the_disk_lost_is_an_error_in_words(client: httpx.Client, sq
         assert (answer.status_code, "the spool has lost" in answer.text) == (422, True)
 
 
+@pytest.mark.slow
 def test_a_huge_film_is_never_in_memory(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     rows, columns = 12_000, 12_000  # 288 MB
     dataset = film(rows=64, columns=64)

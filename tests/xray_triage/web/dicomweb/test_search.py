@@ -138,6 +138,7 @@ def test_a_pattern_of_many_stars_is_answered_soon(client: httpx.Client, sqlite_d
     assert client.get("/dicom-web/studies", params=asked, timeout=20).json() == []
 
 
+@pytest.mark.slow
 def test_whole_headers_do_not_stay_in_memory(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     large = film()
     for number in range(100):
@@ -242,6 +243,7 @@ def test_a_search_that_takes_long_ends_with_what_it_has_and_says_so(
             assert ("narrow it" in answer.headers.get("Warning", "")) == (found < 4)
 
 
+@pytest.mark.slow
 def test_an_offset_without_a_question_reads_no_header_on_its_way(
     client: httpx.Client, sqlite_desk: TestDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,62 @@
+"""Which peers a test needs, read off its code and its fixtures, so that nobody forgets to mark one.
+
+A test has the mark of a peer when something it calls, or a fixture of it, comes to the function that finds that peer,
+or starts it.
+"""
+
+import types
+from collections.abc import Iterator
+
+import pytest
+
+DOORS = {
+    "tests.peers.dcmtk.program": "dcmtk",
+    "tests.peers.orthanc.orthanc_program": "orthanc",
+    "tests.peers.postgres._programs": "postgresql",
+    "tests.xray_triage.web.conftest.serve": "page",
+}
+
+_known: dict[object, frozenset[str]] = {}  # by function or class
+
+
+def needs(item: pytest.Function) -> set[str]:
+    """The names of the peers that this test needs."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    found = [reached(item.function), *(reached(each.func) for several in fixtures for each in several)]
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    chosen = {"postgresql"} if "postgresql" in map(str, parameters) else set()  # of ``database_url``
+    return chosen.union(*found)
+
+
+def reached(function: object) -> frozenset[str]:
+    """The peers behind everything of tests/ that the function, or a method of the class, may call."""
+    if function not in _known:
+        _known[function] = frozenset()  # of one that calls itself
+        door = DOORS.get(f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}")
+        own = frozenset({door} if door else ())
+        _known[function] = own.union(*map(reached, _called(function)))
+    return _known[function]
+
+
+def _called(function: object) -> Iterator[object]:
+    if isinstance(function, type):
+        yield from (each for each in vars(function).values() if isinstance(each, types.FunctionType))
+    elif isinstance(function, types.FunctionType):
+        for name in _names(function.__code__):
+            yield from _ours(function.__globals__.get(name), function.__code__.co_names)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _names(inner)
+
+
+def _ours(value: object, attributes: tuple[str, ...]) -> Iterator[object]:
+    """A function or class of tests/; of a module, those that are asked of it."""
+    if isinstance(value, types.ModuleType):
+        if value.__name__.startswith("tests."):
+            yield from (getattr(value, name) for name in attributes if hasattr(value, name))
+    elif isinstance(value, types.FunctionType | type) and value.__module__.startswith("tests."):
+        yield value
