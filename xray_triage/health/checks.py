@@ -5,7 +5,7 @@ these functions.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -38,7 +38,7 @@ class Check:
 
     name: str
     state: CheckState
-    said: Mapping[str, str]
+    said: Mapping[str, str] = field(hash=False)  # the page remembers answers by what the checks say
     detail: str = ""
 
 

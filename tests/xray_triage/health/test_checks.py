@@ -109,6 +109,7 @@ def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: Ch
     assert check.said["vi"].endswith(".")
     assert check.said["en"].endswith(".")
     assert check.said["vi"] != check.said["en"]
+    assert {check: state}[check] is state  # the page remembers answers by it
 
 
 def test_the_engineer_gets_the_error_itself() -> None:
