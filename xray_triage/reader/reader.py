@@ -75,7 +75,7 @@ class Reader:
         result_destinations: Sequence[str],
         clock: Clock,
     ) -> None:
-        self._rooms = stores
+        self._stores = stores
         self._classifier = classifier
         self._policy = policy
         self._result_destinations = result_destinations
@@ -85,11 +85,11 @@ class Reader:
         """Queue the films that were not read for want of a working model: once for each model; how many now."""
         if self._classifier is None:
             return 0
-        waiting = self._rooms.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        waiting = self._stores.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
         model = self._classifier.identity.sha256
-        with self._rooms.database.write() as connection:
+        with self._stores.database.write() as connection:
             queued = [
-                self._rooms.ledger.enqueue(
+                self._stores.ledger.enqueue(
                     connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
                 )
                 for arrival_id in waiting
@@ -98,16 +98,16 @@ class Reader:
 
     def run_once(self) -> bool:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
-        work = self._rooms.ledger.claim(READ_WORK)
+        work = self._stores.ledger.claim(READ_WORK)
         if work is None:
             return False
-        arrival = self._rooms.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
+        arrival = self._stores.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
         started = self._clock.monotonic()
         try:
             film = self._read(arrival) if work.attempt < LAST_TRY else self._set_aside(arrival, work.attempt)
             self._record(work, film)
         except (SpoolFull, OperationalError) as error:  # no room for the results, or for their commit
-            self._rooms.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
+            self._stores.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
             log.warning("reading postponed", arrival=arrival.arrival_id, error=str(error))
         except FenceLost:
             log.warning("reading dropped: another reader took the film", arrival=arrival.arrival_id)
@@ -124,7 +124,7 @@ class Reader:
 
     def _read(self, arrival: Arrival) -> Film:
         try:
-            with self._rooms.spool.open(arrival.spooled.key) as stream:
+            with self._stores.spool.open(arrival.spooled.key) as stream:
                 dataset = read_dataset(stream)
             repair_text(dataset)
         except (DamagedFile, OSError, ValueError) as error:
@@ -152,7 +152,7 @@ class Reader:
     def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
         """A film whose pixels must not, or cannot, be touched: its header if that much can be read."""
         try:
-            with self._rooms.spool.open(arrival.spooled.key) as stream:
+            with self._stores.spool.open(arrival.spooled.key) as stream:
                 header = read_header(stream)
             repair_text(header)
         except (DamagedFile, OSError, ValueError):
@@ -170,8 +170,8 @@ class Reader:
         request: PreparedRequest | None = None
         try:
             request = self._prepare_request(film, results)
-            with self._rooms.database.write() as connection:
-                self._rooms.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
+            with self._stores.database.write() as connection:
+                self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request)
         except BaseException:
             self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
@@ -195,10 +195,10 @@ class Reader:
             patient_name=patient.name,
             patient_birth_date=patient.birth_date,
         )
-        order = self._rooms.orders.close(connection, filmed)
+        order = self._stores.orders.close(connection, filmed)
         if order is not None and fold(order.registration.patient_name) == fold(patient.name):
             patient = replace(patient, name=order.registration.patient_name)  # machines drop its accents
-        recorded = self._rooms.casebook.record(
+        recorded = self._stores.casebook.record(
             connection,
             arrival=film.arrival,
             patient=patient,
@@ -208,7 +208,7 @@ class Reader:
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         for result in results:
-            promised = self._rooms.outbox.enqueue(
+            promised = self._stores.outbox.enqueue(
                 connection,
                 instance=result.instance,
                 spooled=result.spooled,
@@ -217,12 +217,12 @@ class Reader:
                 destinations=self._result_destinations,
             )
             if not promised and result.spooled.key != picture_key:
-                self._rooms.spool.delete(result.spooled.key)
+                self._stores.spool.delete(result.spooled.key)
         if urgent:
-            self._rooms.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
+            self._stores.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
         if request is not None:
-            self._rooms.consultations.request_within(connection, recorded.case_id, request)
-        self._rooms.ledger.finish(connection, work)
+            self._stores.consultations.request_within(connection, recorded.case_id, request)
+        self._stores.ledger.finish(connection, work)
 
     def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
         """The consultation that the site's policy asks for by itself, or None."""
@@ -231,7 +231,7 @@ class Reader:
             return None
         positive = film.reading.findings.positive if film.reading.findings else ()
         seen = "; ".join(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)
-        return self._rooms.consultations.prepare(
+        return self._stores.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
             question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
@@ -259,12 +259,12 @@ class Reader:
         return kept
 
     def _keep(self, result: ResultObject) -> KeptResult:
-        spooled = self._rooms.spool.keep(BytesIO(encode_file(result.dataset)))
+        spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))
         return KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=spooled)
 
     def _delete(self, files: Iterable[SpooledFile]) -> None:
         for spooled in files:
-            self._rooms.spool.delete(spooled.key)
+            self._stores.spool.delete(spooled.key)
 
 
 def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:

@@ -25,7 +25,7 @@ class Importer:
     """Takes DICOM files into the station, as the listener does: on disk and committed before the next."""
 
     def __init__(self, stores: Stores) -> None:
-        self._rooms = stores
+        self._stores = stores
         self.counts: Counter[Outcome | None] = Counter()
 
     def take(self, path: Path) -> str | None:
@@ -42,10 +42,10 @@ class Importer:
         with path.open("rb") as stream:
             instance = _identify(stream)
             stream.seek(0)
-            spooled = self._rooms.spool.keep(stream)
+            spooled = self._stores.spool.keep(stream)
         return record_file(
-            self._rooms.inbox,
-            self._rooms.spool,
+            self._stores.inbox,
+            self._stores.spool,
             instance=instance,
             spooled=spooled,
             calling_ae_title=CALLING_AE_TITLE,
@@ -66,17 +66,17 @@ class Exporter:
     """Writes a case, originals and results, into a folder that any DICOM viewer opens."""
 
     def __init__(self, stores: Stores) -> None:
-        self._rooms = stores
+        self._stores = stores
 
     def parcels(self, case_id: str) -> list[Parcel]:
         """All that belongs to the case. Raises UnknownCase."""
-        case = self._rooms.casebook.case(case_id)
+        case = self._stores.casebook.case(case_id)
         if case is None:
             raise UnknownCase(case_id)
         study_uid = case.study_instance_uid
         kept: list[Arrival | Delivery] = [
-            *(arrival for arrival in self._rooms.inbox.of_study(study_uid) if not arrival.quarantined),
-            *self._rooms.outbox.of_study(study_uid),
+            *(arrival for arrival in self._stores.inbox.of_study(study_uid) if not arrival.quarantined),
+            *self._stores.outbox.of_study(study_uid),
         ]
         by_key = {each.spooled.key: each for each in kept}  # an original has an arrival and a delivery of one file
         return [self._parcel(each) for each in by_key.values()]
@@ -84,7 +84,7 @@ class Exporter:
     def _parcel(self, kept: Arrival | Delivery) -> Parcel:
         spooled = kept.spooled
         return Parcel(
-            instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._rooms.spool.open(spooled.key)
+            instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._stores.spool.open(spooled.key)
         )
 
     def put(self, parcel: Parcel, folder: Path) -> None:
