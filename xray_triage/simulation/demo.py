@@ -36,7 +36,7 @@ from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs, answer, ask_if_
 from xray_triage.stores import configured_stores
 
 USER, PROGRAM = "demo", "demo-table"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 FILM_SECONDS = 60.0
 STEP_SECONDS = 0.02
 
