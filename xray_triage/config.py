@@ -130,12 +130,16 @@ class WebSection(Section):
 
 
 class ModelSection(Section):
-    """The bundle that reads. Empty = the bundle that was activated, else the one that ships with the program."""
+    """The bundle that reads. Empty = the bundle that was activated, else the one that ships with the program.
+
+    ``site``: a machine's own cut-offs wait for a person, or are taken at once.
+    """
 
     bundle: str = ""
     providers: tuple[str, ...] = ("auto",)
     threads: Annotated[int, Field(ge=0, le=64)] = 0
     thresholds: Mapping[FindingName, Probability] = {}
+    site: Literal["ask", "auto"] = "ask"
 
 
 class PolicySection(Section):

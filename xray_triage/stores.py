@@ -15,6 +15,7 @@ from dicom_router.store.spool import Spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.heat import HeatMaps
+from xray_triage.cases.machines import Machines
 from xray_triage.config import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
@@ -36,6 +37,7 @@ class Stores:
     heat_maps: HeatMaps
     accounts: Accounts
     orders: Orders
+    machines: Machines
 
 
 def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Stores:
@@ -80,6 +82,7 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
         heat_maps=HeatMaps(database),
         accounts=Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
+        machines=Machines(database, clock=clock),
     )
 
 

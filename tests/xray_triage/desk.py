@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from argon2 import PasswordHasher
@@ -26,9 +26,11 @@ from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
+from xray_triage.cases.machines import Machines
 from xray_triage.cases.studies import Studies
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.health.checks import Health, Probe
+from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
 from xray_triage.orders.orders import Orders
 from xray_triage.reading.exposure import exposed_at
@@ -44,6 +46,7 @@ from xray_triage.reading.findings import (
     Reading,
     TriageDecision,
 )
+from xray_triage.reading.machine import Machine
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer
@@ -76,6 +79,7 @@ class TestDesk:
     renderer: Renderer
     accounts: Accounts
     orders: Orders
+    machines: Machines
 
     def break_inserts(self, table: str) -> None:
         """SQLite: no row goes into ``table`` any more, until ``mend_inserts``."""
@@ -135,8 +139,8 @@ class TestDesk:
         dataset = film(**film_attributes)  # type: ignore[arg-type]
         return self.record(self.receive(dataset), dataset, reading)
 
-    def put(self, readings: Sequence[Reading]) -> None:
-        """Many films of one case, straight into the tables."""
+    def put(self, readings: Sequence[Reading], machine: Machine | None = None) -> None:
+        """Many films of one case, straight into the tables; those that were read count for ``machine``, if any."""
         sequence = self.casebook.last_image()
         case_id = self.add(unread()).case_id
         common = {"arrival_id": 1, "received_at": self.clock.now(), "read_at": self.clock.now(), "picture_key": None}
@@ -147,6 +151,9 @@ class TestDesk:
                 for number, one in enumerate(readings)
             ]
             connection.execute(tables.image.insert(), films)
+            for film_row, one in zip(films, readings, strict=True):
+                if machine is not None and one.model is not None:
+                    self.machines.count(connection, film_row["sop_instance_uid"], machine, one.model.sha256)
 
     def deliver(self) -> list[Delivery]:
         """What the forwarder does while the PACS is well: everything that waits is taken."""
@@ -158,6 +165,10 @@ class TestDesk:
                 self.outbox.acknowledge(work, delivery, said)
                 taken.append(delivery)
         return taken
+
+    def site(self, accepts: Literal["ask", "auto"] = "ask") -> Site:
+        """The machines of this desk."""
+        return Site(self.machines, audit=self.audit, accepts=accepts)
 
     @property
     def audit(self) -> AuditTrail:
@@ -188,6 +199,7 @@ class TestDesk:
                 orders=self.orders,
                 health=Health(probes),
                 model_in_use=lambda: model,
+                site=self.site(),
                 clock=self.clock,
                 station_name=STATION,
                 **settings,
@@ -233,6 +245,7 @@ def open_desk(
         renderer=Renderer(spool),
         accounts=accounts,
         orders=Orders(database, clock=clock, prefix="TA"),
+        machines=Machines(database, clock=clock),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from xray_triage.reading.findings import Finding, ModelIdentity, Priority, Reason
+from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.patient import Patient
 
 
@@ -33,6 +33,12 @@ class Image:
     lines: tuple[tuple[float, float, float, float], ...] = ()
     rows: int = 0
     columns: int = 0
+    machine: Acquaintance | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it was read with cut-offs that were set for its machine."""
+        return self.machine is not None and self.machine.calibrated
 
     @property
     def status(self) -> str:
@@ -149,6 +155,14 @@ class Case:
     def reasons(self) -> tuple[str, ...]:
         deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
         return tuple(dict.fromkeys(deciding))
+
+    @property
+    def unproven(self) -> Acquaintance | None:
+        """The machine for whose sake this case without a mark may not be called clear; None: it may, or has a mark."""
+        if self.priority is not Priority.NORMAL:
+            return None
+        known = (image.machine for image in self.images)
+        return next((one for one in known if one is not None and (one.strange or not one.calibrated)), None)
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -14,11 +14,13 @@ from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
+    Acquaintance,
     Box,
     Cardiothoracic,
     Code,
     Finding,
     FindingKind,
+    MachineState,
     ModelIdentity,
     Priority,
     Reading,
@@ -57,6 +59,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
     return {
         "priority": reading.decision.priority.value,
         "urgency": urgency(reading.decision.priority) if is_film else NO_FILM,
+        "machine_id": None,  # machines.py sets it for a film that was read
         "reading": json.dumps(
             {
                 "reason": reading.not_readable.reason.code if reading.not_readable else None,
@@ -68,6 +71,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
                 "lines": _lines_json(findings.cardiothoracic) if findings else [],
                 "rows": reading.rows,
                 "columns": reading.columns,
+                "machine": asdict(reading.machine) if reading.machine else None,
             },
             allow_nan=False,
         ),
@@ -165,6 +169,7 @@ def _image_of(row: Row) -> Image:
         lines=said.lines,
         rows=said.rows,
         columns=said.columns,
+        machine=said.machine,
         model=said.model,
         picture_key=row.picture_key,
         received_at=row.received_at,
@@ -185,6 +190,7 @@ class _Said(NamedTuple):
     lines: tuple[tuple[float, float, float, float], ...]
     rows: int
     columns: int
+    machine: Acquaintance | None
 
 
 @lru_cache(maxsize=1024)  # the worklist is asked for again and again, and a reading hardly ever changes
@@ -200,7 +206,12 @@ def _said(text: str) -> _Said:
         lines=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry.get("lines", ())),  # older rows have none
         rows=entry.get("rows", 0),
         columns=entry.get("columns", 0),
+        machine=_machine_of(entry.get("machine")),
     )
+
+
+def _machine_of(entry: Mapping[str, Any] | None) -> Acquaintance | None:
+    return Acquaintance(**{**entry, "state": MachineState(entry["state"])}) if entry else None
 
 
 def _plain(number: float | None) -> float | None:

@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -21,11 +21,14 @@ from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
+from xray_triage.model.acquaintance import Site
+from xray_triage.model.site import Card
 from xray_triage.orders.match import Filmed
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.machine import machine_of
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
@@ -64,7 +67,10 @@ class KeptResult:
 
 
 class Reader:
-    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`."""
+    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`.
+
+    ``card`` is that of the classifier's bundle; without it no machine is learned, and no film tells of one.
+    """
 
     def __init__(
         self,
@@ -74,9 +80,12 @@ class Reader:
         policy: SitePolicy,
         result_destinations: Sequence[str],
         clock: Clock,
+        card: Card | None = None,
     ) -> None:
         self._rooms = stores
         self._classifier = classifier
+        self._card = card
+        self._site = Site(stores.machines, audit=stores.accounts.audit, accepts=policy.site_cut_offs)
         self._policy = policy
         self._result_destinations = result_destinations
         self._clock = clock
@@ -135,12 +144,10 @@ class Reader:
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
             return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
-        return Film(
-            arrival=arrival,
-            header=header,
-            radiograph=radiograph,
-            reading=classify(radiograph, self._classifier, self._policy, clock=self._clock),
-        )
+        known, cut_offs = self._site.meet(machine_of(header), self._card) if self._card else (None, {})
+        reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, cut_offs=cut_offs)
+        reading = replace(reading, machine=known if reading.findings else None)
+        return Film(arrival=arrival, header=header, radiograph=radiograph, reading=reading)
 
     def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
         """A film that no reader survived. When even its header was too much, it is known by its names alone."""
@@ -207,6 +214,9 @@ class Reader:
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
+        if film.reading.machine is not None and self._card is not None:
+            uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
+            self._rooms.machines.count(connection, uid, made_by, self._card.model_sha256)
         for result in results:
             promised = self._rooms.outbox.enqueue(
                 connection,
@@ -271,13 +281,23 @@ class Reader:
             self._rooms.spool.delete(spooled.key)
 
 
-def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:
-    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess."""
+def classify(
+    radiograph: Radiograph,
+    classifier: Classifier | None,
+    policy: SitePolicy,
+    *,
+    clock: Clock,
+    cut_offs: Mapping[str, float] | None = None,
+) -> Reading:
+    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess.
+
+    ``cut_offs`` are those that were set for its machine.
+    """
     if classifier is None:
         return _not_read(NotReadable(reason=REASONS["no_model"]))
     started = clock.monotonic()
     try:
-        findings = classifier.classify(radiograph)
+        findings = classifier.classify(radiograph, cut_offs)
     except ModelFailed as error:
         return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
     unread = findings if isinstance(findings, NotReadable) else None

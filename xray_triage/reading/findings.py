@@ -4,7 +4,7 @@ Codes are SNOMED CT (SCT), DICOM (DCM, PS3.16 annex D) or RadLex; where no stand
 scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's viewer and published radiology text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -233,6 +233,34 @@ class TriageDecision:
     reasons: tuple[str, ...]
 
 
+class MachineState(StrEnum):
+    """How well the cut-offs fit a machine: too few films of it yet; enough, but nobody accepted what they say; set."""
+
+    LEARNING = "learning"
+    PROPOSED = "proposed"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquaintance:
+    """What was known of the machine when one of its films was read, this film counted among ``films`` of ``needed``.
+
+    ``changed``: its films look otherwise since its cut-offs were set, so that these no longer hold. ``strange``: its
+    scores lie far from those of the films on which the model was measured.
+    """
+
+    state: MachineState
+    films: int
+    needed: int
+    changed: bool = False
+    strange: bool = False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the cut-offs are this machine's own: only then does silence mean something."""
+        return self.state is MachineState.SET
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReadable:
     """The film was not read. ``detail`` is for the log, in English, without patient data."""
@@ -246,7 +274,8 @@ class Reading:
     """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
 
     ``flags`` are things seen and corrected or worth saying: ``inverted``, ``cropped``, ``view_not_stated``. ``model``
-    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at.
+    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at. ``machine``
+    is None where nobody keeps count of machines: files read without a station.
     """
 
     decision: TriageDecision
@@ -257,3 +286,14 @@ class Reading:
     rows: int = 0
     columns: int = 0
     seconds: float = 0.0
+    machine: Acquaintance | None = None
+
+
+def with_site(
+    cut_offs: Mapping[str, float], site: Mapping[str, float], *, fixed: Container[str] = ()
+) -> dict[str, float]:
+    """``cut_offs`` with those that were set for a machine in their place, but for the ``fixed`` ones of station.toml.
+
+    A label that the bundle does not show gets none by it.
+    """
+    return {label: cut if label in fixed else site.get(label, cut) for label, cut in cut_offs.items()}

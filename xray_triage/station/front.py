@@ -25,8 +25,10 @@ from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
+from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse, points_of, references_of
 from xray_triage.model.selection import chosen_folder
+from xray_triage.model.site import card_of
 from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
@@ -161,6 +163,7 @@ class Station:
                 accounts=self.stores.accounts,
                 orders=self.stores.orders,
                 model_in_use=self._model_in_use,
+                site=Site(self.stores.machines, audit=self.stores.accounts.audit),
                 self_check=partial(check_apart, self._supervisor.config_path),
                 wake_delivery=self._ring_delivery,
                 clock=self._clock,
@@ -175,13 +178,14 @@ class Station:
         told = self._supervisor.state.model
         if told is None:
             return None
-        references, points = {}, {}
+        references, points, card = {}, {}, None
         with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
             manifest = load_manifest(chosen_folder(self._config))
             if manifest.model_sha256 == told["sha256"]:
                 references, points = references_of(manifest), points_of(manifest)
+                card = card_of(manifest, self._config.model.thresholds)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
-        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points)
+        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
 
 
 def _only_one(data_dir: Path) -> TextIO:

@@ -16,6 +16,7 @@ from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.health.checks import Check, Health
+from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
 from xray_triage.orders.orders import Orders
 from xray_triage.rendering.renderer import Renderer
@@ -39,6 +40,7 @@ class Desk:
     accounts: Accounts
     orders: Orders
     model_in_use: Callable[[], ModelInUse | None]
+    site: Site
     clock: Clock
     station_name: str
     language: str = "vi"
