@@ -162,7 +162,7 @@ class Case:
         if self.priority is not Priority.NORMAL:
             return None
         known = (image.machine for image in self.images)
-        return next((one for one in known if one is not None and (one.strange or not one.calibrated)), None)
+        return next((one for one in known if one is not None and not one.clears), None)
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -151,6 +151,24 @@ def drift_check(films: int, drifted: Sequence[str] | None) -> Check:
     )
 
 
+def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange: bool) -> Check | None:
+    """What a person should know of an X-ray machine, or None. ``waits``: its cut-offs are proposed, nobody took any."""
+    if strange:
+        vi = (
+            "Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính. Cài đặt xử lý ảnh có khác lạ không?"
+        )
+        en = "Its films are unlike those the model knows: trust no negative result. Is its image processing unusual?"
+    elif waits:
+        vi = "AI đã đề xuất ngưỡng cho máy này; hãy xem và chấp nhận ở trang Mô hình AI (hoặc xray-triage model site)."
+        en = "Cut-offs are proposed for it: look and accept on the page of the model (or xray-triage model site)."
+    elif changed:
+        vi = f"Phim của máy này đã thay đổi; AI đang làm quen lại ({films} phim). Máy có đổi cài đặt không?"
+        en = f"Its films have changed, so it is learned anew ({films} films). Was it set otherwise?"
+    else:
+        return None
+    return Check(name=f"machine:{name}", state=CheckState.WARNING, vi=vi, en=en)
+
+
 def destination_check(name: str, transport: Transport) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:

@@ -26,7 +26,7 @@ from xray_triage.model.site import (
     propose,
     strangeness,
 )
-from xray_triage.reading.findings import Acquaintance, MachineState, with_site
+from xray_triage.reading.findings import ABNORMAL, Acquaintance, MachineState, with_site
 from xray_triage.reading.machine import Machine
 
 log = structlog.get_logger()
@@ -57,6 +57,11 @@ class Standing:
     def machine(self) -> Machine:
         return self.known.machine
 
+    @property
+    def main_label(self) -> str | None:
+        """The label that orders the list, or the first that can be moved; None: the card promises nothing."""
+        return ABNORMAL if ABNORMAL in self.card.shares else next(iter(self.card.shares), None)
+
     def proposal(self) -> Proposal | None:
         """What its films say; None while they are too few, or where the model's card promises nothing."""
         return propose(self.card, self.scores) if self.films >= FILMS_TO_LEARN and self.card.movable else None
@@ -65,6 +70,10 @@ class Standing:
     def flagged_share(self) -> float | None:
         """Of its newest films, those that would have a mark with the cut-offs in use."""
         return flagged_share(self.scores, self.cut_offs)
+
+    def flagged_with(self, own: Mapping[str, float]) -> float | None:
+        """The same with other cut-offs of its own."""
+        return flagged_share(self.scores, with_site(self.card.cut_offs, own, fixed=self.card.fixed))
 
     @property
     def changed(self) -> bool:

@@ -30,7 +30,7 @@ STATION_MIX: Mapping[str, float] = {ABNORMAL: 0.15}
 OTHER_SHARE = 0.02
 # How far a cut-off may leave the bundle's, in logits. Sharpened films wanted up to 1.7, blurred ones 2.2 down. Too far
 # up costs sensitivity where the site's people are sicker than thought; down it costs false alarms.
-FARTHEST_UP, FARTHEST_DOWN = 2.0, 3.0
+FARTHEST_UP, FARTHEST_DOWN = 2.5, 3.0
 LEAST_PART = 0.5  # of a finding's own share, where the findings together would mark too many films
 STEP = 0.02
 Scores = Mapping[str, float]
@@ -153,6 +153,12 @@ def bounds(cut_off: float) -> tuple[float, float]:
     inside = min(max(cut_off, 1e-4), 1 - 1e-4)
     centre = log(inside / (1 - inside))
     return 1 / (1 + exp(FARTHEST_DOWN - centre)), 1 / (1 + exp(-FARTHEST_UP - centre))
+
+
+def spread_of(films: Sequence[Scores], label: str, bins: int = 20) -> list[int]:
+    """How many films score how high: a histogram of so many bins over 0..1."""
+    places = [min(int(film[label] * bins), bins - 1) for film in films if label in film]
+    return [places.count(place) for place in range(bins)]
 
 
 def flagged_share(films: Sequence[Scores], cut_offs: Mapping[str, float]) -> float | None:

@@ -257,8 +257,13 @@ class Acquaintance:
 
     @property
     def calibrated(self) -> bool:
-        """Whether the cut-offs are this machine's own: only then does silence mean something."""
+        """Whether the cut-offs are this machine's own."""
         return self.state is MachineState.SET
+
+    @property
+    def clears(self) -> bool:
+        """Whether silence means something on a film of this machine."""
+        return self.calibrated and not self.strange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +292,11 @@ class Reading:
     columns: int = 0
     seconds: float = 0.0
     machine: Acquaintance | None = None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether it has no mark, and for its machine's sake may not be called clear all the same."""
+        return self.decision.priority is Priority.NORMAL and self.machine is not None and not self.machine.clears
 
 
 def with_site(

@@ -5,7 +5,16 @@ Must never know DICOM.
 
 from collections.abc import Mapping
 
-from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, KINDS, Finding, Findings, Priority, Reading
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    KINDS,
+    Finding,
+    Findings,
+    MachineState,
+    Priority,
+    Reading,
+)
 
 DISCLAIMER = "AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"
 NOTHING_FOUND = "Không có dấu hiệu nào vượt ngưỡng."
@@ -14,6 +23,7 @@ FLAGS: Mapping[str, str] = {
     "cropped": "Phim cắt mất một phần phổi.",
     "view_not_stated": "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA).",
 }
+UNPROVEN = "chưa kết luận"  # in the place of a priority
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -60,6 +70,26 @@ def untold_lines(findings: Findings) -> list[str]:
     return [f"AI không đánh giá: {untold}."] if untold else []
 
 
+def priority(reading: Reading) -> str:
+    """How soon; a film of a machine that is not known yet is not called normal."""
+    return UNPROVEN if reading.unproven else reading.decision.priority.vi
+
+
+def machine_lines(reading: Reading) -> list[str]:
+    """Why a film without a mark may not be called clear; nothing where it may, or where nobody knows of machines."""
+    machine, lines = reading.machine, []
+    if machine is None or machine.clears:
+        return []
+    if machine.strange:
+        lines.append("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")
+    if machine.state is MachineState.PROPOSED:
+        lines.append("Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.")
+    elif machine.state is MachineState.LEARNING:
+        again = "Phim của máy vừa thay đổi. " if machine.changed else ""
+        lines.append(f"{again}AI đang làm quen với máy X-quang này ({machine.films}/{machine.needed}).")
+    return lines
+
+
 def flag_lines(reading: Reading) -> list[str]:
     """One sentence per flag; a flag without a sentence of ours as it is."""
     return [FLAGS.get(flag, flag) for flag in reading.flags]
@@ -69,7 +99,7 @@ def summary(reading: Reading) -> list[str]:
     """What a doctor must know, a line each: how soon, what or why not, the heart's size, what was not judged, flags,
     what this is.
     """
-    lines = [f"Ưu tiên: {reading.decision.priority.vi.upper()}"]
+    lines = [f"Ưu tiên: {priority(reading).upper()}", *machine_lines(reading)]
     if reading.findings is not None:
         positive = reading.findings.positive
         lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
@@ -81,6 +111,6 @@ def summary(reading: Reading) -> list[str]:
     return [*lines, *flag_lines(reading), DISCLAIMER]
 
 
-def urgency(priority: str) -> str:
+def urgency(asked: str) -> str:
     """The priority of a consultation request, ``urgent`` or ``routine``."""
-    return Priority.URGENT.vi.upper() if priority == "urgent" else "thường quy"
+    return Priority.URGENT.vi.upper() if asked == "urgent" else "thường quy"

@@ -38,6 +38,7 @@ bundle = ""                  # "" = the bundle activated with `xray-triage model
 providers = ["auto"]
 threads = 0                  # 0 = chosen at start
 thresholds = {{}}              # e.g. {{pneumothorax = 0.30}}
+site = "ask"                 # an X-ray machine's own cut-offs: "ask" a person, or "auto": taken after 200 films
 
 [policy]
 urgent = ["pneumothorax", "edema"]

@@ -16,7 +16,7 @@ from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.studies import Studies
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.health.checks import Check, Health
-from xray_triage.model.acquaintance import Site
+from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import ModelInUse
 from xray_triage.orders.orders import Orders
 from xray_triage.rendering.renderer import Renderer
@@ -48,6 +48,11 @@ class Desk:
     is_tls: bool = False
     self_check: Callable[[], Sequence[Check]] = tuple
     wake_delivery: Callable[[], object] = tuple
+
+    def machines(self) -> list[Standing]:
+        """Where the site's machines stand under the model in use; none while AI is off."""
+        model = self.model_in_use()
+        return self.site.standings(model.card) if model and model.card else []
 
     @property
     def audit(self) -> AuditTrail:

@@ -130,7 +130,7 @@ def _offer_station(api: APIRouter, desk: Desk) -> None:
         model = desk.model_in_use()
         seen = drift(desk.casebook, model.identity.sha256, model.references) if model else None
         given = verdicts(desk.casebook), verdicts(desk.casebook, newest=VERDICTS)
-        return JSONResponse(model_in_use_json(model, seen, *given))
+        return JSONResponse(model_in_use_json(model, seen, *given, desk.machines()))
 
 
 def _cases(desk: Desk, priority: Priority | None, since: datetime | None, limit: int) -> bytes:

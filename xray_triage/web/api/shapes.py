@@ -25,6 +25,7 @@ class ImageJson(TypedDict):
     """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor.
 
     ``lines``: widths of heart and chest, [x1, y1, x2, y2] in pixels of the film; ``rows``, ``columns``: its size or 0.
+    ``calibrated``: with cut-offs that were set for its machine; without, no mark does not mean that it is normal.
     """
 
     sop_instance_uid: str
@@ -40,6 +41,7 @@ class ImageJson(TypedDict):
     lines: list[list[float]]
     rows: int
     columns: int
+    calibrated: bool
 
 
 class DeliveryJson(TypedDict):
@@ -186,6 +188,7 @@ def _image_json(image: Image) -> ImageJson:
         "lines": [list(line) for line in image.lines],
         "rows": image.rows,
         "columns": image.columns,
+        "calibrated": image.calibrated,
     }
 
 

@@ -1,5 +1,6 @@
 """The JSON shapes of the station in the API: its queue, and the model in use. Times are ISO 8601 with zone."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 # pydantic, which turns these types into the OpenAPI document, wants this TypedDict before Python 3.12.
@@ -8,6 +9,7 @@ from typing_extensions import TypedDict
 from dicom_router.store.outbox import QueueSummary
 from xray_triage.cases.shapes import ModelJson, model_json
 from xray_triage.cases.tally import Agreement
+from xray_triage.model.acquaintance import Standing
 from xray_triage.model.drift import Drift, ModelInUse, Verdicts
 from xray_triage.web.api.shapes import iso
 
@@ -71,13 +73,32 @@ class AgreementsJson(TypedDict):
     recent: VerdictsJson
 
 
+class MachineJson(TypedDict):
+    """An X-ray machine and how well its own cut-offs are known. ``state``: learning, proposed, set.
+
+    ``films`` were read since it is learned; ``psi``: how far its scores lie from what the model should say of a
+    station's films, null: too few; ``flagged_share`` of its newest films with the cut-offs in use, null: no film.
+    """
+
+    manufacturer: str
+    model: str
+    station: str
+    films: int
+    psi: float | None
+    state: str
+    changed: bool
+    flagged_share: float | None
+    cut_offs: dict[str, float]
+
+
 class ModelInUseJson(TypedDict):
-    """``model``, ``runtime`` and ``drift`` are null while AI is off."""
+    """``model``, ``runtime`` and ``drift`` are null while AI is off, and no machine is known."""
 
     model: ModelJson | None
     runtime: str | None
     drift: DriftJson | None
     agreement: AgreementsJson
+    machines: list[MachineJson]
 
 
 def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJson:
@@ -112,7 +133,7 @@ def queue_json(summary: QueueSummary, *, unread: int, now: datetime) -> QueueJso
 
 
 def model_in_use_json(
-    model: ModelInUse | None, drift: Drift | None, every: Verdicts, recent: Verdicts
+    model: ModelInUse | None, drift: Drift | None, every: Verdicts, recent: Verdicts, machines: Sequence[Standing]
 ) -> ModelInUseJson:
     """What reads, and how well it does here."""
     return {
@@ -120,6 +141,23 @@ def model_in_use_json(
         "runtime": model.runtime if model else None,
         "drift": {"films": drift.films, "labels": dict(drift.index)} if drift else None,
         "agreement": {"all": _verdicts_json(every), "recent": _verdicts_json(recent)},
+        "machines": [machine_json(machine) for machine in machines],
+    }
+
+
+def machine_json(standing: Standing) -> MachineJson:
+    """A machine, also for the command line."""
+    machine = standing.machine
+    return {
+        "manufacturer": machine.manufacturer,
+        "model": machine.model,
+        "station": machine.station,
+        "films": standing.films,
+        "psi": standing.psi,
+        "state": standing.state.value,
+        "changed": standing.changed,
+        "flagged_share": standing.flagged_share,
+        "cut_offs": dict(standing.cut_offs),
     }
 
 

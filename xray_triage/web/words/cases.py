@@ -13,12 +13,14 @@ from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
     KINDS,
+    Acquaintance,
     Finding,
     FindingKind,
     Priority,
     Reason,
 )
 from xray_triage.results.wording import LARGEST_NORMAL_RATIO
+from xray_triage.web.words import machines
 from xray_triage.web.words.language import N_, Language
 
 OBJECTS = {
@@ -75,6 +77,14 @@ class Words:
 
     def priority(self, priority: Priority) -> str:
         return self.language.say(PRIORITIES[priority])
+
+    def standing(self, case: Case) -> str:
+        """The priority of a case; one without a mark, of a machine that is not known yet, is not called normal."""
+        return self.language.say(N_("chưa kết luận")) if case.unproven else self.priority(case.priority)
+
+    def machine(self, machine: Acquaintance | None) -> list[str]:
+        """Why a film without a mark of this machine may not be called clear."""
+        return machines.told(machine, self.language)
 
     def finding(self, kind: FindingKind) -> str:
         return kind.vi if self.language.code == "vi" else kind.en
@@ -151,7 +161,8 @@ class Words:
         if case.priority is Priority.NOT_READ and reasons:
             return self.reason(min(reasons, key=lambda reason: reason.code == "not_a_film"))
         if case.priority is Priority.NORMAL:
-            return self.language.say(N_("Không có dấu hiệu nào vượt ngưỡng."))
+            nothing = self.language.say(N_("Không có dấu hiệu nào vượt ngưỡng."))
+            return " ".join([nothing, *self.machine(case.unproven)])
         return self.language.say(N_("AI nghi có bất thường, nhưng không rõ là dấu hiệu nào."))
 
     def scores(self, image: Image) -> list[str]:
