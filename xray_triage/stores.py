@@ -5,6 +5,7 @@ station.py and reader/process.py run them. Knows no page and no network.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database, migrate_router, open_database
@@ -13,9 +14,10 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.accounts.accounts import Accounts
+from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.heat import HeatMaps
-from xray_triage.cases.machines import Machines
+from xray_triage.cases.machines import Machines, Setting
 from xray_triage.config import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
@@ -71,6 +73,7 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
         station_name=config.station.name,
         wake=wake,
     )
+    accounts = Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes)
     return Stores(
         database=database,
         ledger=ledger,
@@ -80,10 +83,15 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
         casebook=Casebook(database, clock=clock),
         consultations=consultations,
         heat_maps=HeatMaps(database),
-        accounts=Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes),
+        accounts=accounts,
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
-        machines=Machines(database, clock=clock),
+        machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
     )
+
+
+def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:
+    """Add to the trail what was set for a machine, and by whom."""
+    audit.note(Action(setting.kind.value), actor=setting.by, subject=machine, detail=setting.note)
 
 
 def node_name(config: Config, role: str) -> str:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,7 @@ from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.results.make import make_results
 from xray_triage.results.overlay import heat_png
+from xray_triage.stores import note_setting
 from xray_triage.web.app import create_app
 from xray_triage.web.desk import Desk
 
@@ -168,7 +170,7 @@ class TestDesk:
 
     def site(self, accepts: Literal["ask", "auto"] = "ask") -> Site:
         """The machines of this desk."""
-        return Site(self.machines, audit=self.audit, accepts=accepts)
+        return Site(self.machines, accepts=accepts)
 
     @property
     def audit(self) -> AuditTrail:
@@ -245,7 +247,7 @@ def open_desk(
         renderer=Renderer(spool),
         accounts=accounts,
         orders=Orders(database, clock=clock, prefix="TA"),
-        machines=Machines(database, clock=clock),
+        machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
     )
 
 

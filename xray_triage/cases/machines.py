@@ -5,7 +5,7 @@ overwritten: every setting is a row of its own, and the last one holds. Decides 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -50,9 +50,9 @@ cut_off_setting = sa.Table(
 class SettingKind(StrEnum):
     """SET: cut-offs were accepted. RESET: back to the bundle's. CHANGED: the machine's films look otherwise now."""
 
-    SET = "set"
-    RESET = "reset"
-    CHANGED = "changed"
+    SET = "cut_offs_set"
+    RESET = "cut_offs_reset"
+    CHANGED = "cut_offs_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +80,12 @@ class KnownMachine:
 
 
 class Machines:
-    """Reads and writes them."""
+    """Reads and writes them. ``note`` hears of every setting: who set what is in the audit trail."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, note: Callable[[str, Setting], None]) -> None:
         self._database = database
         self._clock = clock
+        self._note = note
 
     def known(self, model_sha256: str) -> list[KnownMachine]:
         """Every machine of which this model read a film, in the order of its first film."""
@@ -103,8 +104,9 @@ class Machines:
         """The film is one of this machine, read by this model. In the transaction that records it."""
         names = {"manufacturer": made_by.manufacturer, "model": made_by.model, "station": made_by.station}
         names["model_sha256"] = model_sha256
-        insert_new(connection, machine, names)
         number = sa.select(machine.c.machine_id).where(*(machine.c[name] == value for name, value in names.items()))
+        if connection.scalar(number) is None:  # an insert that does nothing would use up a number that people type
+            insert_new(connection, machine, names)
         film = image.update().where(image.c.sop_instance_uid == sop_instance_uid)
         connection.execute(film.values(machine_id=number.scalar_subquery()))
 
@@ -130,10 +132,10 @@ class Machines:
         with self._database.read() as connection:
             return [_setting(row) for row in connection.execute(rows.order_by(cut_off_setting.c.setting_id.desc()))]
 
-    def keep(self, machine_id: int, setting: Setting) -> None:
+    def keep(self, known: KnownMachine, setting: Setting) -> None:
         """Add a setting, which holds from the machine's next film on."""
         row = {
-            "machine_id": machine_id,
+            "machine_id": known.machine_id,
             "kind": setting.kind.value,
             "set_at": self._clock.now(),
             "set_by": setting.by,
@@ -144,6 +146,7 @@ class Machines:
         }
         with self._database.write() as connection:
             connection.execute(cut_off_setting.insert().values(row))
+        self._note(str(known.machine), setting)
 
 
 def _of(machine_id: int, after_image: int) -> tuple[sa.ColumnElement[bool], ...]:

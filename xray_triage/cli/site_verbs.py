@@ -52,7 +52,7 @@ def site(
     settings = load_config(config)
     card = card_of(load_manifest(chosen_folder(settings)), settings.model.thresholds)
     stores = open_stores(settings, role="site", clock=SystemClock())
-    machines = Site(stores.machines, audit=stores.accounts.audit)
+    machines = Site(stores.machines)
     if accept:
         machines.accept(machine, card, by=command_line_user())
     elif reset:

@@ -9,7 +9,6 @@ from typing import Literal
 
 import structlog
 
-from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.machines import KnownMachine, Machines, Setting, SettingKind
 from xray_triage.model.site import (
@@ -99,9 +98,8 @@ class Standing:
 class Site:
     """The machines of this site under one model. ``accepts``: by whom a proposal is taken, a person or at once."""
 
-    def __init__(self, machines: Machines, *, audit: AuditTrail, accepts: Literal["ask", "auto"] = "ask") -> None:
+    def __init__(self, machines: Machines, *, accepts: Literal["ask", "auto"] = "ask") -> None:
         self._machines = machines
-        self._audit = audit
         self._accepts = accepts
 
     def standings(self, card: Card) -> list[Standing]:
@@ -143,14 +141,14 @@ class Site:
             basis=basis_of(standing.scores, card.movable),
             note=f"stopped at a bound: {', '.join(bounded)}" if bounded else "",
         )
-        self._keep(standing, setting, Action.CUT_OFFS_SET)
+        self._keep(standing, setting)
         return self._find(machine_id, card)
 
     def reset(self, machine_id: int, card: Card, *, by: str) -> Standing:
         """Go back to the bundle's cut-offs; its films without a mark are then cleared no more."""
         standing = self._find(machine_id, card)
         after = standing.setting.after_image if standing.setting else 0
-        self._keep(standing, Setting(kind=SettingKind.RESET, by=by, after_image=after), Action.CUT_OFFS_RESET)
+        self._keep(standing, Setting(kind=SettingKind.RESET, by=by, after_image=after))
         return self._find(machine_id, card)
 
     def _find(self, machine_id: int, card: Card) -> Standing:
@@ -192,15 +190,11 @@ class Site:
     def _forget(self, standing: Standing) -> None:
         last = self._machines.last_film(standing.known.machine_id)
         note = f"the newest {NEWEST} films lie otherwise than those before"
-        self._machines.keep(
-            standing.known.machine_id, Setting(kind=SettingKind.CHANGED, by=AUTOMATIC, after_image=last, note=note)
-        )
-        log.warning("machine changed", machine=str(standing.machine), films=standing.films)
+        self._keep(standing, Setting(kind=SettingKind.CHANGED, by=AUTOMATIC, after_image=last, note=note))
 
-    def _keep(self, standing: Standing, setting: Setting, action: Action) -> None:
-        self._machines.keep(standing.known.machine_id, setting)
-        self._audit.note(action, actor=setting.by, subject=str(standing.machine), detail=setting.note)
-        log.info("cut-offs changed", machine=str(standing.machine), kind=setting.kind.value, by=setting.by)
+    def _keep(self, standing: Standing, setting: Setting) -> None:
+        self._machines.keep(standing.known, setting)
+        log.warning("cut-offs changed", machine=str(standing.machine), what=setting.kind.value, by=setting.by)
 
 
 def _may_be_taken_unseen(standing: Standing) -> bool:

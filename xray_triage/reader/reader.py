@@ -85,7 +85,7 @@ class Reader:
         self._rooms = stores
         self._classifier = classifier
         self._card = card
-        self._site = Site(stores.machines, audit=stores.accounts.audit, accepts=policy.site_cut_offs)
+        self._site = Site(stores.machines, accepts=policy.site_cut_offs)
         self._policy = policy
         self._result_destinations = result_destinations
         self._clock = clock

@@ -163,7 +163,7 @@ class Station:
                 accounts=self.stores.accounts,
                 orders=self.stores.orders,
                 model_in_use=self._model_in_use,
-                site=Site(self.stores.machines, audit=self.stores.accounts.audit),
+                site=Site(self.stores.machines),
                 self_check=partial(check_apart, self._supervisor.config_path),
                 wake_delivery=self._ring_delivery,
                 clock=self._clock,

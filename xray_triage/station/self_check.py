@@ -112,7 +112,7 @@ def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
     if references := references_of(manifest):
         seen = drift(stores.casebook, manifest.model_sha256, references)
         probes.append(partial(drift_check, seen.films, seen.drifted))
-    site = Site(stores.machines, audit=stores.accounts.audit)
+    site = Site(stores.machines)
     machines = (_machine_check(one) for one in site.standings(card_of(manifest, config.model.thresholds)))
     return [*probes, *(partial(lambda check: check, check) for check in machines if check is not None)]
 

@@ -461,7 +461,7 @@ def test_what_was_accepted_holds_from_the_next_film_on_without_a_restart(a_calm_
     bench, reader = a_calm_bench, a_calm_bench.reader()
     number = learn(bench, a_film)
     assert bench.card is not None
-    site = Site(bench.stores.machines, audit=bench.stores.accounts.audit)
+    site = Site(bench.stores.machines)
     accepted = site.accept(number, bench.card, by="admin")
     assert accepted.proposal().at_lower  # type: ignore[union-attr]
     bench.receive(later := another(a_film))
