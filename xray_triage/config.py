@@ -143,9 +143,13 @@ class ModelSection(Section):
 
 
 class PolicySection(Section):
-    """What the site calls urgent, and when a consultation is asked for without a click."""
+    """What the site calls urgent, and when a consultation is asked for without a click.
+
+    ``urgent_share``: of the films of a machine with cut-offs of its own, the gravest so many are urgent too.
+    """
 
     urgent: tuple[FindingName, ...] = ("pneumothorax", "edema")
+    urgent_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
     minimum_age_years: Annotated[float, Field(ge=0, le=120)] = 15
 

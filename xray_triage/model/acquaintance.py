@@ -4,7 +4,7 @@ Joins the pure core (site.py) to what is kept of the machines. It must never kno
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
@@ -21,12 +21,14 @@ from xray_triage.model.site import (
     Scores,
     basis_of,
     change,
+    cut_off_for,
     flagged_share,
     propose,
     strangeness,
 )
 from xray_triage.reading.findings import ABNORMAL, Acquaintance, MachineState, with_site
 from xray_triage.reading.machine import Machine
+from xray_triage.reading.triage import severity
 
 log = structlog.get_logger()
 
@@ -95,6 +97,18 @@ class Standing:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """What there is to know before a film is read: of its machine, the cut-offs that were set for it, and its gravest.
+
+    ``severe_from``: the severity (triage.py) above which the gravest of its films lie; None: not known, or not wanted.
+    """
+
+    known: Acquaintance
+    cut_offs: Mapping[str, float] = field(default_factory=dict)
+    severe_from: float | None = None
+
+
 class Site:
     """The machines of this site under one model. ``accepts``: by whom a proposal is taken, a person or at once."""
 
@@ -106,14 +120,15 @@ class Site:
         """Every machine of which the model read a film."""
         return [self._standing(known, card) for known in self._machines.known(card.model_sha256)]
 
-    def meet(self, made_by: Machine, card: Card) -> tuple[Acquaintance, Mapping[str, float]]:
-        """Before a film is read: what is known of its machine, and the cut-offs that were set for it, if any.
+    def meet(self, made_by: Machine, card: Card, *, urgent_share: float = 0.0) -> Met:
+        """Before a film is read: what is known of its machine.
 
-        Here it is noticed that a machine has changed, and here the policy takes a proposal by itself.
+        Here it is noticed that a machine has changed, and here the policy takes a proposal by itself. The gravest
+        ``urgent_share`` of films is told of a machine whose cut-offs are set, out of its newest ones.
         """
         known = self._machines.find(card.model_sha256, made_by)
         if known is None:
-            return Acquaintance(state=MachineState.LEARNING, films=1, needed=FILMS_TO_LEARN), {}
+            return Met(known=Acquaintance(state=MachineState.LEARNING, films=1, needed=FILMS_TO_LEARN))
         standing = self._standing(known, card)
         if self._has_changed(standing, card):
             self._forget(standing)
@@ -121,8 +136,14 @@ class Site:
         elif self._accepts == "auto" and _may_be_taken_unseen(standing):
             self.accept(known.machine_id, card, by=AUTOMATIC)
             standing = self._standing(known, card)
-        own = standing.setting.cut_offs if standing.setting and standing.state is MachineState.SET else {}
-        return standing.for_next_film(), own
+        if standing.setting is None or standing.state is not MachineState.SET:
+            return Met(known=standing.for_next_film())
+        grave = [severity(film) for film in standing.scores] if urgent_share else []
+        return Met(
+            known=standing.for_next_film(),
+            cut_offs=standing.setting.cut_offs,
+            severe_from=cut_off_for(grave, urgent_share) if grave else None,
+        )
 
     def accept(self, machine_id: int, card: Card, *, by: str) -> Standing:
         """Take what the machine's films say, from its next film on. Raises SiteError while they are too few."""

@@ -12,7 +12,8 @@ from xray_triage.reading.triage import Policy
 class SitePolicy:
     """What the site decided: who is read, what is urgent, when a consultation is asked for without a click.
 
-    ``site_cut_offs``: who takes the cut-offs that are proposed for a machine.
+    ``site_cut_offs``: who takes the cut-offs that are proposed for a machine. ``urgent_share``: of its films, the
+    gravest so many are urgent.
     """
 
     admission: Admission
@@ -20,6 +21,7 @@ class SitePolicy:
     auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
     station_name: str = ""
     site_cut_offs: Literal["ask", "auto"] = "ask"
+    urgent_share: float = 0.0
 
     @classmethod
     def from_config(cls, config: Config) -> "SitePolicy":
@@ -29,4 +31,5 @@ class SitePolicy:
             auto_request=config.policy.auto_request,
             station_name=config.station.name,
             site_cut_offs=config.model.site,
+            urgent_share=config.policy.urgent_share,
         )

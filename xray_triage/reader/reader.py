@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -21,13 +21,13 @@ from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
-from xray_triage.model.acquaintance import Site
+from xray_triage.model.acquaintance import Met, Site
 from xray_triage.model.site import Card
 from xray_triage.orders.match import Filmed
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.exposure import exposed_at
-from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
 from xray_triage.reading.machine import machine_of
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
@@ -144,9 +144,10 @@ class Reader:
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
             return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
-        known, cut_offs = self._site.meet(machine_of(header), self._card) if self._card else (None, {})
-        reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, cut_offs=cut_offs)
-        reading = replace(reading, machine=known if reading.findings else None)
+        share, met = self._policy.urgent_share, None
+        if self._card is not None:
+            met = self._site.meet(machine_of(header), self._card, urgent_share=share)
+        reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, met=met)
         return Film(arrival=arrival, header=header, radiograph=radiograph, reading=reading)
 
     def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
@@ -240,7 +241,8 @@ class Reader:
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
             return None
         positive = film.reading.findings.positive if film.reading.findings else ()
-        seen = "; ".join(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)
+        grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
+        seen = "; ".join([*grave, *(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)])
         return self._rooms.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
@@ -287,23 +289,23 @@ def classify(
     policy: SitePolicy,
     *,
     clock: Clock,
-    cut_offs: Mapping[str, float] | None = None,
+    met: Met | None = None,
 ) -> Reading:
     """What the model says of an admitted film, and how soon a doctor should look. No model, no guess.
 
-    ``cut_offs`` are those that were set for its machine.
+    ``met``: what is known of its machine, where anybody keeps count of machines.
     """
     if classifier is None:
         return _not_read(NotReadable(reason=REASONS["no_model"]))
     started = clock.monotonic()
     try:
-        findings = classifier.classify(radiograph, cut_offs)
+        findings = classifier.classify(radiograph, met.cut_offs if met else None)
     except ModelFailed as error:
         return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
     unread = findings if isinstance(findings, NotReadable) else None
     seen = None if isinstance(findings, NotReadable) else findings
     return Reading(
-        decision=decide(seen, policy.triage) if seen else not_read(),
+        decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
         not_readable=unread,
         flags=(*radiograph.flags, *(seen.flags if seen else ())),
@@ -311,6 +313,7 @@ def classify(
         rows=radiograph.rows,
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
+        machine=met.known if met and seen else None,
     )
 
 

@@ -64,6 +64,7 @@ KINDS: Mapping[str, FindingKind] = dict(
 )
 ABNORMAL = "abnormal"
 CARDIOTHORACIC_RATIO = "cardiothoracic_ratio"
+SEVERITY = "severity"  # a reason for urgency that is no finding: triage.py
 
 
 class Priority(StrEnum):
@@ -227,7 +228,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageDecision:
-    """How soon, and why: names of the findings that decided, most decisive first."""
+    """How soon, and why: names of the findings that decided, or SEVERITY, most decisive first."""
 
     priority: Priority
     reasons: tuple[str, ...]

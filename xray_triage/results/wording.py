@@ -9,6 +9,7 @@ from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
     KINDS,
+    SEVERITY,
     Finding,
     Findings,
     MachineState,
@@ -24,6 +25,7 @@ FLAGS: Mapping[str, str] = {
     "view_not_stated": "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA).",
 }
 UNPROVEN = "chưa kết luận"  # in the place of a priority
+SEVERE = "Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm."
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -76,10 +78,10 @@ def priority(reading: Reading) -> str:
 
 
 def machine_lines(reading: Reading) -> list[str]:
-    """Why a film without a mark may not be called clear; nothing where it may, or where nobody knows of machines."""
-    machine, lines = reading.machine, []
+    """That it is among the gravest of its machine; or why, without a mark, it may not be called clear. Or nothing."""
+    machine, lines = reading.machine, [SEVERE] if SEVERITY in reading.decision.reasons else []
     if machine is None or machine.clears:
-        return []
+        return lines
     if machine.strange:
         lines.append("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")
     if machine.state is MachineState.PROPOSED:

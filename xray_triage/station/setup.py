@@ -42,6 +42,7 @@ site = "ask"                 # an X-ray machine's own cut-offs: "ask" a person, 
 
 [policy]
 urgent = ["pneumothorax", "edema"]
+urgent_share = 0.05          # of a known machine's films the gravest so many are urgent too; 0 = none
 auto_request = "urgent"      # ask for a consultation by itself: "urgent", "abnormal" or "never"
 minimum_age_years = 15
 

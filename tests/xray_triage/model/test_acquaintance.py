@@ -14,6 +14,7 @@ from xray_triage.model.acquaintance import SiteError, Standing
 from xray_triage.model.site import FILMS_TO_LEARN, NEWEST, Card
 from xray_triage.reading.findings import MachineState, Priority
 from xray_triage.reading.machine import Machine
+from xray_triage.reading.triage import severity
 
 CARD = Card(
     model_sha256=MODEL.sha256,
@@ -44,7 +45,8 @@ def state(desk: TestDesk, machine: Machine = GE) -> str:
 
 
 def test_a_machine_that_nobody_met_is_learned_from_its_first_film(desk: TestDesk) -> None:
-    known, cut_offs = desk.site().meet(GE, CARD)
+    met = desk.site().meet(GE, CARD)
+    known, cut_offs = met.known, met.cut_offs
     assert (known.state, known.films, known.calibrated) == (MachineState.LEARNING, 1, False)
     assert cut_offs == {}
     assert desk.site().standings(CARD) == []
@@ -57,11 +59,12 @@ def test_a_machine_is_learned_proposed_for_and_set(desk: TestDesk) -> None:
         desk.site().accept(number(desk), CARD, by="admin")
     put(desk, GE, 1)
     assert state(desk) == "proposed"
-    assert not desk.site().meet(GE, CARD)[0].calibrated  # nobody has accepted anything
+    assert not desk.site().meet(GE, CARD).known.calibrated  # nobody has accepted anything
     proposal = standing(desk).proposal()
     assert proposal is not None
     accepted = desk.site().accept(number(desk), CARD, by="admin")
-    known, cut_offs = desk.site().meet(GE, CARD)
+    met = desk.site().meet(GE, CARD)
+    known, cut_offs = met.known, met.cut_offs
     assert accepted.state is known.state is MachineState.SET
     assert cut_offs == proposal.cut_offs == accepted.cut_offs
     assert known.calibrated
@@ -101,14 +104,15 @@ def test_a_film_that_could_not_be_read_the_second_time_counts_no_more(desk: Test
 
 def test_a_site_of_three_films_a_week_stays_in_learning_for_a_year(desk: TestDesk) -> None:
     put(desk, GE, 3 * 52)
-    known, _ = desk.site("auto").meet(GE, CARD)
+    known = desk.site("auto").meet(GE, CARD).known
     assert (known.state, known.films, known.needed) == (MachineState.LEARNING, 157, 200)
 
 
 def test_the_policy_may_take_a_proposal_at_once(desk: TestDesk) -> None:
     put(desk, GE, FILMS_TO_LEARN)
-    assert not desk.site("ask").meet(GE, CARD)[0].calibrated
-    known, cut_offs = desk.site("auto").meet(GE, CARD)
+    assert not desk.site("ask").meet(GE, CARD).known.calibrated
+    met = desk.site("auto").meet(GE, CARD)
+    known, cut_offs = met.known, met.cut_offs
     assert known.calibrated
     assert cut_offs
     (entry,) = desk.audit.entries()
@@ -118,7 +122,7 @@ def test_the_policy_may_take_a_proposal_at_once(desk: TestDesk) -> None:
 def test_the_policy_takes_no_proposal_that_had_to_stop_at_the_lower_bound(desk: TestDesk) -> None:
     put(desk, GE, FILMS_TO_LEARN, at=-0.3)
     assert standing(desk).proposal().at_lower  # type: ignore[union-attr]
-    assert desk.site("auto").meet(GE, CARD)[0].state is MachineState.PROPOSED
+    assert desk.site("auto").meet(GE, CARD).known.state is MachineState.PROPOSED
     assert "stopped at a bound" in (desk.site().accept(number(desk), CARD, by="admin").setting.note)  # type: ignore[union-attr]
 
 
@@ -126,7 +130,8 @@ def test_going_back_is_one_step_and_the_policy_does_not_undo_it(desk: TestDesk) 
     put(desk, GE, FILMS_TO_LEARN)
     desk.site().accept(number(desk), CARD, by="mai")
     desk.site().reset(number(desk), CARD, by="binh")
-    known, cut_offs = desk.site("auto").meet(GE, CARD)
+    met = desk.site("auto").meet(GE, CARD)
+    known, cut_offs = met.known, met.cut_offs
     assert (known.state, cut_offs) == (MachineState.PROPOSED, {})
     kept = desk.machines.settings(number(desk))
     assert [(one.kind, one.by) for one in kept] == [(SettingKind.RESET, "binh"), (SettingKind.SET, "mai")]
@@ -141,16 +146,17 @@ def test_a_machine_that_changes_is_noticed_within_fifty_films_and_learned_anew(d
     if is_set:
         desk.site().accept(number(desk), CARD, by="admin")
     put(desk, GE, NEWEST, at=0.4, seed=1)
-    assert desk.site().meet(GE, CARD)[0].calibrated == is_set
+    assert desk.site().meet(GE, CARD).known.calibrated == is_set
     put(desk, GE, NEWEST, at=0.6, seed=2)
-    known, cut_offs = desk.site().meet(GE, CARD)
+    met = desk.site().meet(GE, CARD)
+    known, cut_offs = met.known, met.cut_offs
     assert (known.state, known.films, known.changed) == (MachineState.LEARNING, 1, True)
     assert cut_offs == {}
     with pytest.raises(SiteError, match="0 of 200"):
         desk.site().accept(number(desk), CARD, by="admin")
     put(desk, GE, FILMS_TO_LEARN, at=0.6, seed=3)
     desk.site().accept(number(desk), CARD, by="admin")
-    known, _ = desk.site().meet(GE, CARD)
+    known = desk.site().meet(GE, CARD).known
     assert (known.state, known.changed) == (MachineState.SET, False)
 
 
@@ -173,3 +179,13 @@ def test_station_toml_goes_before_what_was_set(desk: TestDesk) -> None:
     own = replace(CARD, cut_offs={"pneumothorax": 0.11, "cardiomegaly": 0.5}, fixed=frozenset({"pneumothorax"}))
     assert standing(desk, card=own).cut_offs["pneumothorax"] == 0.11
     assert standing(desk, card=own).cut_offs["cardiomegaly"] != 0.5
+
+
+def test_the_gravest_films_are_told_of_a_machine_that_is_set_and_only_of_it(desk: TestDesk) -> None:
+    put(desk, GE, FILMS_TO_LEARN)
+    assert desk.site().meet(GE, CARD, urgent_share=0.05).severe_from is None
+    desk.site().accept(number(desk), CARD, by="admin")
+    met = desk.site().meet(GE, CARD, urgent_share=0.05)
+    assert met.severe_from is not None
+    assert sum(severity(film) > met.severe_from for film in standing(desk).scores) == FILMS_TO_LEARN // 20
+    assert desk.site().meet(GE, CARD).severe_from is None

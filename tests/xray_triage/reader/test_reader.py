@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from PIL import Image
@@ -493,3 +494,20 @@ def test_children_and_films_that_are_no_chest_count_for_no_machine(a_calm_bench:
     for one in (child, hand):
         assert a_calm_bench.read(one).priority is Priority.NOT_READ
     assert a_calm_bench.stores.machines.known(a_calm_bench.card.model_sha256) == []  # type: ignore[union-attr]
+
+
+def test_the_gravest_film_of_a_known_machine_rings_and_its_request_says_why(
+    a_calm_bench: Bench, a_film: Dataset
+) -> None:
+    """The machine's other films are a little darker, and so a little less grave."""
+    bench = a_calm_bench
+    assert bench.card is not None
+    number = learn(bench, a_film)
+    Site(bench.stores.machines).accept(number, bench.card, by="admin")
+    brighter = another(a_film)
+    brighter.PixelData = np.minimum(np.frombuffer(a_film.PixelData, "<u2") * 1.1, 4095).astype("<u2").tobytes()
+    case = bench.read(brighter)
+    assert case.priority is Priority.URGENT, case.reasons
+    assert "severity" in case.reasons
+    assert case.consultation is not None
+    assert "điểm nặng" in case.consultation.question
