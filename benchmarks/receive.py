@@ -24,6 +24,7 @@ import structlog
 from benchmarks.report import publish, summarise
 from dicom_router.clock import SystemClock
 from dicom_router.scp.listener import Listener
+from dicom_router.scp.storage import Storage
 from dicom_router.store.database import migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
@@ -171,11 +172,9 @@ def serve(folder: Path) -> None:
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
     listener = Listener(
         gate=Gate(ae_title=TITLE),
-        spool=Spool(folder / "spool"),
-        inbox=inbox,
         host="127.0.0.1",
         port=0,
-        on_kept=lambda: None,
+        providers=(Storage(spool=Spool(folder / "spool"), inbox=inbox, on_kept=lambda: None),),
     )
     listener.start()
     sys.stdout.write(f"{listener.port}\n")

@@ -12,6 +12,17 @@ RouterError
 └── SchemaTooNew        the database was written by a newer program: stop, touch nothing
 """
 
+import struct
+import zlib
+
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
+DAMAGE = (
+    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
+    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
+
 
 class RouterError(Exception):
     """Base of every error that dicom_router raises on purpose."""

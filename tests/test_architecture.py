@@ -52,8 +52,8 @@ def offences(inside: str, forbidden: tuple[str, ...], *, but: tuple[str, ...] = 
 
 # The rooms, lowest first: a room imports rooms of lower lines only, never a neighbour on its own line.
 LAW = """
-errors clock log console
-worker child dicom reading
+errors clock child log console language
+worker dicom reading
 upper_layer store
 scp transport
 config results accounts

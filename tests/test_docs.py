@@ -17,13 +17,12 @@ from pydicom.charset import python_encoding
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from dicom_router.clock import SystemClock
-from dicom_router.dicom import keys, uids
-from dicom_router.dicom.status import check_answer
+from dicom_router.dicom import uids
+from dicom_router.dicom.status import Status, check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.scp import listener, modality_worklist, performed_step, provider, storage
+from dicom_router.scp import modality_worklist, performed_step, provider, storage
 from dicom_router.transport import compression, dimse, forwarder
-from dicom_router.upper_layer import gatekeeper, negotiation, pdu, requestor
-from dicom_router.upper_layer.command import CANCELLED
+from dicom_router.upper_layer import gatekeeper, pdu, requestor
 from xray_triage.cli import app
 from xray_triage.config import check_config, load_config
 from xray_triage.orders.order import Order, OrderState, Registration
@@ -176,15 +175,15 @@ def test_files_named_in_a_document_exist(path: Path) -> None:
 
 def test_it_lists_the_accepted_transfer_syntaxes_in_our_order() -> None:
     table = rows(CONFORMANCE, "**Presentation contexts.**")
-    assert tuple(uid for _, uid, _ in table) == negotiation.TRANSFER_SYNTAXES
+    assert tuple(uid for _, uid, _ in table) == uids.TRANSFER_SYNTAXES
     assert {uid for _, uid, read in table if read == "yes"} <= {*DECODERS, *NATIVE}
 
 
 def test_it_lists_the_classes_that_are_read() -> None:
     listed = {uid for _, uid in rows(CONFORMANCE, "**SOP classes.**")}
     assert listed == FILM_CLASSES
-    assert all(map(negotiation.is_storage, listed))
-    assert not negotiation.is_storage("1.2.840.10008.5.1.4.34.7")  # its example of a class that is not accepted
+    assert all(map(uids.is_storage, listed))
+    assert not uids.is_storage("1.2.840.10008.5.1.4.34.7")  # its example of a class that is not accepted
 
 
 def test_it_lists_the_presentation_contexts_that_are_proposed() -> None:
@@ -199,26 +198,26 @@ def test_it_lists_the_presentation_contexts_that_are_proposed() -> None:
 
 
 def answered_statuses(module: ModuleType) -> set[int]:
-    """What ``module`` answers with: every constant that it gives to an Answer or a refusal."""
+    """What ``module`` answers with: every constant that it gives to a Response or a refusal."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
-    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "_RefusalError")]
-    return {getattr(module, name) for name in named if hasattr(module, name)}
+    named = [ast.unparse(node.args[0]) for node in calls if ast.unparse(node.func) in ("Response", "Refused")]
+    return {Status[name.removeprefix("Status.")] for name in named if name.startswith("Status.")}
 
 
 def test_it_lists_every_status_that_the_listener_answers() -> None:
-    listed = {int(status, 16) for status, *_ in rows(CONFORMANCE, "**Status of C-STORE")}
-    assert listed == answered_statuses(storage) | answered_statuses(listener)
+    listed = {int(code, 16) for code, *_ in rows(CONFORMANCE, "**Status of C-STORE")}
+    assert listed == answered_statuses(storage) | answered_statuses(provider)
 
 
-def constants(module: ModuleType) -> set[int]:
-    """Every status that ``module`` names."""
-    return {value for name, value in vars(module).items() if name.isupper() and name[0] != "_" and type(value) is int}
+def named_statuses(module: ModuleType) -> set[int]:
+    """Every status that ``module`` names, of the one table in dicom/status.py."""
+    return {Status[name] for name in re.findall(r"\bStatus\.([A-Z_]+)\b", inspect.getsource(module))}
 
 
 @pytest.mark.parametrize(
     ("heading", "module", "besides"),
     [
-        ("**Status of C-FIND", modality_worklist, {CANCELLED.status}),
+        ("**Status of C-FIND", modality_worklist, {Status.CANCELLED}),
         ("**Performed steps.**", performed_step, set()),
     ],
 )
@@ -226,9 +225,8 @@ def test_it_lists_every_status_of_the_worklist_and_the_steps(
     heading: str, module: ModuleType, besides: set[int]
 ) -> None:
     table = rows(CONFORMANCE, heading)
-    listed = {int(status, 16) for cells in table for status in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
-    others = {provider.LONGEST_DATASET, keys.CHARACTER_SET, provider.UNRECOGNISED_OPERATION}
-    assert listed == (constants(module) - others) | besides
+    listed = {int(code, 16) for cells in table for code in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
+    assert listed == (named_statuses(module) - {Status.UNRECOGNISED_OPERATION}) | besides
 
 
 def test_it_lists_every_attribute_of_a_worklist_entry() -> None:
@@ -256,18 +254,16 @@ def test_it_lists_every_attribute_of_a_worklist_entry() -> None:
 def test_it_says_what_every_answer_of_a_peer_means_to_us() -> None:
     fates = {}
     for statuses, _, then in rows(CONFORMANCE, "**What the peer's answer means"):
-        fates |= {
-            int(status, 16): then.split(":")[0].split(",")[0] for status in statuses.split(", ") if status[:2] == "0x"
-        }
+        fates |= {int(code, 16): then.split(":")[0].split(",")[0] for code in statuses.split(", ") if code[:2] == "0x"}
     assert len(fates) > 20
-    for status, fate in fates.items():
+    for code, fate in fates.items():
         try:
-            check_answer(status, peer="PACS")
-            assert fate == "done", hex(status)
+            check_answer(code, peer="PACS")
+            assert fate == "done", hex(code)
         except PeerUnreachable:
-            assert fate == "sent again", hex(status)
+            assert fate == "sent again", hex(code)
         except PeerRefused:
-            assert fate == "refused", hex(status)
+            assert fate == "refused", hex(code)
 
 
 def test_it_lists_every_rejection_and_abort() -> None:
@@ -285,7 +281,7 @@ def test_it_lists_every_rejection_and_abort() -> None:
 
 def test_it_gives_the_limits_that_hold() -> None:
     gate = gatekeeper.Gate(ae_title="X")
-    largest = inspect.signature(listener.Listener).parameters["max_instance_bytes"].default
+    largest = inspect.signature(storage.Storage).parameters["max_instance_bytes"].default
     patience = requestor.PATIENCE
     waits = f"{patience.connect_seconds:g} s / {patience.stall_seconds:g} s / {patience.answer_seconds:g} s"
     asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS

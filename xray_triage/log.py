@@ -1,14 +1,46 @@
-"""Log lines: one event a line on standard error, key=value, in English, without patient data."""
+"""Log lines: one event a line on standard error, key=value, in English, without patient data.
 
+A line that cannot be written (a full disk, a reader of the pipe that is gone) is lost and counted; it stops nobody.
+"""
+
+import io
 import logging
+import os
 import sys
+import threading
 import warnings
+from typing import TextIO, cast
 
 import structlog
 
 
+class SureStream(io.TextIOBase):
+    """A text stream over an open file descriptor that never raises. ``lost`` counts the writes that failed in a row.
+
+    The first line that can be written again is preceded by one that tells how many were lost.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self.lost = 0
+
+    def write(self, text: str, /) -> int:
+        with self._lock:
+            told = f'level=warning event="log lines lost" count={self.lost}\n' if self.lost else ""
+            waiting = memoryview((told + text).encode("utf-8", "backslashreplace"))
+            try:
+                while waiting:
+                    waiting = waiting[os.write(self._descriptor, waiting) :]
+                self.lost = 0
+            except OSError:
+                self.lost += 1
+        return len(text)
+
+
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Send every log line of this process to standard error; those of libraries only from WARNING up."""
+    stream = SureStream(sys.__stderr__.fileno() if sys.__stderr__ else 2)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -18,12 +50,15 @@ def log_to_stderr(level: int = logging.INFO) -> None:
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="level=%(levelname)s logger=%(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.WARNING, stream=stream, format="level=%(levelname)s logger=%(name)s %(message)s")
+
+
+def print_surely() -> None:
+    """From now on nothing that this process prints raises: for those that serve, whose output may be a full disk."""
+    sys.stdout, sys.stderr = SureStream(1), SureStream(2)
 
 
 def ignore_pydicom_warnings() -> None:

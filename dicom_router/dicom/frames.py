@@ -8,9 +8,8 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from dicom_router.dicom.instance import DAMAGE
 from dicom_router.dicom.outline import PIXEL_DATA, Extent, Outline
-from dicom_router.errors import DamagedFile
+from dicom_router.errors import DAMAGE, DamagedFile
 
 Piece = tuple[int, int]  # offset in the file, bytes
 ITEM, END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from dicom_router.dicom.instance import InstanceRef
+from dicom_router.dicom.text import decode_uid
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import DamagedFile
 
@@ -18,8 +21,6 @@ _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST = 100  # sequences and items, open at once; real films have fewer than ten
 MOST_ELEMENTS = 500_000  # and items; films have hundreds. Each would cost who opens the file hundreds of bytes
-_IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NAMES = {
     0x00080016: "SOP Class UID",
     0x00080018: "SOP Instance UID",
@@ -28,25 +29,19 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """The four names in a dataset, each a string of digits and dots."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-
-
-def read_identity(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid: str) -> Identity:
+def read_identity(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid: str) -> InstanceRef:
     """Walk the whole dataset between two positions of ``stream``. Raises DamagedFile with a short reason."""
     found = _Walk(stream, start, end, transfer_syntax_uid).run()
     for tag, name in _NAMES.items():
         if not is_uid(found.get(tag, "")):
             raise DamagedFile(f"{name} is {'no UID' if tag in found else 'missing'}")
     sop_class, sop_instance, study, series = (found[tag] for tag in _NAMES)
-    return Identity(
-        sop_class_uid=sop_class, sop_instance_uid=sop_instance, study_instance_uid=study, series_instance_uid=series
+    return InstanceRef(
+        sop_class_uid=sop_class,
+        sop_instance_uid=sop_instance,
+        study_instance_uid=study,
+        series_instance_uid=series,
+        transfer_syntax_uid=str(transfer_syntax_uid),
     )
 
 
@@ -81,8 +76,8 @@ class _Walk:
     def __init__(self, stream: BinaryIO, start: int, end: int, transfer_syntax_uid: str) -> None:
         self._stream = stream
         self._position = start
-        self._order = ">" if transfer_syntax_uid == _EXPLICIT_BIG_ENDIAN else "<"
-        self._open = [_Container(end, False, transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN)]
+        self._order = ">" if transfer_syntax_uid == ExplicitVRBigEndian else "<"
+        self._open = [_Container(end, False, transfer_syntax_uid == ImplicitVRLittleEndian)]
 
     def run(self) -> dict[int, str]:
         """The texts of the wanted elements of the outermost level."""
@@ -150,7 +145,7 @@ class _Walk:
     def _peek_text(self, length: int) -> str:
         """The value that begins here, if it is short enough for a UID and its padding; else nothing that is one."""
         self._stream.seek(self._position)
-        return self._stream.read(min(length, 80)).decode("latin-1").removesuffix("\0").rstrip(" ")
+        return decode_uid(self._stream.read(min(length, 80)))
 
 
 def _is_sequence(element: _Element) -> bool:

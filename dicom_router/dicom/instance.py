@@ -1,7 +1,5 @@
 """The names of a DICOM instance, and its dataset as pydicom gives it. Never decodes a pixel."""
 
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +7,9 @@ from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 
-from dicom_router.errors import DamagedFile
-
-# What pydicom raises on bytes that are not what they say, e.g. a character set written as a number.
-DAMAGE = (
-    ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError,
-    NotImplementedError, OSError, RecursionError, TypeError, ValueError, struct.error, zlib.error,
-)  # fmt: skip
+from dicom_router.errors import DAMAGE, DamagedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

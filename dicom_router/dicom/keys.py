@@ -8,20 +8,16 @@ from typing import TypeAlias
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_dataset
+from pydicom.uid import ImplicitVRLittleEndian
 
 from dicom_router.dicom.identity import check_structure
-from dicom_router.errors import DamagedFile
+from dicom_router.dicom.text import decode
+from dicom_router.errors import DAMAGE, DamagedFile
 
 CHARACTER_SET = 0x00080005
-_IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})  # 32 bit lengths
 _ITEM = b"\xfe\xff\x00\xe0"
-_DAMAGE = (
-    ArithmeticError, AttributeError, BytesLengthException, EOFError, LookupError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError, struct.error,
-)  # fmt: skip
 
 # A small dataset, asked or answered: by tag the text of an element, or the items of a sequence. Numbers are no text.
 Keys: TypeAlias = Mapping[int, "str | Sequence[Keys]"]
@@ -31,9 +27,9 @@ def decode_keys(encoded: bytes, transfer_syntax_uid: str) -> Keys:
     """The dataset in ``encoded``, every text in it decoded. Raises DamagedFile when it is none."""
     check_structure(BytesIO(encoded), end=len(encoded), transfer_syntax_uid=transfer_syntax_uid)
     try:
-        dataset = read_dataset(BytesIO(encoded), transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN, True)
+        dataset = read_dataset(BytesIO(encoded), transfer_syntax_uid == ImplicitVRLittleEndian, True)
         return _keys(dataset, "")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedFile(f"not a readable dataset: {error}") from error
 
 
@@ -63,29 +59,19 @@ def vr_of(tag: int) -> str:
 
 def _head(tag: int, vr: str, length: int, transfer_syntax_uid: str) -> bytes:
     number = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-    if transfer_syntax_uid == _IMPLICIT_LITTLE_ENDIAN:
+    if transfer_syntax_uid == ImplicitVRLittleEndian:
         return number + struct.pack("<I", length)
     return number + vr.encode() + struct.pack("<HI" if vr in _LONG_VRS else "<H", *([0] * (vr in _LONG_VRS)), length)
 
 
 def _keys(dataset: Dataset, inherited: str) -> dict[int, "str | Sequence[Keys]"]:
     declared = dataset.get_item(CHARACTER_SET)
-    character_set = _decode(declared.value or b"", "") if declared else inherited
+    character_set = decode(declared.value or b"", "") if declared else inherited
     keys: dict[int, str | Sequence[Keys]] = {}
     for tag in list(dataset.keys()):
         item = dataset.get_item(tag)
         if (vr_of(tag) if item.VR in (None, "UN") else item.VR) == "SQ":
             keys[int(tag)] = [_keys(nested, character_set) for nested in dataset[tag].value or ()]
         else:
-            keys[int(tag)] = _decode(item.value or b"", character_set)
+            keys[int(tag)] = decode(item.value or b"", character_set)
     return keys
-
-
-def _decode(value: bytes, character_set: str) -> str:
-    """Text without padding. What names no set that carries Vietnamese is UTF-8 if it can be, else Latin-1."""
-    encoding = "gb18030" if "GB" in character_set.upper() else "utf-8"
-    try:
-        text = value.decode(encoding)
-    except UnicodeDecodeError:
-        text = value.decode("latin-1")
-    return text.strip(" \0")

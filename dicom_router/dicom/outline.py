@@ -13,8 +13,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_router.dicom.identity import MOST_ELEMENTS
-from dicom_router.dicom.instance import DAMAGE
-from dicom_router.errors import DamagedFile
+from dicom_router.errors import DAMAGE, DamagedFile
 
 PIXEL_DATA = 0x7FE00010
 PIXELS = frozenset((0x7FE00008, 0x7FE00009, PIXEL_DATA))

@@ -1,7 +1,11 @@
-"""What stands before the dataset in a DICOM Part 10 file (PS3.10 7.1). Reads no dataset."""
+"""DICOM Part 10 files (PS3.10 7.1): where the dataset begins in one, and how one is written. Opens no file."""
 
 import struct
+from io import BytesIO
 from typing import BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset
 
 from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_router.errors import DamagedFile
@@ -52,6 +56,13 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
     )
     group_length = struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(elements))
     return bytes(128) + b"DICM" + group_length + elements
+
+
+def encode_file(dataset: Dataset) -> bytes:
+    """The whole file of an object made here, which has its transfer syntax in its file meta information."""
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def _meta_element(element: int, vr: bytes, text: str) -> bytes:

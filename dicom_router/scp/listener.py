@@ -1,59 +1,52 @@
-"""The gate that machines send films through: C-STORE and C-ECHO SCP, and whatever providers it is given.
+"""The gate that machines come to: lets them in and asks its providers for the answers. One thread per connection.
 
-One thread per connection. Never opens a pixel.
+Knows no service.
 """
 
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.scp.provider import UNRECOGNISED_OPERATION, Provider
-from dicom_router.scp.storage import SUCCESS, Storage
-from dicom_router.store.inbox import Inbox
-from dicom_router.store.spool import Spool
-from dicom_router.upper_layer.acceptor import AcceptedAssociation, Message
-from dicom_router.upper_layer.command import CANCELLED, PENDING, CommandField, Response
+from dicom_router.dicom.status import PENDING, Status
+from dicom_router.scp.provider import Provider
+from dicom_router.upper_layer.acceptor import AcceptedAssociation
+from dicom_router.upper_layer.command import Response
 from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
-from dicom_router.upper_layer.negotiation import VERIFICATION
 from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
 
 _LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
 _SLACK = 64  # some machines count the PDV header into, some out of, the maximum length
 _BACKLOG = 128
+_PDUS_AHEAD = 4  # taken from the socket at once
 
 log = structlog.get_logger()
 
 
 class Listener:
-    """Answers machines from ``start`` to ``stop``. ``on_kept`` is called after the commit of each film.
+    """Answers machines from ``start`` to ``stop``, for the SOP classes that its ``providers`` serve.
 
     ``tls`` is the context of a server; with it nobody is heard in plain TCP.
     """
 
-    def __init__(  # noqa: PLR0913 - one for each thing a station decides
+    def __init__(
         self,
         *,
         gate: Gate,
-        spool: Spool,
-        inbox: Inbox,
         host: str,
         port: int,
-        on_kept: Callable[[], None],
-        providers: Sequence[Provider] = (),
-        max_instance_bytes: int = 1 << 30,
+        providers: Sequence[Provider],
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._gate = gate
         self._tls = tls
         self._gatekeeper = Gatekeeper(gate)
-        self._reception = Storage(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
-        self._providers = {provider.sop_class_uid: provider for provider in providers}
+        self._providers = providers
         self._address = (host, port)
         self._clock = clock or SystemClock()
         self._server: socket.socket | None = None
@@ -129,7 +122,13 @@ class Listener:
             with connection, self._secured(connection) as secured:
                 secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 longest = max(self._gate.max_pdu, _LONGEST_REQUEST) + _SLACK
-                stream = PduStream(secured, clock=self._clock, longest=longest, pdu_seconds=self._gate.pdu_seconds)
+                stream = PduStream(
+                    secured,
+                    clock=self._clock,
+                    longest=longest,
+                    pdu_seconds=self._gate.pdu_seconds,
+                    buffer_bytes=_PDUS_AHEAD * longest,
+                )
                 self._converse(stream, visit)
                 stream.finish()
         except ssl.SSLError as error:
@@ -165,7 +164,9 @@ class Listener:
             _abort(stream, ProtocolViolation.UNSPECIFIED)
 
     def _hold_association(self, stream: PduStream, visit: Visit) -> None:
-        association = AcceptedAssociation(stream, gate=self._gate, clock=self._clock, others=self._providers.keys())
+        association = AcceptedAssociation(
+            stream, gate=self._gate, clock=self._clock, peer_host=visit.host, served=self._served
+        )
         request = association.ask()
         calling = request.calling_ae_title
         rejection = self._gatekeeper.judge(
@@ -179,23 +180,19 @@ class Listener:
             return
         association.accept(request)
         for message in association.messages():
-            for answer in self._answers(message, calling_ae_title=calling, peer_host=visit.host):
+            (provider,) = self._providers_of(message.context.sop_class_uid)
+            for answer in provider.answer(message):
                 if answer.status in PENDING and association.is_cancelled():
-                    association.answer(message, CANCELLED)
+                    association.answer(message, Response(Status.CANCELLED, "cancelled"))
                     break
                 association.answer(message, answer)
 
-    def _answers(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Iterator[Response]:
-        provider = self._providers.get(message.context.sop_class_uid)
-        operation = (message.request.field, message.context.sop_class_uid == VERIFICATION)
-        if provider is not None:
-            yield from provider.answer(message, calling_ae_title=calling_ae_title)
-        elif operation == (CommandField.C_ECHO_RQ, True):
-            yield Response(SUCCESS)
-        elif operation == (CommandField.C_STORE_RQ, False):
-            yield self._reception.take(message, calling_ae_title=calling_ae_title, peer_host=peer_host)
-        else:
-            yield Response(UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
+    def _providers_of(self, sop_class_uid: str) -> list[Provider]:
+        return [provider for provider in self._providers if provider.serves(sop_class_uid)]
+
+    def _served(self, sop_class_uid: str) -> Sequence[str]:
+        """See Served."""
+        return [syntax for provider in self._providers_of(sop_class_uid) for syntax in provider.transfer_syntaxes]
 
 
 def _abort(stream: PduStream, reason: int) -> None:

@@ -12,22 +12,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.dicom.keys import Keys
-from dicom_router.dicom.uids import is_uid
+from dicom_router.dicom.status import Status
+from dicom_router.dicom.uids import PERFORMED_STEP, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile
-from dicom_router.scp.provider import SUCCESS, UNRECOGNISED_OPERATION, TooLong, read_keys
+from dicom_router.scp.provider import Refused, TooLong, read_keys
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import CommandField, Response
-
-PERFORMED_STEP = "1.2.840.10008.3.1.2.3.3"
-INVALID_ATTRIBUTE_VALUE = 0x0106
-PROCESSING_FAILURE = 0x0110
-DUPLICATE_INSTANCE = 0x0111
-NO_SUCH_INSTANCE = 0x0112
-INVALID_INSTANCE_UID = 0x0117
-MISSING_ATTRIBUTE = 0x0120
-MISSING_ATTRIBUTE_VALUE = 0x0121
-RESOURCE_LIMITATION = 0x0213
-NO_LONGER_UPDATED = 0xA710  # an Error ID, PS3.4 table F.7.2-2
 
 _ACCESSION_NUMBER, _PATIENT_ID, _STUDY_INSTANCE_UID = 0x00080050, 0x00100020, 0x0020000D
 _STATUS, _SCHEDULED_STEPS = 0x00400252, 0x00400270
@@ -71,42 +61,46 @@ class StepBook(Protocol):
 class PerformedSteps:
     """A provider of N-CREATE and N-SET. Success means that the step is on record."""
 
-    sop_class_uid = PERFORMED_STEP
+    transfer_syntaxes = UNCOMPRESSED
 
     def __init__(self, book: StepBook) -> None:
         self._book = book
 
-    def answer(self, message: Message, *, calling_ae_title: str) -> Iterator[Response]:
+    def serves(self, sop_class_uid: str) -> bool:
+        """See Provider."""
+        return sop_class_uid == PERFORMED_STEP
+
+    def answer(self, message: Message) -> Iterator[Response]:
         """The one response. See Provider."""
-        uid = message.request.sop_instance_uid
         try:
-            answer = self._answer(message, uid, calling_ae_title)
-        except _Refused as refused:
+            answer = self._answer(message)
+        except Refused as refused:
             answer = refused.answer
         except TooLong as error:
-            answer = Response(RESOURCE_LIMITATION, str(error))
+            answer = Response(Status.RESOURCE_LIMITATION, str(error))
         except DamagedFile as error:
-            answer = Response(PROCESSING_FAILURE, str(error))
+            answer = Response(Status.PROCESSING_FAILURE, str(error))
         except SQLAlchemyError as error:
             log.error("performed step not recorded", error=str(error).splitlines()[0])
-            answer = Response(PROCESSING_FAILURE, "could not be recorded, try later")
-        if answer.status != SUCCESS:
-            log.warning("performed step refused", calling_ae_title=calling_ae_title, reason=answer.comment)
+            answer = Response(Status.PROCESSING_FAILURE, "could not be recorded, try later")
+        if answer.status != Status.SUCCESS:
+            log.warning("performed step refused", calling_ae_title=message.calling_ae_title, reason=answer.comment)
         yield answer
 
-    def _answer(self, message: Message, uid: str, calling_ae_title: str) -> Response:
+    def _answer(self, message: Message) -> Response:
+        uid = message.request.sop_instance_uid
         if message.request.field not in (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ):
-            return Response(UNRECOGNISED_OPERATION, "only N-CREATE and N-SET are served for performed steps")
+            return Response(Status.UNRECOGNISED_OPERATION, "only N-CREATE and N-SET are served for performed steps")
         if not is_uid(uid):
-            return Response(INVALID_INSTANCE_UID, "SOP Instance UID is missing or no UID")
+            return Response(Status.INVALID_INSTANCE_UID, "SOP Instance UID is missing or no UID")
         keys = read_keys(message)
         if message.request.field == CommandField.N_CREATE_RQ:
-            return self._begin(uid, keys, calling_ae_title)
+            return self._begin(uid, keys, message.calling_ae_title)
         return self._change(uid, keys)
 
     def _begin(self, uid: str, keys: Keys, calling_ae_title: str) -> Response:
         if _state(keys) is not StepState.IN_PROGRESS:
-            return Response(INVALID_ATTRIBUTE_VALUE, "a step begins IN PROGRESS")
+            return Response(Status.INVALID_ATTRIBUTE_VALUE, "a step begins IN PROGRESS")
         items = _required(keys, _SCHEDULED_STEPS, "Scheduled Step Attributes Sequence")
         steps = tuple(
             ScheduledStep(
@@ -118,37 +112,32 @@ class PerformedSteps:
         )
         patient_id = str(keys.get(_PATIENT_ID, ""))
         if not self._book.begin(uid, steps, patient_id=patient_id, calling_ae_title=calling_ae_title):
-            return Response(DUPLICATE_INSTANCE, "this step has begun already")
+            return Response(Status.DUPLICATE_INSTANCE, "this step has begun already")
         log.info("performed step begun", calling_ae_title=calling_ae_title, step=uid)
-        return Response(SUCCESS)
+        return Response(Status.SUCCESS)
 
     def _change(self, uid: str, keys: Keys) -> Response:
         state = _state(keys) if _STATUS in keys else StepState.IN_PROGRESS
         before = self._book.change(uid, state)
         if before is None:
-            return Response(NO_SUCH_INSTANCE, "no such step was begun")
+            return Response(Status.NO_SUCH_INSTANCE, "no such step was begun")
         if before is not StepState.IN_PROGRESS:
-            return Response(PROCESSING_FAILURE, f"the step is {before} and changes no more", error_id=NO_LONGER_UPDATED)
+            comment = f"the step is {before} and changes no more"
+            return Response(Status.PROCESSING_FAILURE, comment, error_id=Status.NO_LONGER_UPDATED)
         log.info("performed step changed", step=uid, state=str(state))
-        return Response(SUCCESS)
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, comment: str) -> None:
-        super().__init__(comment)
-        self.answer = Response(status, comment)
+        return Response(Status.SUCCESS)
 
 
 def _required(keys: Keys, tag: int, name: str) -> str | Sequence[Keys]:
     if tag not in keys:
-        raise _Refused(MISSING_ATTRIBUTE, f"{name} is missing")
+        raise Refused(Status.MISSING_ATTRIBUTE, f"{name} is missing")
     if not keys[tag]:
-        raise _Refused(MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
+        raise Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{name} is empty")
     return keys[tag]
 
 
 def _state(keys: Keys) -> StepState:
     said = str(_required(keys, _STATUS, "Performed Procedure Step Status"))
     if said not in tuple(StepState):
-        raise _Refused(INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
+        raise Refused(Status.INVALID_ATTRIBUTE_VALUE, f"Performed Procedure Step Status is {said[:16]!r}")
     return StepState(said)

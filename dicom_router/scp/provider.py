@@ -1,34 +1,46 @@
-"""What a listener may answer beside storage and echo: the seam, and how a small dataset comes out of a message.
+"""What a listener answers: the seam, and how a small dataset comes out of a message.
 
-Knows no SOP class of its own: worklist.py and performed_step.py are two.
+Knows no SOP class of its own: storage.py, echo.py, modality_worklist.py and performed_step.py have them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from dicom_router.dicom.keys import Keys, decode_keys
+from dicom_router.dicom.status import Status
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import Response
 
-SUCCESS = 0x0000
-UNRECOGNISED_OPERATION = 0x0211
 LONGEST_DATASET = 1 << 16
+NOT_SERVED = Response(Status.UNRECOGNISED_OPERATION, "this operation is not served for this SOP class")
 
 
 class Provider(Protocol):
     """A service class provider, PS3.7 7.5. One for the listener; every association calls it from its own thread."""
 
     @property
-    def sop_class_uid(self) -> str:
-        """The SOP class that it answers for."""
+    def transfer_syntaxes(self) -> Sequence[str]:
+        """In which it takes datasets, the preferred first."""
         ...
 
-    def answer(self, message: Message, *, calling_ae_title: str) -> Iterator[Response]:
+    def serves(self, sop_class_uid: str) -> bool:
+        """Whether it answers for this SOP class. Two providers of a listener never serve the same."""
+        ...
+
+    def answer(self, message: Message) -> Iterator[Response]:
         """The responses to one request, the last one final; after a C-CANCEL no more of them are asked for.
 
         Raises ConnectionLost or ProtocolViolation when the request's dataset never ends.
         """
         ...
+
+
+class Refused(Exception):
+    """The request gets this one response; ``comment`` is for the person who reads the machine's log."""
+
+    def __init__(self, status: Status, comment: str) -> None:
+        super().__init__(comment)
+        self.answer = Response(status, comment)
 
 
 class TooLong(ValueError):

@@ -13,49 +13,57 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import file_head, seek_dataset
-from dicom_router.dicom.uids import is_uid
+from dicom_router.dicom.status import Status
+from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
-from dicom_router.store.inbox import Inbox, Outcome
+from dicom_router.scp.provider import NOT_SERVED, Refused
+from dicom_router.store.inbox import Inbox, Outcome, record_file
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.acceptor import Message
-from dicom_router.upper_layer.command import Response
+from dicom_router.upper_layer.command import CommandField, Response
 
-SUCCESS = 0x0000
-INVALID_INSTANCE_UID = 0x0117
-CLASS_NOT_SUPPORTED = 0x0122
-OUT_OF_RESOURCES = 0xA700
-CLASS_MISMATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
 _BLOCK_BYTES = 1 << 19
 
 log = structlog.get_logger()
 
 
 class Storage:
-    """Takes films. One for the listener; every association calls it from its own thread."""
+    """A provider of C-STORE. ``on_kept`` is called after the commit of each film."""
 
-    def __init__(self, *, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int) -> None:
+    transfer_syntaxes = TRANSFER_SYNTAXES
+
+    def __init__(
+        self, *, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int = 1 << 30
+    ) -> None:
         self._spool = spool
         self._inbox = inbox
         self._on_kept = on_kept
         self._max_instance_bytes = max_instance_bytes
 
-    def take(self, message: Message, *, calling_ae_title: str, peer_host: str) -> Response:
-        """The answer to a C-STORE: Success only when the film is fsynced and committed.
+    def serves(self, sop_class_uid: str) -> bool:
+        """See Provider."""
+        return is_storage(sop_class_uid)
+
+    def answer(self, message: Message) -> Iterator[Response]:
+        """The one response: Success only when the film is fsynced and committed.
 
         Raises ConnectionLost or ProtocolViolation when the dataset never ends; nothing is left of it then.
         """
+        yield self._take(message) if message.request.field == CommandField.C_STORE_RQ else NOT_SERVED
+
+    def _take(self, message: Message) -> Response:
+        sender = {"calling_ae_title": message.calling_ae_title, "peer_host": message.peer_host}
         try:
             _check(message)
             spooled = self._write(message)
             instance = self._identify(message, spooled)
-        except _RefusalError as refused:
-            log.warning("film refused", calling_ae_title=calling_ae_title, peer_host=peer_host, reason=str(refused))
+        except Refused as refused:
+            log.warning("film refused", **sender, reason=str(refused))
             return refused.answer
         except (SpoolFull, OSError) as error:
-            log.error("film not kept", calling_ae_title=calling_ae_title, peer_host=peer_host, error=str(error))
-            return Response(OUT_OF_RESOURCES, "no room on disk, try later")
-        return self._record(instance, spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+            log.error("film not kept", **sender, error=str(error))
+            return Response(Status.OUT_OF_RESOURCES, "no room on disk, try later")
+        return self._record(instance, spooled, sender)
 
     def _write(self, message: Message) -> SpooledFile:
         digest = hashlib.sha256()
@@ -70,68 +78,41 @@ class Storage:
         for fragment in message.fragments:
             size_bytes += len(fragment)
             if size_bytes > self._max_instance_bytes:
-                raise _RefusalError(OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
+                raise Refused(Status.OUT_OF_RESOURCES, f"over the limit of {self._max_instance_bytes} bytes")
             hash_piece(fragment)
             yield fragment
 
     def _identify(self, message: Message, spooled: SpooledFile) -> InstanceRef:
         """What the dataset says it is, which must be what the command said. Deletes what cannot be kept."""
-        try:
-            return self._read_instance(message, spooled)
-        except _RefusalError:
-            self._spool.delete(spooled.key)
-            raise
-
-    def _read_instance(self, message: Message, spooled: SpooledFile) -> InstanceRef:
-        syntax = message.context.transfer_syntax_uid
+        syntax, asked = message.context.transfer_syntax_uid, message.request
         try:
             with self._spool.open(spooled.key) as stream:
                 start = seek_dataset(stream)
                 if start != len(_head(message)):  # all later readers would take it for a part of ours
                     raise DamagedFile("file meta information inside the dataset")
                 found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
+            if found.sop_class_uid != asked.sop_class_uid:
+                raise Refused(Status.CLASS_MISMATCH, "SOP Class UID differs from the command")
+            if found.sop_instance_uid != asked.sop_instance_uid:
+                raise Refused(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
         except DamagedFile as error:
-            raise _RefusalError(CANNOT_UNDERSTAND, str(error)) from error
-        if found.sop_class_uid != message.request.sop_class_uid:
-            raise _RefusalError(CLASS_MISMATCH, "SOP Class UID differs from the command")
-        if found.sop_instance_uid != message.request.sop_instance_uid:
-            raise _RefusalError(CLASS_MISMATCH, "SOP Instance UID differs from the command")
-        return InstanceRef(
-            sop_instance_uid=found.sop_instance_uid,
-            sop_class_uid=found.sop_class_uid,
-            study_instance_uid=found.study_instance_uid,
-            series_instance_uid=found.series_instance_uid,
-            transfer_syntax_uid=syntax,
-        )
+            self._spool.delete(spooled.key)
+            raise Refused(Status.CANNOT_UNDERSTAND, str(error)) from error
+        except Refused:
+            self._spool.delete(spooled.key)
+            raise
+        return found
 
-    def _record(
-        self, instance: InstanceRef, spooled: SpooledFile, *, calling_ae_title: str, peer_host: str
-    ) -> Response:
+    def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
         try:
-            outcome = self._inbox.record(
-                instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host
-            )
-            if outcome is Outcome.SAME:  # the disk may have lost or spoilt what Success was once said for
-                self._spool.replace(self._inbox.same(instance, spooled).key, by=spooled.key)
+            outcome = record_file(self._inbox, self._spool, instance=instance, spooled=spooled, **sender)
         except SQLAlchemyError as error:
-            log.error(
-                "film not recorded",
-                key=spooled.key,
-                calling_ae_title=calling_ae_title,
-                error=str(error).splitlines()[0],
-            )
+            log.error("film not recorded", key=spooled.key, **sender, error=str(error).splitlines()[0])
             return self._after_failed_commit(instance, spooled)
-        log.info(
-            "film received",
-            outcome=str(outcome),
-            key=spooled.key,
-            size_bytes=spooled.size_bytes,
-            calling_ae_title=calling_ae_title,
-            peer_host=peer_host,
-        )
+        log.info("film received", outcome=str(outcome), key=spooled.key, size_bytes=spooled.size_bytes, **sender)
         if outcome is not Outcome.SAME:
             self._on_kept()
-        return Response(SUCCESS)
+        return Response(Status.SUCCESS)
 
     def _after_failed_commit(self, instance: InstanceRef, spooled: SpooledFile) -> Response:
         """A commit that failed may yet have happened: its file goes only when the database says that it did not.
@@ -141,29 +122,23 @@ class Storage:
         try:
             recorded = {kept.spooled.key for kept in self._inbox.of_study(instance.study_instance_uid)}
         except SQLAlchemyError:
-            return Response(OUT_OF_RESOURCES, "the database does not answer, try later")
+            return Response(Status.OUT_OF_RESOURCES, "the database does not answer, try later")
         if spooled.key in recorded:
             self._on_kept()
-            return Response(SUCCESS)
+            return Response(Status.SUCCESS)
         self._spool.delete(spooled.key)
-        return Response(OUT_OF_RESOURCES, "could not be recorded, try later")
-
-
-class _RefusalError(Exception):
-    def __init__(self, status: int, comment: str) -> None:
-        super().__init__(comment)
-        self.answer = Response(status, comment)
+        return Response(Status.OUT_OF_RESOURCES, "could not be recorded, try later")
 
 
 def _check(message: Message) -> None:
     """Refuse what is wrong with the command alone, before any byte is written."""
     request = message.request
     if not is_uid(request.sop_instance_uid):
-        raise _RefusalError(INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
+        raise Refused(Status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
     if request.sop_class_uid != message.context.sop_class_uid:
-        raise _RefusalError(CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+        raise Refused(Status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not request.has_dataset:
-        raise _RefusalError(CANNOT_UNDERSTAND, "C-STORE without a dataset")
+        raise Refused(Status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
 
 
 def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:

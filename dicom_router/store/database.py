@@ -23,6 +23,7 @@ BUSY_SECONDS = 30.0
 # An error's text goes into logs: without the parameters, which name patients.
 _ENGINE: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "hide_parameters": True}
 MIGRATION_LOCK = 0x58524159  # any number: it only has to be the same in every node
+MIGRATIONS = Path(__file__).parent / "migrations"  # the router's revisions, and the env.py of every owner's
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -198,20 +199,17 @@ def _is_current(connection: sa.Connection, version_table: str, revisions: list[s
 
 
 def _upgrade(connection: sa.Connection, scripts: Path, version_table: str) -> None:
-    from alembic.config import Config  # noqa: PLC0415 -- a fifth of a second at each start, for nothing
-    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 -- a fifth of a second at each start, for nothing
+    from alembic.config import Config  # noqa: PLC0415
 
-    directory = ScriptDirectory(str(scripts))
-
-    def steps(current: Any, _context: object) -> Any:
-        return directory._upgrade_revs("head", current)  # noqa: SLF001 -- what alembic.command.upgrade itself calls
-
-    with EnvironmentContext(Config(), directory, fn=steps) as environment:
-        environment.configure(connection=connection, version_table=version_table, transactional_ddl=True)
-        environment.run_migrations()
+    config = Config(attributes={"connection": connection, "version_table": version_table})
+    folders = {"script_location": MIGRATIONS, "version_locations": scripts / "versions"}
+    for option, folder in folders.items():  # a "%" would be an interpolation
+        config.set_main_option(option, str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")  # a folder's name may have anything else
+    command.upgrade(config, "head")
 
 
 def migrate_router(database: Database) -> None:
     """Make or renew the tables of tables.py."""
-    migrate(database, scripts=Path(__file__).parent / "migrations", version_table="router_version")
+    migrate(database, scripts=MIGRATIONS, version_table="router_version")

@@ -1,4 +1,4 @@
-"""What the machines gave us. A row here, committed, is what makes Success true. Reads no file and no pixel."""
+"""What the machines gave us. A row here, committed, is what makes Success true. Opens no file."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +11,7 @@ from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
+from dicom_router.store.spool import Spool
 from dicom_router.store.tables import arrival, instance_of, spooled_columns, spooled_of
 
 
@@ -100,6 +101,19 @@ class Inbox:
         query = sa.select(arrival).where(condition).order_by(arrival.c.arrival_id)
         with self._database.read() as connection:
             return [_arrival(row) for row in connection.execute(query)]
+
+
+def record_file(
+    inbox: Inbox, spool: Spool, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str
+) -> Outcome:
+    """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
+
+    The disk may have lost or spoilt what was kept the first time. Raises SQLAlchemyError.
+    """
+    outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+    if outcome is Outcome.SAME:
+        spool.replace(inbox.same(instance, spooled).key, by=spooled.key)
+    return outcome
 
 
 def _arrival(row: sa.Row[tuple[object, ...]]) -> Arrival:

@@ -113,36 +113,15 @@ class Outbox:
 
         False: every destination has it already, nobody needs this spooled file.
         """
-        added = [
-            self._enqueue_one(connection, instance, spooled, what=what, urgent=urgent, name=name)
-            for name in destinations
-        ]
-        return any(added)
-
-    def _enqueue_one(
-        self,
-        connection: sa.Connection,
-        instance: InstanceRef,
-        spooled: SpooledFile,
-        *,
-        what: str,
-        urgent: bool,
-        name: str,
-    ) -> bool:
-        kind = _work_kind(name, "bulk" if what == "original" else "light")
-        values = {
-            **asdict(instance),
-            **spooled_columns(spooled),
-            "destination": name,
-            "what": what,
-            "work_kind": kind,
-            "queued_at": self._clock.now(),
-        }
-        if insert_new(connection, tables.delivery, values) is None:
-            return False
-        rank = URGENT_RANK if urgent else ROUTINE_RANK
-        self._ledger.enqueue(connection, kind=kind, key=instance.sop_instance_uid, rank=rank, size=spooled.size_bytes)
-        return True
+        values = {**asdict(instance), **spooled_columns(spooled), "what": what, "queued_at": self._clock.now()}
+        uid, size, rank = instance.sop_instance_uid, spooled.size_bytes, URGENT_RANK if urgent else ROUTINE_RANK
+        is_needed = False
+        for name in destinations:
+            kind = _work_kind(name, "bulk" if what == "original" else "light")
+            if insert_new(connection, tables.delivery, {**values, "destination": name, "work_kind": kind}) is not None:
+                self._ledger.enqueue(connection, kind=kind, key=uid, rank=rank, size=size)
+                is_needed = True
+        return is_needed
 
     def claim(self, destination: str, lane: str) -> tuple[Work, Delivery] | None:
         """Lease the most urgent, then smallest, due delivery of a lane; None when nothing is due."""

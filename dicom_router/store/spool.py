@@ -35,8 +35,8 @@ class Spool:
         for fan in range(256):
             (self._folder / f"{fan:02x}").mkdir(parents=True, exist_ok=True)
         self._incoming.mkdir(exist_ok=True)  # last: its presence says that the others are there
-        _sync_folder(self._folder)
-        _sync_folder(self._folder.parent)
+        sync_folder(self._folder)
+        sync_folder(self._folder.parent)
 
     def begin(self) -> "IncomingFile":
         """A file to write piece by piece, on the same filesystem as the kept ones. Raises SpoolFull."""
@@ -76,7 +76,7 @@ class Spool:
     def replace(self, key: str, *, by: str) -> None:
         """Put the file ``by``, which holds the same dataset, in the place of ``key``, which a disk may have spoilt."""
         self._path(by).replace(self._path(key))
-        _sync_folder(self._path(key).parent)
+        sync_folder(self._path(key).parent)
 
     def clear_incoming(self) -> int:
         """At start, before anybody receives: remove what a crash left half written; how many files."""
@@ -135,7 +135,7 @@ class IncomingFile:
         with self._file, _full_disk_as_spool_full():
             os.fsync(self._file.fileno())
             self._path.rename(self._kept)
-            _sync_folder(self._kept.parent)
+            sync_folder(self._kept.parent)
         return SpooledFile(key=self._kept.name, sha256=sha256, size_bytes=self._size_bytes)
 
     def discard(self) -> None:
@@ -162,7 +162,8 @@ def _full_disk_as_spool_full() -> Iterator[None]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in it last."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

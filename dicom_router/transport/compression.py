@@ -1,17 +1,17 @@
 """When and how a film is made smaller for a link: the policy, and the child process that does it. Decodes nothing."""
 
 import os
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from typing import BinaryIO, Literal
 
 import structlog
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
+from dicom_router import child
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Parcel
+from dicom_router.dicom.uids import UNCOMPRESSED
 
 log = structlog.get_logger()
 
@@ -19,7 +19,6 @@ SMALLEST_BYTES = 256 * 1024  # below, starting the child takes longer than the b
 RELIABLE_BYTES = 64 * 1024  # smaller transfers measure the peer's thinking, not the link
 MEMORY_MB = 1536
 LONGEST_SECONDS = 120.0
-UNCOMPRESSED = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
 
 Compression = Literal["auto", "jpeg-ls", "jpeg2000", "none"]  # the site's wish for one destination
@@ -46,7 +45,7 @@ class Economy:
     @property
     def transfer_syntax_uid(self) -> str:
         """What to offer beside the uncompressed film, when ``may_shrink``."""
-        return str(JPEG2000Lossless if self._compression == "jpeg2000" else JPEGLSLossless)
+        return JPEG2000Lossless if self._compression == "jpeg2000" else JPEGLSLossless
 
     def may_shrink(self, parcel: Parcel) -> bool:
         """True for a film big enough and not compressed yet. What came compressed is never compressed again."""
@@ -90,8 +89,19 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
         try:
             target = stack.enter_context(tempfile.TemporaryFile())
             with parcel.open() as source:
-                problem = _run_child(source.read(), target, transfer_syntax_uid)
-        except (OSError, subprocess.SubprocessError) as error:
+                done = child.run(
+                    "dicom_router.transport.transcode",
+                    transfer_syntax_uid,
+                    "--memory-mb",
+                    str(MEMORY_MB),
+                    environment=child.ONE_THREAD,
+                    source=source.read(),
+                    target=target,
+                    seconds=LONGEST_SECONDS,
+                )
+            how, why = child.meaning(done.returncode), done.stderr.decode(errors="replace").strip()[:500]
+            problem = how and f"{how}: {why}"
+        except OSError as error:
             problem = str(error)
         if problem:
             uid = parcel.instance.sop_instance_uid
@@ -100,32 +110,6 @@ def transcoded(parcel: Parcel, transfer_syntax_uid: str) -> BinaryIO | None:
         stack.pop_all()
     target.seek(0)
     return target
-
-
-def _run_child(source: bytes, target: BinaryIO, transfer_syntax_uid: str) -> str:
-    """Why it failed; empty when ``target`` is complete. Raises OSError, SubprocessError."""
-    command = [
-        sys.executable,
-        "-m",
-        "dicom_router.transport.transcode",
-        transfer_syntax_uid,
-        "--memory-mb",
-        str(MEMORY_MB),
-    ]
-    # Each BLAS thread would claim address space under the cap, and we use none of them.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(  # noqa: S603 - our own module under our own interpreter
-        command,
-        input=source,
-        stdout=target,
-        stderr=subprocess.PIPE,
-        timeout=LONGEST_SECONDS,
-        check=False,
-        env=environment,
-    )
-    if not done.returncode:
-        return ""
-    return f"exit status {done.returncode}: {done.stderr.decode(errors='replace').strip()[:500]}"
 
 
 def file_size(stream: BinaryIO) -> int:

@@ -1,25 +1,22 @@
 """Sends instances by STOW-RS (PS3.18 10.5), one a request, streamed from the file. Knows no queue and no retry."""
 
-import json
-import re
 import secrets
 import ssl
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from dicom_router.clock import Clock
-from dicom_router.dicom.instance import Acknowledgement, Parcel
-from dicom_router.dicom.status import check_answer
-from dicom_router.errors import PeerRefused
+from dicom_router.dicom.instance import Acknowledgement, InstanceRef, Parcel
+from dicom_router.dicom.status import Status, check_answer, written
+from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.compression import Compression, Economy, file_size
 from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
+from dicom_router.transport.store_response import StoreVerdict, is_list, names, verdict
 from dicom_router.upper_layer.requestor import Patience
 
 CHUNK_BYTES = 1 << 16
-FAILED_SOP_SEQUENCE = "00081198"
-FAILURE_REASON = "00081197"
-_FAILURE_IN_XML = re.compile(rb'tag="00081197".{0,200}?<Value[^>]*>(\d+)<', re.DOTALL)
+STORED = written(Status.SUCCESS)
 
 
 class DicomwebTransport:
@@ -47,39 +44,75 @@ class DicomwebTransport:
         if self._economy.is_worth_it(parcel) and (smaller := self._economy.shrink(parcel)):
             with smaller:
                 try:
-                    return self._store(smaller)
+                    return self._store(smaller, parcel.instance)
                 except PeerRefused:
                     pass
         with parcel.open() as stream:
-            return self._store(stream)
+            return self._store(stream, parcel.instance)
 
     def echo(self) -> None:
         """A QIDO-RS search for one study. Raises PeerUnreachable or PeerRefused."""
         answer = self._root.ask("GET", "/studies?limit=1")
         if answer.status not in {200, 204}:
             raise self._root.failure(answer)
+        if answer.status == 200 and not is_list(answer.body):
+            raise PeerUnreachable(
+                f"{self._root.url} answered a search with something else than DICOM JSON, e.g. a web page; "
+                "check url, it must be the DICOMweb root",
+                slowly=True,
+                status="HTTP 200",
+            )
 
     def close(self) -> None:
         """Close the connection, if one is open."""
         self._root.close()
 
-    def _store(self, stream: BinaryIO) -> Acknowledgement:
+    def _store(self, stream: BinaryIO, instance: InstanceRef) -> Acknowledgement:
         body = _Related(stream, self._pace)
         begun = self._clock.monotonic()
         answer = self._root.ask("POST", "/studies", body, headers=body.headers)
         self._economy.learn(sent_bytes=len(body), seconds=self._clock.monotonic() - begun)
         return Acknowledgement(
-            status=self._judge(answer), peer=self._root.url, at=self._clock.now(), sent_bytes=len(body)
+            status=self._judge(answer, instance), peer=self._root.url, at=self._clock.now(), sent_bytes=len(body)
         )
 
-    def _judge(self, answer: HttpResponse) -> str:
-        """The store response (PS3.18 10.5.3 and Annex I.2) as the status of a C-STORE."""
-        failure = _failure_reason(answer.body)
-        if failure is not None:
-            return check_answer(failure, peer=self._root.url)
-        if answer.status not in {200, 202}:
-            raise self._root.failure(answer)
-        return "0x0000"
+    def _judge(self, answer: HttpResponse, instance: InstanceRef) -> str:
+        """The store response as the status of a C-STORE: stored only when it names the instance, or the peer has it."""
+        said = verdict(answer.body, instance.sop_instance_uid)
+        if said.stored and answer.status < 300:
+            return STORED
+        doubtful = said.failed or answer.status == 409 or answer.status < 300
+        if doubtful and self._has(instance):  # taken by an earlier try whose answer was lost, or taken without a word
+            return STORED
+        return self._failed(answer, said, instance)
+
+    def _failed(self, answer: HttpResponse, said: StoreVerdict, instance: InstanceRef) -> str:
+        if said.reason is not None:
+            status = check_answer(said.reason, peer=self._root.url)
+            if said.reason == Status.DUPLICATE_INSTANCE:
+                return status
+        if said.failed:
+            raise PeerRefused(f"{self._root.url} could not store it and says nothing clear of why", status="failed")
+        if answer.status < 300:
+            raise PeerUnreachable(
+                f"{self._root.url} answered HTTP {answer.status} and has not stored {instance.sop_instance_uid}; "
+                "check url, it must be the DICOMweb root, and that no login page stands before it",
+                slowly=True,
+                status=f"HTTP {answer.status}",
+            )
+        raise self._root.failure(answer)
+
+    def _has(self, instance: InstanceRef) -> bool:
+        """Whether the peer has the instance, by a search, or by its metadata where nothing can be searched."""
+        uid, study = instance.sop_instance_uid, f"/studies/{instance.study_instance_uid}"
+        for path in (
+            f"{study}/instances?SOPInstanceUID={uid}",
+            f"{study}/series/{instance.series_instance_uid}/instances/{uid}/metadata",
+        ):
+            answer = self._root.ask("GET", path)
+            if answer.status == 200 and names(answer.body, uid):
+                return True
+        return False
 
 
 class _Related:
@@ -107,13 +140,3 @@ class _Related:
             yield chunk
             self._pace.spend(len(chunk))
         yield self._tail
-
-
-def _failure_reason(body: bytes) -> int | None:
-    """Failure Reason (0008,1197) of the failed instance in a store response, in JSON or XML; None without one."""
-    try:
-        (failed, *_) = json.loads(body)[FAILED_SOP_SEQUENCE]["Value"]
-        return int(failed[FAILURE_REASON]["Value"][0])
-    except (ValueError, KeyError, TypeError, IndexError):
-        found = _FAILURE_IN_XML.search(body)
-        return int(found[1]) if found else None

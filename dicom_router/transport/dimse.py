@@ -3,42 +3,31 @@
 import ssl
 from typing import BinaryIO
 
-from pydicom.uid import (
-    ComprehensiveSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
-)
+from pydicom import uid
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
 from dicom_router.dicom.part10 import seek_dataset
-from dicom_router.dicom.status import check_answer
+from dicom_router.dicom.status import Status, check_answer, written
+from dicom_router.dicom.uids import UNCOMPRESSED, VERIFICATION
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport.compression import UNCOMPRESSED, Compression, Economy, file_size, transcoded
+from dicom_router.transport.compression import Compression, Economy, file_size, transcoded
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
-from dicom_router.upper_layer.negotiation import VERIFICATION, Context
+from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import MAX_CONTEXTS, PATIENCE, Endpoint, Patience, RequestedAssociation
 
-
-def _context(sop_class_uid: str, transfer_syntax_uid: str) -> Context:
-    return Context(sop_class_uid=str(sop_class_uid), transfer_syntax_uid=str(transfer_syntax_uid))
-
-
 _RESULTS = (
-    ComprehensiveSRStorage,
-    GrayscaleSoftcopyPresentationStateStorage,
-    KeyObjectSelectionDocumentStorage,
-    SecondaryCaptureImageStorage,
+    uid.ComprehensiveSRStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+    uid.KeyObjectSelectionDocumentStorage,
+    uid.SecondaryCaptureImageStorage,
 )
 # Proposed on every association, so that the results of a film need one association and not one each.
 USUAL: tuple[Context, ...] = (
-    _context(VERIFICATION, ImplicitVRLittleEndian),
-    _context(SecondaryCaptureImageStorage, JPEGBaseline8Bit),
-    *(_context(sop_class, syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
+    Context(VERIFICATION, uid.ImplicitVRLittleEndian),
+    Context(uid.SecondaryCaptureImageStorage, uid.JPEGBaseline8Bit),
+    *(Context(sop_class, syntax) for sop_class in _RESULTS for syntax in UNCOMPRESSED),
 )
 
 
@@ -84,7 +73,8 @@ class DimseTransport:
         """C-ECHO. Raises PeerUnreachable; PeerRefused when the peer is there but speaks no Verification."""
         with self._line.association(self._wanted) as association:
             if VERIFICATION not in association.known_classes:
-                raise PeerRefused(f"{self._endpoint} does not accept C-ECHO", status="0x0122")
+                what = f"{self._endpoint} does not accept C-ECHO"
+                raise PeerRefused(what, status=written(Status.CLASS_NOT_SUPPORTED))
             answer = association.echo()
         check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
 
@@ -114,17 +104,17 @@ class DimseTransport:
         syntaxes = [parcel.instance.transfer_syntax_uid, *UNCOMPRESSED]
         if self._economy.may_shrink(parcel):
             syntaxes.insert(0, self._economy.transfer_syntax_uid)
-        return [_context(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
+        return [Context(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
 
     def _encoding(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
         """What goes over the link, from what the peer accepted. Raises PeerRefused."""
         sop_class_uid = parcel.instance.sop_class_uid
-        smaller = _context(sop_class_uid, self._economy.transfer_syntax_uid)
+        smaller = Context(sop_class_uid, self._economy.transfer_syntax_uid)
         if smaller in association.accepted and self._economy.is_worth_it(parcel):
             stream = self._economy.shrink(parcel)
             if stream is not None:
                 return smaller, stream
-        own = _context(sop_class_uid, parcel.instance.transfer_syntax_uid)
+        own = Context(sop_class_uid, parcel.instance.transfer_syntax_uid)
         if own in association.accepted and _is_even(parcel):
             return own, parcel.open()
         return self._rewritten(parcel, association)
@@ -133,7 +123,7 @@ class DimseTransport:
         """The uncompressed encoding that the peer accepts, for an instance that cannot go as it is."""
         instance = parcel.instance
         for syntax in UNCOMPRESSED:
-            plain = _context(instance.sop_class_uid, syntax)
+            plain = Context(instance.sop_class_uid, syntax)
             if plain in association.accepted:
                 stream = transcoded(parcel, syntax)
                 if stream is not None:
@@ -142,7 +132,7 @@ class DimseTransport:
         if instance.sop_class_uid not in association.known_classes:
             why = "does not accept this SOP class"
         what = f"{instance.sop_class_uid} in {instance.transfer_syntax_uid}"
-        raise PeerRefused(f"{self._endpoint} {why}: {what}", status="0x0122")
+        raise PeerRefused(f"{self._endpoint} {why}: {what}", status=written(Status.CLASS_NOT_SUPPORTED))
 
 
 def _is_even(parcel: Parcel) -> bool:

@@ -3,43 +3,28 @@
 C-GET and not C-MOVE: a station behind NAT cannot be called back.
 """
 
-import io
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-import pydicom
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
 from dicom_router.clock import Clock
-from dicom_router.dicom.instance import DAMAGE
+from dicom_router.dicom.keys import Keys, decode_keys, encode
 from dicom_router.dicom.part10 import file_head
-from dicom_router.dicom.uids import is_uid
-from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
+from dicom_router.dicom.status import PENDING, Status, is_out_of_resources, written
+from dicom_router.dicom.uids import STUDY_ROOT_FIND, STUDY_ROOT_GET, UNCOMPRESSED, is_uid
+from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
-from dicom_router.upper_layer.command import (
-    CANCELLED,
-    PENDING,
-    CommandField,
-    Request,
-    Response,
-    announces_dataset,
-    is_request,
-    parse_request,
-)
-from dicom_router.upper_layer.negotiation import UNCOMPRESSED, Context
+from dicom_router.upper_layer.command import CommandField, Request, Response
+from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
 
-STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 LONGEST_MATCH_BYTES = 1 << 16
-SUCCESS, NOT_AUTHORISED, CLASS_MISMATCH = 0x0000, 0x0124, 0xA900
-OTHERS_CAME = 0xB000  # sub-operations complete with failures
-SUB_OPERATIONS_FAILED = frozenset({OTHERS_CAME, 0xA702})  # a matter of this instance, not of the peer
+# The peer is well, and does not give this one instance.
+NOT_THIS_ONE = frozenset({Status.SUCCESS, Status.SUB_OPERATIONS_FAILED, Status.SUB_OPERATIONS_IMPOSSIBLE})
+_LEVEL, _STUDY, _SERIES, _INSTANCE, _CLASS = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018, 0x00080016
 MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
 
@@ -68,20 +53,18 @@ class DimseArchive:
         """See Archive. Series by series: a query over all of them at once needs an agreement that few peers make."""
         found: dict[str, FoundInstance] = {}
         with self._open() as association:
-            keys = _series_of(study_instance_uid)
-            matches = self._find(association, keys)
-            for series in dict.fromkeys(str(match.get("SeriesInstanceUID", "")) for match in matches):
+            matches = self._find(association, _series_of(study_instance_uid))
+            for series in dict.fromkeys(str(match.get(_SERIES, "")) for match in matches):
                 if not is_uid(series) or len(found) >= MOST_INSTANCES:
                     continue
-                wanted = {"SOPInstanceUID": "", "SOPClassUID": "", "SeriesInstanceUID": series}
-                for match in self._find(association, keys | wanted | {"QueryRetrieveLevel": "IMAGE"}):
-                    uid = str(match.get("SOPInstanceUID", ""))
+                for match in self._find(association, _images_of(study_instance_uid, series)):
+                    uid = str(match.get(_INSTANCE, ""))
                     if is_uid(uid):
                         found[uid] = FoundInstance(
                             study_instance_uid=study_instance_uid,
                             series_instance_uid=series,
                             sop_instance_uid=uid,
-                            sop_class_uid=str(match.get("SOPClassUID", "")),
+                            sop_class_uid=str(match.get(_CLASS, "")),
                         )
         return list(found.values())
 
@@ -93,39 +76,34 @@ class DimseArchive:
 
     def fetch(self, found: FoundInstance, write: Write) -> None:
         """See Archive."""
-        keys = {
-            "QueryRetrieveLevel": "IMAGE",
-            "StudyInstanceUID": found.study_instance_uid,
-            "SeriesInstanceUID": found.series_instance_uid,
-            "SOPInstanceUID": found.sop_instance_uid,
-        }
+        keys = _images_of(found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid)
         with self._open() as association:
             context = self._context(association, STUDY_ROOT_GET)
-            association.ask(context, CommandField.C_GET_RQ, _encode(keys, context))
+            association.ask(context, CommandField.C_GET_RQ, encode(keys, context.transfer_syntax_uid, str.encode))
             has_come, answer = self._take(association, found, write)
         if has_come:
             return
-        if answer.status in {SUCCESS, *SUB_OPERATIONS_FAILED}:
-            raise PeerRefused(
-                f"{self._endpoint} did not send {found.sop_instance_uid}", status=f"0x{answer.status:04X}"
-            )
+        if answer.status in NOT_THIS_ONE:
+            what = f"{self._endpoint} did not send {found.sop_instance_uid}"
+            raise PeerRefused(what, status=written(answer.status))
         self._fail(answer, "C-GET")
 
     def close(self) -> None:
         """Release the association, if one is open."""
         self._line.close()
 
-    def _find(self, association: RequestedAssociation, keys: dict[str, str]) -> list[Dataset]:
+    def _find(self, association: RequestedAssociation, keys: Keys) -> list[Keys]:
         """All matches, PS3.4 C.4.1. Over our limit the rest is cancelled; a peer may end so at its own (Orthanc)."""
         context = self._context(association, STUDY_ROOT_FIND)
-        association.ask(context, CommandField.C_FIND_RQ, _encode(keys, context))
-        matches: list[Dataset] = []
+        association.ask(context, CommandField.C_FIND_RQ, encode(keys, context.transfer_syntax_uid, str.encode))
+        matches: list[Keys] = []
         for number in range(2 * MOST_INSTANCES):
-            context_id, command = association.next_command()
-            answer = association.response_to_us(command)
-            encoded = _joined(association.dataset(context_id)) if announces_dataset(command) else b""
+            context_id, answer = association.next_message()
+            if isinstance(answer, Request):
+                raise association.fault("it asks instead of answering")
+            encoded = _joined(association.dataset(context_id)) if answer.has_dataset else b""
             if answer.status not in PENDING:
-                if answer.status not in {SUCCESS, CANCELLED.status} and number <= MOST_INSTANCES:
+                if answer.status not in {Status.SUCCESS, Status.CANCELLED} and number <= MOST_INSTANCES:
                     self._fail(answer, "C-FIND")
                 return matches
             if number < MOST_INSTANCES:
@@ -141,15 +119,15 @@ class DimseArchive:
         """
         has_come, surplus_bytes = False, 0
         for _ in range(MOST_INSTANCES):
-            context_id, command = association.next_command()
-            request = _store_request(association, command)
-            if request is None:
-                answer = association.response_to_us(command)
-                if announces_dataset(command):
+            context_id, request = association.next_message()
+            if isinstance(request, Response):
+                if request.has_dataset:
                     _joined(association.dataset(context_id))
-                if answer.status not in PENDING:
-                    return has_come, answer
+                if request.status not in PENDING:
+                    return has_come, request
                 continue
+            if request.field != CommandField.C_STORE_RQ:
+                raise association.fault("it asks for something else than to store")
             context = next((one for one, number in association.accepted.items() if number == context_id), None)
             is_wanted = context is not None and request.sop_instance_uid == found.sop_instance_uid
             is_first = is_wanted and not has_come
@@ -161,9 +139,9 @@ class DimseArchive:
                     write(fragment)
                 elif (surplus_bytes := surplus_bytes + len(fragment)) > MOST_SURPLUS_BYTES:
                     association.abort()
-                    return has_come, Response(OTHERS_CAME)
+                    return has_come, Response(Status.SUB_OPERATIONS_FAILED)
             has_come |= is_wanted
-            association.respond(context_id, request, Response(SUCCESS if is_wanted else CLASS_MISMATCH))
+            association.respond(context_id, request, Response(Status.SUCCESS if is_wanted else Status.CLASS_MISMATCH))
         raise association.fault("its answer to C-GET does not end")
 
     def _open(self) -> AbstractContextManager[RequestedAssociation]:
@@ -179,50 +157,32 @@ class DimseArchive:
         what = "C-GET" if sop_class_uid == STUDY_ROOT_GET else "C-FIND"
         raise NotOffered(
             f"{self._endpoint} has no {what} for us (Study Root): allow it there, or give this destination its url",
-            status="0x0122",
+            status=written(Status.CLASS_NOT_SUPPORTED),
         )
 
-    def _decode(self, encoded: bytes, context: Context) -> Dataset:
-        is_implicit = context.transfer_syntax_uid == ImplicitVRLittleEndian
+    def _decode(self, encoded: bytes, context: Context) -> Keys:
         try:
-            match = pydicom.filereader.read_dataset(io.BytesIO(encoded), is_implicit, is_little_endian=True)
-            match.walk(lambda *_: None)  # parsed now, so that damage shows here
-        except DAMAGE as error:
+            return decode_keys(encoded, context.transfer_syntax_uid)
+        except DamagedFile as error:
             raise PeerUnreachable(f"{self._endpoint}: its answer to C-FIND is no DICOM ({error})") from error
-        return match
 
     def _fail(self, answer: Response, what: str) -> NoReturn:
         """A final status of PS3.4 tables C.4-1 and C.4-3 that is no success."""
-        status = f"0x{answer.status:04X}"
-        sentence = f"{self._endpoint} answered {status} to {what}" + (f": {answer.comment}" if answer.comment else "")
-        if answer.status == NOT_AUTHORISED:
-            raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=status)
-        if answer.status & 0xFF00 == 0xA700:
-            raise PeerUnreachable(f"{sentence}; it will be tried again", status=status)
-        raise PeerRefused(sentence, status=status)
+        told = written(answer.status)
+        sentence = f"{self._endpoint} answered {told} to {what}" + (f": {answer.comment}" if answer.comment else "")
+        if answer.status == Status.NOT_AUTHORISED:
+            raise PeerUnreachable(f"{sentence}; ask its administrator to allow it", slowly=True, status=told)
+        if is_out_of_resources(answer.status):
+            raise PeerUnreachable(f"{sentence}; it will be tried again", status=told)
+        raise PeerRefused(sentence, status=told)
 
 
-def _series_of(study_instance_uid: str) -> dict[str, str]:
-    return {"QueryRetrieveLevel": "SERIES", "StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": ""}
+def _series_of(study: str) -> Keys:
+    return {_LEVEL: "SERIES", _STUDY: study, _SERIES: ""}
 
 
-def _encode(keys: dict[str, str], context: Context) -> bytes:
-    identifier = Dataset()
-    for keyword, value in keys.items():
-        setattr(identifier, keyword, value)
-    buffer = pydicom.filebase.DicomBytesIO()
-    buffer.is_little_endian = True
-    buffer.is_implicit_VR = context.transfer_syntax_uid != ExplicitVRLittleEndian
-    pydicom.filewriter.write_dataset(buffer, identifier)
-    return buffer.getvalue()
-
-
-def _store_request(association: RequestedAssociation, command: bytes) -> Request | None:
-    """The C-STORE in a command set; None where it is something else."""
-    try:
-        return parse_request(command) if is_request(command, CommandField.C_STORE_RQ) else None
-    except ValueError as error:
-        raise association.fault(f"it sent what is no DICOM command: {error}") from error
+def _images_of(study: str, series: str, instance: str = "") -> Keys:
+    return {_LEVEL: "IMAGE", _STUDY: study, _SERIES: series, _INSTANCE: instance, _CLASS: ""}
 
 
 def _joined(fragments: Iterator[memoryview]) -> bytes:

@@ -1,6 +1,7 @@
 """Hands instances over in a folder: a USB stick where the link is dead, a share, the tests' peer. Knows no network."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.status import Status, written
 from dicom_router.errors import PeerUnreachable
+from dicom_router.store.spool import sync_folder
 
 _NAME_DIGITS = 24
 
@@ -45,7 +48,8 @@ class FolderTransport:
                 with contextlib.suppress(OSError):
                     beside.unlink(missing_ok=True)
                 raise PeerUnreachable(f"{self._path}: {error.strerror or error}; check the medium") from error
-        return Acknowledgement(status="0x0000", peer=str(self._path), at=self._clock.now(), sent_bytes=size)
+        status = written(Status.SUCCESS)
+        return Acknowledgement(status=status, peer=str(self._path), at=self._clock.now(), sent_bytes=size)
 
     def echo(self) -> None:
         """Raises PeerUnreachable when the folder is not there or not ours to write."""
@@ -63,8 +67,9 @@ def _name(uid: str) -> str:
 
 
 def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """fsync of a folder, where its file system knows one: network shares and FAT drivers answer EINVAL."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(folder)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
+            raise

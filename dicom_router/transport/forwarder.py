@@ -1,8 +1,9 @@
 """Sends what is due to one destination over one lane. Knows no protocol: that is the transport's.
 
-While a peer is silent it is asked with an echo, once per backoff, and no delivery is touched: the queue keeps its
-order, no attempt is spent and no film is sent half for nothing. When it answers, everything flows at once over one
-connection. A delivery that fails although the peer answers an echo waits by itself, and the others go past it.
+While a peer is silent it is asked with an echo, once per backoff, and deliveries are left alone but for one an hour:
+the queue keeps its order and no film is sent half for nothing. When it answers, everything flows at once over one
+connection. A delivery that fails although the peer answers an echo waits by itself, and the others go past it. An
+echo that is refused is an answer: an account that may store and not search has a peer that is there.
 """
 
 import hashlib
@@ -27,6 +28,9 @@ from dicom_router.transport.protocol import Transport
 IDLE_SECONDS = 5.0  # then an open connection is let go
 ASKING_CAP_SECONDS = 60.0  # a silent peer is asked at least this often: an echo costs nothing
 DELIVERY_CAP_SECONDS = 300.0
+TRYING_CAP_SECONDS = 3600.0  # and a delivery is tried this often however silent it is
+# Answers in which somebody before the peer says that it is not there, or the peer that it is not there yet.
+SILENCE = frozenset({"HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"})
 CHUNK_BYTES = 1 << 20
 
 
@@ -55,6 +59,7 @@ class Forwarder:
         self._is_silent = False
         self._quiet_until = float("-inf")
         self._last_used_at: float | None = None
+        self._last_tried_at = float("-inf")
         self._log = structlog.get_logger().bind(destination=destination, lane=lane)
 
     def run_once(self) -> bool:
@@ -69,6 +74,7 @@ class Forwarder:
             self._close_when_idle()
             return False
         work, delivery = claimed
+        self._last_tried_at = self._clock.monotonic()
         with self._lease_renewed(work):
             self._try(work, delivery)
         return True
@@ -92,7 +98,7 @@ class Forwarder:
         )
         acknowledgement = self._transport.send(parcel)
         self._outbox.acknowledge(work, delivery, acknowledgement)
-        self._failures = 0
+        self._failures, self._is_silent = 0, False
         self._last_used_at = self._clock.monotonic()
 
     def _check_file(self, delivery: Delivery) -> None:
@@ -132,6 +138,8 @@ class Forwarder:
         if not self._is_silent:
             return True
         self._is_silent = not self._answers_echo()
+        if self._is_silent and self._clock.monotonic() - self._last_tried_at >= TRYING_CAP_SECONDS:
+            return True  # what keeps silent when it is asked may take what it is given
         if self._is_silent:
             self._failures += 1
             self._be_quiet()
@@ -143,8 +151,8 @@ class Forwarder:
     def _answers_echo(self) -> bool:
         try:
             self._transport.echo()
-        except PeerUnreachable:
-            return False
+        except PeerUnreachable as error:
+            return bool(error.status) and error.status not in SILENCE
         except PeerRefused:
             return True  # it is there and knows no echo
         return True

@@ -94,14 +94,15 @@ class DicomwebRoot:
     def failure(self, answer: HttpResponse) -> PeerUnreachable | PeerRefused:
         """What an answer that is no success means for us."""
         status, text = answer.status, " ".join(answer.body[:200].decode(errors="replace").split())
-        sentence = f"{self.url} answered HTTP {status}" + (f": {text}" if text else "")
+        code = f"HTTP {status}"
+        sentence = f"{self.url} answered {code}" + (f": {text}" if text else "")
         if status in {401, 403, 407}:
-            return PeerUnreachable(f"{sentence}; check username and password_file", slowly=True)
+            return PeerUnreachable(f"{sentence}; check username and password_file", slowly=True, status=code)
         if status in {404, 405, 406, 501} or 300 <= status < 400:
-            return PeerUnreachable(f"{sentence}; check url, it must be the DICOMweb root", slowly=True)
+            return PeerUnreachable(f"{sentence}; check url, it must be the DICOMweb root", slowly=True, status=code)
         if status in {408, 425, 429} or status >= 500:
-            return PeerUnreachable(f"{sentence}; it will be tried again")
-        return PeerRefused(sentence, status=f"HTTP {status}")
+            return PeerUnreachable(f"{sentence}; it will be tried again", status=code)
+        return PeerRefused(sentence, status=code)
 
     def close(self) -> None:
         """Close the connection, if one is open."""

@@ -7,8 +7,6 @@ It must never change anything but the encoding: the SOP Instance UID, the attrib
 """
 
 import argparse
-import os
-import resource
 import sys
 from io import BytesIO
 from typing import BinaryIO
@@ -18,20 +16,14 @@ import jpeg_ls
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.uid import (
-    UID,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGExtended12Bit,
-    JPEGLSLossless,
-)
 
-ENCODERS = {JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg"}
-UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+from dicom_router.child import restrain
+from dicom_router.dicom.uids import UNCOMPRESSED
+
+ENCODERS = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
 MAX_PIXEL_BYTES = 400_000_000
 CANNOT = 3  # exit status: this film cannot be rewritten; the reason is on stderr
 
@@ -45,11 +37,11 @@ def transcode(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> N
 
     Raises CannotTranscodeError, or whatever the codecs raise on a damaged codestream.
     """
-    wanted = UID(transfer_syntax_uid)
+    wanted = uid.UID(transfer_syntax_uid)
     dataset = pydicom.dcmread(source)
     _check_size(dataset)
     current = dataset.file_meta.TransferSyntaxUID
-    if current == ExplicitVRBigEndian:
+    if current == uid.ExplicitVRBigEndian:
         raise CannotTranscodeError("big endian is not rewritten")
     if current.is_compressed and current != wanted:
         decompress(dataset)
@@ -59,15 +51,15 @@ def transcode(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> N
         dataset.file_meta.TransferSyntaxUID = wanted
     else:
         raise CannotTranscodeError(f"no encoder for {wanted.name}")
-    pydicom.dcmwrite(target, dataset, implicit_vr=wanted == ImplicitVRLittleEndian, little_endian=True)
+    pydicom.dcmwrite(target, dataset, implicit_vr=wanted == uid.ImplicitVRLittleEndian, little_endian=True)
 
 
-def compress(dataset: Dataset, wanted: UID) -> None:
+def compress(dataset: Dataset, wanted: uid.UID) -> None:
     """Compress native little endian pixels in place, and prove by decoding that every stored word is still the same."""
     stored = stored_words(dataset)
     check_compressible(dataset, stored, wanted)
     dataset.compress(wanted, encoding_plugin=ENCODERS[wanted], generate_instance_uid=False)
-    if wanted == JPEGLSLossless:
+    if wanted == uid.JPEGLSLossless:
         (codestream,) = generate_frames(dataset.PixelData, number_of_frames=1)
         decoded = jpeg_ls.decode(np.frombuffer(codestream, dtype=np.uint8))
     else:
@@ -77,8 +69,11 @@ def compress(dataset: Dataset, wanted: UID) -> None:
 
 
 def decompress(dataset: Dataset) -> None:
-    """Decompress in place to Explicit VR Little Endian. JPEG Extended with 12 bits is beyond GDCM and Pillow."""
-    if dataset.file_meta.TransferSyntaxUID != JPEGExtended12Bit or dataset.get("BitsStored", 8) <= 8:
+    """Decompress in place to Explicit VR Little Endian. JPEG Extended with 12 bits is beyond GDCM and Pillow.
+
+    ``xray_triage/reading/decoding.py`` asks the same codec; no decoder may stand where both packages could import it.
+    """
+    if dataset.file_meta.TransferSyntaxUID != uid.JPEGExtended12Bit or dataset.get("BitsStored", 8) <= 8:
         dataset.decompress(generate_instance_uid=False)
         return
     if dataset.SamplesPerPixel != 1 or int(dataset.get("NumberOfFrames") or 1) != 1:
@@ -92,7 +87,7 @@ def decompress(dataset: Dataset) -> None:
     dataset.PixelData = pixels.tobytes()
     dataset["PixelData"].VR = "OW"
     dataset["PixelData"].is_undefined_length = False
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
 
 
 def stored_words(dataset: Dataset) -> NDArray[np.generic]:
@@ -111,7 +106,7 @@ def stored_words(dataset: Dataset) -> NDArray[np.generic]:
     return words.reshape(rows, columns)
 
 
-def check_compressible(dataset: Dataset, stored: NDArray[np.generic], wanted: UID) -> None:
+def check_compressible(dataset: Dataset, stored: NDArray[np.generic], wanted: uid.UID) -> None:
     """Raise CannotTranscodeError where compression would lose something or decoders disagree.
 
     Bits above BitsStored may carry an overlay (retired, PS3.5 8.1.2) that no codestream keeps. dcmtk gives signed
@@ -124,7 +119,7 @@ def check_compressible(dataset: Dataset, stored: NDArray[np.generic], wanted: UI
         raise CannotTranscodeError(f"signed pixels of {bits} in {allocated} bits")
     if not dataset.PixelRepresentation and int(stored.max()) >> bits:
         raise CannotTranscodeError("bits above BitsStored are in use")
-    if wanted == JPEG2000Lossless and min(stored.shape) < 32:
+    if wanted == uid.JPEG2000Lossless and min(stored.shape) < 32:
         raise CannotTranscodeError("too small for JPEG 2000's five levels")
 
 
@@ -144,9 +139,7 @@ def main() -> int:
     parser.add_argument("--memory-mb", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.memory_mb:
-        cap = arguments.memory_mb << 20
-        resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
-    os.nice(5)  # the doctor's result is made on the same cores
+        restrain(arguments.memory_mb << 20, niceness=5)  # the doctor's result is made on the same cores
     try:
         whole = BytesIO()
         transcode(BytesIO(sys.stdin.buffer.read()), whole, arguments.transfer_syntax_uid)

@@ -5,27 +5,24 @@ PDU, counts half-open connections as associations, and joins two threads that po
 acceptor of C-STORE and C-ECHO alone needs so little of the protocol that it is this loop.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from io import BytesIO
 
 from dicom_router.clock import Clock
-from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_request
+from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_command
 from dicom_router.upper_layer.gatekeeper import Gate
-from dicom_router.upper_layer.negotiation import AssociationRequest, Context, accept, parse_association_request
+from dicom_router.upper_layer.negotiation import AssociationRequest, Context, Served, accept, parse_association_request
 from dicom_router.upper_layer.pdu import (
     RELEASE_RP,
-    ConnectionLost,
+    MessageStream,
     PduStream,
     PduType,
-    Pdv,
     ProtocolViolation,
     make_command_pdu,
     make_dataset_pdus,
-    split_pdvs,
 )
 
-_LONGEST_COMMAND = 65_536
 _SHORTEST_SENT, _LONGEST_SENT = 128, 1 << 17
 
 
@@ -40,24 +37,26 @@ class Message:
     context: Context
     request: Request
     fragments: Iterator[memoryview]
+    calling_ae_title: str
+    peer_host: str
 
 
 class AcceptedAssociation:
     """The conversation: first ``ask``, then ``accept``, then ``messages`` with an ``answer`` for each, or several.
 
-    ``others`` are the SOP classes that are accepted beside storage and echo.
-
     Every method raises ConnectionLost or ProtocolViolation.
     """
 
-    def __init__(self, stream: PduStream, *, gate: Gate, clock: Clock, others: Collection[str] = ()) -> None:
+    def __init__(self, stream: PduStream, *, gate: Gate, clock: Clock, peer_host: str, served: Served) -> None:
         self._stream = stream
+        self._messages = MessageStream(self._read)
         self._gate = gate
         self._clock = clock
-        self._others = others
+        self._peer_host = peer_host
+        self._served = served
+        self._calling_ae_title = ""
         self._max_sent = _LONGEST_SENT
         self._contexts: Mapping[int, Context] = {}
-        self._pdvs: Iterator[Pdv] = iter(())
         self._ends_at = clock.monotonic() + gate.lifetime_seconds
 
     def ask(self) -> AssociationRequest:
@@ -69,83 +68,58 @@ class AcceptedAssociation:
 
     def accept(self, request: AssociationRequest) -> None:
         """Agree, context by context."""
-        pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu, others=self._others)
+        pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu, served=self._served)
+        self._calling_ae_title = request.calling_ae_title
         self._max_sent = min(max(request.max_pdu or _LONGEST_SENT, _SHORTEST_SENT), _LONGEST_SENT)
         self._stream.write(pdu)
 
     def messages(self) -> Iterator[Message]:
         """The requests, one after the other, until the machine releases the association."""
-        while (first := self._next_pdv(between_messages=True)) is not None:
-            context = self._contexts.get(first.context_id)
-            if context is None:
-                raise ProtocolViolation(f"presentation context {first.context_id} was not accepted")
-            request = self._read_command(first)
+        while (told := self._messages.command()) is not None:
+            context_id, command = told
+            if context_id not in self._contexts:
+                raise ProtocolViolation(f"presentation context {context_id} was not accepted")
+            request = _parsed(command)
             if request.field == CommandField.C_CANCEL_RQ:  # it crossed our last answer
                 continue
-            fragments = self._fragments(first.context_id) if request.has_dataset else iter(())
-            yield Message(context_id=first.context_id, context=context, request=request, fragments=fragments)
+            yield Message(
+                context_id=context_id,
+                context=self._contexts[context_id],
+                request=request,
+                fragments=self._messages.dataset(context_id) if request.has_dataset else iter(()),
+                calling_ae_title=self._calling_ae_title,
+                peer_host=self._peer_host,
+            )
+        self._stream.write(RELEASE_RP)
 
     def answer(self, message: Message, answer: Response) -> None:
         """Send a response, after the last fragment, so that the machine is listening."""
         for _ in message.fragments:
             pass
         self._stream.write(make_command_pdu(message.context_id, encode_response(message.request, answer)))
-        for pdu in make_dataset_pdus(message.context_id, answer.dataset, longest=self._max_sent):
-            self._stream.write(pdu)
+        if answer.dataset:
+            for pdu in make_dataset_pdus(message.context_id, BytesIO(answer.dataset), longest=self._max_sent):
+                self._stream.write(pdu)
 
     def is_cancelled(self) -> bool:
         """Whether the machine sent a C-CANCEL, PS3.7 9.3.2.3, between two of our responses. Does not wait."""
-        first = next(self._pdvs, None)
-        if first is None:
-            if not self._stream.has_more():
-                return False
-            first = self._inner_pdv()
-        if self._read_command(first).field != CommandField.C_CANCEL_RQ:
+        if not self._messages.has_begun() and not self._stream.has_more():
+            return False
+        told = self._messages.command()
+        if told is None:
+            raise ProtocolViolation("a release before the last response", ProtocolViolation.UNEXPECTED_PDU)
+        if _parsed(told[1]).field != CommandField.C_CANCEL_RQ:
             raise ProtocolViolation("a second operation before the first one was answered")
         return True
 
-    def _read_command(self, pdv: Pdv) -> Request:
-        encoded = bytes(_piece(pdv, pdv.context_id, is_command=True))
-        while not pdv.is_last:
-            pdv = self._inner_pdv()
-            encoded += _piece(pdv, pdv.context_id, is_command=True)
-            if len(encoded) > _LONGEST_COMMAND:
-                raise ProtocolViolation("a command without end")
-        try:
-            return parse_request(encoded)
-        except ValueError as error:
-            raise ProtocolViolation(str(error)) from error
-
-    def _fragments(self, context_id: int) -> Iterator[memoryview]:
-        is_last = False
-        while not is_last:
-            pdv = self._inner_pdv()
-            is_last = pdv.is_last
-            yield _piece(pdv, context_id, is_command=False)
-
-    def _inner_pdv(self) -> Pdv:
-        return cast(Pdv, self._next_pdv(between_messages=False))
-
-    def _next_pdv(self, *, between_messages: bool) -> Pdv | None:
-        """The next piece; None when the machine released the association, which it may only between messages."""
-        while (pdv := next(self._pdvs, None)) is None:
-            if self._clock.monotonic() > self._ends_at:
-                raise ProtocolViolation("an association without end", ProtocolViolation.UNSPECIFIED)
-            pdu = self._stream.read(wait_seconds=self._gate.idle_seconds)
-            if pdu[0] == PduType.DATA:
-                self._pdvs = split_pdvs(pdu)
-            elif pdu[0] == PduType.RELEASE_RQ and between_messages:
-                self._stream.write(RELEASE_RP)
-                return None
-            elif pdu[0] == PduType.ABORT:
-                raise ConnectionLost("aborted by the peer")
-            else:
-                raise ProtocolViolation(f"PDU type {pdu[0]} now", ProtocolViolation.UNEXPECTED_PDU)
-        return pdv
+    def _read(self) -> memoryview:
+        if self._clock.monotonic() > self._ends_at:
+            raise ProtocolViolation("an association without end", ProtocolViolation.UNSPECIFIED)
+        return self._stream.read(wait_seconds=self._gate.idle_seconds)
 
 
-def _piece(pdv: Pdv, context_id: int, *, is_command: bool) -> memoryview:
-    """The value of a fragment that must belong to this part of this message, PS3.7 6.3.1."""
-    if pdv.context_id != context_id or pdv.is_command != is_command:
-        raise ProtocolViolation("fragments of two messages mixed")
-    return pdv.value
+def _parsed(command: bytes) -> Request:
+    parsed = parse_command(command)
+    if isinstance(parsed, Response):
+        raise ProtocolViolation("a response to nothing that was asked")
+    return parsed

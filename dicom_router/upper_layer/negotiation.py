@@ -1,39 +1,21 @@
 """What is agreed when an association begins, PS3.8 7.1 and 9.3, PS3.7 annex D. Only bytes in and bytes out."""
 
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, is_uid
+from dicom_router.dicom.text import decode_uid
+from dicom_router.dicom.uids import (
+    APPLICATION_CONTEXT,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    UNCOMPRESSED,
+)
 from dicom_router.upper_layer.pdu import PduType, ProtocolViolation, make_pdu
 
-_APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
-
-VERIFICATION = "1.2.840.10008.1.1"
-_DICOM_ROOT = "1.2.840.10008."
-_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
-
-# Ours first: of several that a machine offers in one context, the one that costs no quality and is read fastest.
-# Deflated and JPIP are never taken: a small file of theirs may be anything when opened.
-TRANSFER_SYNTAXES = (
-    "1.2.840.10008.1.2.1",  # explicit VR little endian
-    "1.2.840.10008.1.2",  # implicit VR little endian
-    "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
-    "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
-    "1.2.840.10008.1.2.4.57",  # JPEG lossless
-    "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
-    "1.2.840.10008.1.2.4.201",  # HTJ2K lossless
-    "1.2.840.10008.1.2.4.202",  # HTJ2K lossless, resolution order
-    "1.2.840.10008.1.2.5",  # RLE
-    "1.2.840.10008.1.2.2",  # explicit VR big endian
-    "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
-    "1.2.840.10008.1.2.4.91",  # JPEG 2000
-    "1.2.840.10008.1.2.4.203",  # HTJ2K
-    "1.2.840.10008.1.2.4.51",  # JPEG extended
-    "1.2.840.10008.1.2.4.50",  # JPEG baseline
-)
-UNCOMPRESSED = TRANSFER_SYNTAXES[:2]  # what has no pixels needs no more
+# The transfer syntaxes in which a SOP class is served, the preferred first; none where it is not.
+Served = Callable[[str], Sequence[str]]
 
 _TITLES = slice(10, 42)  # called and calling AE title in an A-ASSOCIATE-RQ and -AC
 _FIRST_ITEM = 74
@@ -85,9 +67,9 @@ class AssociationRequest:
     max_pdu: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Context:
-    """One accepted presentation context."""
+    """One presentation context, proposed or accepted."""
 
     sop_class_uid: str
     transfer_syntax_uid: str
@@ -113,7 +95,7 @@ def propose(
 
     ``taken`` are the SOP classes of which the peer shall store to us, for a C-GET: we propose to be their SCP.
     """
-    items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
+    items = _item(_Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
     for index, context in enumerate(contexts):
         offer = bytes([2 * index + 1, 0, 0, 0])
         offer += _item(_Item.ABSTRACT_SYNTAX, context.sop_class_uid.encode("ascii", "replace"))
@@ -152,29 +134,21 @@ def parse_association_request(pdu: bytes) -> AssociationRequest:
     )
 
 
-def accept(
-    request: AssociationRequest, *, max_pdu: int, others: Collection[str] = ()
-) -> tuple[bytes, Mapping[int, Context]]:
-    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts. ``others``: SOP classes beside storage and echo.
+def accept(request: AssociationRequest, *, max_pdu: int, served: Served) -> tuple[bytes, Mapping[int, Context]]:
+    """The A-ASSOCIATE-AC PDU, and by context ID what it accepts.
 
     It replies to no extended negotiation: by default the machine is the SCU and one operation runs at a time.
     """
     contexts: dict[int, Context] = {}
-    items = _item(_Item.APPLICATION_CONTEXT, _APPLICATION_CONTEXT)
+    items = _item(_Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
     for proposal in request.proposals:
-        result, syntax = _choose(proposal, others)
+        result, syntax = _choose(proposal, served(proposal.sop_class_uid))
         if result == _Result.ACCEPTED:
-            contexts[proposal.context_id] = Context(sop_class_uid=proposal.sop_class_uid, transfer_syntax_uid=syntax)
+            contexts[proposal.context_id] = Context(proposal.sop_class_uid, syntax)
         answer = bytes([proposal.context_id, 0, result, 0]) + _item(_Item.TRANSFER_SYNTAX, syntax.encode("ascii"))
         items += _item(_Item.PRESENTATION_CONTEXT_AC, answer)
     items += _user_information(max_pdu)
     return make_pdu(PduType.ASSOCIATE_AC, b"\0\1\0\0" + request.titles + bytes(32) + items), contexts
-
-
-def is_storage(sop_class_uid: str) -> bool:
-    """Whether objects of this class are kept: every composite class of PS3.4 annex B, and every private one."""
-    is_ours = sop_class_uid.startswith(_STORAGE_ROOT) or not sop_class_uid.startswith(_DICOM_ROOT)
-    return is_ours and is_uid(sop_class_uid)
 
 
 def _user_information(max_pdu: int, roles: bytes = b"") -> bytes:
@@ -198,21 +172,20 @@ def _max_pdu(user_information: bytes) -> int:
     return int.from_bytes(lengths[0], "big") if lengths else 0
 
 
-def _choose(proposal: Proposal, others: Collection[str]) -> tuple[_Result, str]:
+def _choose(proposal: Proposal, ours: Sequence[str]) -> tuple[_Result, str]:
     """The result and the transfer syntax; where there is none, one of ours stands in its place, not to be tested."""
-    is_other = proposal.sop_class_uid in others
-    if not is_other and proposal.sop_class_uid != VERIFICATION and not is_storage(proposal.sop_class_uid):
-        return _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]
-    for syntax in UNCOMPRESSED if is_other else TRANSFER_SYNTAXES:
+    if not ours:
+        return _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED, UNCOMPRESSED[0]
+    for syntax in ours:
         if syntax in proposal.transfer_syntax_uids:
             return _Result.ACCEPTED, syntax
-    return _Result.TRANSFER_SYNTAXES_NOT_SUPPORTED, TRANSFER_SYNTAXES[0]
+    return _Result.TRANSFER_SYNTAXES_NOT_SUPPORTED, UNCOMPRESSED[0]
 
 
 def _parse_proposal(value: bytes) -> Proposal:
     syntaxes: dict[int, list[str]] = {_Item.ABSTRACT_SYNTAX: [], _Item.TRANSFER_SYNTAX: []}
     for kind, name in _items(value[4:]):
-        syntaxes.setdefault(kind, []).append(name.decode("latin-1").rstrip(" \0"))
+        syntaxes.setdefault(kind, []).append(decode_uid(name))
     if len(syntaxes[_Item.ABSTRACT_SYNTAX]) != 1:
         raise ProtocolViolation("a presentation context without its one abstract syntax")
     return Proposal(

@@ -1,16 +1,22 @@
-"""DICOM's protocol data units on a socket, PS3.8 9.3: bounded in size and in time. Knows no association and no film."""
+"""DICOM's protocol data units on a socket, PS3.8 9.3, and the messages in them, for both sides of an association.
+
+Bounded in size and in time. Knows no association and no film.
+"""
 
 import socket
 import ssl
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from dicom_router.clock import Clock
 
 _HEADER_BYTES = 6
 _PDV_HEADER_BYTES = 6
+_LONGEST_COMMAND = 1 << 16
+_DATA = struct.Struct(">BBIIBB")  # the headers of a P-DATA-TF PDU and of the one piece in it
 
 
 class PduType(IntEnum):
@@ -59,15 +65,17 @@ class PduStream:
     """One connection, PDU by PDU, in one buffer that is used again: memory stays flat whatever is sent.
 
     It takes from the socket whatever has come, also of later PDUs: a film is a thousand of them, and every call of the
-    kernel costs a turn of the interpreter's lock.
+    kernel costs a turn of the interpreter's lock. The buffer has ``buffer_bytes``, and grows to the longest PDU.
     """
 
-    def __init__(self, connection: socket.socket, *, clock: Clock, longest: int, pdu_seconds: float) -> None:
+    def __init__(
+        self, connection: socket.socket, *, clock: Clock, longest: int, pdu_seconds: float, buffer_bytes: int
+    ) -> None:
         self._connection = connection
         self._clock = clock
         self._pdu_seconds = pdu_seconds
         self._longest = _HEADER_BYTES + longest
-        self._buffer = memoryview(bytearray(4 * self._longest))
+        self._buffer = memoryview(bytearray(buffer_bytes))
         self._start = 0  # of the PDU that is read next
         self._end = 0  # of what has been received
 
@@ -124,21 +132,81 @@ class PduStream:
     def _fetch(self, count: int, *, deadline: float) -> None:
         """Have at least so many bytes of the next PDU."""
         if self._start + count > len(self._buffer):
-            held = self._end - self._start
-            self._buffer[:held] = self._buffer[self._start : self._end]
-            self._start, self._end = 0, held
+            held = self._buffer[self._start : self._end]
+            if count > len(self._buffer):
+                self._buffer = memoryview(bytearray(count))
+            self._buffer[: len(held)] = held
+            self._start, self._end = 0, len(held)
         while self._end - self._start < count:
-            remaining = deadline - self._clock.monotonic()
-            if remaining <= 0:
-                raise ConnectionLost("too slow")
             try:
-                self._connection.settimeout(remaining)
-                received = self._connection.recv_into(self._buffer[self._end :])
+                received = self._receive(self._buffer[self._end :], deadline)
             except OSError as error:
                 raise ConnectionLost(str(error)) from error
             if received == 0:
                 raise ConnectionLost("closed by the peer")
             self._end += received
+
+    def _receive(self, room: memoryview, deadline: float) -> int:
+        """Wait for some bytes; how many came, none when the peer closed. Raises ConnectionLost, OSError."""
+        remaining = deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise ConnectionLost("too slow")
+        self._connection.settimeout(remaining)
+        return self._connection.recv_into(room)
+
+
+class MessageStream:
+    """The messages in the P-DATA-TF PDUs of one association: commands and datasets, PS3.7 6.3.1 and PS3.8 annex E.
+
+    ``read`` gives the next PDU. Every method raises what that raises, ConnectionLost or ProtocolViolation.
+    """
+
+    def __init__(self, read: Callable[[], memoryview]) -> None:
+        self._read = read
+        self._pdvs: deque[Pdv] = deque()
+
+    def has_begun(self) -> bool:
+        """Whether a piece of the next message came with the last PDU."""
+        return bool(self._pdvs)
+
+    def command(self) -> tuple[int, bytes] | None:
+        """Context ID and command set of the next message; None when the peer wants to release the association."""
+        if not self._pdvs and not self._read_pdvs():
+            return None
+        context_id, command = self._pdvs[0].context_id, b""
+        for piece in self._pieces(context_id, is_command=True):
+            command += piece
+            if len(command) > _LONGEST_COMMAND:
+                raise ProtocolViolation("a command without end")
+        return context_id, command
+
+    def dataset(self, context_id: int) -> Iterator[memoryview]:
+        """The dataset that goes with the command just read, as it arrives, each piece good until the next."""
+        return self._pieces(context_id, is_command=False)
+
+    def _pieces(self, context_id: int, *, is_command: bool) -> Iterator[memoryview]:
+        is_last = False
+        while not is_last:
+            if not self._pdvs and not self._read_pdvs():
+                raise ProtocolViolation("a release within a message", ProtocolViolation.UNEXPECTED_PDU)
+            pdv = self._pdvs.popleft()
+            if pdv.context_id != context_id or pdv.is_command != is_command:
+                raise ProtocolViolation("fragments of two messages mixed")
+            is_last = pdv.is_last
+            yield pdv.value
+
+    def _read_pdvs(self) -> bool:
+        """Take in one more PDU with pieces in it. False: the peer wants to release the association."""
+        while not self._pdvs:
+            pdu = self._read()
+            if pdu[0] == PduType.RELEASE_RQ:
+                return False
+            if pdu[0] == PduType.ABORT:
+                raise ConnectionLost("aborted by the peer")
+            if pdu[0] != PduType.DATA:
+                raise ProtocolViolation(f"PDU type {pdu[0]} now", ProtocolViolation.UNEXPECTED_PDU)
+            self._pdvs.extend(split_pdvs(pdu))
+        return True
 
 
 def split_pdvs(pdu: memoryview) -> Iterator[Pdv]:
@@ -155,17 +223,26 @@ def split_pdvs(pdu: memoryview) -> Iterator[Pdv]:
 
 def make_command_pdu(context_id: int, command: bytes) -> bytes:
     """A whole command in one P-DATA-TF PDU. Ours are far smaller than the smallest maximum a peer may set."""
-    pdv = bytes([context_id, 0b11]) + command
-    return make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
+    return _data_pdu(context_id, 0b11, command)
 
 
-def make_dataset_pdus(context_id: int, dataset: bytes, *, longest: int) -> Iterator[bytes]:
-    """A dataset in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E and D.1."""
-    room = longest - _PDV_HEADER_BYTES
-    for start in range(0, len(dataset), room):
-        is_last = start + room >= len(dataset)
-        pdv = bytes([context_id, 0b10 if is_last else 0]) + dataset[start : start + room]
-        yield make_pdu(PduType.DATA, len(pdv).to_bytes(4, "big") + pdv)
+def make_dataset_pdus(context_id: int, dataset: BinaryIO, *, longest: int) -> Iterator[bytes]:
+    """The rest of a stream in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E.
+
+    The pieces are of even length, D.1.
+    """
+    room = (longest - _PDV_HEADER_BYTES) // 2 * 2
+    piece = dataset.read(room)
+    while True:
+        following = dataset.read(room)
+        yield _data_pdu(context_id, 0 if following else 0b10, piece)
+        if not following:
+            return
+        piece = following
+
+
+def _data_pdu(context_id: int, flags: int, piece: bytes) -> bytes:
+    return _DATA.pack(PduType.DATA, 0, len(piece) + _PDV_HEADER_BYTES, len(piece) + 2, context_id, flags) + piece
 
 
 def make_pdu(kind: PduType, body: bytes) -> bytes:

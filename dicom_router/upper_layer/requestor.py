@@ -5,15 +5,18 @@ still on their way (18 MB at 256 kbit/s take ten minutes), and has no deadline f
 """
 
 import fcntl
-import select
 import socket
 import ssl
 import struct
 import termios
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
+from dicom_router.clock import SystemClock
+from dicom_router.dicom.uids import VERIFICATION
 from dicom_router.errors import PeerUnreachable, PeerUntrusted
 from dicom_router.upper_layer.command import (
     CommandField,
@@ -22,25 +25,25 @@ from dicom_router.upper_layer.command import (
     encode_cancel,
     encode_request,
     encode_response,
-    parse_response,
+    parse_command,
 )
-from dicom_router.upper_layer.negotiation import VERIFICATION, Context, parse_acceptance, propose
+from dicom_router.upper_layer.negotiation import Context, parse_acceptance, propose
 from dicom_router.upper_layer.pdu import (
+    ConnectionLost,
+    MessageStream,
+    PduStream,
     PduType,
-    Pdv,
     ProtocolViolation,
     make_abort,
     make_command_pdu,
     make_dataset_pdus,
     make_pdu,
-    split_pdvs,
 )
 
 MAX_CONTEXTS = 128
 MAX_RECEIVED_PDU = 1 << 20
 MAX_SENT_PDU = 1 << 17
-LONGEST_COMMAND = 1 << 16
-_PDV_HEADER = struct.Struct(">BBLLBB")
+_BUFFER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +85,9 @@ class RequestedAssociation:
         self._endpoint = endpoint
         self._patience = patience
         self._message_id = 0
-        self._has_heard = False
-        self._pdvs = self._receive_pdvs()
         self._socket = _connect(endpoint, patience)
+        self._stream = _PatientStream(self._socket, patience)
+        self._messages = MessageStream(self._stream.read_patiently)
         try:
             self.accepted, self._max_pdu = self._associate(contexts, taken)
         except PeerUnreachable:
@@ -105,56 +108,44 @@ class RequestedAssociation:
 
         ``paced`` is called with the number of bytes after each write, and may wait.
         """
-        context_id = self.accepted[context]
         pending = self._command(context, CommandField.C_STORE_RQ, sop_instance_uid, has_dataset=True)
-        for fragment, is_last in _fragments(dataset, self._max_pdu - 6):
-            size = len(fragment)
-            pending += _PDV_HEADER.pack(PduType.DATA, 0, size + 6, size + 2, context_id, 2 if is_last else 0) + fragment
-            self._send(pending)
-            if paced:
-                paced(len(pending))
-            pending = b""
+        with self._faults():
+            for pdu in make_dataset_pdus(self.accepted[context], dataset, longest=self._max_pdu):
+                pending += pdu
+                self._stream.write(pending)
+                if paced:
+                    paced(len(pending))
+                pending = b""
         return self._answer()
 
     def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
-        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_command`` gives what comes back."""
+        """Begin a C-FIND or C-GET, PS3.7 9.1.2 and 9.1.3; ``next_message`` gives what comes back."""
         self._send(self._command(context, field, has_dataset=True))
-        for pdu in make_dataset_pdus(self.accepted[context], identifier, longest=self._max_pdu):
+        for pdu in make_dataset_pdus(self.accepted[context], BytesIO(identifier), longest=self._max_pdu):
             self._send(pdu)
 
     def cancel(self, context: Context) -> None:
         """C-CANCEL of what was asked last. The peer may still answer some of it."""
         self._send(make_command_pdu(self.accepted[context], encode_cancel(self._message_id)))
 
-    def next_command(self) -> tuple[int, bytes]:
-        """The context ID and the command set of the next message; its ``dataset`` has to be read before the next."""
-        command = b""
-        for pdv in self._pdvs:
-            command += pdv.value
-            if not pdv.is_command or len(command) > LONGEST_COMMAND:
-                break
-            if pdv.is_last:
-                return pdv.context_id, command
-        raise self.fault("its answer is no DICOM command")
+    def next_message(self) -> tuple[int, Request | Response]:
+        """Context ID and command of the next message; its ``dataset`` has to be read before the next.
+
+        A response is one to our last request. What is no command, or answers something else, ends the association.
+        """
+        with self._faults():
+            told = self._messages.command()
+            if told is None:
+                raise self.fault("it released the association before its answer")
+            context_id, command = told[0], parse_command(told[1])
+        if isinstance(command, Response) and command.message_id != self._message_id:
+            raise self.fault(f"its answer is to message {command.message_id} instead of {self._message_id}")
+        return context_id, command
 
     def dataset(self, context_id: int) -> Iterator[memoryview]:
         """The dataset of the command just read, piece by piece."""
-        for pdv in self._pdvs:
-            if pdv.is_command or pdv.context_id != context_id:
-                raise self.fault("a command in the middle of a dataset")
-            yield pdv.value
-            if pdv.is_last:
-                return
-
-    def response_to_us(self, command: bytes) -> Response:
-        """The response in a command set. One to another message, or none at all, ends the association."""
-        try:
-            message_id, answer = parse_response(command)
-        except ValueError as error:
-            raise self.fault(f"its answer is no DICOM: {error}") from error
-        if message_id != self._message_id:
-            raise self.fault(f"its answer is to message {message_id} instead of {self._message_id}")
-        return answer
+        with self._faults():
+            yield from self._messages.dataset(context_id)
 
     def respond(self, context_id: int, request: Request, answer: Response) -> None:
         """Answer a request of the peer: a C-STORE within a C-GET."""
@@ -162,10 +153,10 @@ class RequestedAssociation:
 
     def is_stale(self) -> bool:
         """True when it is closed, or the peer has closed, aborted or asked to release while we were silent."""
-        if self._socket.fileno() < 0:
+        try:
+            return self._messages.has_begun() or self._stream.has_more()
+        except ConnectionLost:
             return True
-        readable, _, _ = select.select([self._socket], [], [], 0)
-        return bool(readable)
 
     def release(self) -> None:
         """A-RELEASE, then close. Never raises: there is nothing left to lose."""
@@ -197,15 +188,13 @@ class RequestedAssociation:
                 taken=taken,
             )
         )
-        pdu = self._receive_pdu()
-        if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
-            raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
-        if pdu[0] != PduType.ASSOCIATE_AC:
-            raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
-        try:
+        with self._faults():
+            pdu = bytes(self._stream.read_patiently())
+            if pdu[0] == PduType.ASSOCIATE_RJ and len(pdu) >= 10:
+                raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
+            if pdu[0] != PduType.ASSOCIATE_AC:
+                raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
             acceptance = parse_acceptance(pdu)
-        except ProtocolViolation as error:
-            raise self.fault(f"its answer to the association request is no DICOM: {error}") from error
         accepted = {
             context: 2 * index + 1 for index, context in enumerate(contexts) if 2 * index + 1 in acceptance.context_ids
         }
@@ -234,82 +223,31 @@ class RequestedAssociation:
         return make_command_pdu(self.accepted[context], encode_request(request))
 
     def _answer(self) -> Response:
-        _, command = self.next_command()
-        return self.response_to_us(command)
-
-    def _receive_pdvs(self) -> Iterator[Pdv]:
-        while True:
-            pdu = self._receive_pdu()
-            if pdu[0] != PduType.DATA:
-                aborted = pdu[0] == PduType.ABORT
-                raise self.fault("it aborted the association" if aborted else f"it sent PDU type {pdu[0]}")
-            try:
-                pdvs = list(split_pdvs(memoryview(pdu)))
-            except ProtocolViolation as error:
-                raise self.fault(f"its answer is no DICOM: {error}") from error
-            yield from pdvs
-
-    def _receive_pdu(self) -> bytes:
-        header = self._receive(6)
-        length = int.from_bytes(header[2:], "big")
-        if length > MAX_RECEIVED_PDU:
-            raise self.fault(f"it sent a PDU of {length} bytes; is this a DICOM port?")
-        return header + self._receive(length)
-
-    def _receive(self, length: int) -> bytes:
-        """Wait for ``length`` bytes. The patience starts anew as long as our own bytes still move out."""
-        received = bytearray()
-        unsent, waited = self._unsent(), 0.0
-        step = min(1.0, self._patience.answer_seconds)
-        self._socket.settimeout(step)
-        while len(received) < length:
-            try:
-                self._acknowledge_at_once()
-                part = self._socket.recv(length - len(received))
-            except TimeoutError:
-                left, unsent = unsent, self._unsent()
-                waited = 0.0 if unsent < left else waited + step
-                if waited >= self._patience.answer_seconds:
-                    raise self.fault(f"no answer within {self._patience.answer_seconds:g} s") from None
-                continue
-            except OSError as error:
-                raise self._lost(error) from error
-            if not part:
-                raise self._lost(ConnectionResetError("it closed the connection"))
-            received += part
-            self._has_heard = True
-        return bytes(received)
-
-    def _acknowledge_at_once(self) -> None:
-        # Many PACS write an answer in two pieces with Nagle's algorithm on: their second piece waits for our kernel to
-        # acknowledge the first, 40 ms on Linux. The kernel forgets this option, hence before each read.
-        if hasattr(socket, "TCP_QUICKACK"):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        _, command = self.next_message()
+        if isinstance(command, Request):
+            raise self.fault("it asks instead of answering")
+        return command
 
     def _send(self, message: bytes) -> None:
-        self._socket.settimeout(self._patience.stall_seconds)
-        view = memoryview(message)
-        while view:
-            try:
-                sent = self._socket.send(view)
-            except TimeoutError:
-                raise self.fault(f"nothing moved for {self._patience.stall_seconds:g} s") from None
-            except OSError as error:
-                raise self._lost(error) from error
-            view = view[sent:]
+        with self._faults():
+            self._stream.write(message)
 
-    def _unsent(self) -> int:
-        """Bytes that wait in the kernel for the peer to acknowledge them (Linux SIOCOUTQ)."""
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What ends the conversation, as PeerUnreachable; the connection is closed."""
         try:
-            (count,) = struct.unpack("i", fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
-        except OSError:
-            return 0
-        return int(count)
+            yield
+        except ConnectionLost as error:
+            if isinstance(error.__cause__, OSError):
+                raise self._lost(error.__cause__) from error
+            raise self.fault(str(error)) from error
+        except ProtocolViolation as error:
+            raise self.fault(f"its answer is no DICOM ({error}); is this a DICOM port?") from error
 
     def _lost(self, error: OSError) -> PeerUnreachable:
         self._socket.close()
         peer = str(self._endpoint)
-        if self._endpoint.tls is not None and not self._has_heard:  # some hang up on a stranger without an alert
+        if self._endpoint.tls is not None and not self._stream.has_heard:  # some hang up on a stranger without an alert
             return PeerUntrusted(
                 f"{peer}: it hung up after TLS: does it want a certificate of ours? check cert and key"
             )
@@ -319,6 +257,72 @@ class RequestedAssociation:
         """The error to raise when this peer cannot go on; the connection is closed."""
         self._socket.close()
         return PeerUnreachable(f"{self._endpoint}: {what}")
+
+
+class _PatientStream(PduStream):
+    """To a peer that the site chose, over any link: only silence is counted, and none while our bytes still move."""
+
+    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+        super().__init__(
+            connection,
+            clock=SystemClock(),
+            longest=MAX_RECEIVED_PDU,
+            pdu_seconds=patience.answer_seconds,
+            buffer_bytes=_BUFFER_BYTES,
+        )
+        self._patience = patience
+        self._unsent = 0
+        self._waited = 0.0
+        self.has_heard = False
+
+    def read_patiently(self) -> memoryview:
+        """See ``read``. Waits for ``answer_seconds`` of silence."""
+        self._unsent, self._waited = self._count_unsent(), 0.0
+        return self.read(wait_seconds=self._patience.answer_seconds)
+
+    def write(self, pdu: bytes) -> None:
+        """See PduStream. Waits for ``stall_seconds`` in which nothing moves."""
+        self._connection.settimeout(self._patience.stall_seconds)
+        rest = memoryview(pdu)
+        while rest:
+            try:
+                rest = rest[self._connection.send(rest) :]
+            except TimeoutError:
+                raise ConnectionLost(f"nothing moved for {self._patience.stall_seconds:g} s") from None
+            except OSError as error:
+                raise ConnectionLost(str(error)) from error
+
+    def _receive(self, room: memoryview, _deadline: float) -> int:
+        step = min(1.0, self._patience.answer_seconds)
+        while True:
+            self._connection.settimeout(step)
+            try:
+                self._acknowledge_at_once()
+                received = self._connection.recv_into(room)
+            except TimeoutError:
+                left, self._unsent = self._unsent, self._count_unsent()
+                self._waited = 0.0 if self._unsent < left else self._waited + step
+                if self._waited >= self._patience.answer_seconds:
+                    raise ConnectionLost(f"no answer within {self._patience.answer_seconds:g} s") from None
+                continue
+            if not received:
+                raise ConnectionResetError("it closed the connection")
+            self.has_heard = True
+            return received
+
+    def _acknowledge_at_once(self) -> None:
+        # Many PACS write an answer in two pieces with Nagle's algorithm on: their second piece waits for our kernel to
+        # acknowledge the first, 40 ms on Linux. The kernel forgets this option, hence before each read.
+        if hasattr(socket, "TCP_QUICKACK"):
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _count_unsent(self) -> int:
+        """Bytes that wait in the kernel for the peer to acknowledge them (Linux SIOCOUTQ)."""
+        try:
+            (count,) = struct.unpack("i", fcntl.ioctl(self._connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+        except OSError:
+            return 0
+        return int(count)
 
 
 def _connect(endpoint: Endpoint, patience: Patience) -> socket.socket:
@@ -353,15 +357,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return (error.strerror or str(error) or type(error).__name__).lower()
-
-
-def _fragments(dataset: BinaryIO, size: int) -> Iterator[tuple[bytes, bool]]:
-    """The rest of the stream in pieces of ``size`` (even, PS3.8 Annex D), each with whether it is the last."""
-    size -= size % 2
-    fragment = dataset.read(size)
-    while True:
-        following = dataset.read(size)
-        yield fragment, not following
-        if not following:
-            return
-        fragment = following

@@ -13,10 +13,13 @@ from xray_triage.accounts.roles import Role
 from xray_triage.health.checks import Check, CheckState
 
 AI_OFF = Check(
-    name="model", state=CheckState.BAD, vi="AI đang tắt: hãy cài lại mô hình.", en="AI is off.", detail="sha256"
+    name="model",
+    state=CheckState.BAD,
+    said={"vi": "AI đang tắt: hãy cài lại mô hình.", "en": "AI is off."},
+    detail="sha256",
 )
-DISK = Check(name="disk", state=CheckState.WARNING, vi="Ổ đĩa sắp đầy.", en="The disk is nearly full.")
-FINE = Check(name="clock", state=CheckState.OK, vi="Đồng hồ: 01/06/2025.", en="The clock says 2025-06-01.")
+DISK = Check(name="disk", state=CheckState.WARNING, said={"vi": "Ổ đĩa sắp đầy.", "en": "The disk is nearly full."})
+FINE = Check(name="clock", state=CheckState.OK, said={"vi": "Đồng hồ: 01/06/2025.", "en": "The clock says 01/06/2025."})
 
 
 def refuse_one(desk: TestDesk) -> None:

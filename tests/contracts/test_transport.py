@@ -1,8 +1,12 @@
 """The contract of Transport: one suite over DIMSE and STOW-RS to a real Orthanc, DIMSE to a storescp, and a folder."""
 
+import errno
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,3 +193,24 @@ def test_uids_from_outside_name_nothing_in_the_folder(tmp_path: Path) -> None:
     FolderTransport(tmp_path / "stick", clock=StoppedClock()).send(parcel)
     (written,) = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert written.relative_to(tmp_path / "stick").parts[-1].endswith(".dcm")
+
+
+@pytest.mark.parametrize(("number", "of_folders", "fails"), [
+    (errno.EINVAL, True, False), (errno.ENOTSUP, True, False), (errno.EIO, True, True), (errno.EINVAL, False, True),
+])  # fmt: skip
+def test_a_share_whose_folders_cannot_be_synced_takes_films_but_only_if_their_bytes_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, of_folders: bool, fails: bool
+) -> None:
+    """The system call is the file system's, not ours: no file system at hand refuses it."""
+    sync = os.fsync
+
+    def refusing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) is of_folders:
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    transport = FolderTransport(tmp_path, clock=StoppedClock())
+    with pytest.raises(PeerUnreachable) if fails else nullcontext():
+        transport.send(parcel_of(film()))
+    assert bool(list(tmp_path.glob("*/*.dcm"))) is (not fails or of_folders)

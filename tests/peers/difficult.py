@@ -16,7 +16,8 @@ ANY_SYNTAX = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 class StorePeer:
     """A storage SCP that answers each C-STORE with the next of ``answers``; the last one for ever.
 
-    ``answer_to`` goes first, by SOP Instance UID; ``on_store`` is called before each answer.
+    ``answer_to`` goes first, by SOP Instance UID; ``on_store`` is called before each answer. An echo is answered with
+    ``echo``; None: the association is aborted over it.
     """
 
     ae_title = "DIFFICULT"
@@ -26,7 +27,11 @@ class StorePeer:
         entity.add_supported_context(Verification)
         for sop_class in sop_classes:
             entity.add_supported_context(sop_class, list(syntaxes))
-        handlers = [(evt.EVT_C_STORE, self._answer), (evt.EVT_ESTABLISHED, self._count)]
+        handlers = [
+            (evt.EVT_C_STORE, self._answer),
+            (evt.EVT_C_ECHO, self._answer_echo),
+            (evt.EVT_ESTABLISHED, self._count),
+        ]
         self.entity = entity
         self.forget()
         self._server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
@@ -35,6 +40,7 @@ class StorePeer:
     def forget(self) -> None:
         """As new: takes everything from everybody."""
         self.answers: list[int] = [0x0000]
+        self.echo: int | None = 0x0000
         self.answer_to: dict[str, int] = {}
         self.on_store: Callable[[], object] = lambda: None
         self.received: list[str] = []
@@ -48,6 +54,11 @@ class StorePeer:
 
     def _count(self, event: evt.Event) -> None:
         self.associations += 1
+
+    def _answer_echo(self, event: evt.Event) -> int:
+        if self.echo is None:
+            event.assoc.abort()
+        return self.echo or 0x0000
 
     def _answer(self, event: evt.Event) -> Dataset:
         self.received.append(str(event.request.AffectedSOPInstanceUID))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -31,6 +32,13 @@ def _programs() -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a server that lives as long as the session, without a database name."""
+    with running_server() as url:
+        yield url
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """A server of its own, by its URL without a database name."""
     programs, port = _programs(), free_port()
     user = "postgres" if os.geteuid() == 0 else None  # initdb and postgres refuse to run as root
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))

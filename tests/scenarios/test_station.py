@@ -141,7 +141,7 @@ def test_the_machine_may_send_while_the_power_fails(
 def test_a_reader_killed_in_mid_work_is_started_again_and_reads_on(
     a_station: StationPeer, some_films: list[Path]
 ) -> None:
-    (reader,) = [process for process in a_station.processes() if "reader_process" in " ".join(process.cmdline())]
+    (reader,) = [process for process in a_station.processes() if "xray_triage.reader.process" in process.cmdline()]
     assert send(a_station, *some_films[:6]) == 0
     reader.kill()
     assert send(a_station, *some_films[6:8]) == 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.patient import Patient
@@ -59,13 +60,15 @@ class ConsultationState(StrEnum):
 class Answer:
     """What the specialist wrote. ``kind``: text, pdf or kos; ``verified`` and ``complete`` as their object says.
 
-    ``written_at`` is the time that they state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF.
+    ``note`` says what of it is not to be read here (consultations/obstacles.py). ``written_at`` is the time that they
+    state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF.
     """
 
     answer_id: int
     kind: str
     title: str
     text: str
+    note: str | None
     author: str
     verified: bool
     complete: bool
@@ -73,6 +76,13 @@ class Answer:
     received_at: datetime
     sop_instance_uid: str
     has_file: bool
+
+
+class Problem(NamedTuple):
+    """Why the PACS could not be asked: an obstacle's code (consultations/obstacles.py), and the engineer's words."""
+
+    obstacle: str
+    detail: str
 
 
 AUTOMATIC = "AI"  # who asks when the site's policy does
@@ -84,7 +94,7 @@ class Consultation:
 
     ``answers`` stand in the order in which we found them, whatever the clocks said. ``announced``: how many reminders
     followed the request. ``seen_at``: when a doctor opened the case after the newest answer. ``problem``: why the
-    PACS could not be asked for the answer the last time, or empty.
+    PACS could not be asked for the answer the last time.
     """
 
     state: ConsultationState
@@ -98,7 +108,7 @@ class Consultation:
     overdue_at: datetime | None = None
     announced: int = 0
     seen_at: datetime | None = None
-    problem: str = ""
+    problem: Problem | None = None
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,5 @@
 """The cases, one per study: written by the reader, read by page and API. Never touches pixels or the network."""
 
-import json
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -201,10 +200,7 @@ class Casebook:
     def arrivals_without_reading(self, reasons: Iterable[str]) -> list[int]:
         """Arrivals whose film was not read for one of these reasons (codes), in order of reading."""
         image = tables.image
-        why = sa.or_(
-            *(image.c.reading.contains(json.dumps({"reason": code})[1:-1], autoescape=True) for code in reasons)
-        )
-        found = sa.select(image.c.arrival_id).where(image.c.priority == Priority.NOT_READ.value, why)
+        found = sa.select(image.c.arrival_id).where(image.c.reason.in_(list(reasons)))
         with self._database.read() as connection:
             return list(connection.scalars(found.order_by(image.c.image_id)))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
-from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Verdict
+from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Problem, Verdict
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
@@ -60,9 +60,9 @@ def image_columns(reading: Reading) -> dict[str, Any]:
         "priority": reading.decision.priority.value,
         "urgency": urgency(reading.decision.priority) if is_film else NO_FILM,
         "machine_id": None,  # machines.py sets it for a film that was read
+        "reason": reading.not_readable.reason.code if reading.not_readable else None,
         "reading": json.dumps(
             {
-                "reason": reading.not_readable.reason.code if reading.not_readable else None,
                 "reasons": reading.decision.reasons,
                 "findings": [_finding_json(finding) for finding in findings.findings] if findings else [],
                 "scores": {name: _plain(score) for name, score in findings.scores.items()} if findings else {},
@@ -122,7 +122,7 @@ def consultation_of(row: Row, answers: Sequence[Row] = ()) -> Consultation:
         overdue_at=row.overdue_at,
         announced=row.announced,
         seen_at=row.seen_at,
-        problem=row.problem,
+        problem=Problem(row.obstacle, row.obstacle_detail) if row.obstacle else None,
     )
 
 
@@ -133,6 +133,7 @@ def answer_of(row: Row) -> Answer:
         kind=row.kind,
         title=row.title,
         text=row.text,
+        note=row.note,
         author=row.author,
         verified=row.verified,
         complete=row.complete,
@@ -162,7 +163,7 @@ def _image_of(row: Row) -> Image:
         arrival_id=row.arrival_id,
         priority=Priority(row.priority),
         reasons=said.reasons,
-        reason=said.reason,
+        reason=_reason_of(row.reason),
         findings=said.findings,
         scores=said.scores,
         flags=said.flags,
@@ -181,7 +182,6 @@ def _image_of(row: Row) -> Image:
 class _Said(NamedTuple):
     """What the reader said of one film."""
 
-    reason: Reason | None
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...]
     scores: Mapping[str, float | None]
@@ -197,16 +197,15 @@ class _Said(NamedTuple):
 def _said(text: str) -> _Said:
     entry = json.loads(text)
     return _Said(
-        reason=_reason_of(entry["reason"]),
         reasons=tuple(entry["reasons"]),
         findings=tuple(_finding_of(finding) for finding in entry["findings"]),
         scores=MappingProxyType(entry["scores"]),
         flags=tuple(entry["flags"]),
         model=ModelIdentity(**entry["model"]) if entry["model"] else None,
-        lines=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry.get("lines", ())),  # older rows have none
-        rows=entry.get("rows", 0),
-        columns=entry.get("columns", 0),
-        machine=_machine_of(entry.get("machine")),
+        lines=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry["lines"]),
+        rows=entry["rows"],
+        columns=entry["columns"],
+        machine=_machine_of(entry["machine"]),
     )
 
 
@@ -245,8 +244,8 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
 
 def kind_named(name: str) -> FindingKind:
     """The kind of finding called ``name``. A word that this version no longer knows is shown as it was written."""
-    return KINDS.get(name) or FindingKind(name, Code(name, "99XRT", name), name, name)
+    return KINDS.get(name) or FindingKind(name, Code(name, "99XRT", name), name)
 
 
 def _reason_of(code: str | None) -> Reason | None:
-    return None if code is None else REASONS.get(code) or Reason(code, code, code)
+    return None if code is None else REASONS.get(code) or Reason(code, code)

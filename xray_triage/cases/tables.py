@@ -52,6 +52,7 @@ image = sa.Table(
     sa.Column("arrival_id", sa.BigInteger, nullable=False),
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("urgency", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text),  # the code why it was not read
     sa.Column("reading", sa.Text, nullable=False),  # JSON, written and parsed by rows.py
     sa.Column("picture_key", sa.Text),
     sa.Column("received_at", UtcDateTime, nullable=False),
@@ -64,6 +65,8 @@ image = sa.Table(
     sa.Index("image_times", "received_at", "urgency", "exposed_at", "read_at"),
     sqlite_autoincrement=True,
 )
+_not_read = image.c.reason.is_not(None)
+sa.Index("image_not_read", image.c.reason, sqlite_where=_not_read, postgresql_where=_not_read)
 
 consultation = sa.Table(
     "consultation",
@@ -85,7 +88,9 @@ consultation = sa.Table(
     sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
     # Whether the study was looked at, so that what is found from now on came after the request.
     sa.Column("watched", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("problem", OutsideText, nullable=False, server_default=""),
+    # Why the PACS could not be asked the last time: a code, and the engineer's words.
+    sa.Column("obstacle", sa.Text),
+    sa.Column("obstacle_detail", OutsideText, nullable=False, server_default=""),
     sa.Column("seen_at", UtcDateTime),  # when somebody saw the newest answer; NULL again with the next answer
     sa.Index("consultation_case", "case_sequence"),
     sa.Index("consultation_due", "next_poll_at"),
@@ -108,7 +113,8 @@ answer = sa.Table(
     sa.Column("sop_instance_uid", OutsideText, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("title", OutsideText, nullable=False),
-    sa.Column("text", OutsideText, nullable=False),
+    sa.Column("text", OutsideText, nullable=False),  # the specialist's own words, and nothing else
+    sa.Column("note", sa.Text),  # the code of what is missing in them
     sa.Column("author", OutsideText, nullable=False),
     sa.Column("verified", sa.Boolean, nullable=False),
     sa.Column("complete", sa.Boolean, nullable=False),
@@ -127,7 +133,8 @@ passed_over = sa.Table(
     sa.Column("passed_over_id", _Number, primary_key=True),
     _case_number(),
     sa.Column("sop_instance_uid", OutsideText, nullable=False),
-    sa.Column("why", OutsideText, nullable=False),
+    sa.Column("why", OutsideText, nullable=False),  # for the engineer
+    sa.Column("obstacle", sa.Text),  # of what cannot be read yet
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("retry_at", UtcDateTime),
     sa.UniqueConstraint("sop_instance_uid", name="passed_over_sop"),

@@ -66,11 +66,12 @@ def serve(config: ConfigPath = None) -> None:
     """Run the station: receive films, read them, show them, send them on, until it is stopped."""
     from dicom_router.clock import SystemClock
     from xray_triage.config import find_config, load_config
-    from xray_triage.log import log_to_stderr
+    from xray_triage.log import log_to_stderr, print_surely
     from xray_triage.station.supervisor import Supervisor
 
     path = find_config(config)
     settings = load_config(path)
+    print_surely()
     log_to_stderr()
     clock = SystemClock()
     with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here
@@ -88,10 +89,10 @@ def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     settings = load_config(config)
     checks = check_station(settings)
     for found in checks:
-        text = found.vi if settings.station.language == "vi" else found.en
+        text = found.said[settings.station.language]
         if as_json:
-            both = {"vi": found.vi, "en": found.en}
-            print_json({"name": found.name, "state": found.state.value, "text": text, "detail": found.detail} | both)
+            line = {"name": found.name, "state": found.state.value, "text": text, "detail": found.detail}
+            print_json({**line, **found.said})
         else:
             out.print(Text.assemble(" ", MARK[found.state.value], f" {found.name}: {text}"), soft_wrap=True)
             if found.detail:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from dicom_router.clock import Clock
 from dicom_router.store.database import Database, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.case import ConsultationState, Problem
 from xray_triage.consultations.report_parser import ParsedReport
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
@@ -31,7 +32,8 @@ class Question:
     requested_at: datetime
     watched: bool
     polls: int
-    problem: str
+    obstacle: str | None
+    obstacle_detail: str
 
 
 class Answers:
@@ -97,7 +99,8 @@ class Answers:
                 "state": ConsultationState.ANSWERED.value,
                 "answered_at": sa.func.coalesce(asked.c.answered_at, now),
                 "seen_at": None,
-                "problem": "",
+                "obstacle": None,
+                "obstacle_detail": "",
                 "watched": True,
                 "polls": 0,
                 "next_poll_at": next_poll_at if consultation_id == newest else None,  # the study is asked for once
@@ -110,10 +113,10 @@ class Answers:
     def pass_over(self, question: Question, found: FoundInstance, why: str) -> None:
         """It is no answer: never fetch it again."""
         with self._database.write() as connection:
-            self._write_over(connection, question, found, {"why": why, "retry_at": None})
+            self._write_over(connection, question, found, {"why": why, "obstacle": None, "retry_at": None})
 
     def retry_later(
-        self, question: Question, found: FoundInstance, why: str, seconds_after: Callable[[int], float]
+        self, question: Question, found: FoundInstance, problem: Problem, seconds_after: Callable[[int], float]
     ) -> int:
         """What cannot be read today may have been sent anew tomorrow. How often it has been tried."""
         over = tables.passed_over.c
@@ -121,22 +124,27 @@ class Answers:
         with self._database.write() as connection:
             tries = int(connection.scalar(known) or 0) + 1
             retry_at = self._clock.now() + timedelta(seconds=seconds_after(tries))
-            self._write_over(connection, question, found, {"why": why, "tries": tries, "retry_at": retry_at})
+            noted = {"why": problem.detail, "obstacle": problem.obstacle, "tries": tries, "retry_at": retry_at}
+            self._write_over(connection, question, found, noted)
         return tries
 
-    def unreadable(self, question: Question) -> list[str]:
-        """Why an object of the study could not be taken yet, as it was noted; at most one."""
+    def unreadable(self, question: Question) -> list[Problem]:
+        """Why an object of the study could not be taken yet; at most one."""
         over = tables.passed_over.c
-        query = sa.select(over.why).where(over.case_sequence == question.case_sequence, over.retry_at.is_not(None))
-        with self._database.read() as connection:
-            return list(connection.scalars(query.limit(1)))
+        query = sa.select(over.obstacle, over.why).where(
+            over.case_sequence == question.case_sequence, over.retry_at.is_not(None)
+        )
+        return self._problems(query.limit(1))
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """Why open questions could not be asked for, each once."""
         asked = tables.consultation.c
-        query = sa.select(asked.problem).where(tables.IS_OPEN, asked.problem != "").distinct()
+        query = sa.select(asked.obstacle, asked.obstacle_detail).where(tables.IS_OPEN, asked.obstacle.is_not(None))
+        return self._problems(query.distinct().limit(MOST_PROBLEMS))
+
+    def _problems(self, query: sa.Select[Any]) -> list[Problem]:
         with self._database.read() as connection:
-            return list(connection.scalars(query.limit(MOST_PROBLEMS)))
+            return [Problem(*row) for row in connection.execute(query)]
 
     @staticmethod
     def _write_over(

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
+from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.inbox import Inbox
@@ -140,9 +141,7 @@ class Consultations:
             station_name=self._station_name,
             reminder=reminder,
         ).dataset
-        buffer = io.BytesIO()
-        made.save_as(buffer, enforce_file_format=True)
-        buffer.seek(0)
+        spooled = self._spool.keep(io.BytesIO(encode_file(made)))
         consultation = Consultation(
             state=ConsultationState.REQUESTED,
             question=question,
@@ -151,7 +150,7 @@ class Consultations:
             requested_at=now,
             request_uid=str(made.SOPInstanceUID),
         )
-        return PreparedRequest(consultation=consultation, instance=reference_to(made), spooled=self._spool.keep(buffer))
+        return PreparedRequest(consultation=consultation, instance=reference_to(made), spooled=spooled)
 
     def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
         """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""

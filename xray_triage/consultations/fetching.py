@@ -13,8 +13,9 @@ from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreac
 from dicom_router.store.spool import Spool
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
+from xray_triage.cases.case import Problem
 from xray_triage.consultations.answers import LONGEST_RETRY_SECONDS, Answers, Question
-from xray_triage.consultations.obstacles import Obstacle
+from xray_triage.consultations.obstacles import AnswerNote, Obstacle
 from xray_triage.consultations.report_parser import KINDS, NotAnAnswer, ParsedReport, read_reply
 
 LARGEST_REPORT_BYTES = 8 << 20
@@ -24,8 +25,6 @@ LONGEST_FETCH_SECONDS = 3600.0
 AT_ONCE_BYTES = 256 << 10
 AT_ONCE_SECONDS = 30.0
 BEFORE = "there before the request"
-TOO_LARGE = "(tệp trả lời lớn hơn {megabytes} MB, hãy xem tại PACS)"
-NOT_FETCHED = "(trạm không tải được tệp trả lời này, hãy xem tại PACS)"
 
 
 class TooLarge(Exception):
@@ -99,7 +98,7 @@ class Fetcher:
         except NotAnAnswer as error:
             self._book.pass_over(question, found, str(error))
         except TooLarge:
-            self._keep(question, found, _without_content(found, self._too_large(found)), None)
+            self._keep(question, found, _without_content(found, AnswerNote.TOO_LARGE), None)
         except (DamagedFile, PeerRefused, TooSlow) as error:
             self._retry_later(question, found, error, SPOILT)
         except PeerUnreachable as error:
@@ -126,21 +125,18 @@ class Fetcher:
             return delay(tries, base_seconds=self._poll_seconds, cap_seconds=cap, jitter=self._jitter())
 
         obstacle = Obstacle.NOT_OFFERED if isinstance(error, NotOffered) else Obstacle.UNREADABLE
-        tries = self._book.retry_later(question, found, f"{obstacle}: {error}", wait)
+        tries = self._book.retry_later(question, found, Problem(obstacle, str(error)), wait)
         self._log.warning("answer not readable", case_id=question.case_id, error=str(error), tries=tries)
         if tries < trials.most:
             return
         if found.sop_class_uid in KINDS:
-            self._keep(question, found, _without_content(found, NOT_FETCHED), None)
+            self._keep(question, found, _without_content(found, AnswerNote.NOT_FETCHED), None)
         else:
             self._book.pass_over(question, found, f"of no known class, and not to be had: {error}")
 
     def _largest(self, found: FoundInstance) -> int:
         is_report = KINDS.get(found.sop_class_uid, "pdf") != "pdf"
         return min(LARGEST_REPORT_BYTES, self._largest_bytes) if is_report else self._largest_bytes
-
-    def _too_large(self, found: FoundInstance) -> str:
-        return TOO_LARGE.format(megabytes=self._largest(found) >> 20)
 
     def _fetch(self, found: FoundInstance, archive: Archive, file: BinaryIO, *, at_once: bool) -> None:
         largest, begun_at = self._largest(found), self._clock.monotonic()
@@ -164,11 +160,12 @@ class Fetcher:
         archive.fetch(found, write)
 
 
-def _without_content(found: FoundInstance, text: str) -> ParsedReport:
+def _without_content(found: FoundInstance, note: AnswerNote) -> ParsedReport:
     return ParsedReport(
         kind=KINDS.get(found.sop_class_uid, "pdf"),
         title="",
-        text=text,
+        text="",
+        note=note,
         author="",
         verified=False,
         complete=True,

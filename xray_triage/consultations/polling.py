@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 import structlog
+from pydicom.uid import EncapsulatedPDFStorage
 
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable, SpoolFull
@@ -20,12 +21,12 @@ from dicom_router.store.outbox import Delivery, Outbox
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
 from xray_triage.cases import tables
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.case import ConsultationState, Problem
 from xray_triage.consultations.answers import Answers, Question
 from xray_triage.consultations.fetching import BEFORE, Fetcher, FetchRequest, TakesLong
 from xray_triage.consultations.large_objects import LargeObjects
-from xray_triage.consultations.obstacles import Obstacle, problem_of
-from xray_triage.consultations.report_parser import KINDS, PDF
+from xray_triage.consultations.obstacles import Obstacle, problem_of, together
+from xray_triage.consultations.report_parser import KINDS
 
 MOST_STUDIES = 20  # over one association; then the others get their turn
 LONGEST_TURN_SECONDS = 20.0  # then who has become urgent meanwhile is asked for first
@@ -125,7 +126,7 @@ class AnswerPolling:
 
     def _ask(self, question: Question) -> sa.Update | None:
         """Ask every archive that is not silent; what none of them answered stays due. What is to be noted of it."""
-        problems: list[str] = []
+        problems: list[Problem] = []
         is_asked = is_watched = is_left = False
         for name in filter(self._may_ask, self._archives):
             try:
@@ -143,7 +144,8 @@ class AnswerPolling:
             return None
         not_yet = self._book.unreadable(question)
         is_coming = question.case_sequence in self._large.held().values()
-        problem = "; ".join([*problems, *not_yet]) or (f"{Obstacle.COMING}: a large object" if is_coming else "")
+        coming = [Problem(Obstacle.COMING, "a large object")] if is_coming else []
+        problem = together([*problems, *not_yet] or coming)
         next_poll_at = self._clock.now() if is_left else self._next_poll_at(question)  # after the others that are due
         values: dict[str, object] = {"next_poll_at": next_poll_at, "polls": tables.consultation.c.polls + 1}
         is_watched = is_watched and not (is_left or not_yet or is_coming)  # these may be from before the request
@@ -157,12 +159,13 @@ class AnswerPolling:
         self._log.warning("answers not asked for", destination=name, error=str(error))
 
     def _note(
-        self, question: Question, problem: str, values: dict[str, object], *, is_watched: bool
+        self, question: Question, problem: Problem | None, values: dict[str, object], *, is_watched: bool
     ) -> sa.Update | None:
         """``values``, when to ask next, and why it could not be asked. None when nothing changed."""
         asked = tables.consultation
-        if problem != question.problem:
-            values["problem"] = problem
+        obstacle, detail = problem or (None, "")
+        if (obstacle, detail) != (question.obstacle, question.obstacle_detail):
+            values |= {"obstacle": obstacle, "obstacle_detail": detail}
         if is_watched and not question.watched:
             values["watched"] = True
         if not values:
@@ -208,7 +211,7 @@ class AnswerPolling:
                     self._book.pass_over(question, one, BEFORE)
                 return False
             earliest = self._earliest(question, sent_at)
-        for number, one in enumerate(sorted(new, key=lambda each: each.sop_class_uid == PDF)):  # the megabytes last
+        for number, one in enumerate(sorted(new, key=_is_pdf)):  # the megabytes last
             if number and not self._is_in_time():
                 return True
             wanted = FetchRequest(question=question, found=one, earliest=earliest)
@@ -242,3 +245,7 @@ def _sent_at(deliveries: Sequence[Delivery], request_uid: str) -> datetime | Non
 
 def _may_answer(found: FoundInstance) -> bool:
     return not found.sop_class_uid or found.sop_class_uid in KINDS
+
+
+def _is_pdf(found: FoundInstance) -> bool:
+    return found.sop_class_uid == EncapsulatedPDFStorage

@@ -9,23 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import BinaryIO
 
+from pydicom import uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from dicom_router.dicom.outline import Extent, Outline, read_outline
-from dicom_router.errors import DamagedFile
-from xray_triage.reading.header import DAMAGED_VALUE, items, text
+from dicom_router.errors import DAMAGE, DamagedFile
+from xray_triage.consultations.obstacles import AnswerNote
+from xray_triage.reading.header import items, text
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_TYPE, PERSON_OBSERVER_NAME
 from xray_triage.results.origin import PRODUCT
 
-# PS3.4 table B.5-1: Basic Text, Enhanced, Comprehensive and Comprehensive 3D SR; Encapsulated PDF; Key Object Selection
-TEXTS = tuple(f"1.2.840.10008.5.1.4.1.1.88.{number}" for number in (11, 22, 33, 34))
-PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
-KINDS = {**dict.fromkeys(TEXTS, "text"), PDF: "pdf", KEY_OBJECTS: "kos"}
-NO_TEXT = "(trả lời không có chữ)"
-CUT = "… (còn nữa, xem tại PACS)"
+KINDS: Mapping[str, str] = {
+    uid.BasicTextSRStorage: "text",
+    uid.EnhancedSRStorage: "text",
+    uid.ComprehensiveSRStorage: "text",
+    uid.Comprehensive3DSRStorage: "text",
+    uid.EncapsulatedPDFStorage: "pdf",
+    uid.KeyObjectSelectionDocumentStorage: "kos",
+}
 LONGEST_TEXT = 20_000
 DEEPEST = 100
 DOCUMENT = 0x00420011
@@ -68,12 +71,14 @@ class NotAnAnswer(Exception):
 class ParsedReport:
     """What an object says. ``kind``: text, pdf or kos; ``written_at`` is None where it states no time.
 
+    ``text`` holds nothing of ours; ``note``: what is missing in it.
     ``names``: the SOP Instance UIDs that it refers to, wherever in it.
     """
 
     kind: str
     title: str
     text: str
+    note: AnswerNote | None
     author: str
     verified: bool
     complete: bool
@@ -86,7 +91,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
     stream.seek(0)
     outline = read_outline(stream)
     header = outline.header
-    is_pdf = text(header, "SOPClassUID") == PDF
+    is_pdf = text(header, "SOPClassUID") == uid.EncapsulatedPDFStorage
     if is_pdf:
         _document_of(outline, stream)
     repair_text(header)
@@ -98,11 +103,12 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
     author, is_verified = _author(header), text(header, "VerificationFlag") == "VERIFIED"
     _refuse_machines(header, is_anybodys=bool(author) or is_verified)
     title = _line(text(header, "DocumentTitle") or _heading(header))
-    said = "" if is_pdf else _joined(_lines(items(header, "ContentSequence"))) or NO_TEXT
+    said, note = ("", None) if is_pdf else _joined(_lines(items(header, "ContentSequence")))
     return ParsedReport(
         kind=kind,
         title=title,
         text=said,
+        note=note,
         author=author,
         verified=is_verified,
         complete=text(header, "CompletionFlag") != "PARTIAL",
@@ -162,7 +168,7 @@ def _named(header: Dataset, code: str) -> list[Dataset]:
 def _names(header: Dataset) -> frozenset[str]:
     try:
         return frozenset(_referenced(header))
-    except DAMAGED_VALUE:  # what it says is there all the same
+    except DAMAGE:  # what it says is there all the same
         return frozenset()
 
 
@@ -182,13 +188,13 @@ def _person(value: str) -> str:
     return _line(" ".join(" ".join((prefix, family, given, middle, suffix)).split()))
 
 
-def _lines(content: list[Dataset], level: int = 0, indent: str = "", above: str = "") -> Iterator[str]:
+def _lines(content: list[Dataset], level: int = 0, indent: str = "", above: str = "") -> Iterator[str | None]:
     """The tree in its order, one line an item, children under their parent: PS3.3 C.17.3.
 
-    ``above`` is the heading they stand under, which is not said again.
+    ``above`` is the heading they stand under, which is not said again. None: what lies too deep.
     """
     if level > DEEPEST:
-        yield CUT
+        yield None
         return
     for item in content:
         if text(item, "RelationshipType") in _CONTEXT:
@@ -231,17 +237,21 @@ def _code(item: Dataset, keyword: str) -> str:
     return next((text(code, "CodeValue") for code in items(item, keyword)), "")
 
 
-def _joined(lines: Iterator[str]) -> str:
-    """The lines as one text without what turns text around, at most LONGEST_TEXT characters and a word that it is."""
-    said = ""
+def _joined(lines: Iterator[str | None]) -> tuple[str, AnswerNote | None]:
+    """The lines as one text of LONGEST_TEXT characters at most, without what turns text around; what is missing."""
+    said, note = "", None
     try:
         for line in lines:
+            if line is None:
+                note = AnswerNote.CUT
+                continue
             said += _DIRECTIONS.sub("", line.replace("\r\n", "\n").replace("\r", "\n")) + "\n"
             if len(said) > LONGEST_TEXT:
-                return said[:LONGEST_TEXT] + CUT
-    except DAMAGED_VALUE as error:
+                return said[:LONGEST_TEXT], AnswerNote.CUT
+    except DAMAGE as error:
         raise DamagedFile(f"its content cannot be read: {error}") from error
-    return said.rstrip()
+    said = said.rstrip()
+    return said, note or (None if said else AnswerNote.NO_TEXT)
 
 
 def _line(value: str) -> str:

@@ -1,11 +1,11 @@
 """The way into the workshop, which a station lacks: a process of its own, for torch must never be in this one."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import xray_triage
+from dicom_router import child
 from xray_triage.reading.bundle import BundleError
 
 CHECKOUT = Path(xray_triage.__file__).resolve().parent.parent
@@ -18,16 +18,11 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Mapping[str, str]
             "importing needs the workshop: run this in a checkout of the source, and copy the bundle's folder here"
         )
     words = [str(checkpoint.absolute()), str(bundle.absolute()), *(word for pair in options.items() for word in pair)]
-    done = subprocess.run(  # noqa: S603 (our own module, no shell)
-        [sys.executable, "-W", "ignore", "-m", "models.torchxrayvision", *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    quiet = {"PYTHONWARNINGS": "ignore"}
+    done = child.run("models.torchxrayvision", *words, environment=quiet, folder=CHECKOUT)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"the workshop ended with status {done.returncode}"]
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [child.meaning(done.returncode)]
         if said[-1].startswith("ModuleNotFoundError"):
             raise BundleError(f"{said[-1]}; in {CHECKOUT} run: {sys.executable} -m pip install -e '.[train]'")
         raise BundleError(said[-1])
-    return done.stdout.strip()
+    return done.stdout.decode().strip()

@@ -11,6 +11,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from xray_triage.language import N_
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 OLDEST_YEAR = 1900
 FARTHEST_DAYS = 366
@@ -44,7 +46,7 @@ class OrderState(StrEnum):
 
 
 class Procedure(StrEnum):
-    """What is to be filmed, named in Vietnamese, as the machine is told (LO, 64), and in English."""
+    """What is to be filmed; ``vi`` as the machine is told (LO, 64)."""
 
     CHEST_PA = "chest_pa"
     CHEST_AP = "chest_ap"
@@ -54,19 +56,15 @@ class Procedure(StrEnum):
 
     @property
     def vi(self) -> str:
-        return _PROCEDURES[self][0]
-
-    @property
-    def en(self) -> str:
-        return _PROCEDURES[self][1]
+        return _PROCEDURES[self]
 
 
 _PROCEDURES = {
-    Procedure.CHEST_PA: ("X-quang ngực thẳng (PA)", "Chest X-ray, PA"),
-    Procedure.CHEST_AP: ("X-quang ngực thẳng, nằm hoặc ngồi (AP)", "Chest X-ray, lying or sitting (AP)"),
-    Procedure.CHEST_PA_LATERAL: ("X-quang ngực thẳng và nghiêng", "Chest X-ray, frontal and lateral"),
-    Procedure.CHEST_LATERAL: ("X-quang ngực nghiêng", "Chest X-ray, lateral"),
-    Procedure.OTHER: ("X-quang khác", "Other X-ray"),
+    Procedure.CHEST_PA: N_("X-quang ngực thẳng (PA)"),
+    Procedure.CHEST_AP: N_("X-quang ngực thẳng, nằm hoặc ngồi (AP)"),
+    Procedure.CHEST_PA_LATERAL: N_("X-quang ngực thẳng và nghiêng"),
+    Procedure.CHEST_LATERAL: N_("X-quang ngực nghiêng"),
+    Procedure.OTHER: N_("X-quang khác"),
 }
 
 

@@ -4,6 +4,7 @@ Whatever the order in which the messages of several steps come, an order ends wh
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 
 import sqlalchemy as sa
 
@@ -11,9 +12,8 @@ from dicom_router.clock import Clock
 from dicom_router.scp.performed_step import ScheduledStep, StepState
 from dicom_router.store.database import Database, insert_new
 from xray_triage.orders.order import OrderState
-from xray_triage.orders.tables import film_order, performed_step
+from xray_triage.orders.tables import film_order, performed_step, scheduled_step
 
-_SEPARATOR = "\\"  # in no value of DICOM
 _MEANS = {StepState.IN_PROGRESS: OrderState.IN_PROGRESS, StepState.COMPLETED: OrderState.DONE}  # of an open order
 
 
@@ -32,25 +32,23 @@ class Steps:
     ) -> bool:
         """See StepBook. An accession number of somebody else than ``patient_id`` counts as typed wrongly."""
         now = self._clock.now()
-        uids = [step.study_instance_uid for step in steps if step.study_instance_uid]
-        numbers = [step.accession_number for step in steps if step.accession_number]
         with self._database.write() as connection:
-            orders = _locked(connection, numbers, uids)
-            if patient_id:
-                others = {row.accession_number for row in orders if patient_id != row.patient_id}
-                numbers = [number for number in numbers if number not in others]
+            orders = _locked(connection, steps)
+            others = {row.accession_number for row in orders if patient_id not in ("", row.patient_id)}
+            steps = tuple(replace(one, accession_number="") if one.accession_number in others else one for one in steps)
             row = {
                 "sop_instance_uid": sop_instance_uid,
                 "state": StepState.IN_PROGRESS.value,
-                "accession_numbers": _SEPARATOR.join(numbers),
-                "study_instance_uids": _SEPARATOR.join(uids),
                 "calling_ae_title": calling_ae_title,
                 "begun_at": now,
                 "changed_at": now,
             }
-            if insert_new(connection, performed_step, row) is None:
+            step_id = insert_new(connection, performed_step, row)
+            if step_id is None:
                 return False
-            _settle(connection, numbers, uids, StepState.IN_PROGRESS)
+            if steps:
+                connection.execute(scheduled_step.insert(), [asdict(one) | {"step_id": step_id} for one in steps])
+            _settle(connection, steps, StepState.IN_PROGRESS)
             return True
 
     def change(self, sop_instance_uid: str, state: StepState) -> StepState | None:
@@ -60,45 +58,40 @@ class Steps:
             row = connection.execute(sa.select(performed_step).where(this).with_for_update()).one_or_none()
             if row is None or row.state != StepState.IN_PROGRESS:
                 return StepState(row.state) if row else None
-            numbers, uids = (
-                text.split(_SEPARATOR) if text else [] for text in (row.accession_numbers, row.study_instance_uids)
-            )
-            _locked(connection, numbers, uids)
+            columns = [scheduled_step.c[field.name] for field in fields(ScheduledStep)]
+            done_for = connection.execute(sa.select(*columns).where(scheduled_step.c.step_id == row.step_id))
+            steps = [ScheduledStep(**one._asdict()) for one in done_for]
+            _locked(connection, steps)
             values = {"state": state.value, "changed_at": self._clock.now()}
             connection.execute(performed_step.update().where(this).values(values))
-            _settle(connection, numbers, uids, state)
+            _settle(connection, steps, state)
             return StepState.IN_PROGRESS
 
 
 def standing(connection: sa.Connection, accession_number: str, study_instance_uid: str) -> OrderState:
     """Where an order stands by all steps for it: done, else in progress, else waiting."""
-    step = performed_step.c
-    named = sa.or_(
-        step.accession_numbers.contains(accession_number, autoescape=True),
-        step.study_instance_uids.contains(study_instance_uid, autoescape=True),
-    )
-    rows = connection.execute(sa.select(step.state, step.accession_numbers, step.study_instance_uids).where(named))
-    states = {
-        row.state
-        for row in rows
-        if accession_number in row.accession_numbers.split(_SEPARATOR)
-        or study_instance_uid in row.study_instance_uids.split(_SEPARATOR)
-    }
+    step = scheduled_step.c
+    named = sa.or_(step.accession_number == accession_number, step.study_instance_uid == study_instance_uid)
+    query = sa.select(performed_step.c.state).join_from(scheduled_step, performed_step).where(named)
+    states = set(connection.scalars(query))
     if StepState.COMPLETED in states:
         return OrderState.DONE
     return OrderState.IN_PROGRESS if StepState.IN_PROGRESS in states else OrderState.WAITING
 
 
-def _settle(connection: sa.Connection, numbers: Sequence[str], uids: Sequence[str], said: StepState) -> None:
-    for row in _locked(connection, numbers, uids):
+def _settle(connection: sa.Connection, steps: Sequence[ScheduledStep], said: StepState) -> None:
+    for row in _locked(connection, steps):
         if OrderState(row.state).is_open:
             state = _MEANS.get(said) or standing(connection, row.accession_number, row.study_instance_uid)
             this = film_order.update().where(film_order.c.order_id == row.order_id)
             connection.execute(this.values(state=state.value))
 
 
-def _locked(connection: sa.Connection, numbers: Sequence[str], uids: Sequence[str]) -> Sequence[sa.Row[tuple[object]]]:
+def _locked(connection: sa.Connection, steps: Sequence[ScheduledStep]) -> Sequence[sa.Row[tuple[object]]]:
     """The orders that are named, held until the transaction ends: machines at one order take turns."""
-    named = sa.or_(film_order.c.accession_number.in_(numbers), film_order.c.study_instance_uid.in_(uids))
+    named = sa.or_(
+        film_order.c.accession_number.in_([one.accession_number for one in steps]),
+        film_order.c.study_instance_uid.in_([one.study_instance_uid for one in steps]),
+    )
     wanted = sa.select(film_order).where(named).order_by(film_order.c.order_id).with_for_update()
     return connection.execute(wanted).all()

@@ -43,12 +43,25 @@ performed_step = sa.Table(
     sa.Column("step_id", _Number, primary_key=True),
     sa.Column("sop_instance_uid", OutsideText, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("accession_numbers", OutsideText, nullable=False),  # between backslashes, like values of DICOM
-    sa.Column("study_instance_uids", OutsideText, nullable=False),
     sa.Column("calling_ae_title", OutsideText, nullable=False),
     sa.Column("begun_at", UtcDateTime, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("sop_instance_uid", name="performed_step_sop"),
+    sqlite_autoincrement=True,
+)
+
+# What a performed step says it was done for; empty what it does not say, or says of somebody else.
+scheduled_step = sa.Table(
+    "scheduled_step",
+    metadata,
+    sa.Column("scheduled_step_id", _Number, primary_key=True),
+    sa.Column("step_id", sa.BigInteger, sa.ForeignKey("performed_step.step_id"), nullable=False),
+    sa.Column("accession_number", OutsideText, nullable=False),
+    sa.Column("study_instance_uid", OutsideText, nullable=False),
+    sa.Index("scheduled_step_performed", "step_id"),
+    # Both come from outside, of any length: PostgreSQL's btree would refuse a long one.
+    sa.Index("scheduled_step_accession_number", "accession_number", postgresql_using="hash"),
+    sa.Index("scheduled_step_study_instance_uid", "study_instance_uid", postgresql_using="hash"),
     sqlite_autoincrement=True,
 )
 

@@ -9,9 +9,11 @@ from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import read_dataset
+from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from xray_triage.cases.shapes import finding_json, model_json
 from xray_triage.config import Config
+from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import classify
@@ -55,10 +57,12 @@ class FilmReading:
         priority = self.reading.decision.priority
         if self.reading.not_readable:
             why = self.reading.not_readable
-            return f"{self.path}: {priority.value}: {why.reason.en} {why.detail}".rstrip()
+            return f"{self.path}: {priority.value}: {ENGLISH.translate(why.reason.vi)} {why.detail}".rstrip()
         lines = [f"{self.path}: {priority.value} ({self.seconds:.2f} s)"]
         findings = self.reading.findings.positive if self.reading.findings else ()
-        lines += [f"  {f.kind.en:24} {f.probability:6.1%}  (threshold {f.threshold:.1%})" for f in findings]
+        for one in findings:
+            name = ENGLISH.translate(one.kind.vi)
+            lines.append(f"  {name:24} {one.probability:6.1%}  (threshold {one.threshold:.1%})")
         ratio = self.reading.findings.scores.get(CARDIOTHORACIC_RATIO) if self.reading.findings else None
         lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ratio:6.2f}"]
         return "\n".join(lines)
@@ -119,7 +123,7 @@ class OfflineReader:
         )
         for result in made:
             path = _unused(folder / f"{film.path.stem}.{result.what}.dcm", result.dataset.SOPInstanceUID)
-            pydicom.dcmwrite(path, result.dataset, enforce_file_format=True)
+            path.write_bytes(encode_file(result.dataset))
             written.append(path)
         return written
 

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import structlog
 
+from dicom_router.child import restrain
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.worker import run_forever
 from xray_triage.config import load_config
-from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
+from xray_triage.log import ignore_pydicom_warnings, log_to_stderr, print_surely
 from xray_triage.model.loading import AiState, load_classifier
 from xray_triage.model.site import card_of
 from xray_triage.reader.policy import SitePolicy
@@ -34,13 +35,14 @@ log = structlog.get_logger()
 
 def main(config_path: Path) -> None:
     """Read films until standard input ends."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    say = _messages()
+    restrain(MEMORY_BYTES, limit=resource.RLIMIT_DATA)
+    tell = _messages()
+    print_surely()
     log_to_stderr()
     ignore_pydicom_warnings()
     config = load_config(config_path)
     ai = load_classifier(config)
-    say({"event": "loaded"})
+    tell({"event": "loaded"})
     if not os.read(0, 1):
         return  # the front never came so far as to let us begin
     bell, stop = Bell(), threading.Event()
@@ -59,15 +61,15 @@ def main(config_path: Path) -> None:
     if ai.classifier is not None:
         log.info("runtime chosen", runtime=ai.classifier.runtime)
     reader.look_again()
-    say({"event": "ready", **_describe(ai)})
+    tell({"event": "ready", **_describe(ai)})
 
     def step() -> bool:
-        say({"event": "busy"})
+        tell({"event": "busy"})
         worked = False
         try:
             worked = reader.run_once()
         finally:
-            say({"event": "done" if worked else "idle"})
+            tell({"event": "done" if worked else "idle"})
         return worked
 
     run_forever(step, bell=bell, poll_seconds=POLL_SECONDS, stop=stop, name="reader")
@@ -83,10 +85,10 @@ def _messages() -> Callable[[dict[str, object]], None]:
     pipe = os.dup(1)
     os.dup2(2, 1)
 
-    def say(message: dict[str, object]) -> None:
+    def tell(message: dict[str, object]) -> None:
         os.write(pipe, json.dumps(message).encode() + b"\n")
 
-    return say
+    return tell
 
 
 def _follow_stdin(bell: Bell, stop: threading.Event) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-import pydicom
 import structlog
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
@@ -17,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
 from dicom_router.dicom.matching import fold
+from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
@@ -271,12 +271,8 @@ class Reader:
         return kept
 
     def _keep(self, result: ResultObject) -> KeptResult:
-        buffer = BytesIO()
-        pydicom.dcmwrite(buffer, result.dataset, enforce_file_format=True)
-        buffer.seek(0)
-        return KeptResult(
-            what=result.what, instance=reference_to(result.dataset), spooled=self._rooms.spool.keep(buffer)
-        )
+        spooled = self._rooms.spool.keep(BytesIO(encode_file(result.dataset)))
+        return KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=spooled)
 
     def _delete(self, files: Iterable[SpooledFile]) -> None:
         for spooled in files:

@@ -9,56 +9,33 @@ import struct
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    UID,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
 
-from xray_triage.reading.header import DAMAGED_VALUE, number
+from dicom_router.errors import DAMAGE
+from xray_triage.reading.header import number
 
 Stored = NDArray[np.integer]  # (h, w), or (h, w, 3) of a colour page
 
 # Gray JPEG goes to imagecodecs, whose libjpeg-turbo is the only one here to take 12 bits, and lossless in a third of
 # GDCM's time; the rest to the quickest decoder of pydicom's (JPEG-LS: half of GDCM's time).
-JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1})
-DECODERS = {
-    JPEGBaseline8Bit: "pillow",
-    JPEGExtended12Bit: "pillow",
-    JPEGLossless: "gdcm",
-    JPEGLosslessSV1: "gdcm",
-    JPEGLSLossless: "pyjpegls",
-    JPEGLSNearLossless: "pyjpegls",
-    JPEG2000: "pylibjpeg",
-    JPEG2000Lossless: "pylibjpeg",
-    HTJ2K: "pylibjpeg",
-    HTJ2KLossless: "pylibjpeg",
-    HTJ2KLosslessRPCL: "pylibjpeg",
-    RLELossless: "pydicom",
-}
-NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian})
-WAVELET = frozenset({JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+JPEG = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1})
+WAVELET = frozenset({uid.JPEG2000, uid.JPEG2000Lossless, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL})
+DECODERS = (
+    dict.fromkeys((uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit), "pillow")
+    | dict.fromkeys((uid.JPEGLossless, uid.JPEGLosslessSV1), "gdcm")
+    | dict.fromkeys((uid.JPEGLSLossless, uid.JPEGLSNearLossless), "pyjpegls")
+    | dict.fromkeys(WAVELET, "pylibjpeg")
+    | {uid.RLELossless: "pydicom"}
+)
+NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian})
 MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 END_MARKER_WITHIN = 64  # bytes: padding may follow the end marker
 
 # What codecs were seen to raise on damaged streams; a MemoryError is what a bomb ends in.
-CODEC_ERRORS = (*DAMAGED_VALUE, AssertionError, MemoryError, RuntimeError)
+CODEC_ERRORS = (*DAMAGE, AssertionError, MemoryError, RuntimeError)
 
 
 class DamagedPixels(Exception):
@@ -77,15 +54,16 @@ def decode(dataset: Dataset) -> Stored:
     syntax = _transfer_syntax(dataset)
     try:
         if syntax in NATIVE:
-            return _native(dataset, big_endian=syntax == ExplicitVRBigEndian)
+            return _native(dataset, big_endian=syntax == uid.ExplicitVRBigEndian)
         return _compressed(dataset, syntax)
     except CODEC_ERRORS as error:
         raise DamagedPixels(f"{type(error).__name__} in {syntax.name}: {error}"[:300]) from error
 
 
-def _transfer_syntax(dataset: Dataset) -> UID:
+def _transfer_syntax(dataset: Dataset) -> uid.UID:
     meta = getattr(dataset, "file_meta", None)
-    syntax = UID(str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)) if meta else ImplicitVRLittleEndian
+    named = meta.get("TransferSyntaxUID") if meta else None
+    syntax = uid.UID(str(named or uid.ImplicitVRLittleEndian))
     if syntax not in DECODERS and syntax not in NATIVE:
         raise Undecodable(str(syntax))
     return syntax
@@ -121,13 +99,13 @@ def _without_unused_bits(values: Stored, dataset: Dataset) -> Stored:
     return (values << above) >> (above + below)
 
 
-def _compressed(dataset: Dataset, syntax: UID) -> Stored:
+def _compressed(dataset: Dataset, syntax: uid.UID) -> Stored:
     samples = number(dataset, "SamplesPerPixel", 1)
     if samples not in (1, 3):
         raise DamagedPixels(f"SamplesPerPixel {samples}")
     expected = (number(dataset, "Rows"), number(dataset, "Columns"))
     frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    if syntax != RLELossless:
+    if syntax != uid.RLELossless:
         if b"\xff\xd9" not in frame[-END_MARKER_WITHIN:]:
             raise DamagedPixels("the codestream has no end")  # libjpeg would fill the rest with gray and say nothing
         found = _codestream_size(frame, wavelet=syntax in WAVELET)

@@ -7,17 +7,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydicom import uid
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.header import items, number, text, words
 from xray_triage.reading.patient import age_years
 
-COMPUTED_RADIOGRAPHY = "1.2.840.10008.5.1.4.1.1.1"
-DIGITAL_X_RAY = "1.2.840.10008.5.1.4.1.1.1.1"
-DIGITAL_X_RAY_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-FILM_CLASSES = frozenset({COMPUTED_RADIOGRAPHY, DIGITAL_X_RAY, DIGITAL_X_RAY_FOR_PROCESSING, SECONDARY_CAPTURE})
+FILM_CLASSES = frozenset(
+    {
+        uid.ComputedRadiographyImageStorage,
+        uid.DigitalXRayImageStorageForPresentation,
+        uid.DigitalXRayImageStorageForProcessing,
+        uid.SecondaryCaptureImageStorage,
+    }
+)
 
 FILM_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", ""})
 SMALLEST_SIDE = 64
@@ -96,7 +100,7 @@ def _from_the_side(dataset: Dataset) -> NotReadable | None:
 def _no_original(dataset: Dataset) -> NotReadable | None:
     """Derived alone is no reason: archives call a film derived once they compressed it, and every SC is secondary."""
     image_type = words(dataset, "ImageType").split()
-    captured = text(dataset, "SOPClassUID") == SECONDARY_CAPTURE
+    captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
     derived = image_type[:1] == ["DERIVED"]
     photometric = words(dataset, "PhotometricInterpretation")
     if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):

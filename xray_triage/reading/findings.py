@@ -1,7 +1,8 @@
-"""The vocabulary of reading: findings, scores, priorities, reasons, and their codes. Imports nothing of ours.
+"""The vocabulary of reading: findings, scores, priorities, reasons, and their codes. Knows no film.
 
 Codes are SNOMED CT (SCT), DICOM (DCM, PS3.16 annex D) or RadLex; where no standard code exists, our private
-scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's viewer and published radiology text.
+scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's viewer and published radiology text;
+the catalogue (xray_triage/language.py) has their English.
 """
 
 from collections.abc import Container, Mapping
@@ -10,6 +11,8 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from xray_triage.language import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,45 +26,38 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """One thing the reader can find: our name, its code, and what the doctor calls it."""
+    """One thing the reader can find: our name, its code, and what the doctor calls it in Vietnamese."""
 
     name: str
     code: Code
     vi: str
-    en: str
 
 
-def _kind(name: str, value: str, scheme: str, meaning: str, vi: str, en: str) -> tuple[str, FindingKind]:
-    return name, FindingKind(name, Code(value, scheme, meaning), vi, en)
+def _kind(name: str, value: str, scheme: str, meaning: str, vi: str) -> FindingKind:
+    return FindingKind(name, Code(value, scheme, meaning), vi)
 
 
-KINDS: Mapping[str, FindingKind] = dict(
-    (
-        _kind("pneumothorax", "36118008", "SCT", "Pneumothorax", "tràn khí màng phổi", "pneumothorax"),
-        _kind("pleural_effusion", "60046008", "SCT", "Pleural effusion", "tràn dịch màng phổi", "pleural effusion"),
-        _kind("cardiomegaly", "8186001", "SCT", "Cardiomegaly", "bóng tim to", "cardiomegaly"),
-        _kind("consolidation", "9656002", "SCT", "Consolidation", "đông đặc", "consolidation"),
-        _kind("atelectasis", "46621007", "SCT", "Atelectasis", "xẹp phổi", "atelectasis"),
-        _kind("edema", "19242006", "SCT", "Pulmonary edema", "phù phổi", "pulmonary edema"),
-        _kind("nodule", "27925004", "SCT", "Nodule", "nốt", "nodule"),
-        _kind("mass", "4147007", "SCT", "Mass", "khối", "mass"),
-        _kind("infiltration", "112121", "DCM", "Infiltrate", "thâm nhiễm", "infiltration"),
-        _kind("fibrosis", "51615001", "SCT", "Fibrosis of lung", "xơ phổi", "fibrosis"),
-        _kind("emphysema", "87433001", "SCT", "Pulmonary emphysema", "khí phế thũng", "emphysema"),
-        _kind(
-            "pleural_thickening",
-            "pleural_thick",
-            "99XRT",
-            "Pleural thickening",
-            "dày màng phổi",
-            "pleural thickening",
-        ),
-        _kind("pneumonia", "233604007", "SCT", "Pneumonia", "viêm phổi", "pneumonia"),
-        _kind("hernia", "39839004", "SCT", "Diaphragmatic hernia", "thoát vị hoành", "hernia"),
-        _kind("tuberculosis", "56717001", "SCT", "Tuberculosis", "nghi lao phổi", "tuberculosis (suspected)"),
-        _kind("covid19", "840539006", "SCT", "COVID-19", "nghi COVID-19", "COVID-19 (suspected)"),
+KINDS: Mapping[str, FindingKind] = {
+    kind.name: kind
+    for kind in (
+        _kind("pneumothorax", "36118008", "SCT", "Pneumothorax", N_("tràn khí màng phổi")),
+        _kind("pleural_effusion", "60046008", "SCT", "Pleural effusion", N_("tràn dịch màng phổi")),
+        _kind("cardiomegaly", "8186001", "SCT", "Cardiomegaly", N_("bóng tim to")),
+        _kind("consolidation", "9656002", "SCT", "Consolidation", N_("đông đặc")),
+        _kind("atelectasis", "46621007", "SCT", "Atelectasis", N_("xẹp phổi")),
+        _kind("edema", "19242006", "SCT", "Pulmonary edema", N_("phù phổi")),
+        _kind("nodule", "27925004", "SCT", "Nodule", N_("nốt")),
+        _kind("mass", "4147007", "SCT", "Mass", N_("khối")),
+        _kind("infiltration", "112121", "DCM", "Infiltrate", N_("thâm nhiễm")),
+        _kind("fibrosis", "51615001", "SCT", "Fibrosis of lung", N_("xơ phổi")),
+        _kind("emphysema", "87433001", "SCT", "Pulmonary emphysema", N_("khí phế thũng")),
+        _kind("pleural_thickening", "pleural_thick", "99XRT", "Pleural thickening", N_("dày màng phổi")),
+        _kind("pneumonia", "233604007", "SCT", "Pneumonia", N_("viêm phổi")),
+        _kind("hernia", "39839004", "SCT", "Diaphragmatic hernia", N_("thoát vị hoành")),
+        _kind("tuberculosis", "56717001", "SCT", "Tuberculosis", N_("nghi lao phổi")),
+        _kind("covid19", "840539006", "SCT", "COVID-19", N_("nghi COVID-19")),
     )
-)
+}
 ABNORMAL = "abnormal"
 CARDIOTHORACIC_RATIO = "cardiothoracic_ratio"
 SEVERITY = "severity"  # a reason for urgency that is no finding: triage.py
@@ -82,70 +78,45 @@ class Priority(StrEnum):
 
     @property
     def vi(self) -> str:
-        return {
-            "urgent": "khẩn cấp",
-            "abnormal": "có bất thường",
-            "not_read": "chưa đọc được",
-            "normal": "bình thường",
-        }[self]
+        return _PRIORITIES[self]
+
+
+_PRIORITIES = {
+    Priority.URGENT: N_("khẩn cấp"),
+    Priority.ABNORMAL: N_("có bất thường"),
+    Priority.NOT_READ: N_("chưa đọc được"),
+    Priority.NORMAL: N_("bình thường"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a film was not read, for the doctor and for the report."""
+    """Why a film was not read: our code, and the sentence for the doctor and the report in Vietnamese."""
 
     code: str
     vi: str
-    en: str
 
 
-def _reason(code: str, vi: str, en: str) -> tuple[str, Reason]:
-    return code, Reason(code, vi, en)
-
-
-REASONS: Mapping[str, Reason] = dict(
-    (
-        _reason(
-            "not_a_film", "Không phải ảnh X-quang; chỉ lưu và chuyển tiếp.", "Not a film; kept and forwarded only."
-        ),
-        _reason(
-            "not_a_projection", "Không phải phim X-quang thường quy (CR/DX).", "Not a projection radiograph (CR/DX)."
-        ),
-        _reason(
-            "not_an_original",
-            "Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc.",
-            "A derived image or report page, not an original film.",
-        ),
-        _reason("not_a_chest", "Không phải phim ngực.", "Not a chest film."),
-        _reason("not_frontal", "Không phải phim ngực thẳng.", "Not a frontal chest film."),
-        _reason("rotated", "Phim bị xoay; hãy xoay lại và gửi lại.", "The film is rotated; turn it and send it again."),
-        _reason(
-            "child", "Người bệnh nhỏ tuổi hơn giới hạn của mô hình.", "The patient is younger than the model's limit."
-        ),
-        _reason("no_pixels", "Tệp không có ảnh.", "The file has no image."),
-        _reason(
-            "damaged_pixels",
-            "Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả.",
-            "The image is damaged or does not fit its description.",
-        ),
-        _reason("undecodable", "Không giải nén được kiểu nén ảnh này.", "This image compression cannot be decoded."),
-        _reason("too_large", "Ảnh vượt quá kích thước cho phép.", "The image is over the size limit."),
-        _reason("too_small", "Ảnh quá nhỏ để đọc.", "The image is too small to read."),
-        _reason("no_contrast", "Ảnh trống hoặc không đủ tương phản.", "The image is blank or has too little contrast."),
-        _reason(
-            "more_than_one_frame",
-            "Ảnh nhiều khung hình, không phải phim chụp.",
-            "A multi-frame image, not a radiograph.",
-        ),
-        _reason("no_model", "Chưa có mô hình AI dùng được; AI đang tắt.", "No usable AI model; AI is off."),
-        _reason("model_failed", "Mô hình AI gặp lỗi khi đọc phim này.", "The AI model failed on this film."),
-        _reason(
-            "reader_died",
-            "Phim này làm chương trình đọc dừng đột ngột hai lần nên được để riêng.",
-            "This film stopped the reader twice and was set aside.",
-        ),
-    )
-)
+_REASONS = {
+    "not_a_film": N_("Không phải ảnh X-quang; chỉ lưu và chuyển tiếp."),
+    "not_a_projection": N_("Không phải phim X-quang thường quy (CR/DX)."),
+    "not_an_original": N_("Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc."),
+    "not_a_chest": N_("Không phải phim ngực."),
+    "not_frontal": N_("Không phải phim ngực thẳng."),
+    "rotated": N_("Phim bị xoay; hãy xoay lại và gửi lại."),
+    "child": N_("Người bệnh nhỏ tuổi hơn giới hạn của mô hình."),
+    "no_pixels": N_("Tệp không có ảnh."),
+    "damaged_pixels": N_("Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả."),
+    "undecodable": N_("Không giải nén được kiểu nén ảnh này."),
+    "too_large": N_("Ảnh vượt quá kích thước cho phép."),
+    "too_small": N_("Ảnh quá nhỏ để đọc."),
+    "no_contrast": N_("Ảnh trống hoặc không đủ tương phản."),
+    "more_than_one_frame": N_("Ảnh nhiều khung hình, không phải phim chụp."),
+    "no_model": N_("Chưa có mô hình AI dùng được; AI đang tắt."),
+    "model_failed": N_("Mô hình AI gặp lỗi khi đọc phim này."),
+    "reader_died": N_("Phim này làm chương trình đọc dừng đột ngột hai lần nên được để riêng."),
+}
+REASONS: Mapping[str, Reason] = {code: Reason(code, vi) for code, vi in _REASONS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import DigitalXRayImageStorageForProcessing
 
-from xray_triage.reading.eligibility import DIGITAL_X_RAY_FOR_PROCESSING
-from xray_triage.reading.header import DAMAGED_VALUE, decimal, items, number, text, words
+from dicom_router.errors import DAMAGE
+from xray_triage.reading.header import decimal, items, number, text, words
 from xray_triage.reading.pixels import Image, as_image, to_display
 
 Table = tuple[float, NDArray[np.float64]]  # first value mapped, entries
@@ -49,7 +50,7 @@ def _modality(stored: Image, dataset: Dataset) -> Image:
         return _look_up(stored, table)
     slope, intercept = decimal(dataset, "RescaleSlope", 1.0), decimal(dataset, "RescaleIntercept", 0.0)
     values = as_image(stored * (slope or 1.0) + intercept)
-    raw = text(dataset, "SOPClassUID") == DIGITAL_X_RAY_FOR_PROCESSING
+    raw = text(dataset, "SOPClassUID") == DigitalXRayImageStorageForProcessing
     if raw and words(dataset, "PixelIntensityRelationship") == "LIN":
         return as_image(np.log1p(values - values.min()))  # X-ray intensity falls exponentially with thickness
     return values
@@ -74,7 +75,7 @@ def _table(dataset: Dataset, keyword: str) -> Table | None:
     try:
         count, first, bits = (int(value) for value in found[0].LUTDescriptor)
         entries = _entries(found[0].LUTData, bits, big_endian=dataset.original_encoding[1] is False)
-    except DAMAGED_VALUE:
+    except DAMAGE:
         return None
     if number(dataset, "PixelRepresentation") and first > 32767:
         first -= 65536

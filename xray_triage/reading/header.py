@@ -4,19 +4,14 @@ It must never know what the attributes are needed for.
 """
 
 import re
-import struct
 import unicodedata
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
-# What pydicom raises when it parses a value that is not what its VR says.
-DAMAGED_VALUE = (
-    ArithmeticError, AttributeError, BytesLengthException, EOFError, LookupError, NotImplementedError, OSError,
-    RecursionError, TypeError, ValueError, struct.error,
-)  # fmt: skip
+from dicom_router.errors import DAMAGE
+
 LARGEST = 1e9
 
 
@@ -24,7 +19,7 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     """The value as pydicom gives it; None when it is missing, empty or cannot be parsed."""
     try:
         value = dataset.get(keyword)
-    except DAMAGED_VALUE:
+    except DAMAGE:
         return None
     return None if value == "" else value
 
@@ -76,5 +71,5 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
     value = value_of(dataset, keyword)
     try:
         return [item for item in value or () if isinstance(item, Dataset)]
-    except DAMAGED_VALUE:
+    except DAMAGE:
         return []

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from xray_triage.reading.header import DAMAGED_VALUE, text
+from dicom_router.errors import DAMAGE
+from xray_triage.reading.header import text
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -51,7 +52,7 @@ def _repair(dataset: Dataset, inherited: Sequence[str]) -> None:
     for tag in list(dataset.keys()):
         try:
             _repair_element(dataset, tag, declared)
-        except DAMAGED_VALUE:
+        except DAMAGE:
             del dataset[tag]
 
 

@@ -7,8 +7,6 @@ for a while, and when the front is gone. It opens no file by name, and must neve
 import io
 import json
 import os
-import resource
-import signal
 import socket
 import sys
 from contextlib import suppress
@@ -20,6 +18,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
+from dicom_router.child import restrain
 from dicom_router.dicom.frames import NoSuchFrame, locate_frame
 from dicom_router.dicom.outline import PIXEL_DATA, Outline, read_outline
 from dicom_router.errors import DamagedFile
@@ -39,9 +38,7 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 
 def main(link: socket.socket) -> None:
     """Make pictures until nobody wants one for IDLE_SECONDS."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the front ends us
-    os.nice(5)  # the reader works on the same cores, and goes first
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    restrain(MEMORY_BYTES, niceness=5)  # the reader works on the same cores, and goes first
     log_to_stderr()
     ignore_pydicom_warnings()
     link.settimeout(IDLE_SECONDS)

@@ -6,11 +6,9 @@ from it: one byte "taken", then status, length and body (see rendering/process.p
 """
 
 import json
-import os
 import socket
 import struct
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import BinaryIO
 
 import structlog
 
+from dicom_router import child
 from dicom_router.store.spool import Spool
 
 TAKEN = b"T"
@@ -124,22 +123,17 @@ class Renderer:
         finally:
             self._turn.release()
 
-    def _ask(self, stream: BinaryIO, exposure: Rendering) -> bytes:
+    def _ask(self, stream: BinaryIO, exposure: Rendering, *, is_second: bool = False) -> bytes:
         try:
             status, body = self._exchange(stream, exposure)
         except _Gone as gone:
-            if gone.taken:
-                raise NoPicture(500, "the renderer died over this picture") from gone
-            status, body = self._exchange_anew(stream, exposure)  # it had gone home, idle
+            if gone.taken or is_second:
+                what = "the renderer died over this picture" if gone.taken else "the renderer cannot be used"
+                raise NoPicture(500, what) from gone
+            return self._ask(stream, exposure, is_second=True)  # it had gone home, idle
         if status != 200:
             raise NoPicture(status, body.decode(errors="replace"))
         return body
-
-    def _exchange_anew(self, stream: BinaryIO, exposure: Rendering) -> tuple[int, bytes]:
-        try:
-            return self._exchange(stream, exposure)
-        except _Gone as gone:
-            raise NoPicture(500, "the renderer cannot be used") from gone
 
     def _exchange(self, stream: BinaryIO, exposure: Rendering) -> tuple[int, bytes]:
         link, taken = self._open(), False
@@ -166,12 +160,12 @@ class Renderer:
             raise NoPicture(503, "the station is ending")
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                [sys.executable, "-m", "xray_triage.rendering.process", str(theirs.fileno())],
+            self._process = child.start(
+                "xray_triage.rendering.process",
+                str(theirs.fileno()),
+                environment=child.ONE_THREAD,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # Each BLAS thread would claim address space under the cap, and we use none of them.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
         ours.settimeout(self._picture_seconds)
         self._link = ours
@@ -181,8 +175,7 @@ class Renderer:
         if self._link is not None:
             self._link.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            child.end(self._process)
         self._link = self._process = None
 
 

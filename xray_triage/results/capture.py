@@ -8,7 +8,7 @@ import io
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
 from xray_triage.reading.findings import Reading
 from xray_triage.reading.radiograph import Radiograph
@@ -20,7 +20,7 @@ from xray_triage.results.wording import DISCLAIMER
 
 CAPTURE = Kind(
     what="sc",
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
+    sop_class_uid=SecondaryCaptureImageStorage,
     modality="OT",
     series_number=9102,
     description="AI: hình ảnh",

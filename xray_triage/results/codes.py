@@ -5,6 +5,7 @@ Meanings stand as in PS3.16 (2024) and SNOMED CT. 99XRT is our private scheme, f
 
 from collections.abc import Mapping
 
+from xray_triage.language import ENGLISH
 from xray_triage.reading.findings import Code, Priority, Reason
 
 
@@ -121,4 +122,5 @@ def site_of(finding_name: str) -> Code:
 
 def reason_code(reason: Reason) -> Code:
     """Why a film was not read, as a code."""
-    return QUALITY_REASONS.get(reason.code) or _own(reason.code[:16], reason.en.rstrip(".")[:64])
+    meaning = ENGLISH.translate(reason.vi)
+    return QUALITY_REASONS.get(reason.code) or _own(reason.code[:16], meaning.rstrip(".")[:64])

@@ -14,10 +14,10 @@ from xray_triage.results.wording import (
     DISCLAIMER,
     NOTHING_FOUND,
     flag_lines,
-    machine_lines,
     percent,
     priority,
     score_lines,
+    standing_lines,
     untold_lines,
 )
 
@@ -110,7 +110,7 @@ def _score_lines(findings: Findings) -> list[str]:
 
 
 def _flag_lines(reading: Reading) -> list[str]:
-    return _wrapped([*machine_lines(reading), *flag_lines(reading)])
+    return _wrapped([*standing_lines(reading), *flag_lines(reading)])
 
 
 def _wrapped(lines: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
 from xray_triage.results.copying import formed
@@ -19,7 +20,7 @@ from xray_triage.results.wording import cardiothoracic, percent, summary
 
 PRESENTATION = Kind(
     what="gsps",
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.11.1",
+    sop_class_uid=GrayscaleSoftcopyPresentationStateStorage,
     modality="PR",
     series_number=9103,
     description="AI: đường viền",

@@ -6,7 +6,7 @@ Must never know pixels. PS3.3 A.35.3, PS3.16 TID 1500.
 from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, ComprehensiveSRStorage
 
 from xray_triage.reading.findings import (
     ABNORMAL,
@@ -45,7 +45,7 @@ from xray_triage.results.wording import summary
 
 REPORT = Kind(
     what="sr",
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.33",
+    sop_class_uid=ComprehensiveSRStorage,
     modality="SR",
     series_number=9101,
     description="AI: báo cáo",

@@ -8,8 +8,10 @@ from itertools import groupby
 from typing import Literal
 
 from pydicom.dataset import Dataset
+from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from dicom_router.dicom.instance import InstanceRef
+from dicom_router.dicom.uids import STORAGE_ROOT
 from xray_triage.results import codes
 from xray_triage.results.content import (
     CONTAINS,
@@ -28,13 +30,13 @@ from xray_triage.results.wording import urgency
 
 REQUEST = Kind(
     what="request",
-    sop_class_uid="1.2.840.10008.5.1.4.1.1.88.59",
+    sop_class_uid=KeyObjectSelectionDocumentStorage,
     modality="KO",
     series_number=9104,
     description="Yêu cầu hội chẩn",
 )
 # Prefixes of storage classes that are no images: structured reports, presentation states, encapsulated documents.
-_NO_IMAGES = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.104.")
+_NO_IMAGES = tuple(f"{STORAGE_ROOT}{number}." for number in (88, 11, 104))
 
 
 def make_request_document(

@@ -1,15 +1,17 @@
-"""The Vietnamese sentences that our objects share, so that report, picture and outlines say the same.
+"""The sentences that report, picture, outlines and page share, so that they say the same; in our objects in Vietnamese.
 
 Must never know DICOM.
 """
 
 from collections.abc import Mapping
 
+from xray_triage.language import N_, VIETNAMESE, Language
 from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
     KINDS,
     SEVERITY,
+    Acquaintance,
     Finding,
     Findings,
     MachineState,
@@ -17,15 +19,17 @@ from xray_triage.reading.findings import (
     Reading,
 )
 
-DISCLAIMER = "AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"
-NOTHING_FOUND = "Không có dấu hiệu nào vượt ngưỡng."
+DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
+NOTHING_FOUND = N_("Không có dấu hiệu nào vượt ngưỡng.")
 FLAGS: Mapping[str, str] = {
-    "inverted": "Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc.",
-    "cropped": "Phim cắt mất một phần phổi.",
-    "view_not_stated": "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA).",
+    "inverted": N_("Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc."),
+    "cropped": N_("Phim cắt mất một phần phổi."),
+    "view_not_stated": N_(
+        "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA)."
+    ),
 }
-UNPROVEN = "chưa kết luận"  # in the place of a priority
-SEVERE = "Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm."
+UNPROVEN = N_("chưa kết luận")  # in the place of a priority
+SEVERE = N_("Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm.")
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -36,11 +40,6 @@ def percent(probability: float) -> str:
     return ">99%" if probability > 0.99 else f"{100 * probability:.0f}%"
 
 
-def decimal(number: float) -> str:
-    """Two decimals, with the comma that is written in Vietnam."""
-    return f"{number:.2f}".replace(".", ",")
-
-
 def score(finding: Finding) -> str:
     """``tràn khí màng phổi 93% (ngưỡng 50%)``."""
     return f"{finding.kind.vi} {percent(finding.probability)} (ngưỡng {percent(finding.threshold)})"
@@ -48,21 +47,27 @@ def score(finding: Finding) -> str:
 
 def cardiothoracic(ratio: float) -> str:
     """``Chỉ số tim – lồng ngực 0,54``."""
-    return f"Chỉ số tim – lồng ngực {decimal(ratio)}"
+    return f"Chỉ số tim – lồng ngực {VIETNAMESE.number(round(ratio, 2), 2)}"
 
 
-def cardiothoracic_line(ratio: float) -> str:
+def cardiothoracic_line(ratio: float, language: Language = VIETNAMESE) -> str:
     """The ratio and what it means, judged as it is written."""
-    limit = decimal(LARGEST_NORMAL_RATIO)
-    large = round(ratio, 2) > LARGEST_NORMAL_RATIO
-    return f"{cardiothoracic(ratio)} ({f'trên {limit}: bóng tim to' if large else f'không quá {limit}'})"
+    written = round(ratio, 2)
+    told = N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)")
+    if written > LARGEST_NORMAL_RATIO:
+        told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
+    return language.say(told, r=language.number(written, 2), limit=language.number(LARGEST_NORMAL_RATIO, 2))
 
 
-def score_lines(scores: Mapping[str, float | None]) -> list[str]:
+def score_lines(
+    scores: Mapping[str, float | None], language: Language = VIETNAMESE, *, is_abnormal: bool = False
+) -> list[str]:
     """The general scores. The labels that the bundle withholds are not for the doctor."""
     abnormal, ratio = scores.get(ABNORMAL), scores.get(CARDIOTHORACIC_RATIO)
-    lines = [] if abnormal is None else [f"Xác suất có bất thường: {percent(abnormal)}"]
-    return lines if ratio is None else [*lines, cardiothoracic_line(ratio)]
+    told = N_("Xác suất có bất thường: %(p)s")
+    told = N_("Xác suất có bất thường: %(p)s, vượt ngưỡng") if is_abnormal else told
+    lines = [] if abnormal is None else [language.say(told, p=percent(abnormal))]
+    return lines if ratio is None else [*lines, cardiothoracic_line(ratio, language)]
 
 
 def untold_lines(findings: Findings) -> list[str]:
@@ -77,19 +82,27 @@ def priority(reading: Reading) -> str:
     return UNPROVEN if reading.unproven else reading.decision.priority.vi
 
 
-def machine_lines(reading: Reading) -> list[str]:
-    """That it is among the gravest of its machine; or why, without a mark, it may not be called clear. Or nothing."""
-    machine, lines = reading.machine, [SEVERE] if SEVERITY in reading.decision.reasons else []
+def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE) -> list[str]:
+    """Why a film without a mark may not be called clear; nothing where it may, or where nobody knows of machines."""
     if machine is None or machine.clears:
-        return lines
+        return []
+    lines = []
     if machine.strange:
-        lines.append("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")
+        lines.append(language.say(N_("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")))
     if machine.state is MachineState.PROPOSED:
-        lines.append("Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.")
+        lines.append(language.say(N_("Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.")))
     elif machine.state is MachineState.LEARNING:
-        again = "Phim của máy vừa thay đổi. " if machine.changed else ""
-        lines.append(f"{again}AI đang làm quen với máy X-quang này ({machine.films}/{machine.needed}).")
+        told = N_("AI đang làm quen với máy X-quang này (%(n)d/%(all)d).")
+        if machine.changed:
+            told = N_("Phim của máy vừa thay đổi. AI đang làm quen lại với máy X-quang này (%(n)d/%(all)d).")
+        lines.append(language.say(told, n=machine.films, all=machine.needed))
     return lines
+
+
+def standing_lines(reading: Reading) -> list[str]:
+    """That it is among the gravest of its machine, and why it may not be called clear."""
+    severe = [SEVERE] if SEVERITY in reading.decision.reasons else []
+    return [*severe, *machine_lines(reading.machine)]
 
 
 def flag_lines(reading: Reading) -> list[str]:
@@ -101,7 +114,7 @@ def summary(reading: Reading) -> list[str]:
     """What a doctor must know, a line each: how soon, what or why not, the heart's size, what was not judged, flags,
     what this is.
     """
-    lines = [f"Ưu tiên: {priority(reading).upper()}", *machine_lines(reading)]
+    lines = [f"Ưu tiên: {priority(reading).upper()}", *standing_lines(reading)]
     if reading.findings is not None:
         positive = reading.findings.positive
         lines += [score(finding) for finding in positive] or [NOTHING_FOUND]

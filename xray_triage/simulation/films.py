@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+from dicom_router.dicom.part10 import encode_file
 from xray_triage.simulation import phantom
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
@@ -69,5 +69,5 @@ def _wrap(picture: Path, folder: Path) -> Path:
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
     dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
     path = folder / f"{len(list(folder.iterdir())):03}-{picture.stem}.dcm"  # two folders may use the same names
-    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    path.write_bytes(encode_file(dataset))
     return path

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import Arrival
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
+from dicom_router.scp.storage import Storage
 from dicom_router.store.database import migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
@@ -44,11 +46,9 @@ class StandInPacs:
         self.spool = Spool(folder / "spool")
         self._listener = Listener(
             gate=Gate(ae_title=PACS_TITLE),
-            spool=self.spool,
-            inbox=self.inbox,
             host="127.0.0.1",
             port=0,
-            on_kept=lambda: None,
+            providers=(Echo(), Storage(spool=self.spool, inbox=self.inbox, on_kept=lambda: None)),
             clock=clock,
         )
         self._web = ThreadingHTTPServer(("127.0.0.1", 0), type("PacsPages", (_Pages,), {"pacs": self}))

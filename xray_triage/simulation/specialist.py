@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, BasicTextSRStorage, EncapsulatedPDFStorage, ExplicitVRLittleEndian, generate_uid
 
 from dicom_router.dicom.instance import Acknowledgement, Parcel, reference_to
+from dicom_router.dicom.part10 import encode_file
 from dicom_router.transport.protocol import Transport
 from xray_triage.reading.findings import Code
 from xray_triage.results import codes
@@ -30,8 +31,6 @@ from xray_triage.results.copying import copy_patient_and_study
 from xray_triage.results.items import add, coded, item, reference
 from xray_triage.results.request import person_name
 
-BASIC_TEXT = "1.2.840.10008.5.1.4.1.1.88.11"
-ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 MAKER = "Reading workstation"
 HOSPITAL = "Bệnh viện tuyến trên"
 REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
@@ -41,7 +40,7 @@ CONCLUSION = Code("121077", "DCM", "Conclusion")
 
 def make_text_answer(source: Dataset, text: str, *, author: str, verified: bool, at: datetime) -> Dataset:
     """A Basic Text SR in the study of ``source``, a film's header with its text repaired. PS3.3 A.35.1."""
-    dataset = _begin(source, BASIC_TEXT, "SR", at)
+    dataset = _begin(source, BasicTextSRStorage, "SR", at)
     name = person_name(author)
     add(
         dataset,
@@ -65,7 +64,7 @@ def make_text_answer(source: Dataset, text: str, *, author: str, verified: bool,
 
 def make_pdf_answer(source: Dataset, document: bytes, *, title: str, verified: bool, at: datetime) -> Dataset:
     """An Encapsulated PDF in the study of ``source``. PS3.3 A.45.1."""
-    dataset = _begin(source, ENCAPSULATED_PDF, "DOC", at)
+    dataset = _begin(source, EncapsulatedPDFStorage, "DOC", at)
     add(
         dataset,
         ConversionType="WSD",
@@ -88,9 +87,8 @@ def store(answers: Sequence[Dataset], transport: Transport) -> list[Acknowledgem
 
 
 def _parcel(answer: Dataset) -> Parcel:
-    buffer = io.BytesIO()
-    answer.save_as(buffer, enforce_file_format=True)
-    return Parcel(instance=reference_to(answer), size_bytes=buffer.tell(), open=lambda: io.BytesIO(buffer.getbuffer()))
+    file = encode_file(answer)
+    return Parcel(instance=reference_to(answer), size_bytes=len(file), open=lambda: io.BytesIO(file))
 
 
 def _begin(source: Dataset, sop_class_uid: str, modality: str, at: datetime) -> Dataset:

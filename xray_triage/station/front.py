@@ -15,9 +15,11 @@ import structlog
 from fastapi import FastAPI
 
 from dicom_router.clock import Clock
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
+from dicom_router.scp.storage import Storage
 from dicom_router.store.holdings import Holdings
 from dicom_router.store.ledger import Ledger
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, Gate
@@ -68,12 +70,16 @@ class Station:
                 allow=tuple(AllowedPeer(ae_title=p.ae_title, host=p.host) for p in config.listener.allow),
                 max_associations=config.listener.max_associations,
             ),
-            spool=self.stores.spool,
-            inbox=self.stores.inbox,
             host=config.listener.host,
             port=config.listener.port,
             tls=server_tls(config.listener.tls) if config.listener.tls else None,
             providers=(
+                Echo(),
+                Storage(
+                    spool=self.stores.spool,
+                    inbox=self.stores.inbox,
+                    on_kept=self._supervisor.ring,  # deliveries are woken once the film is read: its megabytes can wait
+                ),
                 Worklist(
                     WorklistEntries(
                         self.stores.orders,
@@ -83,7 +89,6 @@ class Station:
                 ),
                 PerformedSteps(Steps(self.stores.database, clock=self._clock)),
             ),
-            on_kept=self._supervisor.ring,  # deliveries are woken once the film is read: its megabytes can wait
             clock=self._clock,
         )
         if config.web.tls:

@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,11 +9,11 @@ from dicom_router.clock import SystemClock
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import Arrival, InstanceRef, Parcel, read_header
 from dicom_router.dicom.part10 import seek_dataset
+from dicom_router.dicom.uids import TRANSFER_SYNTAXES
 from dicom_router.errors import DamagedFile
-from dicom_router.store.inbox import Outcome
+from dicom_router.store.inbox import Outcome, record_file
 from dicom_router.store.outbox import Delivery
 from dicom_router.transport.folder import FolderTransport
-from dicom_router.upper_layer.negotiation import TRANSFER_SYNTAXES
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.config import Config
 from xray_triage.stores import Stores, open_stores
@@ -49,12 +48,14 @@ class Importer:
             instance = _identify(stream)
             stream.seek(0)
             spooled = self._rooms.spool.keep(stream)
-        outcome = self._rooms.inbox.record(
-            instance=instance, spooled=spooled, calling_ae_title=CALLING_AE_TITLE, peer_host=HOST
+        return record_file(
+            self._rooms.inbox,
+            self._rooms.spool,
+            instance=instance,
+            spooled=spooled,
+            calling_ae_title=CALLING_AE_TITLE,
+            peer_host=HOST,
         )
-        if outcome is Outcome.SAME:
-            self._rooms.spool.replace(self._rooms.inbox.same(instance, spooled).key, by=spooled.key)
-        return outcome
 
 
 def _identify(stream: BinaryIO) -> InstanceRef:
@@ -63,8 +64,7 @@ def _identify(stream: BinaryIO) -> InstanceRef:
     if syntax not in TRANSFER_SYNTAXES:
         raise DamagedFile(f"not taken in transfer syntax {syntax or 'without a name'}")
     end = stream.seek(0, os.SEEK_END)
-    found = read_identity(stream, start=seek_dataset(stream), end=end, transfer_syntax_uid=syntax)
-    return InstanceRef(**asdict(found), transfer_syntax_uid=syntax)
+    return read_identity(stream, start=seek_dataset(stream), end=end, transfer_syntax_uid=syntax)
 
 
 class Exporter:

@@ -1,12 +1,11 @@
 """Which checks a station has: those of the running station, cheap enough for every request, and those of ``check``."""
 
 import json
-import subprocess
-import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from dicom_router import child
 from dicom_router.clock import Clock, SystemClock
 from xray_triage.accounts.users import Users
 from xray_triage.config import Config, ConfigError
@@ -17,6 +16,7 @@ from xray_triage.health.checks import (
     Probe,
     answers_check,
     asking_check,
+    check,
     clock_check,
     destination_check,
     disk_check,
@@ -26,6 +26,7 @@ from xray_triage.health.checks import (
     reader_check,
     thresholds_check,
 )
+from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
 from xray_triage.model.loading import idle_thresholds, prove_bundle
@@ -82,14 +83,19 @@ def check_station(config: Config) -> list[Check]:
 
 def check_apart(config_path: Path) -> list[Check]:
     """``check_station`` in a process of its own: the front loads no model. Empty when it could not be done."""
-    command = [sys.executable, "-m", "xray_triage.cli", "check", "--json", "--config", str(config_path)]
+    words = ("check", "--json", "--config", str(config_path))
     try:
-        told = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False).stdout  # noqa: S603
+        told = child.run("xray_triage.cli", *words, environment={}, seconds=CHECK_SECONDS).stdout
         lines = [json.loads(line) for line in told.splitlines()]
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+    except (OSError, ValueError):
         return []
     return [
-        Check(name=line["name"], state=CheckState(line["state"]), vi=line["vi"], en=line["en"], detail=line["detail"])
+        Check(
+            name=line["name"],
+            state=CheckState(line["state"]),
+            said={code: line[code] for code in LANGUAGES},
+            detail=line["detail"],
+        )
         for line in lines
     ]
 
@@ -161,28 +167,22 @@ def _certificates_check(config: Config) -> Check:
             server_tls(config.web.tls)
     except ConfigError as error:
         return _bad("certificates", str(error))
-    return Check(name="certificates", state=CheckState.OK, vi="Chứng thư đọc được.", en="Certificates can be read.")
+    return check("certificates", CheckState.OK, N_("Chứng thư đọc được."))
 
 
 def _users_check(users: Users) -> Check:
     if users.has_active_admin():
-        return Check(name="users", state=CheckState.OK, vi="Có người quản trị.", en="Somebody administers the users.")
-    return Check(
-        name="users",
-        state=CheckState.WARNING,
-        vi="Chưa có người quản trị nào, nên không ai mở được trang. Hãy thêm: xray-triage user add TÊN --role admin.",
-        en="Nobody administers the users. Add somebody: xray-triage user add NAME --role admin.",
+        return check("users", CheckState.OK, N_("Có người quản trị."))
+    message = N_(
+        "Chưa có người quản trị nào, nên không ai mở được trang. Hãy thêm: xray-triage user add TÊN --role admin."
     )
+    return check("users", CheckState.WARNING, message)
 
 
 def _nowhere_to_send() -> Check:
-    return Check(
-        name="destination",
-        state=CheckState.WARNING,
-        vi="Chưa khai báo PACS nào; phim chỉ được lưu tại trạm. Hãy thêm [[destination]] vào station.toml.",
-        en="No PACS is named; films stay here. Add a [[destination]] to station.toml.",
-    )
+    message = N_("Chưa khai báo PACS nào; phim chỉ được lưu tại trạm. Hãy thêm [[destination]] vào station.toml.")
+    return check("destination", CheckState.WARNING, message)
 
 
 def _bad(name: str, problem: str) -> Check:
-    return Check(name=name, state=CheckState.BAD, vi=f"Cần sửa: {problem}", en=f"To be mended: {problem}")
+    return check(name, CheckState.BAD, N_("Cần sửa: %(problem)s"), problem=problem)

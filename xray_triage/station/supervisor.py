@@ -9,7 +9,6 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Self
 
 import structlog
 
+from dicom_router import child
 from dicom_router.clock import Clock
 
 FILM_SECONDS = 40.0  # below the ledger's lease of a minute: a film under way is never given to another reader
@@ -51,7 +51,6 @@ class Supervisor:
 
     def __init__(self, config_path: Path, *, clock: Clock) -> None:
         self.config_path = config_path
-        self._command = [sys.executable, "-m", "xray_triage.reader.process", str(config_path)]
         self._on_done: Callable[[], None] | None = None
         self._clock = clock
         self._state = ReaderState()
@@ -93,19 +92,19 @@ class Supervisor:
         self._hang_up(self._process)
         self._thread.join(STOP_SECONDS)
         process = self._process
-        if process is not None and process.poll() is None:
-            process.kill()
+        if process is not None:
+            child.end(process)
 
     def _keep_running(self) -> None:
         lives_without_success = 0
         while not self._stopping.is_set():
             try:
                 was_ready = self._live_once()
-            except OSError as error:  # no memory or descriptor left for a process
-                log.error("reader cannot be started", error=str(error))
+            except Exception:  # the top of the loop: no memory or descriptor left, or a line that is no message
+                log.exception("reader cannot be supervised")
                 was_ready = False
                 if self._process is not None:
-                    self._process.kill()
+                    child.end(self._process)
             if self._stopping.is_set():
                 return
             lives_without_success = 0 if was_ready else lives_without_success + 1
@@ -113,14 +112,14 @@ class Supervisor:
             self._state = ReaderState(
                 problem="the reader stopped and is being started again", restarts=self._state.restarts + 1
             )
-            log.error("reader stopped", restart_in_seconds=pause)
+            how = child.meaning(self._process.poll() or 0) if self._process else ""
+            log.error("reader stopped", how=how, restart_in_seconds=pause)
             self._stopping.wait(pause)
 
     def _live_once(self) -> bool:
         """One life of the reader process. True when it came as far as being ready."""
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=os.environ | KEEP_MEMORY
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+        process = child.start("xray_triage.reader.process", str(self.config_path), environment=KEEP_MEMORY, **pipes)
         assert process.stdin is not None
         assert process.stdout is not None
         os.set_blocking(process.stdin.fileno(), False)
@@ -152,7 +151,7 @@ class Supervisor:
             left = None if busy_since is None else busy_since + limit_seconds - self._clock.monotonic()
             if not selector.select(None if left is None else max(left, 0)):
                 log.error("reader took too long", limit_seconds=limit_seconds)
-                process.kill()
+                child.end(process)
                 return
             chunk = process.stdout.read(65536)
             if not chunk:

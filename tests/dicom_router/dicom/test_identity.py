@@ -12,7 +12,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit
 from pynetdicom.dsutils import encode
 
-from dicom_router.dicom.identity import MOST_ELEMENTS, Identity, read_identity
+from dicom_router.dicom.identity import MOST_ELEMENTS, read_identity
+from dicom_router.dicom.instance import InstanceRef
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import DamagedFile
 from tests.factories import DX, ExplicitVRLittleEndian, ImplicitVRLittleEndian, film
@@ -26,7 +27,7 @@ def encoded(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
     return result
 
 
-def identify(raw: bytes, syntax: str = ExplicitVRLittleEndian) -> Identity:
+def identify(raw: bytes, syntax: str = ExplicitVRLittleEndian) -> InstanceRef:
     return read_identity(io.BytesIO(raw), start=0, end=len(raw), transfer_syntax_uid=syntax)
 
 
@@ -45,11 +46,12 @@ def item(content: bytes, *, defined: bool = False) -> bytes:
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_film_tells_its_names_in_every_encoding(syntax: str) -> None:
     dataset = film(transfer_syntax_uid=syntax)
-    assert identify(encoded(dataset, syntax), syntax) == Identity(
+    assert identify(encoded(dataset, syntax), syntax) == InstanceRef(
         sop_class_uid=DX,
         sop_instance_uid=dataset.SOPInstanceUID,
         study_instance_uid=dataset.StudyInstanceUID,
         series_instance_uid=dataset.SeriesInstanceUID,
+        transfer_syntax_uid=syntax,
     )
 
 

@@ -18,7 +18,9 @@ from pynetdicom.dsutils import encode
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.identity import read_identity
 from dicom_router.dicom.instance import Arrival
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
+from dicom_router.scp.storage import Storage
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
@@ -90,12 +92,17 @@ def running_station(
     kept: list[int] = []
     listener = Listener(
         gate=Gate(**{"ae_title": "XRAYTRIAGE", **gate}),  # type: ignore[arg-type]
-        spool=spool,
-        inbox=inbox,
         host="127.0.0.1",
         port=0,
-        on_kept=lambda: kept.append(inbox.unread()),
-        max_instance_bytes=max_instance_bytes,
+        providers=(
+            Echo(),
+            Storage(
+                spool=spool,
+                inbox=inbox,
+                on_kept=lambda: kept.append(inbox.unread()),
+                max_instance_bytes=max_instance_bytes,
+            ),
+        ),
     )
     listener.start()
     try:

@@ -12,8 +12,10 @@ from pynetdicom.dsutils import encode
 
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.keys import Keys
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
+from dicom_router.scp.storage import Storage
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
@@ -76,12 +78,13 @@ def a_listener(
     gate = Gate(ae_title="XRAYTRIAGE", pdu_seconds=pdu_seconds)
     listener = Listener(
         gate=gate,
-        spool=spool,
-        inbox=inbox,
         host="127.0.0.1",
         port=0,
-        on_kept=lambda: [do() for do in kept],
-        providers=(Worklist(patients),),
+        providers=(
+            Echo(),
+            Storage(spool=spool, inbox=inbox, on_kept=lambda: [do() for do in kept]),  # type: ignore[func-returns-value]
+            Worklist(patients),
+        ),
         tls=context,
     )
     listener.start()

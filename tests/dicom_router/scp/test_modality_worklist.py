@@ -18,14 +18,16 @@ from pynetdicom.sop_class import ModalityPerformedProcedureStep, ModalityWorklis
 from sqlalchemy.exc import OperationalError
 
 from dicom_router.dicom.keys import Keys
+from dicom_router.dicom.status import PENDING
+from dicom_router.dicom.uids import MODALITY_WORKLIST, PERFORMED_STEP
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
-from dicom_router.scp.modality_worklist import MODALITY_WORKLIST, Worklist
-from dicom_router.scp.performed_step import PERFORMED_STEP, PerformedSteps, ScheduledStep, StepState
+from dicom_router.scp.modality_worklist import Worklist
+from dicom_router.scp.performed_step import PerformedSteps, ScheduledStep, StepState
 from dicom_router.scp.provider import LONGEST_DATASET, Provider
 from dicom_router.store.database import open_database
-from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.acceptor import Message
-from dicom_router.upper_layer.command import PENDING, Request
+from dicom_router.upper_layer.command import Request
 from dicom_router.upper_layer.gatekeeper import Gate
 from dicom_router.upper_layer.negotiation import Context
 from tests.peers.dcmtk import echoscu, run
@@ -132,12 +134,9 @@ def running(folder: Path, **gate: Any) -> Iterator[House]:
 
     listener = Listener(
         gate=Gate(ae_title="XRAYTRIAGE", **gate),
-        spool=Spool(folder / "spool", reserve_bytes=0),
-        inbox=None,  # type: ignore[arg-type]  # no film comes here
         host="127.0.0.1",
         port=0,
-        on_kept=lambda: None,
-        providers=(Worklist(give), PerformedSteps(book)),
+        providers=(Echo(), Worklist(give), PerformedSteps(book)),
     )
     listener.start()
     yield House(listener, book, entries, asked_by)
@@ -562,12 +561,14 @@ def test_every_dataset_gets_one_last_answer(encoded: bytes, syntax: str, is_quer
     provider: Provider = Worklist(lambda *_: map(plain, ENTRIES)) if is_query else PerformedSteps(Book())
     message = Message(
         context_id=1,
-        context=Context(sop_class_uid=provider.sop_class_uid, transfer_syntax_uid=syntax),
+        context=Context(MODALITY_WORKLIST if is_query else PERFORMED_STEP, syntax),
         request=Request(
             field=FIND if is_query else CREATE, message_id=1, sop_class_uid="", sop_instance_uid="1.2", has_dataset=True
         ),
         fragments=iter([memoryview(encoded)]),
+        calling_ae_title="DX1",
+        peer_host="127.0.0.1",
     )
-    *matches, last = provider.answer(message, calling_ae_title="DX1")
+    *matches, last = provider.answer(message)
     assert last.status not in PENDING
     assert all(match.status in PENDING and match.dataset for match in matches)

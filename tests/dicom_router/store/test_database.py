@@ -51,7 +51,7 @@ def empty_database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Path:
-    folder = tmp_path / "scripts"
+    folder = tmp_path / "100 %, %(of): ours; theirs"  # a user may call it anything
     (folder / "versions").mkdir(parents=True)
     return folder
 

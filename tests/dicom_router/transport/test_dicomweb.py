@@ -23,14 +23,19 @@ from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
 HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+STORED_IT = b"it is stored"
 CALM = Patience(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)
 
 
 @dataclass
 class WebPeer:
-    """An HTTP server that gives the next of ``answers`` (status, headers, body) to whatever is asked."""
+    """An HTTP server that gives the next of ``answers`` (status, headers, body) to a store, and what it holds to a
+    search. The body STORED_IT names the instance that came, as a DICOMweb server does."""
 
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    holds: list[str] = field(default_factory=list)
+    searches: list[str] = field(default_factory=list)
+    search_status: int = 200
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     hangs_up: bool = False
     port: int = 0
@@ -45,8 +50,14 @@ def web_peer() -> Iterator[WebPeer]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            peer.requests.append((self.path, dict(self.headers), body))
-            status, headers, content = peer.answers.pop(0)
+            if self.command == "GET" and "limit=1" not in self.path:
+                peer.searches.append(self.path)
+                entries = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in peer.holds if uid in self.path]
+                status, headers, content = peer.search_status, {}, json.dumps(entries).encode()
+            else:
+                peer.requests.append((self.path, dict(self.headers), body))
+                status, headers, content = peer.answers.pop(0)
+                content = named(uid_in(body)) if content == STORED_IT else content
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -83,6 +94,14 @@ def to(port: int, *, patience: Patience = CALM, **options: Any) -> DicomwebTrans
     return DicomwebTransport(url, clock=StoppedClock(), patience=patience, **options)
 
 
+def uid_in(body: bytes) -> str:
+    return str(pydicom.dcmread(io.BytesIO(body[body.index(b"\r\n\r\n") + 4 :]), stop_before_pixels=True).SOPInstanceUID)
+
+
+def named(uid: str) -> bytes:
+    return json.dumps({"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid]}}]}}).encode()
+
+
 def a_parcel() -> Parcel:
     return parcel_of(film_bytes(film()))
 
@@ -105,7 +124,7 @@ def failed_in_xml(reason: int) -> bytes:
 
 
 def test_the_body_is_one_part_with_the_file_as_it_is(web_peer: WebPeer, transport: DicomwebTransport) -> None:
-    web_peer.answers = [(200, {}, b"{}")]
+    web_peer.answers = [(200, {}, STORED_IT)]
     parcel = a_parcel()
     acknowledgement = transport.send(parcel)
     ((path, headers, body),) = web_peer.requests
@@ -159,27 +178,107 @@ def test_a_server_out_of_resources_is_waited_for(web_peer: WebPeer, transport: D
         transport.send(a_parcel())
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"00081198": 7}', b'{"00081198": {"Value": []}}', b"\xff" * 3_000_000]
-)
-def test_noise_beside_success_is_success_and_the_next_one_goes(
-    web_peer: WebPeer, transport: DicomwebTransport, body: bytes
+PORTAL = b"<html><body>Your data plan has expired. Please top up.</body></html>"
+NOISE = [
+    b"", b"{}", PORTAL, b"[]", b"[7]", b'{"00081198": 7}', b'{"00081198": {"Value": []}}', b"\xff" * 3_000_000,
+    b"[" * 100_000, b'{"error": "no room"}', b'{"00081190": {"vr": "UR", "Value": [""]}}', named("1.2.3"),
+    b'<!DOCTYPE a [<!ENTITY b "c">]><NativeDicomModel>&b;</NativeDicomModel>', b"<a", b'<?xml encoding="nobodys"?><a/>',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", NOISE)
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_success_that_does_not_name_the_instance_is_none_and_the_next_one_goes(
+    web_peer: WebPeer, transport: DicomwebTransport, status: int, body: bytes
 ) -> None:
-    web_peer.answers = [(200, {}, body), (200, {}, b"{}")]
+    web_peer.answers = [(status, {}, b"" if status == 204 else body), (200, {}, STORED_IT)]
+    with pytest.raises(PeerUnreachable, match="DICOMweb root") as error:
+        transport.send(a_parcel())
+    assert error.value.slowly
+    assert len(web_peer.searches) == 2  # it was asked for before anything was said
     assert transport.send(a_parcel()).status == "0x0000"
-    assert transport.send(a_parcel()).status == "0x0000"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [*((200, body) for body in NOISE), (204, b""), (409, b"instance already exists"), (409, PORTAL)]
+)
+def test_what_the_peer_has_is_acknowledged_however_it_says_so(
+    web_peer: WebPeer, transport: DicomwebTransport, status: int, body: bytes
+) -> None:
+    parcel = a_parcel()
+    web_peer.holds = [parcel.instance.sop_instance_uid]
+    web_peer.answers = [(status, {}, body)]
+    assert transport.send(parcel).status == "0x0000"
+
+
+@pytest.mark.parametrize("reason", [0x0111, 0x0110, 45070, 0xA900, 0xC000])
+def test_a_second_try_of_what_is_there_already_is_acknowledged(
+    web_peer: WebPeer, transport: DicomwebTransport, reason: int
+) -> None:
+    parcel = a_parcel()
+    web_peer.holds = [parcel.instance.sop_instance_uid]
+    web_peer.answers = [(409, {}, failed(reason))]
+    assert transport.send(parcel).status == "0x0000"
+
+
+XML = (
+    "<?xml version='1.0' encoding='utf-8'?>\n<d:NativeDicomModel xmlns:d='http://dicom.nema.org/PS3.19/models/NativeDICOM'>"
+    "\n <d:DicomAttribute vr='SQ' tag='{tag}' keyword='X'>\n  <d:Item number='1'>"
+    "\n   <d:DicomAttribute tag='{inner}' vr='UI'>\n    <d:Value number='1'>\n {value}\n </d:Value>"
+    "</d:DicomAttribute></d:Item></d:DicomAttribute></d:NativeDicomModel>"
+)
+
+
+def test_xml_with_a_prefix_and_lines_is_read_like_json(web_peer: WebPeer, transport: DicomwebTransport) -> None:
+    parcel = a_parcel()
+    stored = XML.format(tag="00081199", inner="00081155", value=parcel.instance.sop_instance_uid)
+    refused = XML.format(tag="00081198", inner="00081197", value=0xC000)
+    web_peer.answers = [(200, {}, stored.encode()), (202, {}, refused.encode())]
+    assert transport.send(parcel).status == "0x0000"
+    with pytest.raises(PeerRefused) as error:
+        transport.send(parcel)
+    assert error.value.status == "0xC000"
+    assert len(web_peer.searches) == 2  # only for what was said to have failed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"0008119A": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [49152]}}]}}',
+        b'{"00081198": {"vr": "SQ", "Value": [{}]}}',
+        b'[{"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": ["why"]}}]}}]',
+    ],
+    ids=["other failures", "no reason", "a reason that is none"],
+)
+def test_a_failure_is_a_failure_whatever_it_lacks(web_peer: WebPeer, transport: DicomwebTransport, body: bytes) -> None:
+    web_peer.answers = [(202, {}, body)]
+    with pytest.raises(PeerRefused):
+        transport.send(a_parcel())
+
+
+def test_a_peer_that_may_not_be_searched_is_asked_for_the_metadata(
+    web_peer: WebPeer, transport: DicomwebTransport
+) -> None:
+    web_peer.search_status = 403
+    web_peer.answers = [(200, {}, PORTAL)]
+    parcel = a_parcel()
+    with pytest.raises(PeerUnreachable, match="has not stored"):
+        transport.send(parcel)
+    search, metadata = web_peer.searches
+    assert "SOPInstanceUID=" in search
+    assert metadata.endswith(f"/instances/{parcel.instance.sop_instance_uid}/metadata")
 
 
 def test_a_kept_connection_that_proves_dead_is_opened_anew(web_peer: WebPeer, transport: DicomwebTransport) -> None:
     web_peer.hangs_up = True
-    web_peer.answers = [(200, {}, b"{}")] * 3
+    web_peer.answers = [(200, {}, STORED_IT)] * 3
     for _ in range(3):
         transport.send(a_parcel())
     assert len(web_peer.requests) == 3
 
 
 def test_the_password_goes_with_each_request(web_peer: WebPeer) -> None:
-    web_peer.answers = [(200, {}, b"{}")]
+    web_peer.answers = [(200, {}, STORED_IT)]
     transport = to(web_peer.port, username="trạm", password="bí mật")
     transport.send(a_parcel())
     transport.close()
@@ -187,10 +286,12 @@ def test_the_password_goes_with_each_request(web_peer: WebPeer) -> None:
 
 
 def test_echo_tells_a_wrong_url_from_a_server_that_is_there(web_peer: WebPeer, transport: DicomwebTransport) -> None:
-    web_peer.answers = [(204, {}, b""), (404, {}, b"")]
+    web_peer.answers = [(204, {}, b""), (200, {}, b"[]"), (404, {}, b""), (200, {}, PORTAL)]
     transport.echo()
-    with pytest.raises(PeerUnreachable, match="check url"):
-        transport.echo()
+    transport.echo()
+    for _ in range(2):
+        with pytest.raises(PeerUnreachable, match="check url"):
+            transport.echo()
 
 
 def test_a_server_that_hangs_or_speaks_no_http_is_unreachable() -> None:
@@ -221,7 +322,7 @@ def test_a_film_may_go_compressed(orthanc: OrthancPeer) -> None:
 
 
 def test_a_server_that_refuses_the_compressed_film_gets_it_as_it_is(web_peer: WebPeer) -> None:
-    web_peer.answers = [(415, {}, b""), (200, {}, b"{}")]
+    web_peer.answers = [(415, {}, b""), (200, {}, STORED_IT)]
     parcel = a_smooth_film()
     transport = to(web_peer.port, compression="jpeg-ls")
     transport.send(parcel)

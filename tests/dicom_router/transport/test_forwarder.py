@@ -166,8 +166,8 @@ def test_a_week_without_the_pacs_needs_no_human_and_ends_with_everything_deliver
         tried = pass_time(forwarder, clock, seconds=3 * DAY, step=30)
         urgent = post.queue(urgent=True)
         tried += pass_time(forwarder, clock, seconds=4 * DAY, step=30)
-        assert tried == 1, "a silent peer is asked with an echo, deliveries are left alone"
-        assert 7 * DAY / MINUTE / 2 < link.connections < 7 * DAY / MINUTE + 20
+        assert 7 * 23 < tried <= 1 + 7 * 24, "a silent peer is asked with an echo, and given one delivery an hour"
+        assert 7 * DAY / MINUTE / 2 < link.connections < 7 * DAY / MINUTE + 3 * tried
         assert post.outbox.summary().waiting == 6
         link.reachable = True
         before = link.connections
@@ -245,6 +245,32 @@ def test_a_pacs_whose_disk_is_full_is_not_sent_film_after_film(
     pacs.answers = [0x0000]
     pass_time(forwarder, clock, seconds=10 * MINUTE)
     assert set(pacs.received) == uids
+    assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
+
+
+@pytest.mark.parametrize("status", [0x0110, 0x0122, 0x0124, 0x0211])
+def test_a_peer_that_answers_an_echo_with_no_is_there_and_one_hiccup_stops_nothing(
+    post: Post, pacs: StorePeer, clock: StoppedClock, status: int
+) -> None:
+    pacs.echo = status
+    pacs.answers = [0xA700, 0x0000]
+    uids = [post.queue(rows=rows) for rows in (10, 20, 30)]
+    pass_time(post.forwarder(pacs.port), clock, seconds=MINUTE, step=2)
+    assert set(pacs.received) == set(uids)
+    assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
+
+
+def test_a_peer_that_never_answers_an_echo_is_given_a_delivery_all_the_same(
+    post: Post, pacs: StorePeer, clock: StoppedClock
+) -> None:
+    pacs.echo = None
+    pacs.answers = [0xA700, 0x0000]
+    for rows in (10, 20, 30):
+        post.queue(rows=rows)
+    forwarder = post.forwarder(pacs.port)
+    pass_time(forwarder, clock, seconds=HOUR / 2, step=30)
+    assert len(pacs.received) == 1
+    pass_time(forwarder, clock, seconds=HOUR, step=30)
     assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
 
 

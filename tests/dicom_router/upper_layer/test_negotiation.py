@@ -1,12 +1,14 @@
 """What is agreed when an association begins."""
 
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_router.upper_layer.negotiation import TRANSFER_SYNTAXES, accept, is_storage, parse_association_request
+from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage
+from dicom_router.upper_layer.negotiation import accept, parse_association_request
 from dicom_router.upper_layer.pdu import ProtocolViolation
 from tests.factories import DX
 from tests.peers.machine import association_request, results_of
@@ -17,6 +19,10 @@ EXPLICIT, IMPLICIT, JPEG_BASELINE, JPEG_LS = (
     "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.80",
 )
+
+
+def films(sop_class_uid: str) -> Sequence[str]:
+    return TRANSFER_SYNTAXES if is_storage(sop_class_uid) else ()
 
 
 @pytest.mark.parametrize(
@@ -30,13 +36,13 @@ EXPLICIT, IMPLICIT, JPEG_BASELINE, JPEG_LS = (
 )
 def test_of_several_encodings_the_one_that_costs_no_quality_is_taken(offered: list[str], taken: str) -> None:
     request = parse_association_request(association_request([(DX, *offered)]))
-    _, contexts = accept(request, max_pdu=16_384)
+    _, contexts = accept(request, max_pdu=16_384, served=films)
     assert [context.transfer_syntax_uid for context in contexts.values()] == [taken]
 
 
 def test_each_context_is_agreed_by_itself() -> None:
     request = parse_association_request(association_request([(DX, syntax) for syntax in TRANSFER_SYNTAXES]))
-    pdu, contexts = accept(request, max_pdu=16_384)
+    pdu, contexts = accept(request, max_pdu=16_384, served=films)
     assert [context.transfer_syntax_uid for context in contexts.values()] == list(TRANSFER_SYNTAXES)
     assert set(results_of(pdu).values()) == {0}
 
@@ -57,4 +63,8 @@ def test_a_spoilt_request_is_read_or_refused_and_nothing_worse(noise: bytes, pos
     request = association_request()
     position %= len(request)
     with contextlib.suppress(ProtocolViolation):
-        accept(parse_association_request(request[:position] + noise + request[position + len(noise) // 2 :]), max_pdu=1)
+        accept(
+            parse_association_request(request[:position] + noise + request[position + len(noise) // 2 :]),
+            max_pdu=1,
+            served=films,
+        )

@@ -2,29 +2,21 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dicom_router.dicom.matching import fold
-from dicom_router.store.database import Database, migrate_router
-from tests.factories import StoppedClock
 from tests.xray_triage.desk import TestDesk, reading, unread
-from xray_triage.cases import casebook as casebook_module
 from xray_triage.cases import rows, tables
-from xray_triage.cases.casebook import Casebook, UnknownCase, migrate_cases
+from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.worklist import CaseFilter, on_day, typed_day, understood
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient
 
 Mark = Callable[..., None]
-AT = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -232,36 +224,3 @@ def test_a_case_tells_when_it_was_first_exposed(desk: TestDesk) -> None:
     (case,) = desk.casebook.cases()
     assert [image.exposed_at and image.exposed_at.hour for image in case.images] == [3, 1, 2, None]
     assert case.exposed_at == datetime(2025, 6, 1, 1, 10, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("length", [3, 4000])
-def test_an_older_database_is_upgraded_with_what_is_searched(database: Database, length: int) -> None:
-    migrate_router(database)
-    old_case = {
-        "case_id": "c1", "study_instance_uid": "1.2.3", "accession_number": "A1", "patient_id": "P" * length,
-        "patient_name": "An", "patient_sex": "", "patient_birth_date": "", "search_text": "an " + "p" * length,
-        "priority": "normal", "urgency": 0, "received_at": AT, "read_at": AT,
-    }  # fmt: skip
-    with database.write() as connection:
-        upgrade(connection, "0005")
-        old = sa.table("case", *map(sa.column, old_case))
-        connection.execute(old.insert().values(old_case))
-        verdict = {"case_sequence": 1, "agrees": True, "note": "", "given_at": AT}
-        connection.execute(sa.table("verdict", *map(sa.column, verdict)).insert().values(verdict))
-    migrate_cases(database)
-
-    casebook = Casebook(database, clock=StoppedClock())
-    (case,) = casebook.cases(search="an ppp")
-    assert (case.exposed_at, case.verdict and case.verdict.given_by) == (None, "")
-
-
-def upgrade(connection: sa.Connection, revision: str) -> None:
-    """The desk's tables as they were at ``revision``."""
-    directory = ScriptDirectory(str(Path(casebook_module.__file__).parent.parent / "migrations"))
-
-    def steps(current: object, _context: object) -> object:
-        return directory._upgrade_revs(revision, current)
-
-    with EnvironmentContext(Config(), directory, fn=steps) as environment:
-        environment.configure(connection=connection, version_table="triage_version", transactional_ddl=True)
-        environment.run_migrations()

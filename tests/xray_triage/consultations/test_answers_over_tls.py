@@ -13,7 +13,7 @@ from tests.factories import film
 from tests.peers.certificates import Authority, a_tls_front
 from tests.peers.orthanc import OrthancPeer, dicomweb_plugin
 from xray_triage.config import Config
-from xray_triage.consultations.obstacles import VI, Obstacle
+from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
 from xray_triage.consultations.report_parser import read_reply
 from xray_triage.health.checks import Check, CheckState, answers_check, destination_check
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
@@ -101,7 +101,7 @@ def test_an_answer_goes_and_comes_over_tls(site: Site, kind: str) -> None:
 def test_a_pacs_of_a_strange_authority_is_refused_and_a_person_told(site: Site, kind: str) -> None:
     for check in checks(site.config(kind, ca=site.theirs.ca)):
         assert check.state is CheckState.BAD
-        assert check.vi == VI[Obstacle.UNTRUSTED]
+        assert check.said["vi"] == OBSTACLES[Obstacle.UNTRUSTED]
         assert "certificate verify failed" in check.detail
         assert "check the certificates" in check.detail
 
@@ -109,7 +109,7 @@ def test_a_pacs_of_a_strange_authority_is_refused_and_a_person_told(site: Site, 
 def test_a_station_without_a_certificate_is_refused_where_the_pacs_wants_one(site: Site) -> None:
     for check in checks(site.config("dimse", cert=None, key=None)):
         assert check.state is CheckState.BAD
-        assert check.vi == VI[Obstacle.UNTRUSTED]
+        assert check.said["vi"] == OBSTACLES[Obstacle.UNTRUSTED]
 
 
 def test_plain_tcp_to_a_tls_port_is_no_answer(site: Site) -> None:

@@ -20,9 +20,9 @@ from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.replies import KEY_OBJECTS, document, pdf_answer, text_answer
 from xray_triage.cases.case import Consultation, ConsultationState
 from xray_triage.consultations.answers import Answers
-from xray_triage.consultations.fetching import LARGEST_BYTES, NOT_FETCHED, SPOILT, Fetcher
+from xray_triage.consultations.fetching import LARGEST_BYTES, SPOILT, Fetcher
 from xray_triage.consultations.large_objects import LargeObjects
-from xray_triage.consultations.obstacles import Obstacle, told
+from xray_triage.consultations.obstacles import AnswerNote, Obstacle
 from xray_triage.consultations.polling import FOLLOW_SECONDS, LONGEST_TURN_SECONDS, AnswerPolling, follow_up_seconds
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.results.content import evidence
@@ -94,6 +94,15 @@ class Round:
         assert case is not None
         assert case.consultation is not None
         return case.consultation
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        problem = self.consultation.problem
+        return Obstacle(problem.obstacle) if problem else None
+
+    @property
+    def notes(self) -> list[str | None]:
+        return [answer.note for answer in self.consultation.answers]
 
     @property
     def texts(self) -> list[str]:
@@ -207,7 +216,7 @@ def test_a_report_of_old_that_was_read_only_at_the_second_try_is_no_answer(a_rou
     for _ in range(3):
         found = a_round.poll(7200)
     assert fails == []
-    assert (found.state, found.problem) == (ConsultationState.REQUESTED, "")
+    assert (found.state, found.problem) == (ConsultationState.REQUESTED, None)
 
 
 def test_many_answers_are_all_shown_once(a_round: Round) -> None:
@@ -326,7 +335,8 @@ def test_a_pacs_that_is_away_is_said_so_and_asked_again(a_round: Round, tmp_path
         a_round.worker = a_round.another_worker(archive)
         own.stop()
         a_round.ask()
-        assert "127.0.0.1" in a_round.consultation.problem
+        assert a_round.obstacle is Obstacle.UNREACHABLE
+        assert "127.0.0.1" in str(a_round.consultation.problem)
         for _ in range(8):
             a_round.poll(60)
         own.restart()
@@ -334,7 +344,7 @@ def test_a_pacs_that_is_away_is_said_so_and_asked_again(a_round: Round, tmp_path
         a_round.write(text_answer("vẫn đến"))
         a_round.poll(60)
         assert a_round.texts == ["vẫn đến"]
-        assert a_round.consultation.problem == ""
+        assert a_round.consultation.problem is None
 
 
 def test_a_clock_that_is_set_back_silences_nobody(a_round: Round) -> None:
@@ -408,12 +418,12 @@ def test_an_object_that_cannot_be_read_is_told_and_tried_again(a_round: Round) -
     for _ in range(30):
         found = a_round.poll()
     assert found.answers == ()
-    assert told(found.problem) is Obstacle.UNREADABLE
+    assert a_round.obstacle is Obstacle.UNREADABLE
     assert 3 < archive.fetches < 10
     archive.is_mended = True
     a_round.poll(6 * 3600)
     assert a_round.texts == ["hỏng"]
-    assert a_round.consultation.problem == ""
+    assert a_round.consultation.problem is None
 
 
 @pytest.mark.parametrize("has_class", [True, False])
@@ -427,8 +437,9 @@ def test_what_can_never_be_read_is_shown_at_last_without_its_content_where_it_is
     for _ in range(2 * SPOILT.most):
         a_round.poll(6 * 3600)
     assert archive.fetches == SPOILT.most
-    assert a_round.texts == ([NOT_FETCHED] if has_class else [])
-    assert a_round.consultation.problem == ""
+    assert a_round.texts == ([""] if has_class else [])
+    assert a_round.notes == ([AnswerNote.NOT_FETCHED] if has_class else [])
+    assert a_round.consultation.problem is None
 
 
 def test_a_pacs_that_lists_an_answer_and_offers_no_way_to_get_it_is_said_so(a_round: Round) -> None:
@@ -442,11 +453,11 @@ def test_a_pacs_that_lists_an_answer_and_offers_no_way_to_get_it_is_said_so(a_ro
     a_round.ask()
     a_round.write(text_answer("nur dort"))
     for _ in range(4):
-        found = a_round.poll()
-        assert told(found.problem) is Obstacle.NOT_OFFERED
+        a_round.poll()
+        assert a_round.obstacle is Obstacle.NOT_OFFERED
     for _ in range(SPOILT.most):
         a_round.poll(6 * 3600)
-    assert a_round.texts == [NOT_FETCHED]
+    assert (a_round.texts, a_round.notes) == ([""], [AnswerNote.NOT_FETCHED])
 
 
 def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round) -> None:
@@ -465,12 +476,12 @@ def test_a_large_answer_holds_nobody_up_and_is_said_to_be_coming(a_round: Round)
     assert case.consultation is not None
     assert case.consultation.answers
     assert a_round.consultation.answers == ()
-    assert told(a_round.consultation.problem) is Obstacle.COMING
+    assert a_round.obstacle is Obstacle.COMING
     while a_round.large.run_once():
         pass
     (answer,) = a_round.consultation.answers
     assert answer.has_file
-    assert a_round.consultation.problem == ""
+    assert a_round.consultation.problem is None
 
 
 def test_an_answer_that_takes_more_than_an_hour_is_given_up_like_one_that_cannot_be_read(a_round: Round) -> None:
@@ -490,7 +501,7 @@ def test_an_answer_that_takes_more_than_an_hour_is_given_up_like_one_that_cannot
     for _ in range(2 * SPOILT.most):
         a_round.poll(6 * 3600)
     assert archive.fetches == 2 * SPOILT.most  # each once while the others wait, and once in its own thread
-    assert a_round.texts == [NOT_FETCHED]
+    assert (a_round.texts, a_round.notes) == ([""], [AnswerNote.NOT_FETCHED])
 
 
 def test_of_the_large_answers_the_urgent_comes_first(a_round: Round) -> None:
@@ -599,7 +610,7 @@ def test_an_answer_that_is_too_large_is_shown_without_its_file(a_round: Round) -
     a_round.write(pdf_answer(b"%PDF-1.7" + bytes(2 << 20)))
     (answer,) = a_round.poll().answers
     assert (answer.kind, answer.has_file) == ("pdf", False)
-    assert "1 MB" in answer.text
+    assert (answer.text, answer.note) == ("", AnswerNote.TOO_LARGE)
 
 
 def test_a_second_question_gets_the_next_answer_and_the_first_keeps_its_own(a_round: Round) -> None:

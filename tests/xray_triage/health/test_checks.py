@@ -15,7 +15,7 @@ from dicom_router.errors import (
 )
 from dicom_router.transport.archive import FoundInstance, Write
 from tests.factories import StoppedClock
-from xray_triage.consultations.obstacles import EN, VI, Obstacle, problem_of
+from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
 from xray_triage.health.checks import (
     BUILT_AT,
     GIB,
@@ -92,9 +92,9 @@ def fail() -> str:
         (answers_check("pacs", Archive(NotOffered("no C-GET"))), CheckState.BAD),
         (answers_check("pacs", Archive(PeerRefused("0xC000"))), CheckState.BAD),
         (asking_check(list), CheckState.OK),
-        (asking_check(lambda: ["unreachable: no answer", "coming: a large object"]), CheckState.OK),
-        (asking_check(lambda: ["unreachable: no answer", "not_offered: no C-GET"]), CheckState.WARNING),
-        (asking_check(lambda: ["written by an older program"]), CheckState.OK),
+        (asking_check(lambda: [("unreachable", "no answer"), ("coming", "a large object")]), CheckState.OK),
+        (asking_check(lambda: [("unreachable", "no answer"), ("not_offered", "no C-GET")]), CheckState.WARNING),
+        (asking_check(lambda: [("of another version", "")]), CheckState.OK),
         (thresholds_check({}), CheckState.OK),
         (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
         (drift_check(12, None), CheckState.OK),
@@ -106,9 +106,9 @@ def fail() -> str:
 )
 def test_every_check_says_how_bad_it_is_in_two_languages(check: Check, state: CheckState) -> None:
     assert check.state is state
-    assert check.vi.endswith(".")
-    assert check.en.endswith(".")
-    assert check.vi != check.en
+    assert check.said["vi"].endswith(".")
+    assert check.said["en"].endswith(".")
+    assert check.said["vi"] != check.said["en"]
 
 
 def test_the_engineer_gets_the_error_itself() -> None:
@@ -118,14 +118,27 @@ def test_the_engineer_gets_the_error_itself() -> None:
 def test_why_the_pacs_cannot_be_asked_is_told_by_the_kind_of_the_error_and_its_words_are_for_the_engineer() -> None:
     errors = [PeerUnreachable("a"), PeerUntrusted("b"), NotOffered("c"), PeerRefused("d"), SpoolFull("e")]
     told = [problem_of(error) for error in errors]
-    assert told == ["unreachable: a", "untrusted: b", "not_offered: c", "refused: d", "disk: e"]
+    assert told == [("unreachable", "a"), ("untrusted", "b"), ("not_offered", "c"), ("refused", "d"), ("disk", "e")]
     assert asking_check(lambda: told).detail == "b"
-    assert set(VI) == set(EN) == set(Obstacle)
+    assert set(OBSTACLES) == set(Obstacle) > PERSONS
+
+
+def test_of_several_obstacles_the_one_is_shown_that_a_person_must_remove() -> None:
+    away, barred = PeerUnreachable("away"), PeerUnreachable("HTTP 401", slowly=True)
+    assert together([problem_of(away), problem_of(barred)]) == ("forbidden", "away; HTTP 401")
+    assert together([problem_of(away)]) == ("unreachable", "away")
+    assert together([]) is None
+
+
+def test_a_number_is_written_as_the_reader_does() -> None:
+    said = disk_check(lambda: GIB * 3 // 2).said
+    assert "1,5 GB" in said["vi"]
+    assert "1.5 GB" in said["en"]
 
 
 def test_a_threshold_that_does_nothing_is_named_with_the_reason() -> None:
     check = thresholds_check({"nodule": "measured too weak"})
-    assert "nodule" in check.en
+    assert "nodule" in check.said["en"]
     assert check.detail == "nodule is withheld: measured too weak"
 
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from pydicom import config
 from pydicom.dataset import Dataset
 
+from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.store.database import Database, open_database
-from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import Gate
 from tests.factories import StoppedClock
 from tests.peers.dcmtk import run
@@ -76,10 +76,8 @@ def opened(folder: Path) -> Iterator[House]:
     }  # fmt: skip
     made = {name: orders.register(who, form_key=name, registered_by="lan") for name, who in people.items()}
     listener = Listener(
-        gate=Gate(ae_title="XRAYTRIAGE"), spool=Spool(folder / "spool", reserve_bytes=0),
-        inbox=None,  # type: ignore[arg-type]  # no film comes here
-        host="127.0.0.1", port=0, on_kept=lambda: None,
-        providers=(Worklist(WorklistEntries(orders, ae_title="", station_name="Trạm y tế Thạnh An")),),
+        gate=Gate(ae_title="XRAYTRIAGE"), host="127.0.0.1", port=0,
+        providers=(Echo(), Worklist(WorklistEntries(orders, ae_title="", station_name="Trạm y tế Thạnh An")),),
     )  # fmt: skip
     listener.start()
     yield House(listener.port, database, made)

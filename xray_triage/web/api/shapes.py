@@ -10,6 +10,7 @@ from dicom_router.store.outbox import Delivery
 from xray_triage.cases.case import Answer, Case, Consultation, Image, Verdict
 from xray_triage.cases.shapes import FindingJson, ModelJson, finding_json, model_json
 from xray_triage.consultations.consultations import with_delivery
+from xray_triage.consultations.obstacles import ANSWER_NOTES
 
 
 class PatientJson(TypedDict):
@@ -58,13 +59,16 @@ class DeliveryJson(TypedDict):
 class AnswerJson(TypedDict):
     """The specialist's answer. ``kind``: text, pdf, kos; ``written_at`` by their clock, ``received_at`` by ours.
 
-    ``file``: where its PDF is, or null.
+    ``text`` has the specialist's own words only. ``note``: the code of what is missing in them, no_text, cut, too_large
+    or not_fetched; ``note_text``: the sentence for the doctor. ``file``: where its PDF is, or null.
     """
 
     answer_id: int
     kind: str
     title: str
     text: str
+    note: str | None
+    note_text: str | None
     author: str
     verified: bool
     complete: bool
@@ -77,8 +81,8 @@ class AnswerJson(TypedDict):
 class ConsultationJson(TypedDict):
     """``state``: requested, sent, answered, overdue, cancelled. ``answer`` is the newest of ``answers``.
 
-    ``announced``: reminders sent. ``problem``: why the PACS could not be asked for the answer, as
-    ``obstacle: the engineer's words`` (xray_triage/consultations/obstacles.py), or null.
+    ``announced``: reminders sent. ``obstacle``: the code why the PACS could not be asked for the answer
+    (xray_triage/consultations/obstacles.py), or null; ``problem``: the same with the engineer's words behind it.
     """
 
     state: str
@@ -92,6 +96,7 @@ class ConsultationJson(TypedDict):
     overdue_at: str | None
     announced: int
     seen_at: str | None
+    obstacle: str | None
     problem: str | None
 
 
@@ -147,6 +152,7 @@ def case_json(case: Case, deliveries: Sequence[Delivery]) -> CaseJson:
 def consultation_json(case_id: str, consultation: Consultation, deliveries: Sequence[Delivery]) -> ConsultationJson:
     """A consultation of a case; ``deliveries`` tell whether its request has been sent."""
     answers = [_answer_json(case_id, answer) for answer in consultation.answers]
+    problem = consultation.problem
     return {
         "state": with_delivery(consultation, deliveries).state.value,
         "question": consultation.question,
@@ -159,7 +165,8 @@ def consultation_json(case_id: str, consultation: Consultation, deliveries: Sequ
         "overdue_at": iso(consultation.overdue_at),
         "announced": consultation.announced,
         "seen_at": iso(consultation.seen_at),
-        "problem": consultation.problem or None,
+        "obstacle": problem.obstacle if problem else None,
+        "problem": f"{problem.obstacle}: {problem.detail}" if problem else None,
     }
 
 
@@ -198,6 +205,8 @@ def _answer_json(case_id: str, answer: Answer) -> AnswerJson:
         "kind": answer.kind,
         "title": answer.title,
         "text": answer.text,
+        "note": answer.note,
+        "note_text": ANSWER_NOTES.get(answer.note) if answer.note else None,
         "author": answer.author,
         "verified": answer.verified,
         "complete": answer.complete,

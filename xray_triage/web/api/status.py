@@ -31,7 +31,7 @@ def status_router(desk: Desk) -> APIRouter:
     def show_readiness() -> JSONResponse:
         """503, with the reasons, when a film could not be taken or read now."""
         report = desk.health.report()
-        reasons = [{"name": c.name, "state": c.state.value, "vi": c.vi, "en": c.en} for c in troubles(report)]
+        reasons = [{"name": c.name, "state": c.state.value, **c.said} for c in troubles(report)]
         is_ready = ready(report)
         return JSONResponse({"ready": is_ready, "reasons": reasons}, 200 if is_ready else 503)
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydicom.dataelem import DataElement
 
 from dicom_router.dicom.outline import Outline
-from xray_triage.reading.header import DAMAGED_VALUE
+from dicom_router.errors import DAMAGE
 from xray_triage.reading.patient import repair_text
 
 Attributes = dict[str, dict[str, Any]]  # by tag, eight upper-case hexadecimal digits
@@ -42,6 +42,6 @@ def _written(element: DataElement) -> dict[str, Any] | None:
     try:
         written: dict[str, Any] = element.to_json_dict(None, 0)
         json.dumps(written, allow_nan=False)
-    except DAMAGED_VALUE:
+    except DAMAGE:
         return None
     return written

@@ -4,24 +4,7 @@ import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    UID,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    RLELossless,
-)
+from pydicom import uid
 from starlette.responses import Response
 
 from dicom_router.dicom.frames import NoSuchFrame, locate_frame
@@ -40,20 +23,20 @@ OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
 MOST_FRAMES = 500  # in one request
 JSON = (Offer("application/dicom+json"), Offer("application/json"))
-NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+NATIVE = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
 MEDIA_TYPES = {  # PS3.18 table 8.7.3-5
-    JPEGBaseline8Bit: "image/jpeg",
-    JPEGExtended12Bit: "image/jpeg",
-    JPEGLossless: "image/jpeg",
-    JPEGLosslessSV1: "image/jpeg",
-    JPEGLSLossless: "image/jls",
-    JPEGLSNearLossless: "image/jls",
-    JPEG2000: "image/jp2",
-    JPEG2000Lossless: "image/jp2",
-    HTJ2K: "image/jphc",
-    HTJ2KLossless: "image/jphc",
-    HTJ2KLosslessRPCL: "image/jphc",
-    RLELossless: "image/dicom-rle",
+    uid.JPEGBaseline8Bit: "image/jpeg",
+    uid.JPEGExtended12Bit: "image/jpeg",
+    uid.JPEGLossless: "image/jpeg",
+    uid.JPEGLosslessSV1: "image/jpeg",
+    uid.JPEGLSLossless: "image/jls",
+    uid.JPEGLSNearLossless: "image/jls",
+    uid.JPEG2000: "image/jp2",
+    uid.JPEG2000Lossless: "image/jp2",
+    uid.HTJ2K: "image/jphc",
+    uid.HTJ2KLossless: "image/jphc",
+    uid.HTJ2KLosslessRPCL: "image/jphc",
+    uid.RLELossless: "image/dicom-rle",
 }
 
 
@@ -162,9 +145,9 @@ def _frames(desk: Desk, holding: Holding, numbers: list[int] | None, accept: str
 
 
 def _frame_offers(outline: Outline, *, alone: bool) -> list[Offer]:
-    syntax = UID(str(outline.header.file_meta.TransferSyntaxUID))
+    syntax = uid.UID(str(outline.header.file_meta.TransferSyntaxUID))
     if syntax in NATIVE:
-        types, syntax = [OCTETS], ExplicitVRLittleEndian
+        types, syntax = [OCTETS], uid.ExplicitVRLittleEndian
     else:
         types = [MEDIA_TYPES.get(syntax, OCTETS), OCTETS]
     offers = [Offer(one, syntax, multipart=True) for one in types]
@@ -173,7 +156,7 @@ def _frame_offers(outline: Outline, *, alone: bool) -> list[Offer]:
 
 def _word(outline: Outline) -> int:
     """How many bytes must change their order to become little endian (PS3.5 8.2 and annex A.3)."""
-    if outline.header.file_meta.TransferSyntaxUID != ExplicitVRBigEndian:
+    if outline.header.file_meta.TransferSyntaxUID != uid.ExplicitVRBigEndian:
         return 1
     allocated = int(outline.header.get("BitsAllocated") or 8)
     return max(allocated // 8, 2 if outline.large[PIXEL_DATA].vr == "OW" else 1)

@@ -11,12 +11,12 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from xray_triage.accounts.audit import Action, Entry
 from xray_triage.cases.period import midnight
+from xray_triage.language import Language
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.spreadsheet import Cell, csv_lines
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, address_of, desk_of, needs, visitor
 from xray_triage.web.words.accounts import action_in, detail_in
-from xray_triage.web.words.language import Language
 
 PAGE_ROWS = 100
 SEARCHES = ("/", "/orders")

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.language import N_, Language
 from xray_triage.orders.match import Filmed, is_film_of
 from xray_triage.orders.order import Order
 from xray_triage.web.desk import Desk
@@ -16,7 +17,6 @@ from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, needs, visitor
 from xray_triage.web.words.cases import Words, can_ask, taken_at
-from xray_triage.web.words.language import N_, Language
 from xray_triage.web.words.meaning import meanings
 from xray_triage.web.words.phrases import PHRASES, question
 

@@ -6,10 +6,9 @@ from datetime import date, datetime
 from xray_triage.cases.figures import Figures, Outage
 from xray_triage.cases.period import Period, Step
 from xray_triage.cases.tally import Spread
+from xray_triage.language import N_, Language
 from xray_triage.reading.findings import Priority
 from xray_triage.web.pages.plots import Plot, Series, Tell, ranges, stacked
-from xray_triage.web.words.cases import PRIORITIES
-from xray_triage.web.words.language import N_, Language
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 RANGES = {
@@ -41,7 +40,7 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         spreads = [getattr(line, name) for line in lines]
         return ranges(name, say(RANGES[name]), say(SPAN_HINT), labels, spreads, time, words)
 
-    by_priority = [(each.value, say(PRIORITIES[each]), [line.cases[each] for line in lines]) for each in Priority]
+    by_priority = [(each.value, say(each.vi), [line.cases[each] for line in lines]) for each in Priority]
     return (
         bars("cases", N_("Số ca theo mức ưu tiên"), N_("Mỗi ca được AI xếp vào một mức."), *by_priority),
         *(spans(name) for name in RANGES if name != "asked_to_answer"),

@@ -14,13 +14,13 @@ from xray_triage.cases.case import AUTOMATIC, Case
 from xray_triage.cases.period import Period, Step
 from xray_triage.cases.tally import SECONDS, Counts, Spread
 from xray_triage.cases.worklist import EARLIEST
+from xray_triage.language import Language
 from xray_triage.reading.findings import ABNORMAL, Priority
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.figure_plots import outages, plots, shown, tiles
 from xray_triage.web.pages.spreadsheet import Cell, csv_lines
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, needs
-from xray_triage.web.words.language import Language
 
 COUNTS = {Step.DAY: (7, 30, 90), Step.MONTH: (6, 12, 24)}
 USUAL = {Step.DAY: 30, Step.MONTH: 12}

@@ -9,12 +9,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from xray_triage import __version__
 from xray_triage.health.checks import CheckState
 from xray_triage.health.inspection import Inspection
+from xray_triage.language import N_
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Visitor, visitor
-from xray_triage.web.words.language import N_
 
 MOST_REFUSED = 50
 DELIVERY_ID = re.compile(r"[0-9]{1,18}")

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.throttle import TooManyAttempts
+from xray_triage.language import LANGUAGES, N_, Language
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
@@ -24,7 +25,6 @@ from xray_triage.web.security.visitor import (
     session_cookie,
     signed_in,
 )
-from xray_triage.web.words.language import LANGUAGES, N_, Language
 
 WRONG = N_("Tên đăng nhập hoặc mật khẩu không đúng.")
 WAIT = N_("Sai quá nhiều lần. Hãy thử lại sau %(seconds)s giây.")

@@ -1,21 +1,21 @@
 """The page of the model: every X-ray machine, how well it is known, and the button that sets its cut-offs."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from xray_triage.language import N_, Language
 from xray_triage.model.acquaintance import SiteError, Standing
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
-from xray_triage.reading.findings import ABNORMAL, MachineState
+from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.plots import Plot, Series, stacked
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Right, Visitor, needs, visitor
 from xray_triage.web.words.cases import State
-from xray_triage.web.words.language import N_, Language
-from xray_triage.web.words.machines import findings_named
 
 Who = Annotated[Visitor, Depends(visitor)]
 Act = Literal["accept", "reset"]
@@ -63,6 +63,12 @@ def model_router(desk: Desk, view: View) -> APIRouter:
         return RedirectResponse("/model", 303)
 
     return pages
+
+
+def findings_named(labels: Iterable[str], language: Language) -> str:
+    """Labels of a bundle in words."""
+    words = {name: kind.vi for name, kind in KINDS.items()} | {ABNORMAL: Priority.ABNORMAL.vi}
+    return ", ".join(language.translate(words.get(label, label)) for label in labels)
 
 
 def plot_of(standing: Standing, language: Language) -> Plot:

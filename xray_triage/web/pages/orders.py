@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
+from xray_triage.language import N_, Language
 from xray_triage.orders.accession import NumbersUsedUp
 from xray_triage.orders.card import LONGEST_TEXT, CardError, parse_card
 from xray_triage.orders.order import (
@@ -32,7 +33,6 @@ from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Right, Visitor, address_of, needs
 from xray_triage.web.words.cases import SEXES
-from xray_triage.web.words.language import N_, Language
 
 CARD_PROBLEMS = {
     "empty": N_("Chưa có gì trong ô: hãy quét mã QR trên thẻ, hoặc điền biểu mẫu bằng tay."),

@@ -8,13 +8,13 @@ from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.throttle import TooManyAttempts
 from xray_triage.accounts.users import AccountError
+from xray_triage.language import Language
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.login import let_in, too_many
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Visitor, address_of, browser_cookie, signed_in
 from xray_triage.web.words.accounts import problem_in
-from xray_triage.web.words.language import Language
 
 Who = Annotated[Visitor, Depends(signed_in)]
 

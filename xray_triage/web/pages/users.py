@@ -13,12 +13,12 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
+from xray_triage.language import Language
 from xray_triage.web.desk import Desk
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Right, Visitor, address_of, needs
 from xray_triage.web.words.accounts import ROLES, problem_in
-from xray_triage.web.words.language import Language
 
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
 Act = Literal["add", "disable", "enable", "reset", "role", "token", "revoke"]

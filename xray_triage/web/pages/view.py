@@ -11,11 +11,11 @@ from typing import Any
 import jinja2
 
 from xray_triage.accounts.roles import Right
+from xray_triage.language import LANGUAGES, Language
 from xray_triage.reading.findings import Priority
 from xray_triage.web.desk import Desk
 from xray_triage.web.security.visitor import Visitor
 from xray_triage.web.words.cases import Words
-from xray_triage.web.words.language import LANGUAGES, Language
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 

@@ -14,6 +14,7 @@ from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.worklist import CaseState
 from xray_triage.health.checks import troubles
+from xray_triage.language import N_
 from xray_triage.reading.findings import Priority
 from xray_triage.web.api.cache import ResponseCache
 from xray_triage.web.desk import Desk
@@ -21,7 +22,6 @@ from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Visitor, visitor
 from xray_triage.web.words.cases import positives, taken_at
-from xray_triage.web.words.language import N_
 
 ROWS = 100
 RECENT = 200  # cases among which the urgent stand first; else those of years would leave no room for today's

@@ -14,9 +14,9 @@ from fastapi import Depends, Request
 
 from xray_triage.accounts.roles import Right, Role
 from xray_triage.accounts.users import Account, name_key
+from xray_triage.language import LANGUAGES
 from xray_triage.web.desk import Desk
 from xray_triage.web.security.forms import Form
-from xray_triage.web.words.language import LANGUAGES
 
 __all__ = ["Right", "Role", "Visitor", "needs", "signed_in", "visitor"]
 

@@ -3,7 +3,7 @@
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
-from xray_triage.web.words.language import N_, Language
+from xray_triage.language import N_, Language
 
 ROLES = {
     Role.DOCTOR: N_("bác sĩ"),

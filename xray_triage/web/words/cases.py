@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from dicom_router.store.outbox import Delivery, DeliveryState
 from xray_triage.cases.case import AUTOMATIC, Case, Consultation, ConsultationState, Image
 from xray_triage.consultations.consultations import with_delivery
-from xray_triage.consultations.obstacles import EN, VI, told
+from xray_triage.consultations.obstacles import ANSWER_NOTES, OBSTACLES
 from xray_triage.health.checks import Check
+from xray_triage.language import N_, Language
 from xray_triage.reading.findings import (
     ABNORMAL,
-    CARDIOTHORACIC_RATIO,
     KINDS,
     Acquaintance,
     Finding,
@@ -19,9 +19,7 @@ from xray_triage.reading.findings import (
     Priority,
     Reason,
 )
-from xray_triage.results.wording import LARGEST_NORMAL_RATIO
-from xray_triage.web.words import machines
-from xray_triage.web.words.language import N_, Language
+from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, UNPROVEN, machine_lines, percent, score_lines
 
 OBJECTS = {
     "original": N_("Phim gốc"),
@@ -43,19 +41,6 @@ CONSULTATION_STATES = {
     ConsultationState.OVERDUE: (N_("quá hạn trả lời"), "bad"),
     ConsultationState.CANCELLED: (N_("đã hủy"), "none"),
 }
-PRIORITIES = {
-    Priority.URGENT: N_("khẩn cấp"),
-    Priority.ABNORMAL: N_("có bất thường"),
-    Priority.NOT_READ: N_("chưa đọc được"),
-    Priority.NORMAL: N_("bình thường"),
-}
-FLAGS = {
-    "inverted": N_("Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc."),
-    "cropped": N_("Phim cắt mất một phần phổi."),
-    "view_not_stated": N_(
-        "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA)."
-    ),
-}
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
 YOUNG_YEARS = 3  # until then an age is told in months
@@ -76,47 +61,46 @@ class Words:
     language: Language
 
     def priority(self, priority: Priority) -> str:
-        return self.language.say(PRIORITIES[priority])
+        return self.language.translate(priority.vi)
 
     def standing(self, case: Case) -> str:
         """The priority of a case; one without a mark, of a machine that is not known yet, is not called normal."""
-        return self.language.say(N_("chưa kết luận")) if case.unproven else self.priority(case.priority)
+        return self.language.translate(UNPROVEN) if case.unproven else self.priority(case.priority)
 
     def machine(self, machine: Acquaintance | None) -> list[str]:
         """Why a film without a mark of this machine may not be called clear."""
-        return machines.told(machine, self.language)
+        return machine_lines(machine, self.language)
 
     def finding(self, kind: FindingKind) -> str:
-        return kind.vi if self.language.code == "vi" else kind.en
+        return self.language.translate(kind.vi)
 
     def reason(self, reason: Reason) -> str:
-        return reason.vi if self.language.code == "vi" else reason.en
+        return self.language.translate(reason.vi)
 
     def check(self, check: Check) -> str:
-        return check.vi if self.language.code == "vi" else check.en
+        return check.said[self.language.code]
 
-    def obstacle(self, problem: str) -> str:
-        """Why the PACS could not be asked for an answer, and what to do. ``problem`` as it is noted."""
-        obstacle = told(problem)
-        if obstacle is None:
-            return problem
-        return VI[obstacle] if self.language.code == "vi" else EN[obstacle]
+    def obstacle(self, code: str) -> str:
+        """Why the PACS could not be asked for an answer, and what to do; a code of another version as it is."""
+        return self.language.translate(OBSTACLES.get(code, code))
+
+    def note(self, code: str) -> str:
+        """What of an answer is not to be read here; a code of another version as it is."""
+        return self.language.translate(ANSWER_NOTES.get(code, code))
 
     def object(self, what: str) -> str:
         """What is delivered."""
         return self.language.say(OBJECTS[what]) if what in OBJECTS else what
 
     def flag(self, flag: str) -> str:
-        return self.language.say(FLAGS[flag]) if flag in FLAGS else flag
+        return self.language.translate(FLAGS[flag]) if flag in FLAGS else flag
 
     def disclaimer(self) -> str:
-        return self.language.say(N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán"))
+        return self.language.translate(DISCLAIMER)
 
     def percent(self, probability: float) -> str:
-        """A probability for people: never a certainty that no model has."""
-        if probability < 0.01:
-            return "<" + self.language.percent(0.01)
-        return ">" + self.language.percent(0.99) if probability > 0.99 else self.language.percent(probability)
+        """A probability for people, the same in both languages."""
+        return percent(probability)
 
     def delivery(self, delivery: Delivery) -> State:
         """How far one object has come."""
@@ -161,29 +145,18 @@ class Words:
         if case.priority is Priority.NOT_READ and reasons:
             return self.reason(min(reasons, key=lambda reason: reason.code == "not_a_film"))
         if case.priority is Priority.NORMAL:
-            nothing = self.language.say(N_("Không có dấu hiệu nào vượt ngưỡng."))
+            nothing = self.language.translate(NOTHING_FOUND)
             return " ".join([nothing, *self.machine(case.unproven)])
         return self.language.say(N_("AI nghi có bất thường, nhưng không rõ là dấu hiệu nào."))
 
     def scores(self, image: Image) -> list[str]:
         """The general scores of a film, and what its model does not tell: there the doctor is alone."""
-        say, number = self.language.say, self.language.number
-        abnormal, ratio = image.scores.get(ABNORMAL), image.scores.get(CARDIOTHORACIC_RATIO)
-        lines = []
-        if abnormal is not None:
-            told = N_("Xác suất có bất thường: %(p)s")
-            told = N_("Xác suất có bất thường: %(p)s, vượt ngưỡng") if ABNORMAL in image.reasons else told
-            lines.append(say(told, p=self.percent(abnormal)))
-        if ratio is not None:
-            # judged as it is written
-            large = round(ratio, 2) > LARGEST_NORMAL_RATIO
-            told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
-            told = told if large else N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)")
-            lines.append(say(told, r=number(ratio, 2), limit=number(LARGEST_NORMAL_RATIO, 2)))
+        lines = score_lines(image.scores, self.language, is_abnormal=ABNORMAL in image.reasons)
         judged = {finding.kind for finding in image.findings}
         untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
         if judged and untold:
-            lines.append(say(N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này."), kinds=untold))
+            told = N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này.")
+            lines.append(self.language.say(told, kinds=untold))
         return lines
 
     def person(self, case: Case) -> str:

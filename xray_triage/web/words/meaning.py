@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import isclose
 
 from xray_triage.cases.case import Image
+from xray_triage.language import N_, Language
 from xray_triage.model.drift import ModelInUse
 from xray_triage.reading.findings import Finding
-from xray_triage.web.words.language import N_, Language
 
 
 def meanings(image: Image, model: ModelInUse | None, language: Language) -> Sequence[tuple[Finding, str]]:

@@ -1,8 +1,8 @@
 """Words ready to be sent to a specialist, so that a question takes one click. Knows no page."""
 
 from xray_triage.cases.case import Case
+from xray_triage.language import N_
 from xray_triage.web.words.cases import Words, positives
-from xray_triage.web.words.language import N_
 
 PHRASES = (
     N_("Có cần chuyển viện không?"),

@@ -1,7 +1,6 @@
 """The heat map and the ratio's lines: kept with the case, handed out for the viewer, loaded by no list."""
 
 import io
-import json
 from dataclasses import replace
 
 import httpx
@@ -11,7 +10,6 @@ from sqlalchemy import event
 
 from tests.factories import film
 from tests.xray_triage.desk import TestDesk, reading, unread
-from xray_triage.cases import rows
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.reading.findings import Cardiothoracic, Line, Reading
 from xray_triage.results.overlay import heat_png
@@ -65,14 +63,6 @@ def test_the_lines_and_the_films_size_are_told(client: httpx.Client, sqlite_desk
     (image,) = client.get(f"/api/cases/{case_id}").json()["images"]
     assert image["lines"] == [[100.3, 300.0, 220.0, 300.0], [40.0, 280.0, 360.0, 280.0]]
     assert (image["rows"], image["columns"]) == (500, 400)
-
-
-def test_a_row_written_before_lines_were_kept_still_loads() -> None:
-    old = json.loads(rows.image_columns(reading())["reading"])
-    for key in ("lines", "rows", "columns"):
-        del old[key]
-    said = rows._said(json.dumps(old))
-    assert (said.lines, said.rows, said.columns) == ((), 0, 0)
 
 
 def test_no_list_of_cases_loads_a_heat_map(client: httpx.Client, sqlite_desk: TestDesk) -> None:

@@ -225,7 +225,7 @@ def test_a_conflicting_film_is_shown_on_the_list_and_in_its_case(client: httpx.C
 def test_trouble_is_a_banner_on_every_page_and_bad_trouble_is_not_ready(
     sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str], state: CheckState, status: int
 ) -> None:
-    check = Check(name="model", state=state, vi="AI đang tắt.", en="AI is off.")
+    check = Check(name="model", state=state, said={"vi": "AI đang tắt.", "en": "AI is off."})
     case_id = sqlite_desk.add(unread()).case_id
     with httpx.Client(base_url=serve(sqlite_desk.app(lambda: check)), headers=bearer(sqlite_desk)) as client:
         for path in ("/", f"/cases/{case_id}"):

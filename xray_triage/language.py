@@ -1,6 +1,7 @@
-"""The page's two languages: words by a catalogue, dates and numbers by CLDR. Knows no case and no template.
+"""The two languages of page and command line: words by a catalogue, dates and numbers by CLDR. Knows nothing of ours.
 
-Messages are Vietnamese in the source; locale/en.po has their English. In a message a literal ``%`` is written ``%%``.
+Messages are Vietnamese in the source, marked by ``N_`` where they are not said at once; locale/en.po has their English.
+In a message a literal ``%`` is written ``%%``.
 """
 
 from dataclasses import dataclass
@@ -23,19 +24,21 @@ def N_(message: str) -> str:  # noqa: N802 -- the name that extractors of messag
 
 @cache
 def _english() -> dict[str, str]:
-    with (Path(__file__).parent.parent / "locale" / "en.po").open("rb") as stream:
+    with (Path(__file__).parent / "locale" / "en.po").open("rb") as stream:
         return {str(each.id): str(each.string) for each in read_po(stream, locale="en") if each.id}
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """How one visitor is spoken to. ``code`` is one of LANGUAGES."""
+    """How somebody is spoken to. ``code`` is one of LANGUAGES."""
 
     code: str
 
     def say(self, message: str, /, **values: object) -> str:
-        """``message`` (Vietnamese) in this language, its ``%(name)s`` filled in."""
-        return self.translate(message) % values
+        """``message`` (Vietnamese) in this language, its ``%(name)s`` filled in; a float gets one decimal."""
+        return self.translate(message) % {
+            name: self.number(value, 1) if isinstance(value, float) else value for name, value in values.items()
+        }
 
     def translate(self, message: str) -> str:
         """``message`` as it is in the catalogue; a message without English stays Vietnamese."""
@@ -66,3 +69,6 @@ class Language:
     @property
     def _locale(self) -> str:
         return _LOCALES[self.code]
+
+
+VIETNAMESE, ENGLISH = Language("vi"), Language("en")

@@ -3,10 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
-branch_labels = None
-depends_on = None
+revision = "0002"
+down_revision = "0001"
 
 _number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 

@@ -8,11 +8,11 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-import xray_triage.web
-from xray_triage.web.words.language import Language
+import xray_triage
+from xray_triage.language import Language
 
-WEB = Path(xray_triage.web.__file__).parent
-with (WEB / "locale" / "en.po").open("rb") as catalogue:
+PACKAGE = Path(xray_triage.__file__).parent
+with (PACKAGE / "locale" / "en.po").open("rb") as catalogue:
     ENGLISH = {str(message.id): str(message.string) for message in read_po(catalogue, locale="en") if message.id}
 FIELD = re.compile(r"%\(\w+\)[sd]|%%")
 
@@ -20,10 +20,10 @@ FIELD = re.compile(r"%\(\w+\)[sd]|%%")
 def messages() -> dict[str, str]:
     """Every message of the templates and the modules, and where it stands."""
     keywords = {"_": None, "N_": None, "gettext": None, "say": None}
-    methods = [("templates/**.html", "jinja2"), ("**.py", "python")]
-    options = {"templates/**.html": {"trimmed": "true", "encoding": "utf-8"}}
+    methods = [("web/templates/**.html", "jinja2"), ("**.py", "python")]
+    options = {"web/templates/**.html": {"trimmed": "true", "encoding": "utf-8"}}
     folders = extract_from_dir(
-        WEB, methods, options, keywords=keywords, directory_filter=lambda folder: "node_modules" not in str(folder)
+        PACKAGE, methods, options, keywords=keywords, directory_filter=lambda folder: "node_modules" not in str(folder)
     )
     return {str(message): f"{path}:{line}" for path, line, message, *_ in folders if message}
 
@@ -48,7 +48,7 @@ def test_the_english_fills_in_what_the_vietnamese_does() -> None:
 
 
 def test_the_catalogue_says_every_message_once() -> None:
-    text = (WEB / "locale" / "en.po").read_text(encoding="utf-8")
+    text = (PACKAGE / "locale" / "en.po").read_text(encoding="utf-8")
     assert text.count("\nmsgid ") == len(ENGLISH) + 1  # and the head
 
 
