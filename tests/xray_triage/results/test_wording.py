@@ -44,7 +44,7 @@ NEW = Acquaintance(state=MachineState.LEARNING, films=57, needed=200)
     ("machine", "said"),
     [
         (NEW, "AI đang làm quen với máy X-quang này (57/200)."),
-        (replace(NEW, changed=True), "Phim của máy vừa thay đổi. AI đang làm quen với máy X-quang này (57/200)."),
+        (replace(NEW, changed=True), "Phim của máy vừa thay đổi. AI đang làm quen lại với máy X-quang này (57/200)."),
         (
             replace(NEW, state=MachineState.PROPOSED),
             "Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.",
