@@ -1,4 +1,4 @@
-"""How fast films of 18 MB are taken, every one fsynced and committed, beside dcmtk's storescp and Orthanc.
+"""How fast films of 18 MB are taken, every one fsynced and committed, beside pynetdicom, storescp and Orthanc.
 
 The sender is dcmtk's storescu for all; the receivers take turns, so that a busy minute hurts each of them. The peers
 answer Success before the film is on disk: ``on_disk`` is when it is there, after a sync.
@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os import sync
 from pathlib import Path
 
 import psutil
 import structlog
 
+from benchmarks.peer_pynetdicom import PynetdicomListener
 from benchmarks.report import publish, summarise
 from dicom_router.clock import SystemClock
 from dicom_router.scp.listener import Listener
@@ -56,9 +58,10 @@ def main() -> None:
     options.add_argument("--count", type=int, default=100, help="films in one run")
     options.add_argument("--runs", type=int, default=3, help="runs of each receiver")
     options.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--acceptor", default="ours", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.serve:
-        serve(chosen.serve)
+        serve(chosen.serve, chosen.acceptor)
         return
     with tempfile.TemporaryDirectory(prefix="receive-") as name:
         folder = Path(name)
@@ -86,20 +89,26 @@ def compare(
     folder: Path, files: Sequence[Path], associations: int, runs: int
 ) -> Iterator[dict[str, str | int | float]]:
     """One row for each receiver, from runs in turn."""
-    starters: dict[str, Callable[[Path], object]] = {"xray-triage": a_station, "storescp": a_storescp}
+    starters: dict[str, Callable[[Path], object]] = {
+        "xray-triage": a_station,
+        "pynetdicom": partial(a_station, acceptor="pynetdicom"),
+        "storescp": a_storescp,
+    }
     if orthanc_program():
         starters["orthanc"] = an_orthanc
     seconds: dict[str, list[float]] = {name: [] for name in starters}
     on_disk: dict[str, list[float]] = {name: [] for name in starters}
     memory: dict[str, float] = {}
+    processor: dict[str, list[float]] = {name: [] for name in starters}
     for _ in range(runs):
         for name, start in starters.items():
             place = folder / name
             place.mkdir()
             with start(place) as receiver:  # type: ignore[attr-defined]
                 sync()
-                begin = time.perf_counter()
+                begin, spent = time.perf_counter(), processor_seconds(receiver.pid)
                 seconds[name].append(send(receiver.port, files, associations))
+                processor[name].append(processor_seconds(receiver.pid) - spent)
                 sync()
                 on_disk[name].append(time.perf_counter() - begin)
                 memory[name] = psutil.Process(receiver.pid).memory_info().rss / 1e6
@@ -114,11 +123,19 @@ def compare(
             "seconds_median": summary["median"],
             "seconds_p95": summary["p95"],
             "films_per_second": round(len(files) / summary["median"], 1),
+            "processor_ms_a_film": round(summarise(processor[name])["median"] / len(files) * 1000, 1),
             "rss_mb": round(memory[name], 1),
             "we_are_times_faster": round(summary["median"] / ours, 2),
             "on_disk_median": until_on_disk,
             "times_faster_on_disk": round(until_on_disk / ours_on_disk, 2),
         }
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process and all that it started have cost, in user and in kernel mode."""
+    process = psutil.Process(pid)
+    spent = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(times.user + times.system + times.children_user + times.children_system for times in spent)
 
 
 def send(port: int, files: Sequence[Path], associations: int) -> float:
@@ -135,13 +152,13 @@ def send(port: int, files: Sequence[Path], associations: int) -> float:
 
 
 @contextmanager
-def a_station(folder: Path) -> Iterator[Receiver]:
-    """The gate of this project with its spool and database, alone in its process."""
-    command = [sys.executable, "-m", "benchmarks.receive", "--serve", str(folder)]
+def a_station(folder: Path, *, acceptor: str = "ours") -> Iterator[Receiver]:
+    """The spool and the database of this project behind its own listener or pynetdicom's, alone in a process."""
+    command = [sys.executable, "-m", "benchmarks.receive", "--serve", str(folder), "--acceptor", acceptor]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        yield Receiver("xray-triage", port, process.pid)
+        yield Receiver(acceptor, port, process.pid)
         stop(process)
 
 
@@ -162,7 +179,7 @@ def an_orthanc(folder: Path) -> Iterator[Receiver]:
         yield Receiver("orthanc", peer.dicom_port, peer.pid)
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, acceptor: str) -> None:
     """Be the station until killed; print the port."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     clock = SystemClock()
@@ -170,12 +187,15 @@ def serve(folder: Path) -> None:
     migrate_router(database)
     ledger = Ledger(database, clock=clock, node="bench/front")
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
-    listener = Listener(
-        gate=Gate(ae_title=TITLE),
-        host="127.0.0.1",
-        port=0,
-        providers=(Storage(spool=Spool(folder / "spool"), inbox=inbox, on_kept=lambda: None),),
-    )
+    gate, spool = Gate(ae_title=TITLE), Spool(folder / "spool")
+    listener: Listener | PynetdicomListener
+    if acceptor == "ours":
+        storage = Storage(spool=spool, inbox=inbox, on_kept=lambda: None)
+        listener = Listener(gate=gate, host="127.0.0.1", port=0, providers=(storage,))
+    else:
+        listener = PynetdicomListener(
+            gate=gate, spool=spool, folder=folder / "spool", inbox=inbox, on_kept=lambda: None
+        )
     listener.start()
     sys.stdout.write(f"{listener.port}\n")
     sys.stdout.flush()

@@ -9,6 +9,7 @@ QUICK = {
     "latency": ("--films", "10"),
     "throughput": ("--films", "20"),
     "receive": ("--count", "10", "--runs", "1"),
+    "upper_layer": ("--films", "5", "--seconds", "2"),
     "scale": ("--cases", "1000", "--times", "5"),
 }
 

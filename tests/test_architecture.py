@@ -15,8 +15,8 @@ def modules() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            if "migrations" in parts:
-                continue  # run by Alembic, imported by nobody
+            if {"migrations", "node_modules"} & {*parts}:
+                continue  # run by Alembic, imported by nobody; not ours
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
@@ -134,6 +134,8 @@ FRAMEWORKS = ("fastapi", "uvicorn", "jinja2")
     [
         ("dicom_router", ("onnxruntime", "highdicom", "torch", *FRAMEWORKS)),
         ("xray_triage", ("torch", "torchvision", "highdicom")),
+        *((package, ("pynetdicom.apps",)) for package in PACKAGES),
+        *((f"dicom_router.{room}", ("pynetdicom",)) for room in ("dicom", "upper_layer", "store")),
         *((f"xray_triage.{room}", FRAMEWORKS) for room in sorted(LINE_OF) if room not in {"web", "station"}),
         *((f"xray_triage.{room}", ("sqlalchemy",)) for room in ("reading", "results", "assessment", "model")),
         *((f"xray_triage.{room}", ("pynetdicom",)) for room in ("reading", "results", "cases", "orders", "web")),

@@ -1,14 +1,16 @@
-"""Everything a station keeps, opened the same way for the front, the reader process and the command line.
+"""Everything a station keeps, joined the same way for the front, the reader process, the verbs and the page.
 
-station.py and reader/process.py run them. Knows no page and no network.
+Knows no page and no network.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from dicom_router.clock import Clock
+from dicom_router.clock import Clock, SystemClock
 from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
@@ -16,9 +18,11 @@ from dicom_router.store.spool import Spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.casebook import Casebook, migrate_cases
+from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.machines import Machines, Setting
-from xray_triage.config import Config
+from xray_triage.cases.studies import Studies
+from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
@@ -27,64 +31,82 @@ READ_WORK = "read"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """What stands on one database and one spool, joined the same way for every process and verb."""
+    """What stands on one database and one spool, and the clock by which it goes."""
 
+    clock: Clock
     database: Database
     ledger: Ledger
     spool: Spool
     inbox: Inbox
     outbox: Outbox
+    holdings: Holdings
     casebook: Casebook
-    consultations: Consultations
+    studies: Studies
+    figures: FigureBook
     heat_maps: HeatMaps
-    accounts: Accounts
+    consultations: Consultations
     orders: Orders
     machines: Machines
+    accounts: Accounts
+
+    @property
+    def audit(self) -> AuditTrail:
+        """Where it is noted who saw and did what."""
+        return self.accounts.audit
 
 
 def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Stores:
-    """Open database and spool, bring the schema up to date, join what stands on them.
-
-    ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request is to be sent.
-    """
+    """Open the database, bring its schema up to date, join what stands on it. See ``join_stores``."""
     data_dir = config.station.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     database = open_database(config.station.database or f"sqlite:///{data_dir / 'station.db'}")
     migrate_router(database)
     migrate_cases(database)
+    return join_stores(database, config, role=role, clock=clock, wake=wake)
+
+
+def configured_stores(path: Path | None, *, role: str = "cli") -> Stores:
+    """Those of the station that the file ``path`` configures, by the system's clock: for a verb. Raises ConfigError."""
+    return open_stores(load_config(path), role=role, clock=SystemClock())
+
+
+def join_stores(
+    database: Database, config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None
+) -> Stores:
+    """The stores on ``database``, which has the tables.
+
+    ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request is to be sent.
+    """
     ledger = Ledger(database, clock=clock, node=node_name(config, role))
-    spool = Spool(data_dir / "spool", reserve_bytes=round(config.retention.reserve_gb * 1e9))
+    spool = Spool(config.station.data_dir / "spool", reserve_bytes=round(config.retention.reserve_gb * 1e9))
     outbox = Outbox(database, ledger, clock=clock)
-    inbox = Inbox(
-        database,
-        ledger,
-        outbox,
-        clock=clock,
-        work_kind=READ_WORK,
-        destinations=config.destinations_for("originals"),
-    )
-    consultations = Consultations(
-        database,
-        clock=clock,
-        inbox=inbox,
-        outbox=outbox,
-        spool=spool,
-        destinations=config.destinations_for("requests"),
-        station_name=config.station.name,
-        wake=wake,
-    )
     accounts = Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes)
+    originals = config.destinations_for("originals")
+    inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
     return Stores(
+        clock=clock,
         database=database,
         ledger=ledger,
         spool=spool,
         inbox=inbox,
         outbox=outbox,
+        holdings=Holdings(database),
         casebook=Casebook(database, clock=clock),
-        consultations=consultations,
+        studies=Studies(database),
+        figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
-        accounts=accounts,
+        consultations=Consultations(
+            database,
+            clock=clock,
+            inbox=inbox,
+            outbox=outbox,
+            spool=spool,
+            destinations=config.destinations_for("requests"),
+            station_name=config.station.name,
+            wake=wake,
+        ),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
+        accounts=accounts,
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
     )
 

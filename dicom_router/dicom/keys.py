@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.valuerep import STR_VR
 
 from dicom_router.dicom.identity import check_structure
 from dicom_router.dicom.text import decode
@@ -19,7 +20,10 @@ CHARACTER_SET = 0x00080005
 _LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})  # 32 bit lengths
 _ITEM = b"\xfe\xff\x00\xe0"
 
-# A small dataset, asked or answered: by tag the text of an element, or the items of a sequence. Numbers are no text.
+_TEXT_VRS = STR_VR - {"DS", "IS"}
+
+# A small dataset, asked or answered: by tag the text of an element, or the items of a sequence. Numbers are no text:
+# empty when they are asked for, as none of them is known to whoever is asked.
 Keys: TypeAlias = Mapping[int, "str | Sequence[Keys]"]
 
 
@@ -70,8 +74,9 @@ def _keys(dataset: Dataset, inherited: str) -> dict[int, "str | Sequence[Keys]"]
     keys: dict[int, str | Sequence[Keys]] = {}
     for tag in list(dataset.keys()):
         item = dataset.get_item(tag)
-        if (vr_of(tag) if item.VR in (None, "UN") else item.VR) == "SQ":
+        vr = vr_of(tag) if item.VR in (None, "UN") else item.VR
+        if vr == "SQ":
             keys[int(tag)] = [_keys(nested, character_set) for nested in dataset[tag].value or ()]
         else:
-            keys[int(tag)] = decode(item.value or b"", character_set)
+            keys[int(tag)] = decode(item.value or b"", character_set) if vr in _TEXT_VRS else ""
     return keys

@@ -1,43 +1,59 @@
-"""Attribute matching of C-FIND, PS3.4 C.2.2.2: a query's keys against one entry, and what of the entry is returned.
+"""Attribute matching, PS3.4 C.2.2.2: a query's keys against one entry, and what of the entry is returned.
 
-Pure. Knows no SOP class beyond what its caller names.
+The one matcher of C-FIND and of QIDO-RS. Pure. Knows no SOP class beyond what its caller names.
 """
 
 import fnmatch
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from pydicom.tag import Tag
 
 from dicom_router.dicom.keys import CHARACTER_SET, Keys, vr_of
 
 START_DATE, START_TIME = 0x00400002, 0x00400003
-_WILD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-_EXACT_VRS = frozenset({"AS", "UI"})
+# Of dates and times what one of them looks like, and how many digits it has when whole. Half a date is all its days.
+_RANGED = {
+    "DA": (r"\d{4}(?:\d{2}(?:\d{2})?|\.\d{2}(?:\.\d{2})?|-\d{2}(?:-\d{2})?)?", 8),
+    "TM": (r"\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?", 12),
+    "DT": (r"(?:\d{4}|\d{6}|\d{8}|\d{10}|\d{12}|\d{14}(?:\.\d{1,6})?)(?:\+\d{4})?", 20),
+}
+_SEPARATORS = {"CS": r"[\\,]", "UI": r"[\\,]", "PN": r"[\\=]"}  # between values: a URL has commas, a name its groups
+_ASKS_NOTHING = {"DA": "*-", "TM": "*-", "DT": "*-", "PN": "*^,= "}  # a key of these characters alone is universal
 _ANSWERS_BESIDES = frozenset({CHARACTER_SET})
 _LONGEST_TEXT = 256  # characters that one key may ask for: a list of thousands would take minutes
 
 
 class BadIdentifier(ValueError):
-    """The query cannot be a query of this SOP class: status 0xA900."""
+    """The query cannot be a query: status 0xA900 of C-FIND, 400 of QIDO-RS."""
 
 
 def matches(keys: Keys, entry: Keys) -> bool:
     """Whether ``entry`` is one of those asked for. A key that the entry does not have matches everything.
 
-    Raises BadIdentifier: a date or time that is none, a text too long, a sequence of several items (C.2.2.2.6).
+    Raises BadIdentifier as ``check`` does, for the keys that it comes to.
     """
     pair = _start_range(keys) if START_DATE in entry and START_TIME in entry else None
     for tag, wanted in keys.items():
         if tag not in entry or tag in _ANSWERS_BESIDES or (pair and tag in (START_DATE, START_TIME)):
             continue
         if isinstance(wanted, str):
-            if wanted and not _matches_text(wanted, entry[tag], tag):
+            if not _has_value(tag, wanted, entry[tag]):
                 return False
-        elif not _matches_items(wanted, entry[tag], tag):
+        elif (item := _only_item(tag, wanted)) and not any(matches(item, each) for each in _items(entry[tag])):
             return False
-    return pair is None or _within(pair, f"{entry[START_DATE]}{_padded_time(str(entry[START_TIME]))}")
+    return pair is None or _within(pair, _digits("DA", str(entry[START_DATE])) + _digits("TM", str(entry[START_TIME])))
+
+
+def check(keys: Keys) -> None:
+    """Raises BadIdentifier: no date or time, a text too long, several items or none of a sequence (C.2.2.2.6)."""
+    for tag, wanted in keys.items():
+        if isinstance(wanted, str):
+            _test(vr_of(tag), wanted)
+        else:
+            check(_only_item(tag, wanted))
 
 
 def select(keys: Keys, entry: Keys) -> tuple[dict[int, "str | Sequence[Keys]"], bool]:
@@ -58,6 +74,20 @@ def select(keys: Keys, entry: Keys) -> tuple[dict[int, "str | Sequence[Keys]"], 
     return selected, whole
 
 
+def span(vr: str, wanted: str) -> tuple[str, str]:
+    """First and last value, in digits, of a date or time or of a range open at either end (C.2.2.2.5).
+
+    As machines write them: 2026.11.22 and 2026-11-22 are days, 202611 and 202611* a month. Raises BadIdentifier.
+    """
+    form, digits = _RANGED[vr]
+    said = wanted.strip().rstrip("*")
+    ends = re.fullmatch(f"({form})", said) or re.fullmatch(rf"({form})?\s*-\s*({form})?", said)
+    if ends is None:
+        raise BadIdentifier(f"{wanted[:24]!r} is no {'date' if vr == 'DA' else 'time'}")
+    first, last = (re.sub(r"\D", "", (end or "").partition("+")[0]) for end in (ends[1], ends[ends.re.groups]))
+    return first.ljust(digits, "0"), last.ljust(digits, "9")
+
+
 def fold(text: str) -> str:
     """``text`` without accents, case and carets: "NGUYEN^VAN*" is asked where "Nguyễn Văn An" is kept."""
     return " ".join(without_accents(text).casefold().replace("^", " ").split())
@@ -66,6 +96,11 @@ def fold(text: str) -> str:
 def like(wanted: str) -> re.Pattern[str]:
     """``*`` any characters, ``?`` one (C.2.2.2.4), of the whole text. No pattern takes exponential time."""
     return re.compile(fnmatch.translate(wanted.replace("[", "[[]")))  # whose [sets] are none of DICOM's
+
+
+def is_pattern(wanted: str) -> bool:
+    """Whether there are wild cards in it."""
+    return "*" in wanted or "?" in wanted
 
 
 def without_accents(text: str) -> str:
@@ -78,61 +113,64 @@ def _items(value: "str | Sequence[Keys]") -> Sequence[Keys]:
     return () if isinstance(value, str) else value
 
 
-def _matches_items(wanted: Sequence[Keys], value: "str | Sequence[Keys]", tag: int) -> bool:
+def _only_item(tag: int, wanted: Sequence[Keys]) -> Keys:
     if len(wanted) > 1 or vr_of(tag) != "SQ":
         raise BadIdentifier(f"{Tag(tag)} is asked for by several items, or is no sequence")
-    return not wanted or not wanted[0] or any(matches(wanted[0], item) for item in _items(value))
+    return wanted[0] if wanted else {}
 
 
-def _matches_text(wanted: str, value: "str | Sequence[Keys]", tag: int) -> bool:
+def _has_value(tag: int, wanted: str, value: "str | Sequence[Keys]") -> bool:
+    """Whether one of the values is one of those asked for: a list is one of UIDs (C.2.2.2.2), or of anything else."""
     vr = vr_of(tag)
-    if not isinstance(value, str) or (vr not in _WILD_VRS and vr not in ("DA", "TM", *_EXACT_VRS)):
-        return True
-    if len(wanted) > _LONGEST_TEXT and vr not in _EXACT_VRS:
-        raise BadIdentifier(f"{Tag(tag)} is asked for by {len(wanted)} characters, at most {_LONGEST_TEXT}")
-    alternatives = wanted.split("\\")  # a list of UIDs, C.2.2.2.2; several of anything else are taken the same way
-    return any(_matches_one(each.strip(), held, vr) for each in alternatives for held in value.split("\\"))
+    test = _test(vr, wanted)
+    return test is None or any(map(test, re.split(_SEPARATORS.get(vr, r"\\"), str(value))))
 
 
-def _matches_one(wanted: str, value: str, vr: str) -> bool:
-    if vr in ("DA", "TM"):
-        return _within(_range(wanted, vr), value if vr == "DA" else _padded_time(value))
+@lru_cache(maxsize=64)
+def _test(vr: str, wanted: str) -> Callable[[str], bool] | None:
+    """Whether a single value is as asked for. None: universal matching, no value will do as well (C.2.2.2.3)."""
+    if len(wanted) > _LONGEST_TEXT and (vr != "UI" or is_pattern(wanted)):
+        raise BadIdentifier(f"a key of {len(wanted)} characters, at most {_LONGEST_TEXT}")
+    asked = [each.strip() for each in re.split(_SEPARATORS.get(vr, r"\\"), wanted) if each.strip()]
+    if not asked or not all(each.strip(_ASKS_NOTHING.get(vr, "*")) for each in asked):
+        return None
+    if vr == "SQ":
+        raise BadIdentifier(f"{wanted[:24]!r} is asked for in place of a sequence's item")
+    if vr in _RANGED:
+        spans = [span(vr, each) for each in asked]
+        return lambda value: any(_within(ends, _digits(vr, value)) for ends in spans)
+    plain = _plain_name if vr == "PN" else str.strip
+    texts = [plain(each) for each in asked]
     if vr == "PN":
-        wanted, value = fold(wanted), fold(value)
-    if vr in _EXACT_VRS or not re.search(r"[*?]", wanted):
-        return wanted == value
-    return like(wanted).match(value) is not None
+        texts += [re.sub(r"( \*)+\Z", "", text) for text in texts]  # NGUYEN^* is also who has no other name
+    literal = {text for text in texts if not is_pattern(text)}
+    patterns = [like(text) for text in texts if is_pattern(text)]
+    return lambda value: plain(value) in literal or any(pattern.match(plain(value)) for pattern in patterns)
+
+
+def _plain_name(name: str) -> str:
+    """Without accents, case and the difference between carets, commas and blanks."""
+    return fold(name.replace(",", " "))
 
 
 def _start_range(keys: Keys) -> tuple[str, str] | None:
     """A date range and a time range together are one span of time, PS3.4 table K.6-1; None when they are not both."""
     date, time = keys.get(START_DATE, ""), keys.get(START_TIME, "")
-    if not (isinstance(date, str) and isinstance(time, str) and "-" in date and "-" in time):
+    if not (isinstance(date, str) and isinstance(time, str) and _is_range("DA", date) and _is_range("TM", time)):
         return None
-    (first_day, last_day), (first_time, last_time) = _range(date, "DA"), _range(time, "TM")
+    (first_day, last_day), (first_time, last_time) = span("DA", date), span("TM", time)
     return first_day + first_time, last_day + last_time
 
 
-def _within(bounds: tuple[str, str], value: str) -> bool:
-    return bool(value) and bounds[0] <= value <= bounds[1]
+def _is_range(vr: str, wanted: str) -> bool:
+    return "-" in wanted and _test(vr, wanted) is not None and not re.fullmatch(_RANGED[vr][0], wanted.strip())
 
 
-def _range(wanted: str, vr: str) -> tuple[str, str]:
-    """First and last value of a single date or time, or of a range open at either end, C.2.2.2.5."""
-    first, dash, last = wanted.partition("-")
-    first, last = first.strip(), last.strip() if dash else first.strip()
-    if vr == "DA":
-        first, last = first.replace(".", ""), last.replace(".", "")
-        bounds, form = (first or "00000000", last or "99999999"), r"\d{8}"
-    else:
-        first, last = first.replace(":", ""), last.replace(":", "")
-        bounds = (_padded_time(first), (last or "23").split(".")[0].ljust(6, "9") + ".999999")
-        form = r"\d{2}|\d{4}|\d{6}(\.\d{1,6})?"
-    if not all(re.fullmatch(form, each) for each in (first, last) if each) or not (first or last):
-        raise BadIdentifier(f"{wanted[:24]!r} is no {'date' if vr == 'DA' else 'time'}")
-    return bounds
+def _within(ends: tuple[str, str], digits: str) -> bool:
+    return bool(digits) and ends[0] <= digits <= ends[1]
 
 
-def _padded_time(time: str) -> str:
-    whole, _, fraction = time.partition(".")
-    return f"{whole.ljust(6, '0')}.{fraction.ljust(6, '0')}"
+def _digits(vr: str, value: str) -> str:
+    """Of a value, as many as of a whole one; none of an empty one."""
+    digits = re.sub(r"\D", "", value.partition("+")[0])
+    return digits and digits.ljust(_RANGED[vr][1], "0")

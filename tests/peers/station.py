@@ -15,12 +15,10 @@ from typing import Any, Self
 
 import psutil
 
-from dicom_router.clock import SystemClock
 from tests.peers.orthanc import OrthancPeer, free_port
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
-from xray_triage.config import load_config
-from xray_triage.stores import open_stores
+from xray_triage.stores import configured_stores
 
 AE_TITLE = "XRAY_TRIAGE"
 START_SECONDS = 120.0
@@ -148,7 +146,7 @@ class StationPeer:
     def token(self) -> str:
         """A bearer token of a doctor, who is added when it is first asked for."""
         if not self._token:
-            stores = open_stores(load_config(self.config_path), role="test", clock=SystemClock())
+            stores = configured_stores(self.config_path, role="test")
             with suppress(AccountError):  # another peer on this folder has added it
                 stores.accounts.users.add("peer", role=Role.DOCTOR)
             self._token = stores.accounts.tokens.make(stores.accounts.users.find("peer"), label="test")

@@ -1,9 +1,8 @@
-"""A desk over real rooms: films arrive, are read as told, and lie in the casebook with their results on the way."""
+"""A desk over real stores: films arrive, are read as told, and lie in the casebook with their results on the way."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,26 +13,17 @@ from pydicom.dataset import Dataset
 
 from dicom_router.dicom.instance import Acknowledgement, Arrival, reference_to
 from dicom_router.store.database import Database
-from dicom_router.store.holdings import Holdings
-from dicom_router.store.inbox import Inbox, Outcome
-from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import Delivery, Outbox
-from dicom_router.store.spool import Spool
+from dicom_router.store.inbox import Outcome
+from dicom_router.store.outbox import Delivery
 from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
-from xray_triage.accounts.audit import AuditTrail
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
-from xray_triage.cases.casebook import Casebook, RecordedCase, migrate_cases, sequence_of
-from xray_triage.cases.figures import FigureBook
-from xray_triage.cases.heat import HeatMaps
-from xray_triage.cases.machines import Machines
-from xray_triage.cases.studies import Studies
-from xray_triage.consultations.consultations import Consultations
+from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
+from xray_triage.config import Config, Destination, RegistrationSection, RetentionSection, StationSection
 from xray_triage.health.checks import Health, Probe
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
-from xray_triage.orders.orders import Orders
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import (
     KINDS,
@@ -53,9 +43,9 @@ from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.results.make import make_results
 from xray_triage.results.overlay import heat_png
-from xray_triage.stores import note_setting
+from xray_triage.stores import Stores, join_stores
 from xray_triage.web.app import create_app
-from xray_triage.web.desk import Desk
+from xray_triage.web.surroundings import Surroundings
 
 PACS = "pacs"
 STATION = "Trạm y tế Thạnh An"
@@ -65,23 +55,13 @@ MODEL = ModelIdentity(name="phổi", version="1.2", sha256="ab" * 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestDesk:
-    """The rooms behind the page, and the hands of the machine, the reader and the forwarder."""
+class TestDesk(Stores):
+    """The stores behind the page, and the hands of the machine, the reader and the forwarder."""
 
     __test__ = False
 
-    database: Database
     clock: StoppedClock
-    spool: Spool
-    ledger: Ledger
-    outbox: Outbox
-    inbox: Inbox
-    casebook: Casebook
-    consultations: Consultations
     renderer: Renderer
-    accounts: Accounts
-    orders: Orders
-    machines: Machines
 
     def break_inserts(self, table: str) -> None:
         """SQLite: no row goes into ``table`` any more, until ``mend_inserts``."""
@@ -115,7 +95,7 @@ class TestDesk:
         kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(film_bytes(one.dataset)))) for one in made]
         heat = reading.findings.heat_map if reading.findings else None
         with self.database.write() as connection:
-            HeatMaps(self.database).keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))
+            self.heat_maps.keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))
             recorded = self.casebook.record(
                 connection,
                 arrival=arrival,
@@ -172,10 +152,6 @@ class TestDesk:
         """The machines of this desk."""
         return Site(self.machines, accepts=accepts)
 
-    @property
-    def audit(self) -> AuditTrail:
-        return self.accounts.audit
-
     def token(self, role: Role = Role.DOCTOR) -> str:
         """A bearer token of the desk's user with this role."""
         return self.accounts.tokens.make(self.accounts.users.find(role.value), label="test")
@@ -185,70 +161,35 @@ class TestDesk:
         return self.accounts.sessions.open(self.accounts.users.find(role.value))
 
     def app(self, *probes: Probe, model: ModelInUse | None = None, **settings: Any) -> FastAPI:
-        return create_app(
-            Desk(
-                casebook=self.casebook,
-                consultations=self.consultations,
-                inbox=self.inbox,
-                outbox=self.outbox,
-                spool=self.spool,
-                holdings=Holdings(self.database),
-                studies=Studies(self.database),
-                heat_maps=HeatMaps(self.database),
-                figures=FigureBook(self.database, clock=self.clock),
-                renderer=self.renderer,
-                accounts=self.accounts,
-                orders=self.orders,
-                health=Health(probes),
-                model_in_use=lambda: model,
-                site=self.site(),
-                clock=self.clock,
-                station_name=STATION,
-                **settings,
-            )
+        surroundings = Surroundings(
+            health=Health(probes),
+            renderer=self.renderer,
+            model_in_use=lambda: model,
+            station_name=STATION,
+            **settings,
         )
+        return create_app(self, surroundings)
 
 
-def open_desk(
-    database: Database, folder: Path, *, request_destinations: tuple[str, ...] = (PACS,), reserve_bytes: int = 0
-) -> TestDesk:
+def open_desk(database: Database, folder: Path, *, takes_requests: bool = True, reserve_bytes: int = 0) -> TestDesk:
     """A desk on ``database``, which has the router's tables, and a spool in ``folder``."""
     migrate_cases(database)
-    clock = StoppedClock()
-    ledger = Ledger(database, clock=clock, node="test/front")
-    outbox = Outbox(database, ledger, clock=clock)
-    inbox = Inbox(database, ledger, outbox, clock=clock, destinations=(PACS,))
-    spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
-    consultations = Consultations(
-        database,
-        clock=clock,
-        inbox=inbox,
-        outbox=outbox,
-        spool=spool,
-        destinations=request_destinations,
-        station_name=STATION,
+    sends = ("originals", "requests") if takes_requests else ("originals",)
+    config = Config(
+        station=StationSection(name=STATION, ae_title="TEST", data_dir=folder),
+        destination=(Destination(name=PACS, kind="folder", path=folder / PACS, send=sends),),
+        registration=RegistrationSection(prefix="TA"),
+        retention=RetentionSection(reserve_gb=reserve_bytes / 1e9),
     )
-    accounts = Accounts.of(
-        database, clock=clock, idle_minutes=30, hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    )
+    joined = join_stores(database, config, role="front", clock=StoppedClock())
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    accounts = Accounts.of(database, clock=joined.clock, idle_minutes=30, hasher=hasher)
     known = {user.name for user in accounts.users.list()}
     for role in Role:
         if role.value not in known:
             accounts.users.add(role.value, role=role, full_name=FULL_NAMES[role], password=PASSWORD)
-    return TestDesk(
-        database=database,
-        clock=clock,
-        spool=spool,
-        ledger=ledger,
-        outbox=outbox,
-        inbox=inbox,
-        casebook=Casebook(database, clock=clock),
-        consultations=consultations,
-        renderer=Renderer(spool),
-        accounts=accounts,
-        orders=Orders(database, clock=clock, prefix="TA"),
-        machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
-    )
+    stores = {field.name: getattr(joined, field.name) for field in fields(joined)} | {"accounts": accounts}
+    return TestDesk(**stores, renderer=Renderer(joined.spool))
 
 
 def reading(priority: Priority = Priority.URGENT, **probabilities: float) -> Reading:

@@ -1,11 +1,13 @@
 """A case as the doctor sees it, in frozen values. Knows no database."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from dicom_router.store.outbox import Delivery, DeliveryState
+from xray_triage.language import N_
 from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.patient import Patient
 
@@ -56,11 +58,28 @@ class ConsultationState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class AnswerNote(StrEnum):
+    """What of an answer is not to be read here. It stands beside the specialist's words, never among them."""
+
+    NO_TEXT = "no_text"
+    CUT = "cut"
+    TOO_LARGE = "too_large"
+    NOT_FETCHED = "not_fetched"
+
+
+ANSWER_NOTES: Mapping[str, str] = {
+    AnswerNote.NO_TEXT: N_("Trả lời không có chữ; hãy xem trên PACS."),
+    AnswerNote.CUT: N_("Trả lời còn nữa; hãy xem trên PACS."),
+    AnswerNote.TOO_LARGE: N_("Tệp trả lời quá lớn nên trạm không tải về; hãy xem trên PACS."),
+    AnswerNote.NOT_FETCHED: N_("Trạm không tải được tệp trả lời này; hãy xem trên PACS."),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the specialist wrote. ``kind``: text, pdf or kos; ``verified`` and ``complete`` as their object says.
 
-    ``note`` says what of it is not to be read here (consultations/obstacles.py). ``written_at`` is the time that they
+    ``note``, an AnswerNote, says what of it is not to be read here. ``written_at`` is the time that they
     state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF.
     """
 
@@ -109,6 +128,15 @@ class Consultation:
     announced: int = 0
     seen_at: datetime | None = None
     problem: Problem | None = None
+
+    def with_delivery(self, deliveries: Iterable[Delivery]) -> "Consultation":
+        """As it stands by the case's ``deliveries``: SENT once a PACS has acknowledged its request object."""
+        sent = any(
+            each.instance.sop_instance_uid == self.request_uid and each.state is DeliveryState.ACKNOWLEDGED
+            for each in deliveries
+        )
+        requested = self.state is ConsultationState.REQUESTED
+        return replace(self, state=ConsultationState.SENT) if sent and requested else self
 
     @property
     def is_open(self) -> bool:
@@ -165,6 +193,10 @@ class Case:
     def reasons(self) -> tuple[str, ...]:
         deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
         return tuple(dict.fromkeys(deciding))
+
+    def film(self, sop_instance_uid: str) -> Image | None:
+        """The one of this UID; None where the case has none."""
+        return next((image for image in self.images if image.sop_instance_uid == sop_instance_uid), None)
 
     @property
     def unproven(self) -> Acquaintance | None:

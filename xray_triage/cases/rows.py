@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -147,9 +147,9 @@ def answer_of(row: Row) -> Answer:
 def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:
     """The sha256 of the model that read a film, and its probability of every label, shown or withheld."""
     said = _said(reading)
-    findings = {finding.kind.name: finding.probability for finding in said.findings}
-    scores = {name: score for name, score in said.scores.items() if score is not None}
-    return said.model.sha256 if said.model else None, findings | scores
+    findings = {finding.kind.name: finding.probability for finding in said["findings"]}
+    scores = {name: score for name, score in said["scores"].items() if score is not None}
+    return said["model"].sha256 if said["model"] else None, findings | scores
 
 
 def _verdict_of(row: Row) -> Verdict:
@@ -157,55 +157,35 @@ def _verdict_of(row: Row) -> Verdict:
 
 
 def _image_of(row: Row) -> Image:
-    said = _said(row.reading)
     return Image(
         sop_instance_uid=row.sop_instance_uid,
         arrival_id=row.arrival_id,
         priority=Priority(row.priority),
-        reasons=said.reasons,
         reason=_reason_of(row.reason),
-        findings=said.findings,
-        scores=said.scores,
-        flags=said.flags,
-        lines=said.lines,
-        rows=said.rows,
-        columns=said.columns,
-        machine=said.machine,
-        model=said.model,
         picture_key=row.picture_key,
         received_at=row.received_at,
         read_at=row.read_at,
         exposed_at=row.exposed_at,
+        **_said(row.reading),
     )
 
 
-class _Said(NamedTuple):
-    """What the reader said of one film."""
-
-    reasons: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    scores: Mapping[str, float | None]
-    flags: tuple[str, ...]
-    model: ModelIdentity | None
-    lines: tuple[tuple[float, float, float, float], ...]
-    rows: int
-    columns: int
-    machine: Acquaintance | None
-
-
 @lru_cache(maxsize=1024)  # the worklist is asked for again and again, and a reading hardly ever changes
-def _said(text: str) -> _Said:
+def _said(text: str) -> Mapping[str, Any]:
+    """What the reader said of one film: the fields of ``Image`` that come from its reading."""
     entry = json.loads(text)
-    return _Said(
-        reasons=tuple(entry["reasons"]),
-        findings=tuple(_finding_of(finding) for finding in entry["findings"]),
-        scores=MappingProxyType(entry["scores"]),
-        flags=tuple(entry["flags"]),
-        model=ModelIdentity(**entry["model"]) if entry["model"] else None,
-        lines=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry["lines"]),
-        rows=entry["rows"],
-        columns=entry["columns"],
-        machine=_machine_of(entry["machine"]),
+    return MappingProxyType(
+        {
+            "reasons": tuple(entry["reasons"]),
+            "findings": tuple(_finding_of(finding) for finding in entry["findings"]),
+            "scores": MappingProxyType(entry["scores"]),
+            "flags": tuple(entry["flags"]),
+            "model": ModelIdentity(**entry["model"]) if entry["model"] else None,
+            "lines": tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry["lines"]),
+            "rows": entry["rows"],
+            "columns": entry["columns"],
+            "machine": _machine_of(entry["machine"]),
+        }
     )
 
 
@@ -229,7 +209,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "name": finding.kind.name,
         "probability": float(finding.probability),
         "threshold": float(finding.threshold),
-        "box": [int(side) for side in (box.x, box.y, box.width, box.height)] if box else None,
+        "box": [int(side) for side in box] if box else None,
     }
 
 

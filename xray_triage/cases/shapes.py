@@ -1,24 +1,54 @@
-"""The JSON shapes of a finding and of a model, as types and as functions to them. Knows no route and no verb."""
+"""The shapes of a case and of the queue in JSON, for the API and the command line. Knows no route and no verb.
 
-# pydantic, which turns these types into the OpenAPI document, wants this TypedDict before Python 3.12.
-from typing_extensions import TypedDict
+Times are ISO 8601 with zone.
+"""
 
-from xray_triage.reading.findings import Finding, ModelIdentity
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
+from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState
+from xray_triage.reading.findings import Priority
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(datetime.isoformat, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 
 
-class FindingJson(TypedDict):
+class JsonShape(BaseModel):
+    """Made from the attributes of a value; every key is always there."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class FindingJson(JsonShape):
     """``box`` is [x, y, width, height] in pixels of the film."""
 
-    code: str
-    scheme: str
-    name: str
+    code: str = Field(validation_alias=AliasPath("kind", "code", "value"))
+    scheme: str = Field(validation_alias=AliasPath("kind", "code", "scheme"))
+    name: str = Field(validation_alias=AliasPath("kind", "name"))
     probability: float
     threshold: float
     positive: bool
     box: list[int] | None
 
 
-class ModelJson(TypedDict):
+class ModelJson(JsonShape):
     """Which model read: ``sha256`` is that of its model.onnx."""
 
     name: str
@@ -26,20 +56,189 @@ class ModelJson(TypedDict):
     sha256: str
 
 
-def finding_json(finding: Finding) -> FindingJson:
-    """A finding, also for the command line."""
-    box = finding.box
-    return {
-        "code": finding.kind.code.value,
-        "scheme": finding.kind.code.scheme,
-        "name": finding.kind.name,
-        "probability": finding.probability,
-        "threshold": finding.threshold,
-        "positive": finding.positive,
-        "box": [box.x, box.y, box.width, box.height] if box else None,
-    }
+class PatientJson(JsonShape):
+    """``birth_date`` is YYYY-MM-DD, or empty when the machine did not say."""
+
+    id: str
+    name: str
+    sex: str
+    birth_date: str
 
 
-def model_json(model: ModelIdentity | None) -> ModelJson | None:
-    """A model, also for the command line."""
-    return {"name": model.name, "version": model.version, "sha256": model.sha256} if model else None
+class ImageJson(JsonShape):
+    """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor.
+
+    ``lines``: widths of heart and chest, [x1, y1, x2, y2] in pixels of the film; ``rows``, ``columns``: its size or 0.
+    ``calibrated``: with cut-offs that were set for its machine; without, no mark does not mean that it is normal.
+    """
+
+    sop_instance_uid: str
+    exposed_at: Time | None
+    status: str
+    reason: str | None = Field(None, validation_alias=AliasPath("reason", "code"))
+    reason_text: str | None = Field(None, validation_alias=AliasPath("reason", "vi"))
+    priority: Priority
+    findings: list[FindingJson]
+    scores: dict[str, float | None]
+    flags: list[str]
+    model: ModelJson | None
+    lines: list[list[float]]
+    rows: int
+    columns: int
+    calibrated: bool
+
+
+class DeliveryJson(JsonShape):
+    """One object on its way to one destination."""
+
+    what: str
+    sop_instance_uid: str = Field(validation_alias=AliasPath("instance", "sop_instance_uid"))
+    destination: str
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+
+
+class AnswerJson(JsonShape):
+    """The specialist's answer. ``kind``: text, pdf, kos; ``written_at`` by their clock, ``received_at`` by ours.
+
+    ``text`` has the specialist's own words only. ``note``: the code of what is missing in them, no_text, cut, too_large
+    or not_fetched; ``note_text``: the sentence for the doctor. ``file``: where its PDF is, or null.
+    """
+
+    answer_id: int
+    kind: str
+    title: str
+    text: str
+    note: str | None
+    note_text: str | None = Field(validation_alias="note")
+    author: str
+    verified: bool
+    complete: bool
+    written_at: Time | None
+    received_at: Time
+    sop_instance_uid: str
+    file: str | None = Field(validation_alias="has_file")
+
+    @field_validator("note_text", mode="before")
+    @classmethod
+    def _sentence(cls, note: str | None) -> str | None:
+        return ANSWER_NOTES.get(note, note) if note else None
+
+    @field_validator("file", mode="before")
+    @classmethod
+    def _address(cls, has_file: bool, info: ValidationInfo) -> str | None:
+        """The context is the case_id."""
+        return f"/cases/{info.context}/answers/{info.data['answer_id']}/file" if has_file else None
+
+
+class ConsultationJson(JsonShape):
+    """A question to a specialist. ``answer`` is the newest of ``answers``; ``announced``: reminders sent.
+
+    ``obstacle``: the code why the PACS could not be asked for the answer (xray_triage/consultations/obstacles.py), or
+    null; ``problem``: the same with the engineer's words behind it.
+    """
+
+    state: ConsultationState
+    question: str
+    priority: str
+    requested_by: str
+    requested_at: Time
+    answered_at: Time | None
+    answer: AnswerJson | None
+    answers: list[AnswerJson]
+    overdue_at: Time | None
+    announced: int
+    seen_at: Time | None
+    obstacle: str | None = Field(None, validation_alias=AliasPath("problem", "obstacle"))
+    problem: Annotated[str | None, BeforeValidator(lambda said: said and f"{said.obstacle}: {said.detail}")]
+
+
+class VerdictJson(JsonShape):
+    """The doctor's word on the reading."""
+
+    agrees: bool
+    note: str
+    given_at: Time
+    given_by: str
+
+
+class CaseJson(JsonShape):
+    """A study as the station knows it."""
+
+    case_id: str
+    study_instance_uid: str
+    accession_number: str
+    patient: PatientJson
+    exposed_at: Time | None
+    received_at: Time
+    read_at: Time
+    priority: Priority
+    reasons: list[str]
+    images: list[ImageJson]
+    model: ModelJson | None
+    deliveries: list[DeliveryJson]
+    consultation: ConsultationJson | None
+    verdict: VerdictJson | None
+
+    @classmethod
+    def of(cls, case: Case, deliveries: Sequence[Delivery]) -> Self:
+        """A case and what is on its way, which tells whether the request of its consultation has been sent."""
+        said = {name: getattr(case, name) for name in cls.model_fields if name != "deliveries"}
+        asked = case.consultation and case.consultation.with_delivery(deliveries)
+        return cls.model_validate(said | {"consultation": asked, "deliveries": deliveries}, context=case.case_id)
+
+
+class RefusedJson(JsonShape):
+    """An object that a destination will not take: a person must look."""
+
+    what: str
+    sop_instance_uid: str
+    destination: str
+    status: str
+    since: Time
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        """A refused delivery."""
+        return cls(
+            what=delivery.what,
+            sop_instance_uid=delivery.instance.sop_instance_uid,
+            destination=delivery.destination,
+            status=delivery.status or delivery.last_error or "",
+            since=delivery.refused_at or delivery.queued_at,
+        )
+
+
+class DestinationJson(JsonShape):
+    """A destination that was tried at least once. ``reachable``: it answered the last try."""
+
+    name: str
+    reachable: bool
+    last_success_at: Time | None
+    last_error: str | None
+
+
+class QueueJson(JsonShape):
+    """What still has to be read and sent."""
+
+    unread: int
+    waiting: int
+    sending: int
+    refused: list[RefusedJson]
+    oldest_waiting_seconds: float | None
+    destinations: list[DestinationJson]
+
+    @classmethod
+    def of(cls, summary: QueueSummary, *, unread: int, now: datetime) -> Self:
+        """The queue at ``now``."""
+        oldest = summary.oldest_waiting_at
+        return cls(
+            unread=unread,
+            waiting=summary.waiting,
+            sending=summary.sending,
+            refused=[RefusedJson.of(delivery) for delivery in summary.refused],
+            # A clock that was set back must not make an age negative.
+            oldest_waiting_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else None,
+            destinations=[DestinationJson.model_validate(each) for each in summary.destinations],
+        )

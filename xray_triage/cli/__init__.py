@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from xray_triage.cli import account_verbs, desk_verbs, film_verbs, model_verbs, specialist_verbs, station_verbs
+from xray_triage.cli import account_verbs, case_verbs, film_verbs, model_verbs, specialist_verbs, station_verbs
 
 app = typer.Typer(
     name="xray-triage",
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (station_verbs, film_verbs, desk_verbs, account_verbs, specialist_verbs):
+for verbs in (station_verbs, film_verbs, case_verbs, account_verbs, specialist_verbs):
     verbs.add_to(app)
 app.add_typer(model_verbs.app, name="model")
 

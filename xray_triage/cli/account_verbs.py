@@ -158,11 +158,9 @@ def audit(
 
 
 def _accounts(config: ConfigPath) -> "Accounts":
-    from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import configured_stores
 
-    return open_stores(load_config(config), role="cli", clock=SystemClock()).accounts
+    return configured_stores(config).accounts
 
 
 def _role(name: str) -> "Role":

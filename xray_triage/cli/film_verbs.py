@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xray_triage.cli.account_verbs import command_line_user
 from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
 from xray_triage.console import err, out, print_json, progress
 
@@ -76,10 +77,10 @@ def import_folder(
 ) -> None:
     """Take films from a folder into the station, as if the machine had sent them."""
     from dicom_router.store.inbox import Outcome
-    from xray_triage.config import load_config
     from xray_triage.station.media import Importer
+    from xray_triage.stores import configured_stores
 
-    importer = Importer.from_config(load_config(config))
+    importer = Importer(configured_stores(config, role="import"))
     paths = expand([folder])
     for path in progress(paths, "importing"):
         problem = importer.take(path)
@@ -98,14 +99,11 @@ def export(
     config: ConfigPath = None,
 ) -> None:
     """Copy a case, films and results, to a folder: for when the link is dead."""
-    from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.cli.account_verbs import command_line_user
-    from xray_triage.config import load_config
     from xray_triage.station.media import Exporter
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import configured_stores
 
-    stores = open_stores(load_config(config), role="export", clock=SystemClock())
+    stores = configured_stores(config)
     exporter = Exporter(stores)
     parcels = exporter.parcels(case)
     stores.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))

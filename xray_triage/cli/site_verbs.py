@@ -40,10 +40,10 @@ def site(
     from xray_triage.config import load_config
     from xray_triage.model.acquaintance import Site
     from xray_triage.model.selection import chosen_folder
+    from xray_triage.model.shapes import MachineJson
     from xray_triage.model.site import card_of
     from xray_triage.reading.bundle import load_manifest
     from xray_triage.stores import open_stores
-    from xray_triage.web.api.station_shapes import machine_json
 
     if accept and reset:
         raise typer.BadParameter("accept or reset, not both", param_hint="--accept")
@@ -63,7 +63,7 @@ def site(
             proposal = standing.proposal()
             print_json(
                 {"number": standing.known.machine_id}
-                | machine_json(standing)
+                | MachineJson.model_validate(standing).model_dump(mode="json")
                 | {"proposed": dict(proposal.cut_offs) if proposal else None}
             )
         return

@@ -33,7 +33,7 @@ def consult_reply(
     from dicom_router.clock import SystemClock
     from xray_triage.config import load_config
     from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
-    from xray_triage.station.delivery import make_transport
+    from xray_triage.station.peers import make_transport
     from xray_triage.stores import open_stores
 
     if not text.strip() and pdf is None:

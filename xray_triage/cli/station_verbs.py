@@ -1,5 +1,6 @@
 """Verbs about the station itself: init, serve, check, demo, version."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,19 +48,21 @@ def _ask_for_answers(*, yes: bool, data_dir: str) -> "Choices":
     from xray_triage.station.setup import Choices
 
     answers = Choices(data_dir=data_dir)
-    if not yes:
-        answers = Choices(
-            name=typer.prompt("Name of the health station", answers.name),
-            ae_title=typer.prompt("AE title of this station", answers.ae_title),
-            data_dir=data_dir,
-            pacs_host=typer.prompt("Host of the central PACS (empty: none yet)", "", show_default=False),
-        )
-        if answers.pacs_host:
-            answers = answers.with_pacs(
-                port=typer.prompt("DICOM port of the PACS", 104, type=int),
-                ae_title=typer.prompt("AE title of the PACS", "PACS"),
-            )
-    return answers
+    if yes:
+        return answers
+    answers = replace(
+        answers,
+        name=typer.prompt("Name of the health station", answers.name),
+        ae_title=typer.prompt("AE title of this station", answers.ae_title),
+        pacs_host=typer.prompt("Host of the central PACS (empty: none yet)", "", show_default=False),
+    )
+    if not answers.pacs_host:
+        return answers
+    return replace(
+        answers,
+        pacs_port=typer.prompt("DICOM port of the PACS", answers.pacs_port, type=int),
+        pacs_ae_title=typer.prompt("AE title of the PACS", answers.pacs_ae_title),
+    )
 
 
 def serve(config: ConfigPath = None) -> None:

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.inbox import Inbox
-from dicom_router.store.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
 from xray_triage.cases.case import AUTOMATIC, Consultation, ConsultationState
@@ -237,17 +237,6 @@ class Consultations:
             repair_text(header)
             return header
         raise CannotAsk("no film of this case can be read from disk any more")
-
-
-def with_delivery(consultation: Consultation, deliveries: Sequence[Delivery]) -> Consultation:
-    """``consultation`` as it stands: SENT once a PACS has acknowledged its request object."""
-    sent = any(
-        delivery.instance.sop_instance_uid == consultation.request_uid and delivery.state is DeliveryState.ACKNOWLEDGED
-        for delivery in deliveries
-    )
-    if sent and consultation.state is ConsultationState.REQUESTED:
-        return replace(consultation, state=ConsultationState.SENT)
-    return consultation
 
 
 def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:

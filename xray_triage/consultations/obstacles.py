@@ -1,4 +1,4 @@
-"""Why a PACS cannot be asked for answers, and why an answer is not all here: as codes, and in words for the doctor.
+"""Why a PACS cannot be asked for answers: as codes, and in words for the doctor.
 
 Knows no PACS and no page.
 """
@@ -45,23 +45,6 @@ OBSTACLES: Mapping[str, str] = {
     Obstacle.DISK: N_("Trạm hết chỗ lưu nên chưa lấy được trả lời. Hãy giải phóng ổ đĩa."),
     Obstacle.UNREADABLE: N_("Ở PACS có một tệp mới mà trạm chưa lấy được; trạm tự thử lại, hoặc xem tệp đó trên PACS."),
     Obstacle.COMING: N_("Một tệp trả lời lớn đang được tải về; có thể xem ngay trên PACS."),
-}
-
-
-class AnswerNote(StrEnum):
-    """What of an answer is not to be read here. It stands beside the specialist's words, never among them."""
-
-    NO_TEXT = "no_text"
-    CUT = "cut"
-    TOO_LARGE = "too_large"
-    NOT_FETCHED = "not_fetched"
-
-
-ANSWER_NOTES: Mapping[str, str] = {
-    AnswerNote.NO_TEXT: N_("Trả lời không có chữ; hãy xem trên PACS."),
-    AnswerNote.CUT: N_("Trả lời còn nữa; hãy xem trên PACS."),
-    AnswerNote.TOO_LARGE: N_("Tệp trả lời quá lớn nên trạm không tải về; hãy xem trên PACS."),
-    AnswerNote.NOT_FETCHED: N_("Trạm không tải được tệp trả lời này; hãy xem trên PACS."),
 }
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.machines import KnownMachine, Machines, Setting, SettingKind
+from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import (
     CHANGED,
     FILMS_TO_LEARN,
@@ -216,6 +217,11 @@ class Site:
     def _keep(self, standing: Standing, setting: Setting) -> None:
         self._machines.keep(standing.known, setting)
         log.warning("cut-offs changed", machine=str(standing.machine), what=setting.kind.value, by=setting.by)
+
+
+def machines_under(machines: Machines, model: ModelInUse | None) -> list[Standing]:
+    """Where the site's machines stand under the model in use; none while AI is off."""
+    return Site(machines).standings(model.card) if model and model.card else []
 
 
 def _may_be_taken_unseen(standing: Standing) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.tally import Agreement
+from xray_triage.cases.tally import Agreement, agreement_of
 from xray_triage.model.site import Card
 from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Manifest, Reference
@@ -65,12 +65,8 @@ class Drift:
 class Verdicts:
     """The doctors' last words on the cases that were read, by the priority that the AI gave."""
 
+    total: Agreement
     by_priority: Mapping[Priority, Agreement]
-
-    @property
-    def total(self) -> Agreement:
-        given = self.by_priority.values()
-        return Agreement(agree=sum(one.agree for one in given), disagree=sum(one.disagree for one in given))
 
 
 def references_of(manifest: Manifest) -> dict[str, Reference]:
@@ -101,10 +97,6 @@ def drift(casebook: Casebook, model_sha256: str, references: Mapping[str, Refere
 def verdicts(casebook: Casebook, *, newest: int | None = None) -> Verdicts:
     """Whether the doctors agree: over all cases, or over the ``newest`` verdicts."""
     counts = casebook.verdict_counts(newest=newest)
-    return Verdicts(
-        by_priority={
-            priority: Agreement(agree=counts.get((priority, True), 0), disagree=counts.get((priority, False), 0))
-            for priority in Priority
-            if priority is not Priority.NOT_READ
-        }
-    )
+    judged = [priority for priority in Priority if priority is not Priority.NOT_READ]
+    by_priority: dict[Priority, Agreement] = {priority: agreement_of(counts, [priority]) for priority in judged}
+    return Verdicts(total=agreement_of(counts, judged), by_priority=by_priority)

@@ -2,29 +2,44 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydicom
+from pydantic import AfterValidator, AliasPath, Field
 from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import read_dataset
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
-from xray_triage.cases.shapes import finding_json, model_json
+from xray_triage.cases.shapes import FindingJson, JsonShape, ModelJson
 from xray_triage.config import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import classify
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, NotReadable, Reading
+from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, NotReadable, Priority, Reading
 from xray_triage.reading.patient import repair_text
 from xray_triage.reading.radiograph import Radiograph, admit, open_picture
 from xray_triage.reading.triage import not_read
 from xray_triage.results.make import make_results
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+
+
+class FilmJson(JsonShape):
+    """One line of ``read --json``. ``reason`` is the code why the film was not read."""
+
+    file: Path = Field(validation_alias="path")
+    status: str
+    reason: str | None = Field(None, validation_alias=AliasPath("reading", "not_readable", "reason", "code"))
+    priority: Priority = Field(validation_alias=AliasPath("reading", "decision", "priority"))
+    findings: list[FindingJson] = Field([], validation_alias=AliasPath("reading", "findings", "findings"))
+    scores: dict[str, float | None] = Field({}, validation_alias=AliasPath("reading", "findings", "scores"))
+    flags: list[str] = Field(validation_alias=AliasPath("reading", "flags"))
+    model: ModelJson | None = Field(validation_alias=AliasPath("reading", "model"))
+    seconds: Annotated[float, AfterValidator(lambda seconds: round(seconds, 4))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +52,13 @@ class FilmReading:
     header: Dataset | None
     seconds: float
 
+    @property
+    def status(self) -> str:
+        return "not_read" if self.reading.not_readable else "read"
+
     def as_json(self) -> dict[str, Any]:
         """One line of ``read --json``."""
-        findings, why = self.reading.findings, self.reading.not_readable
-        return {
-            "file": str(self.path),
-            "status": "not_read" if why else "read",
-            "reason": why.reason.code if why else None,
-            "priority": self.reading.decision.priority.value,
-            "findings": [finding_json(finding) for finding in findings.findings] if findings else [],
-            "scores": dict(findings.scores) if findings else {},
-            "flags": list(self.reading.flags),
-            "model": model_json(self.reading.model),
-            "seconds": round(self.seconds, 4),
-        }
+        return FilmJson.model_validate(self).model_dump(mode="json")
 
     def as_text(self) -> str:
         """Some lines for a person: the priority, every finding over its threshold, the heart's size."""

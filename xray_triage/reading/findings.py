@@ -8,6 +8,7 @@ the catalogue (xray_triage/language.py) has their English.
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,8 +120,7 @@ _REASONS = {
 REASONS: Mapping[str, Reason] = {code: Reason(code, vi) for code, vi in _REASONS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle on the film, in pixels of the original: column, row of its upper left corner, width, height."""
 
     x: int

@@ -23,19 +23,17 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import read_header
 from dicom_router.errors import RouterError
 from dicom_router.transport.sending import parse_address, send_files
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import one_time_password
-from xray_triage.config import load_config
 from xray_triage.console import out as console
 from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
 from xray_triage.simulation.films import gather
 from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs, answer, ask_if_nobody_did
-from xray_triage.stores import open_stores
+from xray_triage.stores import configured_stores
 
 USER, PROGRAM = "demo", "demo-table"
 START_SECONDS = 30.0
@@ -80,7 +78,7 @@ class RunningStation:
 
     def _let_in(self) -> tuple[str, str]:
         """A user whom the page shows everything, with a password to keep, and a token for this program."""
-        stores = open_stores(load_config(self.config_path), role="demo", clock=SystemClock())
+        stores = configured_stores(self.config_path, role="demo")
         accounts = stores.accounts
         password = accounts.users.add(USER, role=Role.ADMIN, full_name="BS. Trình Diễn", password=one_time_password())
         accounts.users.add(PROGRAM, role=Role.TECHNICIAN)

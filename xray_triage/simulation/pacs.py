@@ -23,8 +23,8 @@ from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import Gate
 from xray_triage.config import load_config
 from xray_triage.simulation.specialist import make_text_answer, store
-from xray_triage.station.delivery import make_transport
-from xray_triage.stores import open_stores
+from xray_triage.station.peers import make_transport
+from xray_triage.stores import configured_stores, open_stores
 
 PACS_TITLE = "DEMO_PACS"
 AUTHOR = "BS. Trần Văn Đức"
@@ -136,7 +136,7 @@ def _match(arrival: Arrival) -> dict[str, object]:
 
 def ask_if_nobody_did(config_path: Path, case_id: str) -> None:
     """Act the doctor where the site's policy asked for nothing."""
-    stores = open_stores(load_config(config_path), role="demo", clock=SystemClock())
+    stores = configured_stores(config_path, role="demo")
     case = stores.casebook.case(case_id)
     if case is not None and case.consultation is None:
         stores.consultations.request(case_id, question=QUESTION, priority="routine", requested_by="BS. Trình Diễn")

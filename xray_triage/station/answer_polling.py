@@ -4,59 +4,18 @@ import threading
 from collections.abc import Callable
 
 from dicom_router.clock import Bell, Clock
-from dicom_router.transport.archive import Archive
-from dicom_router.transport.dicomweb_archive import DicomwebArchive
-from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.worker import run_forever
-from xray_triage.config import Config, Destination
+from xray_triage.config import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.consultations.fetching import Fetcher
 from xray_triage.consultations.large_objects import LargeObjects
 from xray_triage.consultations.overdue import Overdue
 from xray_triage.consultations.polling import AnswerPolling
-from xray_triage.consultations.report_parser import KINDS
-from xray_triage.station.delivery import password_of
+from xray_triage.station.peers import make_archives
 from xray_triage.stores import Stores
-from xray_triage.tls import client_tls
 
 TICK_SECONDS = 0.5
 STOP_SECONDS = 5.0
-
-
-def make_archive(destination: Destination, config: Config, *, clock: Clock) -> Archive | None:
-    """Where a destination's answers are asked for; None for a folder. Raises ConfigError like make_transport."""
-    tls = client_tls(destination.tls) if destination.tls else None
-    if destination.kind == "folder":
-        return None
-    if destination.url:
-        return DicomwebArchive(
-            destination.url,
-            username=destination.username,
-            password=password_of(destination),
-            tls=tls,
-            max_kbit_per_second=destination.max_kbit_per_second,
-            clock=clock,
-        )
-    return DimseArchive(
-        host=destination.host,
-        port=destination.port,
-        ae_title=destination.ae_title,
-        calling_ae_title=config.station.ae_title,
-        sop_classes=tuple(KINDS),
-        max_kbit_per_second=destination.max_kbit_per_second,
-        tls=tls,
-        clock=clock,
-    )
-
-
-def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
-    """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
-    asked = config.destinations_for("requests")
-    return {
-        destination.name: archive
-        for destination in config.destination
-        if destination.name in asked and (archive := make_archive(destination, config, clock=clock))
-    }
 
 
 class AnswerWorkers:

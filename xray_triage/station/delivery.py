@@ -7,47 +7,14 @@ from dicom_router.clock import Bell, Clock
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.compression import Economy
-from dicom_router.transport.dicomweb import DicomwebTransport
-from dicom_router.transport.dimse import DimseTransport
-from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.protocol import Transport
 from dicom_router.worker import run_forever
-from xray_triage.config import Config, ConfigError, Destination
-from xray_triage.tls import client_tls
+from xray_triage.config import Config, Destination
+from xray_triage.station.peers import make_transport
 
 POLL_SECONDS = 2.0
 STOP_SECONDS = 5.0
-
-
-def make_transport(
-    destination: Destination, config: Config, *, clock: Clock, economy: Economy | None = None
-) -> Transport:
-    """The way to one destination. Raises ConfigError when its certificate or password file cannot be read."""
-    tls = client_tls(destination.tls) if destination.tls else None
-    if destination.kind == "folder":
-        assert destination.path is not None  # config.py checked it
-        return FolderTransport(destination.path, clock=clock)
-    if destination.kind == "dicomweb":
-        return DicomwebTransport(
-            destination.url,
-            username=destination.username,
-            password=password_of(destination),
-            tls=tls,
-            compression=economy or destination.compression,
-            max_kbit_per_second=destination.max_kbit_per_second,
-            clock=clock,
-        )
-    return DimseTransport(
-        host=destination.host,
-        port=destination.port,
-        ae_title=destination.ae_title,
-        calling_ae_title=config.station.ae_title,
-        compression=economy or destination.compression,
-        max_kbit_per_second=destination.max_kbit_per_second,
-        tls=tls,
-        clock=clock,
-    )
 
 
 class Lane:
@@ -125,13 +92,3 @@ class DeliveryLanes:
             lane.ask_to_stop()
         for lane in (*self._bulk, *self._light):
             lane.wait()
-
-
-def password_of(destination: Destination) -> str:
-    """The password in its file. Raises ConfigError."""
-    if destination.password_file is None:
-        return ""
-    try:
-        return destination.password_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"destination {destination.name}: password_file cannot be read: {error}") from error

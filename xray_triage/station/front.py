@@ -20,14 +20,10 @@ from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
-from dicom_router.store.holdings import Holdings
 from dicom_router.store.ledger import Ledger
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, Gate
-from xray_triage.cases.figures import FigureBook
-from xray_triage.cases.studies import Studies
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
-from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse, points_of, references_of
 from xray_triage.model.selection import chosen_folder
 from xray_triage.model.site import card_of
@@ -43,8 +39,8 @@ from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import node_name, open_stores
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
-from xray_triage.web.desk import Desk
 from xray_triage.web.server import WebServer
+from xray_triage.web.surroundings import Surroundings
 
 log = structlog.get_logger()
 
@@ -153,30 +149,18 @@ class Station:
 
     def _make_app(self) -> FastAPI:
         return create_app(
-            Desk(
-                casebook=self.stores.casebook,
-                consultations=self.stores.consultations,
-                inbox=self.stores.inbox,
-                outbox=self.stores.outbox,
-                spool=self.stores.spool,
-                holdings=Holdings(self.stores.database),
-                studies=Studies(self.stores.database),
-                figures=FigureBook(self.stores.database, clock=self._clock),
-                heat_maps=self.stores.heat_maps,
-                renderer=self._renderer,
+            self.stores,
+            Surroundings(
                 health=Health(serving_probes(self.stores, self._supervisor, clock=self._clock)),
-                accounts=self.stores.accounts,
-                orders=self.stores.orders,
+                renderer=self._renderer,
                 model_in_use=self._model_in_use,
-                site=Site(self.stores.machines),
-                self_check=partial(check_apart, self._supervisor.config_path),
-                wake_delivery=self._ring_delivery,
-                clock=self._clock,
                 station_name=self._config.station.name,
                 language=self._config.station.language,
                 host_names=(self._config.web.host, *self._config.web.names),
                 is_tls=self._config.web.tls is not None,
-            )
+                self_check=partial(check_apart, self._supervisor.config_path),
+                wake_delivery=self._ring_delivery,
+            ),
         )
 
     def _model_in_use(self) -> ModelInUse | None:

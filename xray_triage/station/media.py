@@ -15,8 +15,7 @@ from dicom_router.store.inbox import Outcome, record_file
 from dicom_router.store.outbox import Delivery
 from dicom_router.transport.folder import FolderTransport
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.config import Config
-from xray_triage.stores import Stores, open_stores
+from xray_triage.stores import Stores
 
 CALLING_AE_TITLE = "IMPORT"
 HOST = "folder"
@@ -28,10 +27,6 @@ class Importer:
     def __init__(self, stores: Stores) -> None:
         self._rooms = stores
         self.counts: Counter[Outcome | None] = Counter()
-
-    @classmethod
-    def from_config(cls, config: Config) -> "Importer":
-        return cls(open_stores(config, role="import", clock=SystemClock()))
 
     def take(self, path: Path) -> str | None:
         """Take one file; None, or one line that says why it could not be taken. Raises SpoolFull."""

@@ -34,8 +34,7 @@ from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
-from xray_triage.station.answer_polling import make_archives
-from xray_triage.station.delivery import make_transport
+from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
 from xray_triage.tls import server_tls

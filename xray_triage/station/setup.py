@@ -2,14 +2,13 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dicom_router.clock import SystemClock
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
-from xray_triage.config import ConfigError, load_config
-from xray_triage.stores import open_stores
+from xray_triage.config import ConfigError
+from xray_triage.stores import configured_stores
 
 TEMPLATE = """\
 # xray-triage: one health station. Every value may also be set as XRAY_TRIAGE__SECTION__KEY in the environment.
@@ -66,18 +65,16 @@ PACS = """\
 [[destination]]              # the central PACS
 name = "pacs"
 kind = "dimse"               # or "dicomweb" with url, or "folder" with path
-host = {host}
-port = {port}
-ae_title = {ae_title}
+host = {pacs_host}
+port = {pacs_port}
+ae_title = {pacs_ae_title}
 url = ""                     # its DICOMweb root: then answers are asked for there, else by C-FIND and C-GET
 send = ["results", "requests", "originals"]
 compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
 max_kbit_per_second = 0      # 0 = no limit
 """
 
-NO_PACS = "# No central PACS yet. Take the # away and fill in:\n" + "".join(
-    f"# {line}\n" for line in PACS.format(host='"192.168.1.10"', port=104, ae_title='"PACS"').splitlines()
-)
+NO_PACS = "# No central PACS yet. Take the # away and fill in:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,22 +88,17 @@ class Choices:
     pacs_port: int = 104
     pacs_ae_title: str = "PACS"
 
-    def with_pacs(self, *, port: int, ae_title: str) -> "Choices":
-        return replace(self, pacs_port=port, pacs_ae_title=ae_title)
-
 
 def write_config(path: Path, answers: Choices) -> None:
     """Write station.toml whole or not at all. Raises ConfigError when there is one already."""
     if path.exists():
         raise ConfigError(f"{path} is there already; edit it, or name another with --config")
-    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in _texts(answers).items()}
-    pacs = PACS.format(host=quoted["pacs_host"], port=answers.pacs_port, ae_title=quoted["pacs_ae_title"])
-    text = TEMPLATE.format(
-        name=quoted["name"],
-        ae_title=quoted["ae_title"],
-        data_dir=quoted["data_dir"],
-        destination=pacs if answers.pacs_host else NO_PACS,
-    )
+    shown = asdict(answers) | {"pacs_host": answers.pacs_host or "192.168.1.10"}
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in shown.items()}
+    pacs = PACS.format(**quoted)
+    if not answers.pacs_host:
+        pacs = NO_PACS + "".join(f"# {line}\n" for line in pacs.splitlines())
+    text = TEMPLATE.format(**quoted, destination=pacs)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as stream:
@@ -121,14 +113,10 @@ def add_first_user(path: Path, name: str, *, by: str) -> str:
 
     Raises ConfigError when there are users already, AccountError for an impossible name.
     """
-    stores = open_stores(load_config(path), role="cli", clock=SystemClock())
+    stores = configured_stores(path)
     if stores.accounts.users.list():
         raise ConfigError(f"{path} is there already, and so are users; see: xray-triage user list")
     password = stores.accounts.users.add(name, role=Role.ADMIN)
     stores.accounts.audit.note(Action.USER_ADDED, actor=by, subject=name, detail=Role.ADMIN.value)
     stores.database.close()
     return password
-
-
-def _texts(answers: Choices) -> dict[str, str]:
-    return {key: getattr(answers, key) for key in ("name", "ae_title", "data_dir", "pacs_host", "pacs_ae_title")}

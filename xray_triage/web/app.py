@@ -14,25 +14,30 @@ from xray_triage import __version__
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.orders.orders import UnknownOrder
+from xray_triage.stores import Stores
 from xray_triage.web.api.answer_files import answer_router
 from xray_triage.web.api.events import event_router
-from xray_triage.web.api.heat import heat_router
 from xray_triage.web.api.pictures import picture_router
 from xray_triage.web.api.routes import api_router
 from xray_triage.web.api.status import status_router
-from xray_triage.web.desk import Desk
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import note_lists, trail_router
+from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
+from xray_triage.web.pages.health_page import health_router
 from xray_triage.web.pages.login import login_router
+from xray_triage.web.pages.model_page import model_router
+from xray_triage.web.pages.news import news_router
 from xray_triage.web.pages.orders import order_router
 from xray_triage.web.pages.password import password_router
-from xray_triage.web.pages.routes import page_router
+from xray_triage.web.pages.print_page import print_router
 from xray_triage.web.pages.users import user_router
 from xray_triage.web.pages.view import View
+from xray_triage.web.pages.worklist_page import worklist_router
 from xray_triage.web.security.errors import install_error_pages
 from xray_triage.web.security.guard import Guard
 from xray_triage.web.security.visitor import Right, needs
+from xray_triage.web.surroundings import Surroundings
 
 STATUS_OF: dict[type[Exception], int] = {
     UnknownCase: 404,
@@ -43,7 +48,7 @@ STATUS_OF: dict[type[Exception], int] = {
 }
 
 
-def create_app(desk: Desk) -> FastAPI:
+def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
     """The ASGI application. It keeps no state of its own beyond the metrics counters."""
     app = FastAPI(
         title="xray-triage",
@@ -56,23 +61,30 @@ def create_app(desk: Desk) -> FastAPI:
     for error, status in STATUS_OF.items():
         app.add_exception_handler(error, partial(_say_it, status))
     app.state.is_ending = lambda: False  # WebServer knows better
-    app.state.desk = desk
-    view = View(desk)
+    app.state.stores, app.state.surroundings = stores, surroundings
+    view = View(surroundings.station_name, clock=stores.clock)
     install_error_pages(app, view)
-    app.include_router(status_router(desk))
+    app.include_router(status_router(stores, surroundings))
     for make_router in (login_router, password_router, user_router, trail_router, figure_router):
-        app.include_router(make_router(desk, view), include_in_schema=False)
+        app.include_router(make_router(stores, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE)), Depends(note_lists)]  # a route that needs more says so itself
-    app.include_router(api_router(desk), dependencies=seeing)
-    app.include_router(event_router(desk), dependencies=seeing, include_in_schema=False)
-    app.include_router(page_router(desk, view), dependencies=seeing, include_in_schema=False)
-    app.include_router(order_router(desk, view), dependencies=seeing, include_in_schema=False)
-    app.include_router(picture_router(desk), dependencies=seeing, include_in_schema=False)
-    app.include_router(answer_router(desk), dependencies=seeing, include_in_schema=False)
-    app.include_router(heat_router(desk), dependencies=seeing, include_in_schema=False)
-    app.include_router(dicomweb_router(desk), dependencies=seeing, include_in_schema=False)
+    app.include_router(api_router(stores, surroundings.model_in_use), dependencies=seeing)
+    for router in (
+        worklist_router(stores, surroundings, view),
+        case_router(stores, surroundings, view),
+        health_router(stores, surroundings, view),
+        model_router(stores, surroundings.model_in_use, view),
+        print_router(stores, view),
+        order_router(stores, view),
+        news_router(stores, view),
+        event_router(stores),
+        picture_router(stores),
+        answer_router(stores),
+        dicomweb_router(stores, surroundings.renderer),
+    ):
+        app.include_router(router, dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_middleware(Guard, names=desk.host_names)
+    app.add_middleware(Guard, names=surroundings.host_names)
     return app
 
 

@@ -44,7 +44,7 @@ class WebServer:
                 ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.ca else ssl.CERT_NONE,
             )
         )
-        self._clock: Clock = app.state.desk.clock
+        self._clock: Clock = app.state.stores.clock
         app.state.is_ending = lambda: self._server.should_exit  # streams do not end by themselves
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None

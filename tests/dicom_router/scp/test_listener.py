@@ -79,9 +79,22 @@ class Station:
 MakeStation = Callable[..., Station]
 
 
+def open_listener(
+    *, gate: Gate, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int
+) -> Listener:
+    """Ours. Another that takes the same arguments is held to the same tests."""
+    storage = Storage(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
+    return Listener(gate=gate, host="127.0.0.1", port=0, providers=(Echo(), storage))
+
+
 @contextmanager
 def running_station(
-    folder: Path, *, reserve_bytes: int = 0, max_instance_bytes: int = 1 << 30, **gate: object
+    folder: Path,
+    *,
+    reserve_bytes: int = 0,
+    max_instance_bytes: int = 1 << 30,
+    listen: Callable[..., Listener] = open_listener,
+    **gate: object,
 ) -> Iterator[Station]:
     clock = SystemClock()
     database = open_database(f"sqlite:///{folder}/station.db")
@@ -90,19 +103,12 @@ def running_station(
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
     spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
     kept: list[int] = []
-    listener = Listener(
+    listener = listen(
         gate=Gate(**{"ae_title": "XRAYTRIAGE", **gate}),  # type: ignore[arg-type]
-        host="127.0.0.1",
-        port=0,
-        providers=(
-            Echo(),
-            Storage(
-                spool=spool,
-                inbox=inbox,
-                on_kept=lambda: kept.append(inbox.unread()),
-                max_instance_bytes=max_instance_bytes,
-            ),
-        ),
+        spool=spool,
+        inbox=inbox,
+        on_kept=lambda: kept.append(inbox.unread()),
+        max_instance_bytes=max_instance_bytes,
     )
     listener.start()
     try:

@@ -17,8 +17,7 @@ from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
 from xray_triage.consultations.report_parser import read_reply
 from xray_triage.health.checks import Check, CheckState, answers_check, destination_check
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
-from xray_triage.station.answer_polling import make_archives
-from xray_triage.station.delivery import make_transport
+from xray_triage.station.peers import make_archives, make_transport
 
 NAME = "pacs"
 

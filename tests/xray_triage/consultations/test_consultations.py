@@ -13,7 +13,7 @@ from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, open_desk, reading, unread
 from xray_triage.cases.case import AUTOMATIC, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.consultations.consultations import CannotAsk, PreparedRequest, with_delivery
+from xray_triage.consultations.consultations import CannotAsk, PreparedRequest
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import repair_text
 
@@ -106,7 +106,7 @@ def test_a_request_is_sent_once_the_pacs_has_acknowledged_it(desk: TestDesk) -> 
         case = desk.casebook.case(case_id)
         assert case is not None
         assert case.consultation is not None
-        return with_delivery(case.consultation, desk.outbox.of_study("1.2.3")).state
+        return case.consultation.with_delivery(desk.outbox.of_study("1.2.3")).state
 
     assert state() is ConsultationState.REQUESTED
     desk.deliver()
@@ -150,7 +150,7 @@ def test_a_case_whose_film_is_gone_from_disk_says_so(desk: TestDesk) -> None:
 
 
 def test_without_a_destination_the_question_is_kept(database: Database, tmp_path: Path) -> None:
-    desk = open_desk(database, tmp_path, request_destinations=())
+    desk = open_desk(database, tmp_path, takes_requests=False)
     case_id = desk.add(reading(), study_instance_uid="1.2.3").case_id
     ask(desk, case_id)
 

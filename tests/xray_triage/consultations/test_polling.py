@@ -18,11 +18,11 @@ from tests.factories import film, film_bytes
 from tests.peers.orthanc import OrthancPeer
 from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.replies import KEY_OBJECTS, document, pdf_answer, text_answer
-from xray_triage.cases.case import Consultation, ConsultationState
+from xray_triage.cases.case import AnswerNote, Consultation, ConsultationState
 from xray_triage.consultations.answers import Answers
 from xray_triage.consultations.fetching import LARGEST_BYTES, SPOILT, Fetcher
 from xray_triage.consultations.large_objects import LargeObjects
-from xray_triage.consultations.obstacles import AnswerNote, Obstacle
+from xray_triage.consultations.obstacles import Obstacle
 from xray_triage.consultations.polling import FOLLOW_SECONDS, LONGEST_TURN_SECONDS, AnswerPolling, follow_up_seconds
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.results.content import evidence

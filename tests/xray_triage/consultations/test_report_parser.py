@@ -38,7 +38,7 @@ from tests.xray_triage.replies import (
     person,
     text_answer,
 )
-from xray_triage.consultations.obstacles import AnswerNote
+from xray_triage.cases.case import AnswerNote
 from xray_triage.consultations.report_parser import (
     LONGEST_TEXT,
     NotAnAnswer,

@@ -10,28 +10,8 @@ from tests.peers.orthanc import OrthancPeer
 from tests.xray_triage.desk import PACS, TestDesk, reading
 from tests.xray_triage.replies import pdf_answer, text_answer
 from xray_triage.cases.case import ConsultationState
-from xray_triage.cases.heat import HeatMaps
 from xray_triage.config import Config
 from xray_triage.station.answer_polling import AnswerWorkers
-from xray_triage.stores import Stores
-
-
-@pytest.fixture
-def stores(sqlite_desk: TestDesk) -> Stores:
-    """The rooms of a desk."""
-    desk = sqlite_desk
-    return Stores(
-        database=desk.database,
-        ledger=desk.ledger,
-        spool=desk.spool,
-        inbox=desk.inbox,
-        outbox=desk.outbox,
-        casebook=desk.casebook,
-        consultations=desk.consultations,
-        heat_maps=HeatMaps(desk.database),
-        accounts=desk.accounts,
-        orders=desk.orders,
-    )
 
 
 def ask(desk: TestDesk, **film: object) -> str:
@@ -45,11 +25,11 @@ def state(desk: TestDesk, case_id: str) -> ConsultationState | None:
     return case.consultation.state if case and case.consultation else None
 
 
-def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_desk: TestDesk, stores: Stores) -> None:
+def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_desk: TestDesk) -> None:
     overdue = ConsultationState.OVERDUE  # by the system's clock: the desk's stands still, long ago
     with socket.create_server(("127.0.0.1", 0)) as silent:
         peer = {"name": PACS, "kind": "dimse", "host": "127.0.0.1", "port": silent.getsockname()[1], "ae_title": "X"}
-        workers = AnswerWorkers(Config.model_validate({"destination": [peer]}), stores, clock=SystemClock())
+        workers = AnswerWorkers(Config.model_validate({"destination": [peer]}), sqlite_desk, clock=SystemClock())
         ask(sqlite_desk)
         workers.start()
         connection, _ = silent.accept()  # and no answer
@@ -61,7 +41,7 @@ def test_a_pacs_that_keeps_us_waiting_does_not_silence_what_is_overdue(sqlite_de
 
 @pytest.mark.parametrize("way", ["dicomweb", "dimse"])
 def test_a_large_answer_over_a_slow_link_keeps_no_other_waiting(
-    sqlite_desk: TestDesk, stores: Stores, orthanc: OrthancPeer, way: str
+    sqlite_desk: TestDesk, orthanc: OrthancPeer, way: str
 ) -> None:
     desk = sqlite_desk
     first, second = ask(desk, study_instance_uid="1.2.3"), ask(desk, study_instance_uid="1.2.4")
@@ -70,7 +50,7 @@ def test_a_large_answer_over_a_slow_link_keeps_no_other_waiting(
     peer = {"name": PACS, "kind": way, "url": orthanc.dicomweb_url, "max_kbit_per_second": 4000}
     if way == "dimse":
         peer |= {"host": orthanc.host, "port": orthanc.dicom_port, "ae_title": orthanc.ae_title, "url": ""}
-    workers = AnswerWorkers(Config.model_validate({"destination": [peer]}), stores, clock=SystemClock())
+    workers = AnswerWorkers(Config.model_validate({"destination": [peer]}), sqlite_desk, clock=SystemClock())
     workers.start()
     until(lambda: state(desk, second) is ConsultationState.ANSWERED)
     assert state(desk, first) is not ConsultationState.ANSWERED

@@ -10,14 +10,14 @@ from dicom_router.dicom.outline import Extent
 from dicom_router.errors import DamagedFile
 from xray_triage.accounts.audit import Action
 from xray_triage.consultations.report_parser import document_in
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
 CHUNK_BYTES = 1 << 18
 AnswerId = Annotated[int, Path(ge=1, le=1 << 53)]
 
 
-def answer_router(desk: Desk) -> APIRouter:
+def answer_router(stores: Stores) -> APIRouter:
     """The route of the answers' files."""
     answers = APIRouter()
 
@@ -25,11 +25,11 @@ def answer_router(desk: Desk) -> APIRouter:
     def show_file(
         case_id: str, answer_id: AnswerId, who: Annotated[Visitor, Depends(needs(Right.SEE))]
     ) -> StreamingResponse:
-        key = desk.consultations.answer_key(case_id, answer_id)
+        key = stores.consultations.answer_key(case_id, answer_id)
         if key is None:
             raise HTTPException(404, "no such file")
         try:
-            stream = desk.spool.open(key)
+            stream = stores.spool.open(key)
         except DamagedFile as error:
             raise HTTPException(404, "the file is gone from disk") from error
         try:
@@ -37,7 +37,7 @@ def answer_router(desk: Desk) -> APIRouter:
         except DamagedFile as error:
             stream.close()
             raise HTTPException(404, "there is no PDF in this answer") from error
-        desk.audit.note(Action.ANSWER_OPENED, actor=who.name, subject=case_id, detail=str(answer_id))
+        stores.audit.note(Action.ANSWER_OPENED, actor=who.name, subject=case_id, detail=str(answer_id))
         headers = {
             "Content-Length": str(extent.length),
             "Content-Disposition": f'inline; filename="{case_id}-{answer_id}.pdf"',

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.security.visitor import is_still_there
 
 LOOK_SECONDS = 0.25  # so a page is told at most four times a second
@@ -92,10 +92,10 @@ class Watcher:
             listener.set()
 
 
-def event_router(desk: Desk) -> APIRouter:
+def event_router(stores: Stores) -> APIRouter:
     """The route of the stream."""
     events = APIRouter()
-    watcher = Watcher(desk.casebook.version)
+    watcher = Watcher(stores.casebook.version)
 
     @events.get("/events")
     async def tell_changes(request: Request) -> Response:

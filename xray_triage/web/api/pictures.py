@@ -1,4 +1,7 @@
-"""The picture inside a secondary capture, handed out as it is. Never decodes a pixel."""
+"""The pictures of a film: the one inside a secondary capture, and the heat map that the reader kept, as they are.
+
+Never decodes a pixel.
+"""
 
 from typing import BinaryIO
 
@@ -10,25 +13,33 @@ from pydicom.uid import JPEGBaseline8Bit
 from starlette.responses import Response
 
 from dicom_router.errors import DamagedFile
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 
 
-def picture_router(desk: Desk) -> APIRouter:
-    """The route of the result pictures."""
+def picture_router(stores: Stores) -> APIRouter:
+    """The routes of the pictures: 404 where there is none."""
     pictures = APIRouter()
 
     @pictures.get("/cases/{case_id}/picture/{sop_instance_uid}")
     def show_picture(case_id: str, sop_instance_uid: str) -> Response:
-        case = desk.casebook.case(case_id)
-        keys = {image.sop_instance_uid: image.picture_key for image in case.images} if case else {}
-        key = keys.get(sop_instance_uid)
-        if key is None:
+        case = stores.casebook.case(case_id)
+        film = case.film(sop_instance_uid) if case else None
+        if film is None or film.picture_key is None:
             raise HTTPException(404, "no picture")
         try:
-            with desk.spool.open(key) as stream:
+            with stores.spool.open(film.picture_key) as stream:
                 return Response(jpeg_of(stream), media_type="image/jpeg")
         except DamagedFile as error:
             raise HTTPException(404, "no picture") from error
+
+    @pictures.get("/cases/{case_id}/heat/{sop_instance_uid}")
+    def show_heat(case_id: str, sop_instance_uid: str) -> Response:
+        """RGBA PNG over the whole film, transparent where cold."""
+        case = stores.casebook.case(case_id)
+        png = stores.heat_maps.of(sop_instance_uid) if case and case.film(sop_instance_uid) else None
+        if png is None:
+            raise HTTPException(404, "no heat map")
+        return Response(png, media_type="image/png")
 
     return pictures
 

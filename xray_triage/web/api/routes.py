@@ -1,28 +1,22 @@
-"""The JSON API: cases, consultations, verdicts, the queue, the model. Answers are built by the two files of shapes."""
+"""The JSON API: cases, consultations, verdicts, the queue, the model."""
 
-import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints, TypeAdapter
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.model.drift import VERDICTS, drift, verdicts
+from xray_triage.cases.shapes import CaseJson, ConsultationJson, QueueJson, VerdictJson
+from xray_triage.model.acquaintance import machines_under
+from xray_triage.model.drift import VERDICTS, ModelInUse, drift, verdicts
+from xray_triage.model.shapes import ModelInUseJson
 from xray_triage.reading.findings import Priority
+from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
-from xray_triage.web.api.shapes import (
-    CaseJson,
-    ConsultationJson,
-    VerdictJson,
-    case_json,
-    consultation_json,
-    verdict_json,
-)
-from xray_triage.web.api.station_shapes import ModelInUseJson, QueueJson, model_in_use_json, queue_json
-from xray_triage.web.desk import Desk
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
 
@@ -38,6 +32,7 @@ PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=PLAIN)]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=PLAIN)]
 Since = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+CASES = TypeAdapter(list[CaseJson])
 UNKNOWN_CASE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no case with this id."}}
 
 
@@ -57,84 +52,83 @@ class VerdictBody(BaseModel):
     note: Note = ""
 
 
-def api_router(desk: Desk) -> APIRouter:
+def api_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None]) -> APIRouter:
     """The routes under /api."""
-    api = APIRouter(prefix="/api", default_response_class=JSONResponse)
-    _offer_cases(api, desk)
-    _take_words(api, desk)
-    _offer_station(api, desk)
+    api = APIRouter(prefix="/api")
+    _offer_cases(api, stores)
+    _take_words(api, stores)
+    _offer_station(api, stores, model_in_use)
     return api
 
 
-def _offer_cases(api: APIRouter, desk: Desk) -> None:
-    memory = ResponseCache(desk.casebook.version)
+def _offer_cases(api: APIRouter, stores: Stores) -> None:
+    memory = ResponseCache(stores.casebook.version)
 
-    @api.get("/cases", responses={200: {"model": list[CaseJson]}})
+    @api.get("/cases", response_model=list[CaseJson])
     def list_cases(
         priority: Priority | None = None,
         since: Since | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> Response:
         """The worklist: the most urgent first, then the newest. ``since``: received at or after."""
-        answer = memory.answer((priority, since, limit), lambda: _cases(desk, priority, since, limit))
+        answer = memory.answer((priority, since, limit), lambda: _cases(stores, priority, since, limit))
         return Response(answer, media_type="application/json")
 
-    @api.get("/cases/{case_id}", responses={200: {"model": CaseJson}, **UNKNOWN_CASE})
-    def show_case(case_id: str, who: Annotated[Visitor, Depends(needs(Right.SEE))]) -> JSONResponse:
+    @api.get("/cases/{case_id}", responses=UNKNOWN_CASE)
+    def show_case(case_id: str, who: Annotated[Visitor, Depends(needs(Right.SEE))]) -> CaseJson:
         """One case."""
-        case = desk.casebook.case(case_id)
+        case = stores.casebook.case(case_id)
         if case is None:
             raise UnknownCase(case_id)
-        desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        return JSONResponse(case_json(case, desk.outbox.of_study(case.study_instance_uid)))
+        stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
+        return CaseJson.of(case, stores.outbox.of_study(case.study_instance_uid))
 
 
-def _take_words(api: APIRouter, desk: Desk) -> None:
+def _take_words(api: APIRouter, stores: Stores) -> None:
     """What a doctor says of a case."""
 
-    @api.post("/cases/{case_id}/consultation", responses={200: {"model": ConsultationJson}, **UNKNOWN_CASE})
+    @api.post("/cases/{case_id}/consultation", responses=UNKNOWN_CASE)
     def request_consultation(
         case_id: str, body: ConsultationBody, who: Annotated[Visitor, Depends(needs(Right.ASK))]
-    ) -> JSONResponse:
+    ) -> ConsultationJson:
         """Ask a specialist. While a request is open, asking again gives that one back."""
-        asked = desk.consultations.request(
+        asked = stores.consultations.request(
             case_id, question=body.question, priority=body.priority, requested_by=who.full_name
         )
-        desk.audit.note(Action.CONSULTATION_ASKED, actor=who.name, subject=case_id, detail=body.question)
-        return JSONResponse(consultation_json(case_id, asked, ()))
+        stores.audit.note(Action.CONSULTATION_ASKED, actor=who.name, subject=case_id, detail=body.question)
+        return ConsultationJson.model_validate(asked, context=case_id)
 
-    @api.post("/cases/{case_id}/verdict", responses={200: {"model": VerdictJson}, **UNKNOWN_CASE})
+    @api.post("/cases/{case_id}/verdict", responses=UNKNOWN_CASE)
     def give_verdict(
         case_id: str, body: VerdictBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]
-    ) -> JSONResponse:
+    ) -> VerdictJson:
         """Keep the doctor's word on the reading; the last one counts."""
-        given = desk.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note, given_by=who.full_name)
+        given = stores.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note, given_by=who.full_name)
         said = "agrees" if body.agrees else "disagrees"
-        desk.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
-        return JSONResponse(verdict_json(given))
+        stores.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
+        return VerdictJson.model_validate(given)
 
 
-def _offer_station(api: APIRouter, desk: Desk) -> None:
+def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], ModelInUse | None]) -> None:
     @api.get("/openapi.json", include_in_schema=False)
     def describe(request: Request) -> JSONResponse:
         return JSONResponse(request.app.openapi())
 
-    @api.get("/queue", responses={200: {"model": QueueJson}})
-    def show_queue() -> JSONResponse:
+    @api.get("/queue")
+    def show_queue() -> QueueJson:
         """What still has to be read and sent."""
-        return JSONResponse(queue_json(desk.outbox.summary(), unread=desk.inbox.unread(), now=desk.clock.now()))
+        return QueueJson.of(stores.outbox.summary(), unread=stores.inbox.unread(), now=stores.clock.now())
 
-    @api.get("/model", responses={200: {"model": ModelInUseJson}})
-    def show_model() -> JSONResponse:
+    @api.get("/model")
+    def show_model() -> ModelInUseJson:
         """What reads the films, whether they are like those it was measured on, and whether the doctors agree."""
-        model = desk.model_in_use()
-        seen = drift(desk.casebook, model.identity.sha256, model.references) if model else None
-        given = verdicts(desk.casebook), verdicts(desk.casebook, newest=VERDICTS)
-        return JSONResponse(model_in_use_json(model, seen, *given, desk.machines()))
+        model = model_in_use()
+        seen = drift(stores.casebook, model.identity.sha256, model.references) if model else None
+        given = verdicts(stores.casebook), verdicts(stores.casebook, newest=VERDICTS)
+        return ModelInUseJson.of(model, seen, *given, machines_under(stores.machines, model))
 
 
-def _cases(desk: Desk, priority: Priority | None, since: datetime | None, limit: int) -> bytes:
-    cases = desk.casebook.cases(priority=priority, since=since, limit=limit)
-    deliveries = desk.outbox.of_studies([case.study_instance_uid for case in cases])
-    shapes = [case_json(case, deliveries[case.study_instance_uid]) for case in cases]
-    return json.dumps(shapes, ensure_ascii=False, separators=(",", ":")).encode()
+def _cases(stores: Stores, priority: Priority | None, since: datetime | None, limit: int) -> bytes:
+    cases = stores.casebook.cases(priority=priority, since=since, limit=limit)
+    deliveries = stores.outbox.of_studies([case.study_instance_uid for case in cases])
+    return CASES.dump_json([CaseJson.of(case, deliveries[case.study_instance_uid]) for case in cases])

@@ -10,17 +10,19 @@ from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
 from xray_triage.health.checks import CheckState, ready, troubles
+from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, drift, verdicts
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
+from xray_triage.web.surroundings import Surroundings
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS_BUCKETS = (0.1, 0.2, 0.4, 0.7, 1, 2, 5, 10, 30, 60, 300, 3600)
 
 
-def status_router(desk: Desk) -> APIRouter:
+def status_router(stores: Stores, surroundings: Surroundings) -> APIRouter:
     """/healthz, /readyz and /metrics."""
     status = APIRouter()
-    metrics = StationMetrics(desk)
+    metrics = StationMetrics(stores, surroundings)
 
     @status.get("/healthz")
     def show_health() -> PlainTextResponse:
@@ -30,7 +32,7 @@ def status_router(desk: Desk) -> APIRouter:
     @status.get("/readyz", responses={503: {"description": "A film could not be taken or read now."}})
     def show_readiness() -> JSONResponse:
         """503, with the reasons, when a film could not be taken or read now."""
-        report = desk.health.report()
+        report = surroundings.health.report()
         reasons = [{"name": c.name, "state": c.state.value, **c.said} for c in troubles(report)]
         is_ready = ready(report)
         return JSONResponse({"ready": is_ready, "reasons": reasons}, 200 if is_ready else 503)
@@ -46,9 +48,9 @@ def status_router(desk: Desk) -> APIRouter:
 class StationMetrics(Collector):
     """Gauges counted in the database at each scrape; the histogram is fed with the films read since the last one."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._last_image = desk.casebook.last_image()
+    def __init__(self, stores: Stores, surroundings: Surroundings) -> None:
+        self._stores, self._surroundings = stores, surroundings
+        self._last_image = stores.casebook.last_image()
         self._registry = CollectorRegistry()
         self._seconds = Histogram(
             "xray_triage_result_seconds",
@@ -59,7 +61,7 @@ class StationMetrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        for image, seconds in self._desk.casebook.reading_seconds(after_image=self._last_image):
+        for image, seconds in self._stores.casebook.reading_seconds(after_image=self._last_image):
             self._seconds.observe(max(0.0, seconds))
             self._last_image = image
         return generate_latest(self._registry)
@@ -68,10 +70,10 @@ class StationMetrics(Collector):
         return []  # so that registering does not collect
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        desk = self._desk
-        summary = desk.outbox.summary()
+        stores = self._stores
+        summary = stores.outbox.summary()
         cases = GaugeMetricFamily("xray_triage_cases", "Cases by priority", labels=["priority"])
-        for priority, count in desk.casebook.counts().items():
+        for priority, count in stores.casebook.counts().items():
             cases.add_metric([priority.value], count)
         yield cases
         deliveries = GaugeMetricFamily(
@@ -81,12 +83,12 @@ class StationMetrics(Collector):
         deliveries.add_metric(["sending"], summary.sending)
         deliveries.add_metric(["refused"], summary.refused_count)
         yield deliveries
-        yield GaugeMetricFamily("xray_triage_unread", "Films taken and not yet read", value=desk.inbox.unread())
+        yield GaugeMetricFamily("xray_triage_unread", "Films taken and not yet read", value=stores.inbox.unread())
         oldest = summary.oldest_waiting_at
-        age = max(0.0, (desk.clock.now() - oldest).total_seconds()) if oldest else 0.0
+        age = max(0.0, (stores.clock.now() - oldest).total_seconds()) if oldest else 0.0
         yield GaugeMetricFamily("xray_triage_oldest_waiting_seconds", "Age of the oldest waiting delivery", value=age)
         checks = GaugeMetricFamily("xray_triage_check", "1 when the check is not bad", labels=["name"])
-        for check in desk.health.report():
+        for check in self._surroundings.health.report():
             checks.add_metric([check.name], check.state is not CheckState.BAD)
         yield checks
         yield from self._watched()
@@ -100,7 +102,7 @@ class StationMetrics(Collector):
         psi = GaugeMetricFamily(
             "xray_triage_machine_psi", "How far a machine's scores lie from the expected", labels=["machine"]
         )
-        for standing in self._desk.machines():
+        for standing in machines_under(self._stores.machines, self._surroundings.model_in_use()):
             films.add_metric([str(standing.machine), standing.state.value], standing.films)
             if standing.psi is not None:
                 psi.add_metric([str(standing.machine)], standing.psi)
@@ -109,9 +111,9 @@ class StationMetrics(Collector):
 
     def _watched(self) -> Iterator[GaugeMetricFamily]:
         """The model's scores against those of its measurement, and the doctors' verdicts; nothing where unknown."""
-        model = self._desk.model_in_use()
+        model = self._surroundings.model_in_use()
         if model is not None:
-            seen = drift(self._desk.casebook, model.identity.sha256, model.references)
+            seen = drift(self._stores.casebook, model.identity.sha256, model.references)
             psi = GaugeMetricFamily(
                 "xray_triage_score_psi", "Population stability index of the newest films' scores", labels=["label"]
             )
@@ -123,10 +125,10 @@ class StationMetrics(Collector):
         counted = GaugeMetricFamily(
             "xray_triage_verdicts", "Doctors' last words, by the AI's priority", labels=["priority", "agrees"]
         )
-        for priority, one in verdicts(self._desk.casebook).by_priority.items():
+        for priority, one in verdicts(self._stores.casebook).by_priority.items():
             counted.add_metric([priority.value, "true"], one.agree)
             counted.add_metric([priority.value, "false"], one.disagree)
         yield counted
-        share = verdicts(self._desk.casebook, newest=VERDICTS).total.share
+        share = verdicts(self._stores.casebook, newest=VERDICTS).total.share
         if share is not None:
             yield GaugeMetricFamily("xray_triage_verdict_agreement", "Share of the newest verdicts", value=share)

@@ -11,7 +11,7 @@ from dicom_router.dicom.outline import Outline, read_outline
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import DamagedFile
 from dicom_router.store.holdings import Holding
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 
 HEADERS_KEPT = 4096
@@ -20,8 +20,8 @@ HEADERS_KEPT = 4096
 class Archive:
     """All that DICOMweb hands out, by name."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
         self._kept_summary = lru_cache(maxsize=HEADERS_KEPT)(self._summary)  # a spooled file never changes
         self.picture = lru_cache(maxsize=HEADERS_KEPT)(self._picture)
 
@@ -39,8 +39,8 @@ class Archive:
 
     def of_studies(self, studies: Sequence[str]) -> dict[str, list[Holding]]:
         """The same for whole studies; a study that is unknown has an empty list."""
-        found = self._desk.holdings.of_studies(studies)
-        for study, key in self._desk.studies.pictures(studies):  # one that goes to no PACS is named by no delivery
+        found = self._stores.holdings.of_studies(studies)
+        for study, key in self._stores.studies.pictures(studies):  # one that goes to no PACS is named by no delivery
             if all(one.spooled.key != key for one in found[study]):
                 with suppress(DamagedFile):
                     found[study].append(self.picture(key))
@@ -48,19 +48,19 @@ class Archive:
 
     def case_id(self, study: str) -> str:
         """What the audit trail calls a study: its case, or its UID before it is read."""
-        case = self._desk.casebook.case_of_study(study)
+        case = self._stores.casebook.case_of_study(study)
         return case.case_id if case else study
 
     def is_negative(self, holding: Holding) -> bool:
         """Whether the reader found this film to be shown as a negative by its own header."""
         names = holding.instance
-        case = self._desk.casebook.case_of_study(names.study_instance_uid)
-        films = [film for film in case.images if film.sop_instance_uid == names.sop_instance_uid] if case else []
-        return any("inverted" in film.flags for film in films)
+        case = self._stores.casebook.case_of_study(names.study_instance_uid)
+        film = case.film(names.sop_instance_uid) if case else None
+        return film is not None and "inverted" in film.flags
 
     def outline(self, holding: Holding) -> Outline:
         """The header, large values left in the file. Raises DamagedFile."""
-        with self._desk.spool.open(holding.spooled.key) as stream:
+        with self._stores.spool.open(holding.spooled.key) as stream:
             return read_outline(stream)
 
     def summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
@@ -69,13 +69,13 @@ class Archive:
 
     def _summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
         try:
-            with self._desk.spool.open(holding.spooled.key) as stream:
+            with self._stores.spool.open(holding.spooled.key) as stream:
                 return attributes_of(read_outline(stream, only=[int(tag, 16) for tag in tags]))
         except (DamagedFile, OSError):
             return {}
 
     def _picture(self, key: str) -> Holding:
-        with self._desk.spool.open(key) as stream:
+        with self._stores.spool.open(key) as stream:
             outline = read_outline(stream)
             size = stream.seek(0, 2)
         return Holding(instance=reference_to(outline.header), spooled=SpooledFile(key=key, sha256="", size_bytes=size))

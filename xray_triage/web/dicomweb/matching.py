@@ -1,85 +1,117 @@
-"""What a QIDO-RS search asks for, and whether an instance is that (PS3.18 8.3.4, PS3.4 C.2.2.2). Knows no file."""
+"""What a QIDO-RS search asks for (PS3.18 8.3.4), as keys of the matcher that C-FIND uses too. Knows no file."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from fastapi import HTTPException
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, tag_for_keyword
+from pydicom.tag import Tag
 from starlette.datastructures import QueryParams
 
-from dicom_router.dicom.matching import fold, like
+from dicom_router.dicom.keys import Keys
+from dicom_router.dicom.matching import BadIdentifier, check, fold, is_pattern, matches, span
 from xray_triage.cases.studies import Hints
 from xray_triage.web.dicomweb.attributes import Attributes
 
 MOST_RESULTS = 1000
 USUAL_RESULTS = 200
+_NO_KEYS = ("includefield", "limit", "offset", "fuzzymatching", "accept")
+_DEEPEST = 10  # sequences in sequences
 PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER = "00100010", "00100020", "00080050"
 STUDY_UID, SERIES_UID, SOP_UID = "0020000D", "0020000E", "00080018"
 STUDY_DATE = "00080020"
 _TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
-_RANGED = ("DA", "TM", "DT")
-_BETWEEN_NAMES = re.compile(r"[\s^,]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search: by tag (or tags, down into sequences) what the value must be like."""
+    """A search: ``keys`` says by tag, down into sequences, what the value must be like."""
 
-    keys: Mapping[tuple[str, ...], str]
+    keys: Keys
     include: frozenset[str]
     include_all: bool
     limit: int
     offset: int
     fuzzy: bool
 
+    @property
+    def tags(self) -> frozenset[str]:
+        """What must be known of an instance to tell whether it is wanted."""
+        return frozenset(f"{tag:08X}" for tag in self.keys)
+
     def matches(self, attributes: Attributes) -> bool:
         """Whether an instance with these attributes is wanted."""
-        return all(_found(attributes, path, wanted) for path, wanted in self.keys.items())
+        return matches(self.keys, _entry(self.keys, attributes))
 
     def may_match(self, attributes: Attributes, tags: Collection[str]) -> bool:
         """The same for the keys among ``tags`` alone, which all instances of a study share."""
-        return all(_found(attributes, path, wanted) for path, wanted in self.keys.items() if path[0] in tags)
+        keys = {tag: wanted for tag, wanted in self.keys.items() if f"{tag:08X}" in tags}
+        return matches(keys, _entry(keys, attributes))
 
     def uids(self, tag: str) -> list[str] | None:
-        """The UIDs asked for; None when any will do."""
-        wanted = self.keys.get((tag,))
-        return None if wanted is None else re.split(r"[,\\]", wanted)
+        """The UIDs asked for; None when any will do, or a pattern tells them."""
+        wanted = self._asked(tag)
+        return None if is_pattern(wanted) else [uid for uid in re.split(r"[,\\\s]+", wanted) if uid] or None
 
     def hints(self) -> Hints:
-        """What the casebook can narrow the search by."""
-        patient_id, accession_number = self.keys.get((PATIENT_ID,)), self.keys.get((ACCESSION_NUMBER,))
-        first, last = _days(self.keys.get((STUDY_DATE,), ""))
-        patterns = [self.keys.get((PATIENT_NAME,), ""), *(filter(_is_pattern, (patient_id, accession_number)))]
+        """What the casebook can narrow the search by: nothing by a key of several values."""
+        numbers = {tag: self._asked(tag) for tag in (PATIENT_ID, ACCESSION_NUMBER)}
+        exact = {tag: wanted for tag, wanted in numbers.items() if not set(wanted) & set("*?\\")}
+        patterns = [self._asked(PATIENT_NAME), *(wanted for tag, wanted in numbers.items() if tag not in exact)]
+        words = [re.split(r"[*?\s,]+", fold(pattern)) for pattern in patterns if not set(pattern) & set("\\=")]
+        first, last = _days(self._asked(STUDY_DATE))
         return Hints(
-            patient_id=None if _is_pattern(patient_id) else patient_id,
-            accession_number=None if _is_pattern(accession_number) else accession_number,
-            words=[piece for pattern in patterns for piece in re.split(r"[*?\s^=,]+", fold(pattern or "")) if piece],
+            patient_id=exact.get(PATIENT_ID) or None,
+            accession_number=exact.get(ACCESSION_NUMBER) or None,
+            words=[word for each in words for word in each if word],
             first_day=first,
             last_day=last,
         )
 
+    def _asked(self, tag: str) -> str:
+        wanted = self.keys.get(int(tag, 16), "")
+        return wanted.strip() if isinstance(wanted, str) else ""
+
 
 def query_of(parameters: QueryParams, names: Mapping[str, str] | None = None) -> Query:
-    """The query string, with ``names`` of the path (UIDs by tag). Raises 400 on what is no attribute or number."""
-    keys: dict[tuple[str, ...], str] = {}
-    include: set[str] = set()
-    for name, value in parameters.multi_items():
-        if name == "includefield":
-            include |= {field for field in value.split(",") if field}
-        elif name not in ("limit", "offset", "fuzzymatching", "accept") and value:
-            path = tuple(_tag(part) for part in name.split("."))
-            keys[path] = f"{keys[path]},{value}" if path in keys and dictionary_VR(path[-1]) == "UI" else value
+    """The query string, with ``names`` of the path (UIDs by tag). Raises 400 on what is no attribute, key or number."""
+    include = {field for value in parameters.getlist("includefield") for field in value.split(",") if field}
+    try:
+        keys = _keys(parameters) | {int(tag, 16): uid for tag, uid in (names or {}).items()}
+        check(keys)
+    except BadIdentifier as error:
+        raise HTTPException(400, str(error)) from error
     return Query(
-        keys=keys | {(tag,): uid for tag, uid in (names or {}).items()},
+        keys=keys,
         include=frozenset(_tag(field) for field in include - {"all"}),
         include_all="all" in include,
         limit=min(_number(parameters, "limit", USUAL_RESULTS), MOST_RESULTS),
         offset=_number(parameters, "offset", 0),
         fuzzy=parameters.get("fuzzymatching", "false").lower() == "true",
     )
+
+
+def _keys(parameters: QueryParams) -> dict[int, "str | Sequence[Keys]"]:
+    keys: dict[int, str | Sequence[Keys]] = {}
+    for name, value in parameters.multi_items():
+        if name not in _NO_KEYS and value:
+            _add(keys, [int(_tag(part), 16) for part in name.split(".")], value)
+    return keys
+
+
+def _add(keys: dict[int, Any], path: Sequence[int], value: str) -> None:
+    """``value`` at the end of ``path`` through the items of sequences; the same key again is another value."""
+    *above, last = path
+    for tag in above[:_DEEPEST]:
+        items = keys.setdefault(tag, [{}])
+        keys = {last: []} if isinstance(items, str) else items[0]
+    known = keys.get(last, "")
+    if not isinstance(known, str) or len(above) > _DEEPEST:
+        raise BadIdentifier(f"{Tag(last)} lies too deep, or is asked for as a value and as a sequence")
+    keys[last] = f"{known}\\{value}" if known else value
 
 
 def _tag(name: str) -> str:
@@ -96,60 +128,34 @@ def _number(parameters: QueryParams, name: str, missing: int) -> int:
     return int(said)
 
 
-def _found(attributes: Mapping[str, Any], path: tuple[str, ...], wanted: str) -> bool:
-    values = attributes.get(path[0], {}).get("Value", [])
-    if len(path) > 1:
-        return any(_found(item, path[1:], wanted) for item in values)
-    return _matches(dictionary_VR(path[0]), values, wanted)
+def _entry(keys: Keys, attributes: Mapping[str, Any]) -> Keys:
+    """What an instance has of the keys; what it lacks is empty."""
+    return {tag: _plain(wanted, attributes.get(f"{tag:08X}", {}).get("Value", ())) for tag, wanted in keys.items()}
 
 
-def _matches(vr: str, values: Sequence[Any], wanted: str) -> bool:
-    if not wanted.strip("*"):
-        return True
-    if vr == "UI":
-        return any(value in re.split(r"[,\\]", wanted) for value in values)
-    if vr in _RANGED:
-        return any(_within(str(value), wanted) for value in values)
-    if vr == "PN":
-        pattern = like(_plain_name(wanted))
-        return any(pattern.match(_plain_name(name)) for value in values for name in _names(value))
-    pattern = like(wanted.strip())
-    return any(pattern.match(_text(value)) for value in values)
-
-
-def _names(value: object) -> Iterable[str]:
-    return value.values() if isinstance(value, dict) else ()
-
-
-def _plain_name(name: str) -> str:
-    """Without accents, case and the difference between carets, commas and blanks."""
-    return _BETWEEN_NAMES.sub(" ", fold(name)).strip()
+def _plain(wanted: "str | Sequence[Keys]", values: Sequence[Any]) -> "str | Sequence[Keys]":
+    if isinstance(wanted, str):
+        return "\\".join(map(_text, values))
+    return [_entry(wanted[0], item) for item in values if isinstance(item, dict)]
 
 
 def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value).strip()
-
-
-def _is_pattern(wanted: str | None) -> bool:
-    return wanted is not None and ("*" in wanted or "?" in wanted)
-
-
-def _within(value: str, wanted: str) -> bool:
-    """A date or a time in a range, or of the same day, minute or second (PS3.4 C.2.2.2.5)."""
-    first, dash, last = wanted.replace(":", "").partition("-")
-    value = value.replace(":", "").replace(".", "") if len(value) == 10 else value.replace(":", "")
-    if not dash:
-        return value.startswith(first)
-    return (not first or value >= first) and (not last or value[: len(last)] <= last)
+    """A name's groups, a number or a text."""
+    if isinstance(value, dict):
+        return "=".join(map(str, value.values()))
+    return f"{value:g}" if isinstance(value, float) else str("" if value is None else value).strip()
 
 
 def _days(wanted: str) -> tuple[date | None, date | None]:
-    first, dash, last = wanted.partition("-")
-    return _day(first), _day(last if dash else first)
-
-
-def _day(written: str) -> date | None:
     try:
-        return date.fromisoformat(written) if len(written) == 8 else None
-    except ValueError:
+        first, last = span("DA", wanted)
+    except BadIdentifier:  # several days, or no date at all
+        return None, None
+    return _day(first), _day(last)
+
+
+def _day(digits: str) -> date | None:
+    try:
+        return date.fromisoformat(digits)
+    except ValueError:  # the beginning of a month, or of all times
         return None

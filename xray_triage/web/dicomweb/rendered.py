@@ -11,8 +11,7 @@ from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from dicom_router.store.holdings import Holding
-from xray_triage.rendering.renderer import NoPicture, Rendering
-from xray_triage.web.desk import Desk
+from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import value_of
@@ -26,7 +25,7 @@ FUNCTIONS = ("linear", "linear-exact", "sigmoid")
 LARGEST_SIDE = 8192
 
 
-def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
+def rendered_router(archive: Archive, renderer: Renderer) -> APIRouter:
     """The routes of the pictures: of a study or a series that of its first film."""
     rendered = APIRouter()
 
@@ -38,7 +37,7 @@ def rendered_router(desk: Desk, archive: Archive) -> APIRouter:
         inverted = archive.is_negative(holding)
         wanted = replace(exposure, frame=int(frame), media_type=offer.media_type, inverted=inverted)
         try:
-            picture = desk.renderer.render(holding.spooled.key, wanted)
+            picture = renderer.render(holding.spooled.key, wanted)
         except NoPicture as error:
             headers = {"Retry-After": RETRY_SECONDS} if error.status == 503 else None
             raise HTTPException(error.status, str(error), headers) from error

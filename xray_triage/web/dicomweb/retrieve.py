@@ -12,12 +12,12 @@ from dicom_router.dicom.outline import PIXEL_DATA, Outline, read_outline
 from dicom_router.errors import DamagedFile
 from dicom_router.store.holdings import Holding
 from xray_triage.accounts.audit import Action
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.accept import Offer, choose
 from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
 from xray_triage.web.dicomweb.parts import Part, respond
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 
 OCTETS = "application/octet-stream"
 DICOM = "application/dicom"
@@ -46,10 +46,9 @@ def _accepted(request: Request) -> str:
 
 
 Accept = Annotated[str, Depends(_accepted)]
-Who = Annotated[Visitor, Depends(visitor)]
 
 
-def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
+def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
     """The WADO-RS routes that hand out what lies in the spool."""
     retrieve = APIRouter()
 
@@ -59,8 +58,8 @@ def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
     def retrieve_instances(
         who: Who, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
     ) -> Response:
-        answer = _instances(desk, archive.find(study, series, instance), accept)
-        desk.audit.note(Action.EXPORTED, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
+        answer = _instances(stores, archive.find(study, series, instance), accept)
+        stores.audit.note(Action.EXPORTED, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
         return answer
 
     @retrieve.get("/studies/{study}/metadata")
@@ -74,17 +73,17 @@ def retrieve_router(desk: Desk, archive: Archive) -> APIRouter:
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
     def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:
         (holding,) = archive.find(study, series, instance)
-        return _frames(desk, holding, _numbers(numbers), accept)
+        return _frames(stores, holding, _numbers(numbers), accept)
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}")
     def retrieve_bulk(study: str, series: str, instance: str, tag: str, accept: Accept = "") -> Response:
         (holding,) = archive.find(study, series, instance)
-        return _bulk(desk, holding, archive.outline(holding), tag, accept)
+        return _bulk(stores, holding, archive.outline(holding), tag, accept)
 
     return retrieve
 
 
-def _instances(desk: Desk, holdings: list[Holding], accept: str) -> Response:
+def _instances(stores: Stores, holdings: list[Holding], accept: str) -> Response:
     """The files as they came; a client that wants another transfer syntax for all of them gets 406."""
     syntaxes = dict.fromkeys(one.instance.transfer_syntax_uid for one in holdings)
     offers = [Offer(DICOM, syntax, multipart=True) for syntax in syntaxes]
@@ -97,7 +96,7 @@ def _instances(desk: Desk, holdings: list[Holding], accept: str) -> Response:
         )
         for one in holdings
     ]
-    return respond(desk.spool, parts, offer)
+    return respond(stores.spool, parts, offer)
 
 
 def _metadata(request: Request, archive: Archive, holdings: list[Holding], accept: str) -> Response:
@@ -127,10 +126,10 @@ def url_of(request: Request, one: Holding) -> str:
     )
 
 
-def _frames(desk: Desk, holding: Holding, numbers: list[int] | None, accept: str) -> Response:
+def _frames(stores: Stores, holding: Holding, numbers: list[int] | None, accept: str) -> Response:
     """Frames as they lie; uncompressed ones always as little endian. ``numbers`` None: all of them."""
     try:
-        with desk.spool.open(holding.spooled.key) as stream:
+        with stores.spool.open(holding.spooled.key) as stream:
             outline = read_outline(stream)
             wanted = numbers or range(1, int(outline.header.get("NumberOfFrames") or 1) + 1)
             located = [locate_frame(stream, outline, number) for number in wanted]
@@ -141,7 +140,7 @@ def _frames(desk: Desk, holding: Holding, numbers: list[int] | None, accept: str
         Part(key=holding.spooled.key, pieces=pieces, content_type=offer.content_type, word=_word(outline))
         for pieces in located
     ]
-    return respond(desk.spool, parts, offer)
+    return respond(stores.spool, parts, offer)
 
 
 def _frame_offers(outline: Outline, *, alone: bool) -> list[Offer]:
@@ -162,19 +161,19 @@ def _word(outline: Outline) -> int:
     return max(allocated // 8, 2 if outline.large[PIXEL_DATA].vr == "OW" else 1)
 
 
-def _bulk(desk: Desk, holding: Holding, outline: Outline, tag: str, accept: str) -> Response:
+def _bulk(stores: Stores, holding: Holding, outline: Outline, tag: str, accept: str) -> Response:
     try:
         extent = outline.large[int(tag, 16)]
     except (KeyError, ValueError) as error:
         raise HTTPException(404, "no such bulk data") from error
     if extent.length is None:
-        return _frames(desk, holding, None, accept)
+        return _frames(stores, holding, None, accept)
     offer = choose(accept, [Offer(OCTETS, multipart=True), Offer(OCTETS)])
     if extent.offset + extent.length > holding.spooled.size_bytes:
         raise DamagedFile("the file ends before this value does")
     word = _word(outline) if PIXEL_DATA in outline.large else 1
     whole = Part(key=holding.spooled.key, pieces=[(extent.offset, extent.length)], content_type=OCTETS, word=word)
-    return respond(desk.spool, [whole], offer)
+    return respond(stores.spool, [whole], offer)
 
 
 def _numbers(listed: str) -> list[int]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dicom_router.store.holdings import Holding
 from xray_triage.cases.studies import Hints
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.accept import choose
 from xray_triage.web.dicomweb.archive import Archive, check_uids
 from xray_triage.web.dicomweb.attributes import Attributes, value_of
@@ -39,7 +39,7 @@ CUT_SHORT = f"The search ended after {SECONDS_IN_VAIN:g} s in vain, older studie
 Match = tuple[Holding, Attributes]
 
 
-def search_router(desk: Desk, archive: Archive) -> APIRouter:
+def search_router(stores: Stores, archive: Archive) -> APIRouter:
     """The QIDO-RS routes."""
     search = APIRouter()
 
@@ -50,7 +50,7 @@ def search_router(desk: Desk, archive: Archive) -> APIRouter:
         offer = choose(accept, JSON)
         check_uids(*(names or {}).values())
         query = query_of(request.query_params, names)
-        search = Search(desk, archive, request, level, returned, query)
+        search = Search(stores, archive, request, level, returned, query)
         found, is_more = search.page()
         said = ((NOT_FUZZY, query.fuzzy), (THERE_IS_MORE, is_more), (CUT_SHORT, search.is_cut_short))
         warnings = [f'299 xray-triage "{warning}"' for warning, is_so in said if is_so]
@@ -87,23 +87,22 @@ class Search:
     """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
 
     def __init__(
-        self, desk: Desk, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
+        self, stores: Stores, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
     ) -> None:
-        self._desk = desk
+        self._stores = stores
         self._archive = archive
         self._request = request
         self._level = level
         self._returned = returned
         self._query = query
-        keys = {path[0] for path in query.keys}
-        self._tags = frozenset() if query.include_all else TAGS | query.include | keys  # empty: the whole header
+        self._tags = frozenset() if query.include_all else TAGS | query.include | query.tags  # empty: the whole header
         self.is_cut_short = False
 
     def page(self) -> tuple[list[Attributes], bool]:
         """The results asked for, and whether there are more."""
         offset = self._query.offset
         if self._level == "studies" and not self._query.keys:  # then the casebook skips as well
-            results = self._results(self._desk.studies.like(Hints(), skip=offset), 0)
+            results = self._results(self._stores.studies.like(Hints(), skip=offset), 0)
         else:
             results = self._results(self._studies(), offset)
         found = list(islice(results, self._query.limit))
@@ -111,7 +110,7 @@ class Search:
 
     def _results(self, pages: Iterator[list[str]], skip: int) -> Iterator[Attributes]:
         """Of one study after the other but for the first ``skip``, until SECONDS_IN_VAIN went by that gave nothing."""
-        clock = self._desk.clock
+        clock = self._stores.clock
         ends_at = clock.monotonic() + SECONDS_IN_VAIN
         for page in pages:
             for held in self._archive.of_studies(page).values():
@@ -151,8 +150,8 @@ class Search:
         for level, tag in (("series_instance_uid", SERIES_UID), ("sop_instance_uid", SOP_UID)):
             uids = self._query.uids(tag)
             if studies is None and uids is not None:
-                studies = self._desk.holdings.studies_with(level, uids)
-        return iter([studies]) if studies is not None else self._desk.studies.like(self._query.hints())
+                studies = self._stores.holdings.studies_with(level, uids)
+        return iter([studies]) if studies is not None else self._stores.studies.like(self._query.hints())
 
     def _described(self, held: Sequence[Holding]) -> list[Match]:
         """Every instance of a study with its attributes, those that are counted over the study or series too."""

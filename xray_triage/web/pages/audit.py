@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BeforeValidator, Field
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action, Entry
 from xray_triage.cases.period import midnight
 from xray_triage.language import Language
-from xray_triage.web.desk import Desk
-from xray_triage.web.pages.spreadsheet import Cell, csv_lines
+from xray_triage.stores import Stores
+from xray_triage.web.pages.spreadsheet import Cell, csv_file
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Right, Visitor, address_of, desk_of, needs, visitor
+from xray_triage.web.security.visitor import Right, Visitor, address_of, needs, stores_of, visitor
 from xray_triage.web.words.accounts import action_in, detail_in
 
 PAGE_ROWS = 100
@@ -71,16 +71,16 @@ def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> N
     if what or name in LISTS:
         action = Action.SEARCHED if what else Action.LISTED
         line = {"subject": name.strip("/") or "cases", "detail": what[:MOST_DETAIL], "address": address_of(request)}
-        desk_of(request).audit.note(action, actor=who.name, **line)
+        stores_of(request).audit.note(action, actor=who.name, **line)
 
 
-def trail_router(desk: Desk, view: View) -> APIRouter:
+def trail_router(stores: Stores, view: View) -> APIRouter:
     """The routes /audit and /audit.csv."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
     @pages.get("/audit")
     def show_trail(who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
-        found = desk.audit.entries(
+        found = stores.audit.entries(
             actor=wanted.actor, subject=wanted.subject, before=before, limit=PAGE_ROWS + 1, **wanted.bounds
         )
         language = Language(who.language)
@@ -99,12 +99,9 @@ def trail_router(desk: Desk, view: View) -> APIRouter:
 
     @pages.get("/audit.csv")
     def export_trail(who: Who, wanted: Wanted) -> Response:
-        desk.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
-        entries = desk.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
-        headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-        return StreamingResponse(
-            csv_lines(COLUMNS, map(_cells, entries)), media_type="text/csv; charset=utf-8", headers=headers
-        )
+        stores.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
+        entries = stores.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
+        return csv_file("audit.csv", COLUMNS, map(_cells, entries))
 
     return pages
 

@@ -11,68 +11,68 @@ from xray_triage.cases.casebook import UnknownCase
 from xray_triage.language import N_, Language
 from xray_triage.orders.match import Filmed, is_film_of
 from xray_triage.orders.order import Order
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.films import FilmShape, films
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Right, Visitor, needs, visitor
+from xray_triage.web.security.visitor import Right, Visitor, Who, needs
+from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.cases import Words, can_ask, taken_at
 from xray_triage.web.words.meaning import meanings
 from xray_triage.web.words.phrases import PHRASES, question
 
 Part = Literal["head", "findings", "consultation", "verdict", "deliveries"]
-Who = Annotated[Visitor, Depends(visitor)]
 
 
-def case_router(desk: Desk, view: View) -> APIRouter:
+def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:
     """The routes of a case's page."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
     @pages.get("/cases/{case_id}")
     def show_case(case_id: str, who: Who) -> Response:
-        case = desk.casebook.case(case_id)
+        case = stores.casebook.case(case_id)
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
-        desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        context = _context(desk, case, who)
-        context |= _fixed(desk, case, who, reason=context["reason"])
+        stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
+        context = _context(stores, surroundings, case, who)
+        context |= _fixed(stores, case, who, reason=context["reason"])
         page = HTMLResponse(view.render("case.html", who, **context))
         if who.may(Right.JUDGE):  # with the mark of the new answer still on the page
-            desk.casebook.see_answer(case_id)
+            stores.casebook.see_answer(case_id)
         return page
 
     @pages.post("/cases/{case_id}/seen", status_code=204)
     def see_answer(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> Response:
         """The answer that came while the page was open is before somebody's eyes."""
-        if desk.casebook.case(case_id) is None:
+        if stores.casebook.case(case_id) is None:
             raise UnknownCase(case_id)
-        desk.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        desk.casebook.see_answer(case_id)
+        stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
+        stores.casebook.see_answer(case_id)
         return Response(status_code=204)
 
     @pages.get("/fragments/cases/{case_id}/{part}")
     def renew_case(request: Request, case_id: str, part: Part, who: Who, film_count: int = 0) -> Response:
-        case = desk.casebook.case(case_id)
+        case = stores.casebook.case(case_id)
         if case is None:
             raise HTTPException(404)
-        context = _context(desk, case, who)
+        context = _context(stores, surroundings, case, who)
         return unless_same(request, view.render(f"_{part}.html", who, film_count=film_count, **context))
 
     return pages
 
 
-def _context(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
+def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visitor) -> dict[str, Any]:
     """What the live parts need."""
-    model, language = desk.model_in_use(), Language(who.language)
-    own, other = _ordered(desk, case)
+    model, language = surroundings.model_in_use(), Language(who.language)
+    own, other = _ordered(stores, case)
     asked = [case.consultation] if case.consultation else []
     return {
         "case": case,
-        "deliveries": desk.outbox.of_study(case.study_instance_uid),
+        "deliveries": stores.outbox.of_study(case.study_instance_uid),
         "rounds": [*asked, *reversed(case.earlier_consultations)],
-        "quarantined": sum(arrival.quarantined for arrival in desk.inbox.of_study(case.study_instance_uid)),
+        "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
-        "notices": notices(desk),
+        "notices": notices(stores, surroundings.health),
         "reason": own.registration.reason if own else "",
         "strangers_order": other,
         "can_ask": can_ask,
@@ -80,20 +80,20 @@ def _context(desk: Desk, case: Case, who: Visitor) -> dict[str, Any]:
     }
 
 
-def _fixed(desk: Desk, case: Case, who: Visitor, *, reason: str) -> dict[str, Any]:
+def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str, Any]:
     """What stays as it was when the page was opened."""
     words = Words(Language(who.language))
-    earlier = desk.casebook.earlier(case)
+    earlier = stores.casebook.earlier(case)
     return {
         "film_count": len(case.images),
-        "films": _films(desk, case, words, earlier=False),
-        "earlier": _films(desk, earlier, words, earlier=True) if earlier else [],
+        "films": _films(stores, case, words, earlier=False),
+        "earlier": _films(stores, earlier, words, earlier=True) if earlier else [],
         "question": question(case, reason, words),
         "phrases": PHRASES,
     }
 
 
-def _ordered(desk: Desk, case: Case) -> tuple[Order | None, Order | None]:
+def _ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
     """The order of this film; else the one whose number or study it bears, though the person seems another."""
     film = Filmed(
         study_instance_uid=case.study_instance_uid,
@@ -103,18 +103,18 @@ def _ordered(desk: Desk, case: Case) -> tuple[Order | None, Order | None]:
         patient_birth_date=case.patient.birth_date,
         case_id=case.case_id,
     )
-    named = desk.orders.named_by(film)
+    named = stores.orders.named_by(film)
     own = next((order for order in named if is_film_of(order, film)), None)
     return own, None if own else next(iter(named), None)
 
 
-def _films(desk: Desk, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:
+def _films(stores: Stores, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:
     day = words.language.day(taken_at(case).astimezone().date())
 
     def label(place: int) -> str:
         name = words.language.say(N_("Phim %(n)d"), n=place)
         return f"{name} · {day}" if earlier else name
 
-    arrivals = desk.inbox.of_study(case.study_instance_uid)
-    warm = desk.heat_maps.among(image.sop_instance_uid for image in case.images)
+    arrivals = stores.inbox.of_study(case.study_instance_uid)
+    warm = stores.heat_maps.among(image.sop_instance_uid for image in case.images)
     return films(case, arrivals, warm, label=label, name=lambda finding: words.finding(finding.kind))

@@ -53,7 +53,7 @@ def films(
             "negative": "inverted" in image.flags,
             "heat": f"/cases/{case.case_id}/heat/{image.sop_instance_uid}" if image.sop_instance_uid in warm else None,
             "boxes": [
-                {"name": name(each), "box": [box.x, box.y, box.width, box.height]}
+                {"name": name(each), "box": list(box)}
                 for each in image.findings
                 if each.positive and (box := each.box) is not None
             ],

@@ -10,8 +10,8 @@ from datetime import timedelta
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
-from xray_triage.health.checks import Check, troubles
-from xray_triage.web.desk import Desk
+from xray_triage.health.checks import Check, Health, troubles
+from xray_triage.stores import Stores
 
 TOLD_FOR = timedelta(days=7)  # above every page; its own case says it for ever
 
@@ -30,16 +30,16 @@ class Notices:
     quarantined: tuple[str, ...]
 
 
-def notices(desk: Desk) -> Notices:
+def notices(stores: Stores, health: Health) -> Notices:
     """How the station is now, from what it knows already: nobody is asked."""
-    summary = desk.outbox.summary()
-    lately = desk.clock.now() - TOLD_FOR
+    summary = stores.outbox.summary()
+    lately = stores.clock.now() - TOLD_FOR
     return Notices(
-        troubles=tuple(troubles(desk.health.report())),
+        troubles=tuple(troubles(health.report())),
         unreachable=tuple(d.name for d in summary.destinations if not d.reachable),
         waiting=summary.waiting + summary.sending,
         refused=summary.refused_count,
-        quarantined=tuple(a.instance.study_instance_uid for a in desk.inbox.quarantined() if a.received_at > lately),
+        quarantined=tuple(a.instance.study_instance_uid for a in stores.inbox.quarantined() if a.received_at > lately),
     )
 
 

@@ -1,20 +1,21 @@
 """How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage import __version__
 from xray_triage.health.checks import CheckState
 from xray_triage.health.inspection import Inspection
 from xray_triage.language import N_
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Visitor, Who
+from xray_triage.web.surroundings import Surroundings
 
 MOST_REFUSED = 50
 DELIVERY_ID = re.compile(r"[0-9]{1,18}")
@@ -30,16 +31,15 @@ CHECKS = {
     "destination": N_("Nơi nhận"),
     "answers": N_("Trả lời hội chẩn"),
 }
-Who = Annotated[Visitor, Depends(visitor)]
 
 
-def health_router(desk: Desk, view: View) -> APIRouter:
+def health_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:
     """The routes of the health page. Whoever may see cases may also try again what was refused: it harms nothing."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    inspection = Inspection(desk.self_check, clock=desk.clock)
+    inspection = Inspection(surroundings.self_check, clock=stores.clock)
 
     def render(name: str, who: Visitor) -> bytes:
-        return view.render(name, who, inspected=inspection.last, **_context(desk))
+        return view.render(name, who, inspected=inspection.last, **_context(stores, surroundings))
 
     @pages.get("/health")
     def show_health(who: Who) -> Response:
@@ -58,22 +58,24 @@ def health_router(desk: Desk, view: View) -> APIRouter:
     def retry(form: Form) -> Response:
         chosen = form.get("delivery_id", "")
         if not chosen:
-            desk.outbox.retry_all_refused()
+            stores.outbox.retry_all_refused()
         elif DELIVERY_ID.fullmatch(chosen):
-            desk.outbox.retry(int(chosen))
+            stores.outbox.retry(int(chosen))
         else:
             raise HTTPException(400, "delivery_id is no number")
-        desk.wake_delivery()
+        surroundings.wake_delivery()
         return RedirectResponse("/health#refused", 303)
 
     return pages
 
 
-def _context(desk: Desk) -> dict[str, Any]:
-    summary = desk.outbox.summary()
-    refused = [(d, desk.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]]
-    report = desk.health.report()
-    notes = notices(desk)
+def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
+    summary = stores.outbox.summary()
+    refused = [
+        (d, stores.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]
+    ]
+    report = surroundings.health.report()
+    notes = notices(stores, surroundings.health)
     return {
         "here": "/health",
         "report": report,
@@ -81,9 +83,9 @@ def _context(desk: Desk) -> dict[str, Any]:
         "summary": summary,
         "refused": refused,
         "notices": notes,
-        "apart": [desk.casebook.case_of_study(study) for study in notes.quarantined],
-        "unread": desk.inbox.unread(),
-        "model": desk.model_in_use(),
+        "apart": [stores.casebook.case_of_study(study) for study in notes.quarantined],
+        "unread": stores.inbox.unread(),
+        "model": surroundings.model_in_use(),
         "version": __version__,
         "check_name": lambda name: CHECKS.get(name.partition(":")[0], name),
     }

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.throttle import TooManyAttempts
 from xray_triage.language import LANGUAGES, N_, Language
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import (
@@ -20,10 +20,11 @@ from xray_triage.web.security.visitor import (
     Visitor,
     address_of,
     browser_cookie,
-    desk_of,
     nobody,
     session_cookie,
     signed_in,
+    stores_of,
+    surroundings_of,
 )
 
 WRONG = N_("Tên đăng nhập hoặc mật khẩu không đúng.")
@@ -31,7 +32,7 @@ WAIT = N_("Sai quá nhiều lần. Hãy thử lại sau %(seconds)s giây.")
 YEAR_SECONDS = 365 * 86_400
 
 
-def login_router(desk: Desk, view: View) -> APIRouter:
+def login_router(stores: Stores, view: View) -> APIRouter:
     """The routes /login, /sign-out and /language."""
     door = APIRouter(default_response_class=HTMLResponse)
 
@@ -42,9 +43,9 @@ def login_router(desk: Desk, view: View) -> APIRouter:
     @door.post("/login")
     def sign_in(request: Request, form: Form) -> Response:
         name, after = form.get("name", "").strip(), local(form.get("next", "/"))
-        mark = request.cookies.get(browser_cookie(desk, name), "")
+        mark = request.cookies.get(browser_cookie(request, name), "")
         try:
-            user = desk.accounts.sign_in(name, form.get("password", ""), address=address_of(request), mark=mark)
+            user = stores.accounts.sign_in(name, form.get("password", ""), address=address_of(request), mark=mark)
         except TooManyAttempts as error:
             return too_many(view, "login.html", nobody(request), error, next=after, name=name)
         if user is None:
@@ -52,15 +53,15 @@ def login_router(desk: Desk, view: View) -> APIRouter:
             told = Language(who.language).say(WRONG)
             page = view.render("login.html", who, next=after, name=name, problem=told)
             return HTMLResponse(page, HTTPStatus.FORBIDDEN)
-        desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
+        stores.accounts.sessions.close(request.cookies.get(session_cookie(request), ""))
         return let_in(request, user.name, after)
 
     @door.post("/sign-out")
     def sign_out(request: Request, who: Annotated[Visitor, Depends(signed_in)]) -> Response:
-        desk.accounts.sessions.close(request.cookies.get(session_cookie(desk), ""))
-        desk.audit.note(Action.SIGNED_OUT, actor=who.name, address=address_of(request))
+        stores.accounts.sessions.close(request.cookies.get(session_cookie(request), ""))
+        stores.audit.note(Action.SIGNED_OUT, actor=who.name, address=address_of(request))
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        answer.delete_cookie(session_cookie(desk), **guarded(request))
+        answer.delete_cookie(session_cookie(request), **guarded(request))
         return answer
 
     @door.post("/language")
@@ -69,7 +70,7 @@ def login_router(desk: Desk, view: View) -> APIRouter:
         language = form.get("language", "")
         if language in LANGUAGES:
             with suppress(NotSignedIn):  # then the cookie alone remembers it
-                desk.accounts.users.change_language(signed_in(request, form).name, language)
+                stores.accounts.users.change_language(signed_in(request, form).name, language)
             answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR_SECONDS, **guarded(request))
         return answer
 
@@ -78,17 +79,16 @@ def login_router(desk: Desk, view: View) -> APIRouter:
 
 def let_in(request: Request, name: str, path: str) -> Response:
     """To ``path``, with a new session, whose cookie ends with the browser, and a mark of the browser, which stays."""
-    desk, answer = desk_of(request), RedirectResponse(path, HTTPStatus.SEE_OTHER)
-    users = desk.accounts.users
-    session_id, mark = desk.accounts.sessions.open(users.find(name)), users.mark_browser(name)
-    answer.set_cookie(session_cookie(desk), session_id, **guarded(request))
-    answer.set_cookie(browser_cookie(desk, name), mark, max_age=YEAR_SECONDS, **guarded(request))
+    accounts, answer = stores_of(request).accounts, RedirectResponse(path, HTTPStatus.SEE_OTHER)
+    session_id, mark = accounts.sessions.open(accounts.users.find(name)), accounts.users.mark_browser(name)
+    answer.set_cookie(session_cookie(request), session_id, **guarded(request))
+    answer.set_cookie(browser_cookie(request, name), mark, max_age=YEAR_SECONDS, **guarded(request))
     return answer
 
 
 def guarded(request: Request) -> dict[str, Any]:
     """A cookie's attributes: for no script, for no other site, and with TLS, ours or a proxy's, never in the clear."""
-    is_tls = desk_of(request).is_tls or request.headers.get("origin", "").startswith("https://")
+    is_tls = surroundings_of(request).is_tls or request.headers.get("origin", "").startswith("https://")
     return {"httponly": True, "samesite": "strict", "secure": is_tls}
 
 

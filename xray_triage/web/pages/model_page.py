@@ -1,16 +1,17 @@
 """The page of the model: every X-ray machine, how well it is known, and the button that sets its cut-offs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage.language import N_, Language
-from xray_triage.model.acquaintance import SiteError, Standing
+from xray_triage.model.acquaintance import Site, SiteError, Standing, machines_under
+from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
 from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.plots import Plot, Series, stacked
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
@@ -27,16 +28,17 @@ STATES = {
 BINS = 20
 
 
-def model_router(desk: Desk, view: View) -> APIRouter:
+def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], view: View) -> APIRouter:
     """The routes of /model. Everybody may look; who administers may press."""
-    pages = APIRouter(default_response_class=HTMLResponse)
+    pages, site = APIRouter(default_response_class=HTMLResponse), Site(stores.machines)
 
     def page(who: Visitor, problem: str = "") -> bytes:
-        standings, language = desk.machines(), Language(who.language)
+        model, language = model_in_use(), Language(who.language)
+        standings = machines_under(stores.machines, model)
         return view.render(
             "model.html",
             who,
-            model=desk.model_in_use(),
+            model=model,
             machines=[(each, each.proposal()) for each in standings],
             plots={each.known.machine_id: plot_of(each, language) for each in standings if each.scores},
             states=STATES,
@@ -51,11 +53,11 @@ def model_router(desk: Desk, view: View) -> APIRouter:
 
     @pages.post("/model/{act}")
     def change_cut_offs(act: Act, form: Form, who: Annotated[Visitor, Depends(needs(Right.ADMINISTER))]) -> Response:
-        model, number = desk.model_in_use(), form.get("machine", "")
+        model, number = model_in_use(), form.get("machine", "")
         try:
             if model is None or model.card is None or not number.isascii() or not number.isdigit() or len(number) > 18:
                 raise SiteError
-            change = desk.site.accept if act == "accept" else desk.site.reset
+            change = site.accept if act == "accept" else site.reset
             change(int(number), model.card, by=who.name)
         except SiteError:
             told = N_("Không đặt được: không có máy này, chưa đủ phim, hoặc AI đang tắt.")

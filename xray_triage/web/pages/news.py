@@ -1,25 +1,23 @@
 """What rings on every open page: the newest urgent film and the newest answer of a specialist. Knows no sound."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
-from xray_triage.web.desk import Desk
 from xray_triage.web.pages.fragments import unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 
 
-def news_router(desk: Desk, view: View) -> APIRouter:
+def news_router(stores: Stores, view: View) -> APIRouter:
     """The route of the news; a page's script rings when a number is higher than it was."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    memory = ResponseCache(desk.casebook.version)
+    memory = ResponseCache(stores.casebook.version)
 
     @pages.get("/fragments/news")
-    def tell_news(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Response:
-        make = lambda: view.render("_news.html", who, news=desk.casebook.news())  # noqa: E731
+    def tell_news(request: Request, who: Who) -> Response:
+        make = lambda: view.render("_news.html", who, news=stores.casebook.news())  # noqa: E731
         return unless_same(request, memory.answer(who.language, make))
 
     return pages

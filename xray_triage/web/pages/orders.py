@@ -27,7 +27,7 @@ from xray_triage.orders.order import (
     check,
 )
 from xray_triage.orders.orders import OrderClosed
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.fragments import unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
@@ -96,23 +96,23 @@ class OrderFilter:
     done: Text = ""
 
 
-def order_router(desk: Desk, view: View) -> APIRouter:
+def order_router(stores: Stores, view: View) -> APIRouter:
     """The routes of /orders."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    page = _Page(desk, view)
+    page = _Page(stores, view)
 
     @pages.get("/orders")
     def show_orders(who: Who, wanted: Annotated[OrderFilter, Depends()]) -> Response:
-        return page.answer(who, **_wanted_context(desk, wanted))
+        return page.answer(who, **_wanted_context(stores, wanted))
 
     @pages.get("/fragments/orders")
     def renew_orders(request: Request, who: Who) -> Response:
-        return unless_same(request, view.render("_orders.html", who, **_list(desk)))
+        return unless_same(request, view.render("_orders.html", who, **_list(stores)))
 
     @pages.post("/orders/card")
     def read_card(form: Form, who: Who) -> Response:
         try:
-            return page.answer(who, **_card_context(desk, form.get("card", "")))
+            return page.answer(who, **_card_context(stores, form.get("card", "")))
         except CardError as error:
             told = Language(who.language).say(CARD_PROBLEMS[error.code])
             return page.answer(who, status=HTTPStatus.UNPROCESSABLE_ENTITY, card_problem=told)
@@ -120,26 +120,26 @@ def order_router(desk: Desk, view: View) -> APIRouter:
     @pages.post("/orders")
     def register(request: Request, form: Form, who: Who) -> Response:
         try:
-            order = _register(desk, form, who)
+            order = _register(stores, form, who)
         except (Mistakes, OrderClosed, NumbersUsedUp) as error:
             return page.refuse(who, form, error)
         action = Action.ORDER_CHANGED if form.get("accession_number") else Action.PATIENT_REGISTERED
-        desk.audit.note(action, actor=who.name, subject=order.accession_number, address=address_of(request))
+        stores.audit.note(action, actor=who.name, subject=order.accession_number, address=address_of(request))
         return RedirectResponse(f"/orders?done={order.accession_number}", HTTPStatus.SEE_OTHER)
 
     @pages.post("/orders/{accession_number}/{deed}")
     def do(request: Request, accession_number: str, deed: Deed, form: Form, who: Who) -> Response:
         deeds = {
-            "cancel": (desk.orders.cancel, Action.ORDER_CANCELLED),
-            "reopen": (desk.orders.reopen, Action.ORDER_REOPENED),
-            "finish": (desk.orders.finish, Action.ORDER_FINISHED),
+            "cancel": (stores.orders.cancel, Action.ORDER_CANCELLED),
+            "reopen": (stores.orders.reopen, Action.ORDER_REOPENED),
+            "finish": (stores.orders.finish, Action.ORDER_FINISHED),
         }
         act, action = deeds[deed]
         try:
             act(accession_number)
         except OrderClosed as error:
             return page.refuse(who, form, error)
-        desk.audit.note(action, actor=who.name, subject=accession_number, address=address_of(request))
+        stores.audit.note(action, actor=who.name, subject=accession_number, address=address_of(request))
         return RedirectResponse("/orders", HTTPStatus.SEE_OTHER)
 
     return pages
@@ -148,12 +148,12 @@ def order_router(desk: Desk, view: View) -> APIRouter:
 class _Page:
     """The whole page; what its caller does not say is blank."""
 
-    def __init__(self, desk: Desk, view: View) -> None:
-        self._desk = desk
+    def __init__(self, stores: Stores, view: View) -> None:
+        self._stores = stores
         self._view = view
 
     def answer(self, who: Visitor, *, status: int = HTTPStatus.OK, **context: Any) -> Response:
-        return HTMLResponse(self._view.render("orders.html", who, **_blank() | _list(self._desk) | context), status)
+        return HTMLResponse(self._view.render("orders.html", who, **_blank() | _list(self._stores) | context), status)
 
     def refuse(self, who: Visitor, form: Mapping[str, str], error: Exception) -> Response:
         """The form as it was sent, and what is wrong with it."""
@@ -169,44 +169,44 @@ class _Page:
             problem="" if told else closed,
             values={name: form.get(name, "") for name in FIELDS},
             form_key=form.get("form_key", ""),
-            editing=self._desk.orders.find(form.get("accession_number", "")),
+            editing=self._stores.orders.find(form.get("accession_number", "")),
         )
 
 
-def _wanted_context(desk: Desk, wanted: OrderFilter) -> dict[str, Any]:
-    known = desk.orders.find(wanted.like or wanted.edit)
-    values = _values(known) if known else _patient(desk.casebook.case(wanted.case))
+def _wanted_context(stores: Stores, wanted: OrderFilter) -> dict[str, Any]:
+    known = stores.orders.find(wanted.like or wanted.edit)
+    values = _values(known) if known else _patient(stores.casebook.case(wanted.case))
     if wanted.like:
         values = {name: values[name] for name in OF_THE_PATIENT if name in values}
     elif values.get("patient_id") == wanted.edit:
         values["patient_id"] = ""
     return {
         "q": wanted.q.strip(),
-        "earlier": _earlier(desk, wanted.q) if wanted.q.strip() else [],
+        "earlier": _earlier(stores, wanted.q) if wanted.q.strip() else [],
         "values": _empty() | values,
         "editing": known if wanted.edit else None,
-        "done": desk.orders.find(wanted.done),
+        "done": stores.orders.find(wanted.done),
     }
 
 
-def _card_context(desk: Desk, text: str) -> dict[str, Any]:
+def _card_context(stores: Stores, text: str) -> dict[str, Any]:
     """The form filled from a card and, where the card says nothing, from the patient's last order."""
     said = {name: _written(value) for name, value in asdict(parse_card(text)).items()}
     field = "citizen_number" if said["citizen_number"] else "insurance_number"
     number = said[field][-LASTING_DIGITS[field] :]
-    found = desk.orders.patients(number)  # it may also be a part of somebody else's
+    found = stores.orders.patients(number)  # it may also be a part of somebody else's
     before = (_values(order) for order in found if getattr(order.registration, field).endswith(number))
     known = {name: value for name, value in next(before, {}).items() if name in OF_THE_PATIENT}
     filled = _empty() | known | {name: value for name, value in said.items() if value}
     return {"values": filled, "filled": True, "known": bool(known)}
 
 
-def _register(desk: Desk, form: Mapping[str, str], who: Visitor) -> Order:
-    typed = check(form, now=desk.clock.now())
+def _register(stores: Stores, form: Mapping[str, str], who: Visitor) -> Order:
+    typed = check(form, now=stores.clock.now())
     accession_number, form_key = form.get("accession_number", ""), form.get("form_key") or secrets.token_urlsafe(12)
     if accession_number:
-        return desk.orders.change(accession_number, typed)
-    return desk.orders.register(typed, form_key=form_key, registered_by=who.name)
+        return stores.orders.change(accession_number, typed)
+    return stores.orders.register(typed, form_key=form_key, registered_by=who.name)
 
 
 def _empty() -> dict[str, str]:
@@ -232,20 +232,20 @@ def _blank() -> dict[str, Any]:
     }
 
 
-def _list(desk: Desk) -> dict[str, Any]:
-    today = desk.clock.now().astimezone().date()
-    orders = desk.orders.of_day(today)
-    return {"orders": orders, "matches": desk.orders.matches(orders, today), "states": STATES, "sexes": SEXES}
+def _list(stores: Stores) -> dict[str, Any]:
+    today = stores.clock.now().astimezone().date()
+    orders = stores.orders.of_day(today)
+    return {"orders": orders, "matches": stores.orders.matches(orders, today), "states": STATES, "sexes": SEXES}
 
 
-def _earlier(desk: Desk, search: str) -> list[dict[str, str]]:
+def _earlier(stores: Stores, search: str) -> list[dict[str, str]]:
     """Patients who were registered or filmed here, and the address that fills the form with them."""
     found = [
         {"href": f"?like={order.accession_number}", **_values(order), "patient_id": order.patient_id}
-        for order in desk.orders.patients(search, limit=EARLIER_PATIENTS)
+        for order in stores.orders.patients(search, limit=EARLIER_PATIENTS)
     ]
     known = {patient["patient_id"] for patient in found}
-    for case in desk.casebook.cases(search=search, limit=EARLIER_PATIENTS):
+    for case in stores.casebook.cases(search=search, limit=EARLIER_PATIENTS):
         if case.patient.id and case.patient.id not in known:
             known.add(case.patient.id)
             found.append({"href": f"?case={case.case_id}", **_patient(case)})

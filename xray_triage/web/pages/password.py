@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from xray_triage.accounts.throttle import TooManyAttempts
 from xray_triage.accounts.users import AccountError
 from xray_triage.language import Language
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.login import let_in, too_many
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
@@ -19,7 +19,7 @@ from xray_triage.web.words.accounts import problem_in
 Who = Annotated[Visitor, Depends(signed_in)]
 
 
-def password_router(desk: Desk, view: View) -> APIRouter:
+def password_router(stores: Stores, view: View) -> APIRouter:
     """The routes of /password."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
@@ -29,9 +29,9 @@ def password_router(desk: Desk, view: View) -> APIRouter:
 
     @pages.post("/password")
     def change_password(request: Request, form: Form, who: Who) -> Response:
-        mark = request.cookies.get(browser_cookie(desk, who.name), "")
+        mark = request.cookies.get(browser_cookie(request, who.name), "")
         try:
-            _change(desk, who.name, form, address=address_of(request), mark=mark)
+            _change(stores, who.name, form, address=address_of(request), mark=mark)
         except TooManyAttempts as error:
             return too_many(view, "password.html", who, error)
         except AccountError as error:
@@ -42,8 +42,8 @@ def password_router(desk: Desk, view: View) -> APIRouter:
     return pages
 
 
-def _change(desk: Desk, name: str, form: dict[str, str], **origin: str) -> None:
+def _change(stores: Stores, name: str, form: dict[str, str], **origin: str) -> None:
     new = form.get("new", "")
     if new != form.get("again", ""):
         raise AccountError("different_passwords", "the two new passwords are not the same")
-    desk.accounts.change_password(name, old=form.get("old", ""), new=new, **origin)
+    stores.accounts.change_password(name, old=form.get("old", ""), new=new, **origin)

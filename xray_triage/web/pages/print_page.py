@@ -2,43 +2,42 @@
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Annotated
 
 import segno
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from markupsafe import Markup
 from segno import DataOverflowError
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Answer, Case
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Who
 from xray_triage.web.words.cases import taken_at
 
 PICTURE_PX = 1000
 MOST_ANSWERS = 2  # there is room for; print.css cuts each to a few lines
 
 
-def print_router(desk: Desk, view: View) -> APIRouter:
+def print_router(stores: Stores, view: View) -> APIRouter:
     """The route of the sheet."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
     @pages.get("/cases/{case_id}/print")
-    def print_case(case_id: str, who: Annotated[Visitor, Depends(visitor)]) -> Response:
-        case = desk.casebook.case(case_id)
+    def print_case(case_id: str, who: Who) -> Response:
+        case = stores.casebook.case(case_id)
         if case is None:
             return HTMLResponse(view.render("missing.html", who), 404)
         answers = case.consultation.answers if case.consultation else ()
         told = _most_telling(answers)
-        desk.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
+        stores.audit.note(Action.CASE_PRINTED, actor=who.name, subject=case_id)
         return HTMLResponse(
             view.render(
                 "print.html",
                 who,
                 case=case,
-                picture=_picture(desk, case),
+                picture=_picture(stores, case),
                 answers=told,
                 more=len(answers) - len(told),
                 qr=qr(case.accession_number),
@@ -69,9 +68,9 @@ def qr(text: str) -> Markup:
     return Markup(drawn.getvalue().decode())  # noqa: S704 -- numbers only, made by segno
 
 
-def _picture(desk: Desk, case: Case) -> str:
+def _picture(stores: Stores, case: Case) -> str:
     """Where the first film is to be had as a picture; empty where it is not kept."""
-    for each in (arrival.instance for arrival in desk.inbox.of_study(case.study_instance_uid)):
+    for each in (arrival.instance for arrival in stores.inbox.of_study(case.study_instance_uid)):
         if each.sop_instance_uid == case.images[0].sop_instance_uid:
             series = f"/dicom-web/studies/{each.study_instance_uid}/series/{each.series_instance_uid}"
             return f"{series}/instances/{each.sop_instance_uid}/rendered?viewport={PICTURE_PX},{PICTURE_PX}"

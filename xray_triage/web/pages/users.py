@@ -14,7 +14,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
 from xray_triage.language import Language
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Right, Visitor, address_of, needs
@@ -35,13 +35,13 @@ class Done:
     secret: str = ""
 
 
-def user_router(desk: Desk, view: View) -> APIRouter:
+def user_router(stores: Stores, view: View) -> APIRouter:
     """The routes of /users."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
     def page(who: Visitor, *, problem: str = "", done: Done | None = None) -> bytes:
-        users = desk.accounts.users.list()
-        tokens = {user.name: desk.accounts.tokens.of(user) for user in users}
+        users = stores.accounts.users.list()
+        tokens = {user.name: stores.accounts.tokens.of(user) for user in users}
         return view.render(
             "users.html", who, users=users, tokens=tokens, problem=problem, done=done, roles=ROLES, Action=Action
         )
@@ -53,11 +53,13 @@ def user_router(desk: Desk, view: View) -> APIRouter:
     @pages.post("/users/{act}")
     def change_users(request: Request, act: Act, form: Form, who: Who) -> Response:
         try:
-            done = ACTS[act](desk.accounts, form)
+            done = ACTS[act](stores.accounts, form)
         except AccountError as error:
             told = problem_in(Language(who.language), error)
             return HTMLResponse(page(who, problem=told), HTTPStatus.UNPROCESSABLE_ENTITY)
-        desk.audit.note(done.action, actor=who.name, subject=done.name, detail=done.detail, address=address_of(request))
+        stores.audit.note(
+            done.action, actor=who.name, subject=done.name, detail=done.detail, address=address_of(request)
+        )
         return HTMLResponse(page(who, done=done))
 
     return pages

@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 
+from dicom_router.clock import Clock
 from xray_triage.accounts.roles import Right
 from xray_triage.language import LANGUAGES, Language
 from xray_triage.reading.findings import Priority
-from xray_triage.web.desk import Desk
 from xray_triage.web.security.visitor import Visitor
 from xray_triage.web.words.cases import Words
 
@@ -23,14 +23,14 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 class View:
     """The templates, once for each language."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._environments = {code: _environment(Language(code), desk.station_name) for code in LANGUAGES}
+    def __init__(self, station_name: str, *, clock: Clock) -> None:
+        self._clock = clock
+        self._environments = {code: _environment(Language(code), station_name) for code in LANGUAGES}
 
     def render(self, template: str, visitor: Visitor, /, **context: Any) -> bytes:
         """``template`` filled in for ``visitor``."""
         found = self._environments[visitor.language].get_template(template)
-        return found.render(visitor=visitor, now=self._desk.clock.now(), **context).encode()
+        return found.render(visitor=visitor, now=self._clock.now(), **context).encode()
 
 
 def _environment(language: Language, station_name: str) -> jinja2.Environment:

@@ -13,14 +13,15 @@ from dicom_router.store.outbox import DeliveryState
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.worklist import CaseState
-from xray_triage.health.checks import troubles
+from xray_triage.health.checks import Health, troubles
 from xray_triage.language import N_
 from xray_triage.reading.findings import Priority
+from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
-from xray_triage.web.desk import Desk
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, visitor
+from xray_triage.web.security.visitor import Visitor, Who
+from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.cases import positives, taken_at
 
 ROWS = 100
@@ -76,58 +77,56 @@ def asked(
     )
 
 
-def worklist_router(desk: Desk, view: View) -> APIRouter:
+def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:
     """The routes of the worklist."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    memory = ResponseCache(desk.casebook.version)
+    memory = ResponseCache(stores.casebook.version)
 
     def render(name: str, who: Visitor, wanted: Asked) -> bytes:
-        return view.render(name, who, **_context(desk, wanted))
+        return view.render(name, who, **_context(stores, surroundings.health, wanted))
 
     @pages.get("/")
-    def show_worklist(who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]) -> Response:
+    def show_worklist(who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         return HTMLResponse(render("worklist.html", who, wanted))
 
     @pages.get("/fragments/worklist")
-    def renew_worklist(
-        request: Request, who: Annotated[Visitor, Depends(visitor)], wanted: Annotated[Asked, Depends(asked)]
-    ) -> Response:
+    def renew_worklist(request: Request, who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
-        minute = desk.clock.now().replace(second=0, microsecond=0)
-        question = (wanted, who.language, minute, tuple(troubles(desk.health.report())))
+        minute = stores.clock.now().replace(second=0, microsecond=0)
+        question = (wanted, who.language, minute, tuple(troubles(surroundings.health.report())))
         return unless_same(request, memory.answer(question, lambda: render("_worklist.html", who, wanted)))
 
     return pages
 
 
-def _context(desk: Desk, wanted: Asked) -> dict[str, Any]:
-    cases = _cases(desk, wanted)
+def _context(stores: Stores, health: Health, wanted: Asked) -> dict[str, Any]:
+    cases = _cases(stores, wanted)
     page = cases[:ROWS]
-    sent = desk.outbox.of_studies([case.study_instance_uid for case in page])
+    sent = stores.outbox.of_studies([case.study_instance_uid for case in page])
     return {
         "here": "/",
         "asked": wanted,
         "states": STATES,
         "rows": [(case, sent[case.study_instance_uid]) for case in page],
         "more": page[-1].case_id if len(cases) > ROWS else "",
-        "counts": desk.casebook.counts(newest=wanted.newest),
-        "unread": desk.inbox.unread(),
-        "notices": notices(desk),
+        "counts": stores.casebook.counts(newest=wanted.newest),
+        "unread": stores.inbox.unread(),
+        "notices": notices(stores, health),
         "positives": positives,
         "taken_at": taken_at,
     }
 
 
-def _cases(desk: Desk, wanted: Asked) -> list[Case]:
+def _cases(stores: Stores, wanted: Asked) -> list[Case]:
     """One more than a page has, where there are more."""
     by_delivery = wanted.state in list(DeliveryState)
     find = partial(
-        desk.casebook.cases,
+        stores.casebook.cases,
         search=wanted.q,
         priority=wanted.priority or None,
         state=None if by_delivery else wanted.state or None,
         day=_day(wanted.day),
-        studies=desk.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
+        studies=stores.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
         newest=wanted.newest,
         limit=ROWS + 1,
     )

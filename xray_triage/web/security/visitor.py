@@ -15,10 +15,11 @@ from fastapi import Depends, Request
 from xray_triage.accounts.roles import Right, Role
 from xray_triage.accounts.users import Account, name_key
 from xray_triage.language import LANGUAGES
-from xray_triage.web.desk import Desk
+from xray_triage.stores import Stores
 from xray_triage.web.security.forms import Form
+from xray_triage.web.surroundings import Surroundings
 
-__all__ = ["Right", "Role", "Visitor", "needs", "signed_in", "visitor"]
+__all__ = ["Right", "Role", "Visitor", "Who", "needs", "signed_in", "visitor"]
 
 LANGUAGE_COOKIE = "language"
 CSRF_HEADER = "X-CSRF-Token"
@@ -60,15 +61,15 @@ class MustChangePassword(Exception):
 
 def signed_in(request: Request, form: Form) -> Visitor:
     """Who is there, even with a one-time password. Raises NotSignedIn; NotAllowed without the CSRF token."""
-    desk = desk_of(request)
+    accounts = stores_of(request).accounts
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        user = desk.accounts.tokens.owner(bearer.strip(), renew=not _is_background(request))
+        user = accounts.tokens.owner(bearer.strip(), renew=not _is_background(request))
         if user is None:
             raise NotSignedIn
         return _visitor(request, user, csrf_token="", must_change=False)
-    session_id = request.cookies.get(session_cookie(desk))
-    user = desk.accounts.sessions.owner(session_id, renew=not _is_background(request)) if session_id else None
+    session_id = request.cookies.get(session_cookie(request))
+    user = accounts.sessions.owner(session_id, renew=not _is_background(request)) if session_id else None
     if user is None or session_id is None:
         raise NotSignedIn
     who = _visitor(request, user, csrf_token=csrf_token_of(session_id), must_change=user.must_change)
@@ -86,6 +87,9 @@ def visitor(who: Annotated[Visitor, Depends(signed_in)]) -> Visitor:
     return who
 
 
+Who = Annotated[Visitor, Depends(visitor)]  # the parameter of a route for whoever may see
+
+
 def is_still_there(request: Request) -> bool:
     """Whether who asked for a stream has not been signed out, disabled or idle for too long since."""
     try:
@@ -98,7 +102,7 @@ def is_still_there(request: Request) -> bool:
 def needs(right: Right) -> Callable[[Visitor], Visitor]:
     """For ``Depends``: 403 without ``right``, else the visitor."""
 
-    def check(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+    def check(who: Who) -> Visitor:
         if not who.may(right):
             raise NotAllowed(f"this needs the right to {right.value}", who)
         return who
@@ -111,10 +115,16 @@ def nobody(request: Request) -> Visitor:
     return Visitor(name="", full_name="", role=None, language=_language(request))
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk of the application that serves ``request``."""
-    desk: Desk = request.app.state.desk
-    return desk
+def stores_of(request: Request) -> Stores:
+    """The stores of the application that serves ``request``."""
+    stores: Stores = request.app.state.stores
+    return stores
+
+
+def surroundings_of(request: Request) -> Surroundings:
+    """What stands around the application that serves ``request``."""
+    surroundings: Surroundings = request.app.state.surroundings
+    return surroundings
 
 
 def address_of(request: Request) -> str:
@@ -122,14 +132,15 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def session_cookie(desk: Desk) -> str:
+def session_cookie(request: Request) -> str:
     """The cookie's name; the prefix makes browsers hold to Secure, Path=/ and no Domain (RFC 6265bis 4.1.3)."""
-    return "__Host-session" if desk.is_tls else "session"
+    return "__Host-session" if surroundings_of(request).is_tls else "session"
 
 
-def browser_cookie(desk: Desk, name: str) -> str:
+def browser_cookie(request: Request, name: str) -> str:
     """The cookie by which a browser shows that this user signed in here before; people share computers."""
-    return f"{'__Host-' if desk.is_tls else ''}browser-{hashlib.sha256(name_key(name).encode()).hexdigest()[:16]}"
+    prefix = "__Host-" if surroundings_of(request).is_tls else ""
+    return f"{prefix}browser-{hashlib.sha256(name_key(name).encode()).hexdigest()[:16]}"
 
 
 def csrf_token_of(session_id: str) -> str:
@@ -150,7 +161,7 @@ def _visitor(request: Request, user: Account, *, csrf_token: str, must_change: b
 
 def _language(request: Request) -> str:
     wanted = request.cookies.get(LANGUAGE_COOKIE, "")
-    return wanted if wanted in LANGUAGES else desk_of(request).language
+    return wanted if wanted in LANGUAGES else surroundings_of(request).language
 
 
 def _is_background(request: Request) -> bool:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_router.store.outbox import Delivery, DeliveryState
-from xray_triage.cases.case import AUTOMATIC, Case, Consultation, ConsultationState, Image
-from xray_triage.consultations.consultations import with_delivery
-from xray_triage.consultations.obstacles import ANSWER_NOTES, OBSTACLES
+from xray_triage.cases.case import ANSWER_NOTES, AUTOMATIC, Case, Consultation, ConsultationState, Image
+from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
 from xray_triage.reading.findings import (
@@ -130,7 +129,7 @@ class Words:
             return State(say(N_("chưa khai báo nơi nhận")), "bad")
         if consultation.is_open and any(each.state is DeliveryState.REFUSED for each in requests):
             return State(say(N_("PACS từ chối yêu cầu")), "bad")
-        word, tone = CONSULTATION_STATES[with_delivery(consultation, deliveries).state]
+        word, tone = CONSULTATION_STATES[consultation.with_delivery(deliveries).state]
         return State(say(word), tone)
 
     def asker(self, consultation: Consultation) -> str:

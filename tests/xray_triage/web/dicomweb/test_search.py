@@ -43,6 +43,11 @@ ASKED: list[tuple[dict[str, str], list[str]]] = [
     ({"ModalitiesInStudy": "CT"}, []),
     ({"PatientName": "*nguyen*", "StudyDate": "20250601"}, []),
     ({"PatientName": "*a*" * 12}, []),
+    ({"PatientID": "P1\\P2"}, ["P2", "P1"]),
+    ({"PatientName": "nguyen*\\do*", "AccessionNumber": "A1\\A3"}, ["P1"]),
+    ({"StudyDate": "2025-01"}, ["P1"]),
+    ({"ModalitiesInStudy": "CT,DX"}, ["P2", "P1"]),
+    ({"StudyInstanceUID": ","}, ["P2", "P1"]),
 ]
 
 
@@ -168,10 +173,21 @@ def test_a_key_within_a_sequence_is_matched(client: httpx.Client, two_patients: 
     assert client.get("/dicom-web/studies", params={key: "Lateral*"}).json() == []
 
 
+def test_keys_of_one_sequence_are_of_one_item(client: httpx.Client, two_patients: TestDesk) -> None:
+    asked = {"ViewCodeSequence.CodeValue": "272479007", "ViewCodeSequence.CodeMeaning": "Posteroanterior*"}
+    assert len(client.get("/dicom-web/studies", params=asked).json()) == 2
+    assert client.get("/dicom-web/studies", params=asked | {"ViewCodeSequence.CodeValue": "1"}).json() == []
+    deep = {"ViewCodeSequence.ViewModifierCodeSequence.CodeValue": "1"}
+    assert client.get("/dicom-web/studies", params=deep).json() == []
+
+
 def test_what_is_no_attribute_is_a_bad_request(client: httpx.Client) -> None:
     numbers = ["limit=-1", "offset=x", "limit=99999999999"]
-    for bad in (*numbers, "Foo=1", "includefield=Foo", "0010002=P1", "FFFFFFFF=1"):
-        assert client.get(f"/dicom-web/studies?{bad}").status_code == 400, bad
+    sequence = "ViewCodeSequence"
+    sequences = [f"{sequence}=x", f"PatientID.{sequence}=x", f"{sequence}=x&{sequence}.CodeValue=1",
+                 f"{sequence}.CodeValue=1&{sequence}=x", f"{sequence}." * 3000 + "CodeValue=1"]  # fmt: skip
+    for bad in (*numbers, *sequences, "Foo=1", "includefield=Foo", "0010002=P1", "FFFFFFFF=1", "StudyDate=today"):
+        assert client.get(f"/dicom-web/studies?{bad}").status_code == 400, bad[:100]
 
 
 def test_xml_is_not_to_be_had(client: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from xray_triage.cli.account_verbs import command_line_user
 from xray_triage.cli.options import AsJson, ConfigPath
 from xray_triage.console import err, out, print_json
 
@@ -23,23 +24,20 @@ def cases(
     config: ConfigPath = None,
 ) -> None:
     """List the cases, most urgent first."""
-    from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.cli.account_verbs import command_line_user
-    from xray_triage.config import load_config
+    from xray_triage.cases.shapes import CaseJson
     from xray_triage.reading.findings import Priority
-    from xray_triage.stores import open_stores
-    from xray_triage.web.api.shapes import case_json
+    from xray_triage.stores import configured_stores
 
     if priority is not None and priority not in list(Priority):
         raise typer.BadParameter(f"one of {', '.join(Priority)}", param_hint="--priority")
-    stores = open_stores(load_config(config), role="cli", clock=SystemClock())
+    stores = configured_stores(config)
     stores.accounts.audit.note(Action.LISTED, actor=command_line_user(), subject="cases")
     found = stores.casebook.cases(priority=priority, limit=limit)
     if as_json:
         deliveries = stores.outbox.of_studies([case.study_instance_uid for case in found])
         for case in found:
-            print_json(case_json(case, deliveries.get(case.study_instance_uid, [])))
+            print_json(CaseJson.of(case, deliveries[case.study_instance_uid]).model_dump(mode="json"))
         return
     table = Table(Column("case", no_wrap=True), "priority", "patient", "findings", "received", "consultation")
     for case in found:
@@ -66,7 +64,6 @@ def consult(
     """Ask the specialist: sends a request into the same study at the PACS."""
     from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.cli.account_verbs import command_line_user
     from xray_triage.config import load_config
     from xray_triage.stores import open_stores
 
@@ -98,16 +95,14 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     """Show what waits to be read and sent, and what a PACS refused."""
     if context.invoked_subcommand is not None:
         return
-    from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
-    from xray_triage.web.api.station_shapes import queue_json
+    from xray_triage.cases.shapes import QueueJson
+    from xray_triage.stores import configured_stores
 
-    clock = SystemClock()
-    stores = open_stores(load_config(config), role="cli", clock=clock)
+    stores = configured_stores(config)
     summary = stores.outbox.summary()
     if as_json:
-        print_json(queue_json(summary, unread=stores.inbox.unread(), now=clock.now()))
+        shape = QueueJson.of(summary, unread=stores.inbox.unread(), now=stores.clock.now())
+        print_json(shape.model_dump(mode="json"))
         return
     out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
     for delivery in summary.refused:
@@ -123,11 +118,9 @@ def retry(
     config: ConfigPath = None,
 ) -> None:
     """Send a refused object again."""
-    from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
-    from xray_triage.stores import open_stores
+    from xray_triage.stores import configured_stores
 
-    outbox = open_stores(load_config(config), role="cli", clock=SystemClock()).outbox
+    outbox = configured_stores(config).outbox
     if delivery == "all":
         out.print(f"{outbox.retry_all_refused()} objects will be sent again")
         return

@@ -1,0 +1,68 @@
+"""The way to each destination of station.toml: a transport that sends to it, an archive that is asked for answers.
+
+Must never know what is sent or asked.
+"""
+
+from typing import Any
+
+from dicom_router.clock import Clock
+from dicom_router.transport.archive import Archive
+from dicom_router.transport.compression import Economy
+from dicom_router.transport.dicomweb import DicomwebTransport
+from dicom_router.transport.dicomweb_archive import DicomwebArchive
+from dicom_router.transport.dimse import DimseTransport
+from dicom_router.transport.dimse_archive import DimseArchive
+from dicom_router.transport.folder import FolderTransport
+from dicom_router.transport.protocol import Transport
+from xray_triage.config import Config, ConfigError, Destination
+from xray_triage.consultations.report_parser import KINDS
+from xray_triage.tls import client_tls
+
+
+def make_transport(
+    destination: Destination, config: Config, *, clock: Clock, economy: Economy | None = None
+) -> Transport:
+    """The way to one destination. Raises ConfigError when its certificate or password file cannot be read."""
+    if destination.kind == "folder":
+        assert destination.path is not None  # config.py checked it
+        return FolderTransport(destination.path, clock=clock)
+    compression = economy or destination.compression
+    if destination.kind == "dicomweb":
+        return DicomwebTransport(compression=compression, **_dicomweb(destination, clock))
+    return DimseTransport(compression=compression, **_dimse(destination, config, clock))
+
+
+def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
+    """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
+    asked = config.destinations_for("requests")
+    return {
+        each.name: DicomwebArchive(**_dicomweb(each, clock))
+        if each.url
+        else DimseArchive(sop_classes=tuple(KINDS), **_dimse(each, config, clock))
+        for each in config.destination
+        if each.name in asked and each.kind != "folder"
+    }
+
+
+def _dicomweb(destination: Destination, clock: Clock) -> dict[str, Any]:
+    account = {"username": destination.username, "password": _password_of(destination)}
+    return {"url": destination.url, **account, **_link(destination, clock)}
+
+
+def _dimse(destination: Destination, config: Config, clock: Clock) -> dict[str, Any]:
+    address = {"host": destination.host, "port": destination.port, "ae_title": destination.ae_title}
+    return {"calling_ae_title": config.station.ae_title, **address, **_link(destination, clock)}
+
+
+def _link(destination: Destination, clock: Clock) -> dict[str, Any]:
+    tls = client_tls(destination.tls) if destination.tls else None
+    return {"tls": tls, "max_kbit_per_second": destination.max_kbit_per_second, "clock": clock}
+
+
+def _password_of(destination: Destination) -> str:
+    if destination.password_file is None:
+        return ""
+    try:
+        return destination.password_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"destination {destination.name}: password_file cannot be read: {error}") from error
