@@ -130,18 +130,26 @@ class WebSection(Section):
 
 
 class ModelSection(Section):
-    """The bundle that reads. Empty = the bundle that was activated, else the one that ships with the program."""
+    """The bundle that reads. Empty = the bundle that was activated, else the one that ships with the program.
+
+    ``site``: a machine's own cut-offs wait for a person, or are taken at once.
+    """
 
     bundle: str = ""
     providers: tuple[str, ...] = ("auto",)
     threads: Annotated[int, Field(ge=0, le=64)] = 0
     thresholds: Mapping[FindingName, Probability] = {}
+    site: Literal["ask", "auto"] = "ask"
 
 
 class PolicySection(Section):
-    """What the site calls urgent, and when a consultation is asked for without a click."""
+    """What the site calls urgent, and when a consultation is asked for without a click.
+
+    ``urgent_share``: of the films of a machine with cut-offs of its own, the gravest so many are urgent too.
+    """
 
     urgent: tuple[FindingName, ...] = ("pneumothorax", "edema")
+    urgent_share: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
     minimum_age_years: Annotated[float, Field(ge=0, le=120)] = 15
 

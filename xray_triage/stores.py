@@ -5,6 +5,7 @@ Knows no page and no network.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dicom_router.clock import Clock, SystemClock
@@ -15,10 +16,11 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.accounts.accounts import Accounts
-from xray_triage.accounts.audit import AuditTrail
+from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
+from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
@@ -44,6 +46,7 @@ class Stores:
     heat_maps: HeatMaps
     consultations: Consultations
     orders: Orders
+    machines: Machines
     accounts: Accounts
 
     @property
@@ -77,6 +80,7 @@ def join_stores(
     ledger = Ledger(database, clock=clock, node=node_name(config, role))
     spool = Spool(config.station.data_dir / "spool", reserve_bytes=round(config.retention.reserve_gb * 1e9))
     outbox = Outbox(database, ledger, clock=clock)
+    accounts = Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes)
     originals = config.destinations_for("originals")
     inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
     return Stores(
@@ -102,8 +106,14 @@ def join_stores(
             wake=wake,
         ),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
-        accounts=Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes),
+        accounts=accounts,
+        machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
     )
+
+
+def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:
+    """Add to the trail what was set for a machine, and by whom."""
+    audit.note(Action(setting.kind.value), actor=setting.by, subject=machine, detail=setting.note)
 
 
 def node_name(config: Config, role: str) -> str:

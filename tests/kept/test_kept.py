@@ -16,7 +16,7 @@ from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.outbox import DeliveryState
 from tests.xray_triage.desk import PASSWORD, open_desk, reading
 from xray_triage.accounts import tables as accounts
-from xray_triage.cases import heat
+from xray_triage.cases import heat, machines
 from xray_triage.cases import tables as cases
 from xray_triage.cases.case import AnswerNote, ConsultationState
 from xray_triage.cases.casebook import migrate_cases
@@ -48,7 +48,8 @@ def kept(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database
 
 def test_its_tables_are_those_that_the_program_uses(kept: Database) -> None:
     ours = sa.MetaData()
-    for each in (router.metadata, cases.metadata, heat.metadata, accounts.metadata, orders.metadata):
+    owners = (router, cases, heat, machines, accounts, orders)
+    for each in (owner.metadata for owner in owners):
         for table in each.sorted_tables:
             table.to_metadata(ours)
     options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from argon2 import PasswordHasher
@@ -22,6 +22,7 @@ from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
 from xray_triage.config import Config, Destination, RegistrationSection, RetentionSection, StationSection
 from xray_triage.health.checks import Health, Probe
+from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
 from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import (
@@ -36,6 +37,7 @@ from xray_triage.reading.findings import (
     Reading,
     TriageDecision,
 )
+from xray_triage.reading.machine import Machine
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer
@@ -119,8 +121,8 @@ class TestDesk(Stores):
         dataset = film(**film_attributes)  # type: ignore[arg-type]
         return self.record(self.receive(dataset), dataset, reading)
 
-    def put(self, readings: Sequence[Reading]) -> None:
-        """Many films of one case, straight into the tables."""
+    def put(self, readings: Sequence[Reading], machine: Machine | None = None) -> None:
+        """Many films of one case, straight into the tables; those that were read count for ``machine``, if any."""
         sequence = self.casebook.last_image()
         case_id = self.add(unread()).case_id
         common = {"arrival_id": 1, "received_at": self.clock.now(), "read_at": self.clock.now(), "picture_key": None}
@@ -131,6 +133,9 @@ class TestDesk(Stores):
                 for number, one in enumerate(readings)
             ]
             connection.execute(tables.image.insert(), films)
+            for film_row, one in zip(films, readings, strict=True):
+                if machine is not None and one.model is not None:
+                    self.machines.count(connection, film_row["sop_instance_uid"], machine, one.model.sha256)
 
     def deliver(self) -> list[Delivery]:
         """What the forwarder does while the PACS is well: everything that waits is taken."""
@@ -142,6 +147,10 @@ class TestDesk(Stores):
                 self.outbox.acknowledge(work, delivery, said)
                 taken.append(delivery)
         return taken
+
+    def site(self, accepts: Literal["ask", "auto"] = "ask") -> Site:
+        """The machines of this desk."""
+        return Site(self.machines, accepts=accepts)
 
     def token(self, role: Role = Role.DOCTOR) -> str:
         """A bearer token of the desk's user with this role."""

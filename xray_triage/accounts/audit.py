@@ -39,6 +39,9 @@ class Action(StrEnum):
     ORDER_REOPENED = "order_reopened"
     ORDER_FINISHED = "order_finished"
     EXPORTED = "exported"
+    CUT_OFFS_SET = "cut_offs_set"  # for a machine
+    CUT_OFFS_RESET = "cut_offs_reset"
+    CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
 
 
 REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program

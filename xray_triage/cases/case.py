@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dicom_router.store.outbox import Delivery, DeliveryState
 from xray_triage.language import N_
-from xray_triage.reading.findings import Finding, ModelIdentity, Priority, Reason
+from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.patient import Patient
 
 
@@ -36,6 +36,12 @@ class Image:
     lines: tuple[tuple[float, float, float, float], ...] = ()
     rows: int = 0
     columns: int = 0
+    machine: Acquaintance | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it was read with cut-offs that were set for its machine."""
+        return self.machine is not None and self.machine.calibrated
 
     @property
     def status(self) -> str:
@@ -191,6 +197,14 @@ class Case:
     def film(self, sop_instance_uid: str) -> Image | None:
         """The one of this UID; None where the case has none."""
         return next((image for image in self.images if image.sop_instance_uid == sop_instance_uid), None)
+
+    @property
+    def unproven(self) -> Acquaintance | None:
+        """The machine for whose sake this case without a mark may not be called clear; None: it may, or has a mark."""
+        if self.priority is not Priority.NORMAL:
+            return None
+        known = (image.machine for image in self.images)
+        return next((one for one in known if one is not None and not one.clears), None)
 
     @property
     def model(self) -> ModelIdentity | None:

@@ -14,11 +14,13 @@ from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
+    Acquaintance,
     Box,
     Cardiothoracic,
     Code,
     Finding,
     FindingKind,
+    MachineState,
     ModelIdentity,
     Priority,
     Reading,
@@ -57,6 +59,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
     return {
         "priority": reading.decision.priority.value,
         "urgency": urgency(reading.decision.priority) if is_film else NO_FILM,
+        "machine_id": None,  # machines.py sets it for a film that was read
         "reason": reading.not_readable.reason.code if reading.not_readable else None,
         "reading": json.dumps(
             {
@@ -68,6 +71,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
                 "lines": _lines_json(findings.cardiothoracic) if findings else [],
                 "rows": reading.rows,
                 "columns": reading.columns,
+                "machine": asdict(reading.machine) if reading.machine else None,
             },
             allow_nan=False,
         ),
@@ -180,8 +184,13 @@ def _said(text: str) -> Mapping[str, Any]:
             "lines": tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in entry["lines"]),
             "rows": entry["rows"],
             "columns": entry["columns"],
+            "machine": _machine_of(entry.get("machine")),  # films read before revision 0002 have none
         }
     )
+
+
+def _machine_of(entry: Mapping[str, Any] | None) -> Acquaintance | None:
+    return Acquaintance(**{**entry, "state": MachineState(entry["state"])}) if entry else None
 
 
 def _plain(number: float | None) -> float | None:

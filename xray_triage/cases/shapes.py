@@ -69,6 +69,7 @@ class ImageJson(JsonShape):
     """One film. ``reason`` is the code why it was not read, ``reason_text`` the sentence for the doctor.
 
     ``lines``: widths of heart and chest, [x1, y1, x2, y2] in pixels of the film; ``rows``, ``columns``: its size or 0.
+    ``calibrated``: with cut-offs that were set for its machine; without, no mark does not mean that it is normal.
     """
 
     sop_instance_uid: str
@@ -84,6 +85,7 @@ class ImageJson(JsonShape):
     lines: list[list[float]]
     rows: int
     columns: int
+    calibrated: bool
 
 
 class DeliveryJson(JsonShape):

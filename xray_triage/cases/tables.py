@@ -58,8 +58,10 @@ image = sa.Table(
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime, nullable=False),
     sa.Column("exposed_at", UtcDateTime),
+    sa.Column("machine_id", sa.BigInteger),  # machines.py; NULL: the film was not read
     sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
     sa.Index("image_case", "case_sequence"),
+    sa.Index("image_machine", "machine_id", "image_id"),
     sa.Index("image_times", "received_at", "urgency", "exposed_at", "read_at"),
     sqlite_autoincrement=True,
 )

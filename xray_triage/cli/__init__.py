@@ -47,6 +47,7 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.config import ConfigError
     from xray_triage.consultations.consultations import CannotAsk
+    from xray_triage.model.acquaintance import SiteError
     from xray_triage.reading.bundle import BundleError
     from xray_triage.station.front import StationError
 
@@ -54,5 +55,8 @@ def _one_line(error: Exception) -> str | None:
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
-    ours = (ConfigError, StationError, BundleError, AssessmentError, RouterError, CannotAsk, AccountError, OSError)
+    ours = (
+        ConfigError, StationError, BundleError, SiteError, AssessmentError, RouterError, CannotAsk, AccountError,
+        OSError,
+    )  # fmt: skip
     return " ".join(str(error).split()) if isinstance(error, ours) else None

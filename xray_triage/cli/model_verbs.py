@@ -1,4 +1,4 @@
-"""Verbs about model bundles: model list, verify, activate, import; evaluate and threshold hang beside them."""
+"""Verbs about model bundles: model list, verify, activate, import; evaluate, threshold and site hang beside them."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from xray_triage.cli import assessment_verbs
+from xray_triage.cli import assessment_verbs, site_verbs
 from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
 from xray_triage.console import err, out, print_json
 
 app = typer.Typer(help="The model bundles that read films.", no_args_is_help=True)
 assessment_verbs.add_to(app)
+site_verbs.add_to(app)
 
 
 @app.command("list")

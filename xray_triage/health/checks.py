@@ -131,6 +131,21 @@ def drift_check(films: int, drifted: Sequence[str] | None) -> Check:
     return check("drift", state, message, films=films, names=", ".join(drifted or ()))
 
 
+def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange: bool) -> Check | None:
+    """What a person should know of an X-ray machine, or None. ``waits``: its cut-offs are proposed, nobody took any."""
+    if strange:
+        told = N_(
+            "Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính. Cài đặt xử lý ảnh có lạ không?"
+        )
+    elif waits:
+        told = N_("AI đã đề xuất ngưỡng cho máy này; hãy xem và chấp nhận ở trang Mô hình AI.")
+    elif changed:
+        told = N_("Phim của máy này đã thay đổi; AI đang làm quen lại (%(films)d phim). Máy có đổi cài đặt không?")
+    else:
+        return None
+    return check(f"machine:{name}", WARNING, told, films=films)
+
+
 def destination_check(name: str, transport: Transport) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:

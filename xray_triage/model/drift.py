@@ -3,13 +3,13 @@
 Counted from the casebook when somebody asks. It must never know a page, a network, or how a model is run.
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import log
 
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.tally import Agreement, agreement_of
+from xray_triage.model.site import Card
+from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Manifest, Reference
 from xray_triage.reading.findings import ModelIdentity, Priority
 
@@ -35,13 +35,15 @@ class OperatingPoint:
 class ModelInUse:
     """The model that reads now, what computes it (for people), and by label what was measured of it.
 
-    ``references``: how its scores lay; ``points``: how often it was right.
+    ``references``: how its scores lay; ``points``: how often it was right; ``card``: what the site's machines are held
+    against, None where the bundle cannot be read any more.
     """
 
     identity: ModelIdentity
     runtime: str
     references: Mapping[str, Reference]
     points: Mapping[str, OperatingPoint] = field(default_factory=dict)
+    card: Card | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,20 +81,6 @@ def points_of(manifest: Manifest) -> dict[str, OperatingPoint]:
         for label in manifest.labels
         if label.sensitivity is not None and label.specificity is not None
     }
-
-
-def stability_index(reference: Reference, probabilities: Sequence[float]) -> float:
-    """Sum of (a - e) ln(a / e) over the ten bins, a and e the shares of films here and when measured; 0: the same.
-
-    A share below half a film (of those here) counts as that: an empty bin, whose logarithm is infinite, then weighs no
-    more than so few films can tell. ``probabilities`` must not be empty.
-    """
-    counts = [0] * len(reference.shares)
-    for probability in probabilities:
-        counts[bisect_right(reference.edges, probability)] += 1
-    least = 0.5 / len(probabilities)
-    pairs = [(max(n / len(probabilities), least), max(e, least)) for n, e in zip(counts, reference.shares, strict=True)]
-    return sum((actual - expected) * log(actual / expected) for actual, expected in pairs)
 
 
 def drift(casebook: Casebook, model_sha256: str, references: Mapping[str, Reference]) -> Drift:

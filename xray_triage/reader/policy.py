@@ -10,12 +10,18 @@ from xray_triage.reading.triage import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SitePolicy:
-    """What the site decided: who is read, what is urgent, when a consultation is asked for without a click."""
+    """What the site decided: who is read, what is urgent, when a consultation is asked for without a click.
+
+    ``site_cut_offs``: who takes the cut-offs that are proposed for a machine. ``urgent_share``: of its films, the
+    gravest so many are urgent.
+    """
 
     admission: Admission
     triage: Policy
     auto_request: Literal["urgent", "abnormal", "never"] = "urgent"
     station_name: str = ""
+    site_cut_offs: Literal["ask", "auto"] = "ask"
+    urgent_share: float = 0.0
 
     @classmethod
     def from_config(cls, config: Config) -> "SitePolicy":
@@ -24,4 +30,6 @@ class SitePolicy:
             triage=Policy(urgent=config.policy.urgent),
             auto_request=config.policy.auto_request,
             station_name=config.station.name,
+            site_cut_offs=config.model.site,
+            urgent_share=config.policy.urgent_share,
         )

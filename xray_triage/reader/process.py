@@ -22,6 +22,7 @@ from dicom_router.worker import run_forever
 from xray_triage.config import load_config
 from xray_triage.log import ignore_pydicom_warnings, log_to_stderr, print_surely
 from xray_triage.model.loading import AiState, load_classifier
+from xray_triage.model.site import card_of
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import Reader
 from xray_triage.stores import open_stores
@@ -55,6 +56,7 @@ def main(config_path: Path) -> None:
         policy=SitePolicy.from_config(config),
         result_destinations=config.destinations_for("results"),
         clock=clock,
+        card=card_of(ai.classifier.manifest, config.model.thresholds) if ai.classifier else None,
     )
     if ai.classifier is not None:
         log.info("runtime chosen", runtime=ai.classifier.runtime)

@@ -21,11 +21,14 @@ from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
+from xray_triage.model.acquaintance import Met, Site
+from xray_triage.model.site import Card
 from xray_triage.orders.match import Filmed
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.exposure import exposed_at
-from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
+from xray_triage.reading.machine import machine_of
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
@@ -64,7 +67,10 @@ class KeptResult:
 
 
 class Reader:
-    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`."""
+    """Reads one film at a time. ``classifier`` is None when AI is off: every film is then `not_read`.
+
+    ``card`` is that of the classifier's bundle; without it no machine is learned, and no film tells of one.
+    """
 
     def __init__(
         self,
@@ -74,9 +80,12 @@ class Reader:
         policy: SitePolicy,
         result_destinations: Sequence[str],
         clock: Clock,
+        card: Card | None = None,
     ) -> None:
         self._stores = stores
         self._classifier = classifier
+        self._card = card
+        self._site = Site(stores.machines, accepts=policy.site_cut_offs)
         self._policy = policy
         self._result_destinations = result_destinations
         self._clock = clock
@@ -135,12 +144,11 @@ class Reader:
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
             return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
-        return Film(
-            arrival=arrival,
-            header=header,
-            radiograph=radiograph,
-            reading=classify(radiograph, self._classifier, self._policy, clock=self._clock),
-        )
+        share, met = self._policy.urgent_share, None
+        if self._card is not None:
+            met = self._site.meet(machine_of(header), self._card, urgent_share=share)
+        reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, met=met)
+        return Film(arrival=arrival, header=header, radiograph=radiograph, reading=reading)
 
     def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
         """A film that no reader survived. When even its header was too much, it is known by its names alone."""
@@ -207,6 +215,9 @@ class Reader:
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
+        if film.reading.machine is not None and self._card is not None:
+            uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
+            self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)
         for result in results:
             promised = self._stores.outbox.enqueue(
                 connection,
@@ -230,7 +241,8 @@ class Reader:
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
             return None
         positive = film.reading.findings.positive if film.reading.findings else ()
-        seen = "; ".join(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)
+        grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
+        seen = "; ".join([*grave, *(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)])
         return self._stores.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
@@ -267,19 +279,29 @@ class Reader:
             self._stores.spool.delete(spooled.key)
 
 
-def classify(radiograph: Radiograph, classifier: Classifier | None, policy: SitePolicy, *, clock: Clock) -> Reading:
-    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess."""
+def classify(
+    radiograph: Radiograph,
+    classifier: Classifier | None,
+    policy: SitePolicy,
+    *,
+    clock: Clock,
+    met: Met | None = None,
+) -> Reading:
+    """What the model says of an admitted film, and how soon a doctor should look. No model, no guess.
+
+    ``met``: what is known of its machine, where anybody keeps count of machines.
+    """
     if classifier is None:
         return _not_read(NotReadable(reason=REASONS["no_model"]))
     started = clock.monotonic()
     try:
-        findings = classifier.classify(radiograph)
+        findings = classifier.classify(radiograph, met.cut_offs if met else None)
     except ModelFailed as error:
         return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
     unread = findings if isinstance(findings, NotReadable) else None
     seen = None if isinstance(findings, NotReadable) else findings
     return Reading(
-        decision=decide(seen, policy.triage) if seen else not_read(),
+        decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
         not_readable=unread,
         flags=(*radiograph.flags, *(seen.flags if seen else ())),
@@ -287,6 +309,7 @@ def classify(radiograph: Radiograph, classifier: Classifier | None, policy: Site
         rows=radiograph.rows,
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
+        machine=met.known if met and seen else None,
     )
 
 

@@ -1,5 +1,6 @@
 """The seam between a film and whatever reads it: ONNX Runtime at a station, anything else in a parity check."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from xray_triage.reading.findings import Findings, ModelIdentity, NotReadable
@@ -18,9 +19,10 @@ class Classifier(Protocol):
         """Which model speaks."""
         ...
 
-    def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+    def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
         """What is on the film; NotReadable when the model's input gate says it is no upright frontal chest film.
 
-        Raises ModelFailed.
+        ``cut_offs`` were set for the machine that made it: they go before the bundle's, and behind those of
+        station.toml, which the classifier was given. Raises ModelFailed.
         """
         ...

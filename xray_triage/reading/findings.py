@@ -5,7 +5,7 @@ scheme 99XRT, documented in docs/CONFORMANCE.md. Vietnamese words follow VinDr's
 the catalogue (xray_triage/language.py) has their English.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -61,6 +61,7 @@ KINDS: Mapping[str, FindingKind] = {
 }
 ABNORMAL = "abnormal"
 CARDIOTHORACIC_RATIO = "cardiothoracic_ratio"
+SEVERITY = "severity"  # a reason for urgency that is no finding: triage.py
 
 
 class Priority(StrEnum):
@@ -198,10 +199,43 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageDecision:
-    """How soon, and why: names of the findings that decided, most decisive first."""
+    """How soon, and why: names of the findings that decided, or SEVERITY, most decisive first."""
 
     priority: Priority
     reasons: tuple[str, ...]
+
+
+class MachineState(StrEnum):
+    """How well the cut-offs fit a machine: too few films of it yet; enough, but nobody accepted what they say; set."""
+
+    LEARNING = "learning"
+    PROPOSED = "proposed"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquaintance:
+    """What was known of the machine when one of its films was read, this film counted among ``films`` of ``needed``.
+
+    ``changed``: its films look otherwise since its cut-offs were set, so that these no longer hold. ``strange``: its
+    scores lie far from those of the films on which the model was measured.
+    """
+
+    state: MachineState
+    films: int
+    needed: int
+    changed: bool = False
+    strange: bool = False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the cut-offs are this machine's own."""
+        return self.state is MachineState.SET
+
+    @property
+    def clears(self) -> bool:
+        """Whether silence means something on a film of this machine."""
+        return self.calibrated and not self.strange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +251,8 @@ class Reading:
     """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
 
     ``flags`` are things seen and corrected or worth saying: ``inverted``, ``cropped``, ``view_not_stated``. ``model``
-    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at.
+    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at. ``machine``
+    is None where nobody keeps count of machines: files read without a station.
     """
 
     decision: TriageDecision
@@ -228,3 +263,19 @@ class Reading:
     rows: int = 0
     columns: int = 0
     seconds: float = 0.0
+    machine: Acquaintance | None = None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether it has no mark, and for its machine's sake may not be called clear all the same."""
+        return self.decision.priority is Priority.NORMAL and self.machine is not None and not self.machine.clears
+
+
+def with_site(
+    cut_offs: Mapping[str, float], site: Mapping[str, float], *, fixed: Container[str] = ()
+) -> dict[str, float]:
+    """``cut_offs`` with those that were set for a machine in their place, but for the ``fixed`` ones of station.toml.
+
+    A label that the bundle does not show gets none by it.
+    """
+    return {label: cut if label in fixed else site.get(label, cut) for label, cut in cut_offs.items()}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from xray_triage.reading.bundle import Bundle, BundleError, Label
+from xray_triage.reading.bundle import Bundle, BundleError, Label, Manifest
 from xray_triage.reading.classifier import ModelFailed
 from xray_triage.reading.findings import (
     ABNORMAL,
@@ -18,6 +18,7 @@ from xray_triage.reading.findings import (
     Findings,
     ModelIdentity,
     NotReadable,
+    with_site,
 )
 from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.pixels import Image, as_image, prepare
@@ -54,6 +55,7 @@ class OnnxClassifier:
     ) -> None:
         self._bundle = bundle
         self._thresholds = _thresholds(bundle, thresholds or {})
+        self._own = thresholds or {}
         self._session = Session(bundle, runtime or Runtime())
 
     @property
@@ -65,10 +67,16 @@ class OnnxClassifier:
         """What computes, for people: ``CPUExecutionProvider, 2 threads, 14 ms``."""
         return str(self._session.runtime)
 
-    def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self._bundle.manifest
+
+    def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
         answer = self._run(radiograph.image)
         refused = self._gate(answer)
-        return refused if refused is not None else self._findings(answer, radiograph)
+        thresholds = with_site(self._thresholds, cut_offs or {}, fixed=self._own)
+        return refused if refused is not None else self._findings(answer, radiograph, thresholds)
 
     def probabilities(self, image: Image) -> dict[str, float]:
         """The calibrated probability of every label, withheld ones too, whatever the gate says of the image."""
@@ -104,14 +112,14 @@ class OnnxClassifier:
         detail = ", ".join(f"{name} {share:.2f}" for name, share in said.items())
         return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}")
 
-    def _findings(self, answer: Output, radiograph: Radiograph) -> Findings:
+    def _findings(self, answer: Output, radiograph: Radiograph, thresholds: Mapping[str, float]) -> Findings:
         probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
         findings: list[Finding] = []
         heat: Image | None = None
         for index, label in enumerate(self._bundle.manifest.labels):
             if not _shown(label):
                 continue
-            probability, threshold = probabilities[label.name], self._thresholds[label.name]
+            probability, threshold = probabilities[label.name], thresholds[label.name]
             box = None
             if probability >= threshold and answer.activation_maps is not None:
                 place = over_film(answer.activation_maps[index], radiograph.image, spec)
@@ -126,7 +134,7 @@ class OnnxClassifier:
             scores=self._scores(probabilities) | {CARDIOTHORACIC_RATIO: round(heart.ratio, 3) if heart else None},
             model=self.identity,
             heat_map=heat,
-            abnormal_threshold=self._thresholds.get(ABNORMAL),
+            abnormal_threshold=thresholds.get(ABNORMAL),
             cardiothoracic=heart,
             flags=flags,
         )

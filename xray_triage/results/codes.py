@@ -98,6 +98,10 @@ TRIAGE: Mapping[Priority, Code] = {
     Priority.NORMAL: _own("normal", "No finding over its threshold"),
     Priority.NOT_READ: _own("not_read", "Not read by AI"),
 }
+UNPROVEN = _own("unproven", "No finding, but the machine's cut-offs are not proven")
+CUT_OFFS = _own("cut_offs", "Origin of the thresholds")
+MACHINE_CUT_OFFS = _own("machine_cut_offs", "Set for the machine that made the film")
+MODEL_CUT_OFFS = _own("model_cut_offs", "Of the model, not set for the machine")
 NOT_READ_REASON = _own("not_read_reason", "Reason why the image was not read")
 # CID 7011 "Rejected for Quality Reasons", for the reasons of ours that mean the same.
 QUALITY_REASONS: Mapping[str, Code] = {

@@ -10,7 +10,16 @@ from PIL import Image, ImageDraw
 
 from xray_triage.reading.findings import Finding, Findings, Priority, Reading
 from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, Colour, fitted, font, wrapped
-from xray_triage.results.wording import DISCLAIMER, NOTHING_FOUND, flag_lines, percent, score_lines, untold_lines
+from xray_triage.results.wording import (
+    DISCLAIMER,
+    NOTHING_FOUND,
+    flag_lines,
+    percent,
+    priority,
+    score_lines,
+    standing_lines,
+    untold_lines,
+)
 
 PANEL_WIDTH = 430
 MARGIN = 24
@@ -57,10 +66,10 @@ def draw_panel(
 
 
 def _draw_head(canvas: ImageDraw.ImageDraw, x: int, reading: Reading) -> None:
-    priority = reading.decision.priority
+    badge = BADGES[Priority.NOT_READ] if reading.unproven else BADGES[reading.decision.priority]
     canvas.text((x, 22), "AI SÀNG LỌC PHIM NGỰC", font=font(15, bold=True), fill=DIM)
-    canvas.rounded_rectangle((x, 50, x + _INNER, 108), radius=8, fill=BADGES[priority])
-    canvas.text((x + _INNER / 2, 79), priority.vi.upper(), font=font(28, bold=True), fill=TEXT, anchor="mm")
+    canvas.rounded_rectangle((x, 50, x + _INNER, 108), radius=8, fill=badge)
+    canvas.text((x + _INNER / 2, 79), priority(reading).upper(), font=font(28, bold=True), fill=TEXT, anchor="mm")
     if reading.findings is not None and not reading.findings.positive:
         canvas.text((x, 120), NOTHING_FOUND, font=font(15), fill=TEXT)
     canvas.text((x, 148), "Dấu hiệu", font=font(14), fill=DIM)
@@ -101,7 +110,7 @@ def _score_lines(findings: Findings) -> list[str]:
 
 
 def _flag_lines(reading: Reading) -> list[str]:
-    return _wrapped(flag_lines(reading))
+    return _wrapped([*standing_lines(reading), *flag_lines(reading)])
 
 
 def _wrapped(lines: Iterable[str]) -> list[str]:

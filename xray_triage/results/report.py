@@ -95,8 +95,14 @@ def _film(source: Dataset, relationship: str, name: Code | None = None) -> Datas
 
 
 def _evaluations(reading: Reading) -> list[Dataset]:
-    """How soon, why not, and the same in a few Vietnamese lines for viewers that show nothing but text."""
-    items = [code_item(CONTAINS, codes.TRIAGE_CATEGORY, codes.TRIAGE[reading.decision.priority])]
+    """How soon, why not, whose the thresholds are; and the same in a few Vietnamese lines for viewers that show
+    nothing but text.
+    """
+    triage = codes.UNPROVEN if reading.unproven else codes.TRIAGE[reading.decision.priority]
+    items = [code_item(CONTAINS, codes.TRIAGE_CATEGORY, triage)]
+    if reading.machine is not None:
+        origin = codes.MACHINE_CUT_OFFS if reading.machine.calibrated else codes.MODEL_CUT_OFFS
+        items.append(code_item(CONTAINS, codes.CUT_OFFS, origin))
     if reading.not_readable is not None:
         items.append(code_item(CONTAINS, codes.NOT_READ_REASON, codes.reason_code(reading.not_readable.reason)))
     return [*items, text_item(CONTAINS, codes.SUMMARY, "\r\n".join(summary(reading)))]

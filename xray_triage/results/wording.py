@@ -6,7 +6,18 @@ Must never know DICOM.
 from collections.abc import Mapping
 
 from xray_triage.language import N_, VIETNAMESE, Language
-from xray_triage.reading.findings import ABNORMAL, CARDIOTHORACIC_RATIO, KINDS, Finding, Findings, Priority, Reading
+from xray_triage.reading.findings import (
+    ABNORMAL,
+    CARDIOTHORACIC_RATIO,
+    KINDS,
+    SEVERITY,
+    Acquaintance,
+    Finding,
+    Findings,
+    MachineState,
+    Priority,
+    Reading,
+)
 
 DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
 NOTHING_FOUND = N_("Không có dấu hiệu nào vượt ngưỡng.")
@@ -17,6 +28,8 @@ FLAGS: Mapping[str, str] = {
         "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA)."
     ),
 }
+UNPROVEN = N_("chưa kết luận")  # in the place of a priority
+SEVERE = N_("Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm.")
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -64,6 +77,34 @@ def untold_lines(findings: Findings) -> list[str]:
     return [f"AI không đánh giá: {untold}."] if untold else []
 
 
+def priority(reading: Reading) -> str:
+    """How soon; a film of a machine that is not known yet is not called normal."""
+    return UNPROVEN if reading.unproven else reading.decision.priority.vi
+
+
+def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE) -> list[str]:
+    """Why a film without a mark may not be called clear; nothing where it may, or where nobody knows of machines."""
+    if machine is None or machine.clears:
+        return []
+    lines = []
+    if machine.strange:
+        lines.append(language.say(N_("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")))
+    if machine.state is MachineState.PROPOSED:
+        lines.append(language.say(N_("Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.")))
+    elif machine.state is MachineState.LEARNING:
+        told = N_("AI đang làm quen với máy X-quang này (%(n)d/%(all)d).")
+        if machine.changed:
+            told = N_("Phim của máy vừa thay đổi. AI đang làm quen lại với máy X-quang này (%(n)d/%(all)d).")
+        lines.append(language.say(told, n=machine.films, all=machine.needed))
+    return lines
+
+
+def standing_lines(reading: Reading) -> list[str]:
+    """That it is among the gravest of its machine, and why it may not be called clear."""
+    severe = [SEVERE] if SEVERITY in reading.decision.reasons else []
+    return [*severe, *machine_lines(reading.machine)]
+
+
 def flag_lines(reading: Reading) -> list[str]:
     """One sentence per flag; a flag without a sentence of ours as it is."""
     return [FLAGS.get(flag, flag) for flag in reading.flags]
@@ -73,7 +114,7 @@ def summary(reading: Reading) -> list[str]:
     """What a doctor must know, a line each: how soon, what or why not, the heart's size, what was not judged, flags,
     what this is.
     """
-    lines = [f"Ưu tiên: {reading.decision.priority.vi.upper()}"]
+    lines = [f"Ưu tiên: {priority(reading).upper()}", *standing_lines(reading)]
     if reading.findings is not None:
         positive = reading.findings.positive
         lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
@@ -85,6 +126,6 @@ def summary(reading: Reading) -> list[str]:
     return [*lines, *flag_lines(reading), DISCLAIMER]
 
 
-def urgency(priority: str) -> str:
+def urgency(asked: str) -> str:
     """The priority of a consultation request, ``urgent`` or ``routine``."""
-    return Priority.URGENT.vi.upper() if priority == "urgent" else "thường quy"
+    return Priority.URGENT.vi.upper() if asked == "urgent" else "thường quy"

@@ -26,6 +26,7 @@ from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.model.drift import ModelInUse, points_of, references_of
 from xray_triage.model.selection import chosen_folder
+from xray_triage.model.site import card_of
 from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
@@ -166,13 +167,14 @@ class Station:
         told = self._supervisor.state.model
         if told is None:
             return None
-        references, points = {}, {}
+        references, points, card = {}, {}, None
         with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
             manifest = load_manifest(chosen_folder(self._config))
             if manifest.model_sha256 == told["sha256"]:
                 references, points = references_of(manifest), points_of(manifest)
+                card = card_of(manifest, self._config.model.thresholds)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
-        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points)
+        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
 
 
 def _only_one(data_dir: Path) -> TextIO:

@@ -8,7 +8,6 @@ from pathlib import Path
 from dicom_router import child
 from dicom_router.clock import Clock, SystemClock
 from xray_triage.accounts.users import Users
-from xray_triage.cases.casebook import Casebook
 from xray_triage.config import Config, ConfigError
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import (
@@ -22,15 +21,19 @@ from xray_triage.health.checks import (
     destination_check,
     disk_check,
     drift_check,
+    machine_check,
     model_check,
     reader_check,
     thresholds_check,
 )
 from xray_triage.language import LANGUAGES, N_
+from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
 from xray_triage.model.loading import idle_thresholds, prove_bundle
 from xray_triage.model.selection import chosen_folder, way_back
+from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
+from xray_triage.reading.findings import MachineState
 from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
@@ -66,7 +69,7 @@ def check_station(config: Config) -> list[Check]:
         partial(disk_check, stores.spool.free_bytes),
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
-        *_manifest_checks(config, stores.casebook),
+        *_manifest_checks(config, stores),
         partial(_certificates_check, config),
         partial(_users_check, stores.accounts.users),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
@@ -104,7 +107,7 @@ def _proven_name(config: Config) -> str:
     return f"{classifier.identity.name} ({classifier.runtime})"
 
 
-def _manifest_checks(config: Config, casebook: Casebook) -> list[Probe]:
+def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
     """What the site's settings and films are to the model; nothing where there is none, which another check says."""
     try:
         manifest = load_manifest(chosen_folder(config))
@@ -112,9 +115,21 @@ def _manifest_checks(config: Config, casebook: Casebook) -> list[Probe]:
         return []
     probes: list[Probe] = [partial(thresholds_check, idle_thresholds(config, manifest))]
     if references := references_of(manifest):
-        seen = drift(casebook, manifest.model_sha256, references)
+        seen = drift(stores.casebook, manifest.model_sha256, references)
         probes.append(partial(drift_check, seen.films, seen.drifted))
-    return probes
+    site = Site(stores.machines)
+    machines = (_machine_check(one) for one in site.standings(card_of(manifest, config.model.thresholds)))
+    return [*probes, *(partial(lambda check: check, check) for check in machines if check is not None)]
+
+
+def _machine_check(standing: Standing) -> Check | None:
+    return machine_check(
+        str(standing.machine) or "–",
+        standing.films,
+        waits=standing.state is MachineState.PROPOSED,
+        changed=standing.changed,
+        strange=standing.strange,
+    )
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

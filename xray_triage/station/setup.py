@@ -37,9 +37,11 @@ bundle = ""                  # "" = the bundle activated with `xray-triage model
 providers = ["auto"]
 threads = 0                  # 0 = chosen at start
 thresholds = {{}}              # e.g. {{pneumothorax = 0.30}}
+site = "ask"                 # an X-ray machine's own cut-offs: "ask" a person, or "auto": taken after 200 films
 
 [policy]
 urgent = ["pneumothorax", "edema"]
+urgent_share = 0.05          # of a known machine's films the gravest so many are urgent too; 0 = none
 auto_request = "urgent"      # ask for a consultation by itself: "urgent", "abnormal" or "never"
 minimum_age_years = 15
 

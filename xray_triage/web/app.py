@@ -26,6 +26,7 @@ from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
 from xray_triage.web.pages.health_page import health_router
 from xray_triage.web.pages.login import login_router
+from xray_triage.web.pages.model_page import model_router
 from xray_triage.web.pages.news import news_router
 from xray_triage.web.pages.orders import order_router
 from xray_triage.web.pages.password import password_router
@@ -72,6 +73,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),
         health_router(stores, surroundings, view),
+        model_router(stores, surroundings.model_in_use, view),
         print_router(stores, view),
         order_router(stores, view),
         news_router(stores, view),

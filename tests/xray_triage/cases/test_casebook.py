@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 
 from tests.factories import film
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
-from xray_triage.cases import tables
+from xray_triage.cases import machines, tables
 from xray_triage.cases.casebook import UnknownCase, migrate_cases
 from xray_triage.reading.findings import Box, Priority
 
@@ -192,10 +192,11 @@ def test_cases_are_counted_by_priority(desk: TestDesk) -> None:
 def test_the_migrations_make_the_tables_that_the_program_knows(desk: TestDesk) -> None:
     migrate_cases(desk.database)  # harmless to repeat
 
-    ours = set(tables.metadata.tables)
+    known = [tables.metadata, machines.metadata]
+    ours = {name for each in known for name in each.tables}
     with desk.database.engine.connect() as connection:
         options = {"include_name": lambda name, kind, _: kind != "table" or name in ours}
-        differences = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), known)
         plan = connection.execute(sa.text("SELECT count(*) FROM triage_version")).scalar_one()
     assert differences == []
     assert plan == 1

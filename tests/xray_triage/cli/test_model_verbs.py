@@ -14,7 +14,8 @@ from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.cli.test_cli import run
 from tests.xray_triage.desk import open_desk, reading
 from xray_triage.reading.bundle import MODEL_FILE, sha256_of
-from xray_triage.reading.findings import ModelIdentity
+from xray_triage.reading.findings import ModelIdentity, Priority
+from xray_triage.reading.machine import Machine
 from xray_triage.simulation import phantom
 
 pytestmark = pytest.mark.slow  # a process for each verb
@@ -183,3 +184,65 @@ def test_every_verb_of_model_has_help(tmp_path: Path, verb: str) -> None:
     said = run("model", verb, "--help", folder=tmp_path)
     assert said.returncode == 0
     assert "Usage" in said.stdout
+
+
+@pytest.fixture
+def a_site(station: Path) -> Path:
+    """The station after 200 films of one machine and 3 of a nameless one."""
+    sha256 = sha256_of(station / "data" / "bundles" / "own" / MODEL_FILE)
+    database = open_database(f"sqlite:///{station / 'data' / 'station.db'}")
+    migrate_router(database)
+    desk = open_desk(database, station / "data")
+    own = ModelIdentity(name="own", version="1", sha256=sha256)
+    chance = np.random.default_rng(0).uniform(0.2, 0.9, 200).tolist()
+    films = [replace(reading(Priority.NORMAL, pneumothorax=p), model=own) for p in chance]
+    films = [replace(one, findings=replace(one.findings, scores={"abnormal": p})) for one, p in zip(films, chance)]  # type: ignore[type-var]  # noqa: B905
+    desk.put(films, Machine(manufacturer="GE", model="Definium"))
+    desk.put(films[:3], Machine())
+    desk.renderer.close()
+    database.close()
+    return station
+
+
+def test_site_shows_the_machines_and_sets_one_and_sets_it_back(a_site: Path) -> None:
+    said = run("model", "site", folder=a_site)
+    assert "GE, Definium" in said.stdout
+    assert "proposed" in said.stdout
+    shown = run("model", "site", "--machine", "1", folder=a_site).stdout
+    assert "abnormal of its newest 200 films" in shown
+    assert "bundle's" in shown
+
+    def states() -> list[str]:
+        lines = run("model", "site", "--json", folder=a_site).stdout.splitlines()
+        return [json.loads(line)["state"] for line in lines]
+
+    assert states() == ["proposed", "learning"]
+    for act, state in (("--accept", "set"), ("--reset", "proposed")):
+        assert run("model", "site", act, "--machine", "1", folder=a_site).returncode == 0
+        assert states() == [state, "learning"]
+    trail = [json.loads(line) for line in run("audit", "--json", folder=a_site).stdout.splitlines()]
+    assert [line["action"] for line in trail[:2]] == ["cut_offs_reset", "cut_offs_set"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "why"),
+    [
+        (("--accept",), 2, "say which machine"),
+        (("--accept", "--reset", "--machine", "1"), 2, "not both"),
+        (("--accept", "--machine", "2"), 1, "3 of 200 films"),
+        (("--reset", "--machine", "9"), 1, "no machine has the number 9"),
+    ],
+)
+def test_site_says_in_one_line_what_it_cannot_set(
+    a_site: Path, arguments: tuple[str, ...], status: int, why: str
+) -> None:
+    said = run("model", "site", *arguments, folder=a_site)
+    assert said.returncode == status
+    assert why in " ".join(said.stderr.replace("│", " ").split())
+
+
+def test_check_names_the_machine_that_waits_for_a_person(a_site: Path) -> None:
+    lines = [json.loads(line) for line in run("check", "--json", folder=a_site).stdout.splitlines()]
+    assert [(one["name"], one["state"]) for one in lines if one["name"].startswith("machine:")] == [
+        ("machine:GE, Definium", "warning")
+    ]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.tally import Agreement
-from xray_triage.model.drift import DRIFTED, FEWEST_FILMS, FILMS, drift, stability_index, verdicts
+from xray_triage.model.drift import DRIFTED, FEWEST_FILMS, FILMS, drift, verdicts
+from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Reference
 from xray_triage.reading.findings import Priority
 

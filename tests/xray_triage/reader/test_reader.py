@@ -1,10 +1,12 @@
 """The reader on real rooms, a real bundle and synthetic films: what one film leaves behind, and what a bad one does."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from PIL import Image
@@ -16,9 +18,12 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.spool import Spool
 from tests.factories import StoppedClock, film_bytes
 from tests.xray_triage.bundles import make_bundle
+from xray_triage.cases import tables
 from xray_triage.cases.case import Case
 from xray_triage.config import Config
 from xray_triage.consultations.consultations import Consultations
+from xray_triage.model.acquaintance import Site
+from xray_triage.model.site import FILMS_TO_LEARN, card_of
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import LAST_TRY, Reader
 from xray_triage.reading.bundle import load_bundle
@@ -41,7 +46,7 @@ class BrokenClassifier:
     def __init__(self, real: Classifier) -> None:
         self.identity = real.identity
 
-    def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+    def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
         raise ModelFailed("the output is not a number")
 
 
@@ -61,6 +66,7 @@ class Bench:
         self.stores: Stores = open_stores(self.config, role="reader", clock=self.clock)
         bundle = make_bundle(folder / "bundle", logits=logits) if logits else None
         self.classifier: Classifier | None = OnnxClassifier(load_bundle(bundle)) if bundle else None
+        self.card = card_of(load_bundle(bundle).manifest, {}) if bundle else None
 
     def reader(self) -> Reader:
         return Reader(
@@ -69,6 +75,7 @@ class Bench:
             policy=SitePolicy.from_config(self.config),
             result_destinations=self.config.destinations_for("results"),
             clock=self.clock,
+            card=self.card,
         )
 
     def receive(self, dataset: Dataset) -> None:
@@ -342,10 +349,12 @@ def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dat
         def __init__(self, real: Classifier) -> None:
             self._real, self.identity = real, real.identity
 
-        def classify(self, radiograph: Radiograph) -> Findings | NotReadable:
+        def classify(
+            self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None
+        ) -> Findings | NotReadable:
             clock.advance(61)
             assert other.claim(READ_WORK)
-            return self._real.classify(radiograph)
+            return self._real.classify(radiograph, cut_offs)
 
     assert a_bench.classifier is not None
     a_bench.classifier = Slow(a_bench.classifier)
@@ -415,3 +424,90 @@ def test_the_kept_bytes_of_the_film_are_those_that_came(a_bench: Bench, a_film: 
         assert stream.read() == sent
     with a_bench.stores.spool.open(original.spooled.key) as stream:
         assert str(read_header(stream).PatientName) == "Trần^Thị^Bích"
+
+
+def learn(bench: Bench, film: Dataset) -> int:
+    """The machine of ``film`` makes as many films as it takes, all like this one. Gives its number."""
+    bench.read(film)
+    (known,) = bench.stores.machines.known(bench.card.model_sha256)  # type: ignore[union-attr]
+    with bench.stores.database.write() as connection:
+        (row,) = connection.execute(tables.image.select()).mappings()
+        more = [
+            {**row, "image_id": row["image_id"] + n, "sop_instance_uid": f"1.2.{n}"} for n in range(1, FILMS_TO_LEARN)
+        ]
+        connection.execute(tables.image.insert(), more)
+    return known.machine_id
+
+
+def another(film: Dataset) -> Dataset:
+    """The same film under numbers of its own."""
+    copied = deepcopy(film)
+    copied.StudyInstanceUID, copied.SeriesInstanceUID, copied.SOPInstanceUID = (
+        pydicom.uid.generate_uid() for _ in range(3)
+    )
+    copied.file_meta.MediaStorageSOPInstanceUID = copied.SOPInstanceUID
+    return copied
+
+
+def test_a_calm_film_of_a_machine_that_nobody_knows_is_not_cleared(a_calm_bench: Bench, a_film: Dataset) -> None:
+    case = a_calm_bench.read(a_film)
+    (image,) = case.images
+    assert case.priority is Priority.NORMAL
+    assert image.machine is not None
+    assert (image.machine.films, image.calibrated, case.unproven is None) == (1, False, False)
+
+
+def test_what_was_accepted_holds_from_the_next_film_on_without_a_restart(a_calm_bench: Bench, a_film: Dataset) -> None:
+    """Here every film has the same scores, so that the site's cut-offs, stopped at a bound, flag none of them."""
+    bench, reader = a_calm_bench, a_calm_bench.reader()
+    number = learn(bench, a_film)
+    assert bench.card is not None
+    site = Site(bench.stores.machines)
+    accepted = site.accept(number, bench.card, by="admin")
+    assert accepted.proposal().at_lower  # type: ignore[union-attr]
+    bench.receive(later := another(a_film))
+    assert reader.run_once()
+    (image,) = bench.case(later).images
+    assert image.calibrated
+    assert bench.case(later).unproven is None
+    assert {f.threshold for f in image.findings} == {accepted.cut_offs["pneumothorax"]} != {0.5}
+    site.reset(number, bench.card, by="admin")
+    bench.receive(last := another(a_film))
+    assert reader.run_once()
+    assert not bench.case(last).images[0].calibrated
+    assert {f.threshold for f in bench.case(last).images[0].findings} == {0.5}
+
+
+def test_films_are_counted_under_the_name_of_their_machine(a_calm_bench: Bench, a_film: Dataset) -> None:
+    names = [("GE", "Definium", "DX1"), ("GE", "Definium", "DX2"), ("", "", "")]
+    for manufacturer, model, station in names:
+        a_film = another(a_film)
+        a_film.Manufacturer, a_film.ManufacturerModelName, a_film.StationName = manufacturer, model, station
+        a_calm_bench.read(a_film)
+    known = a_calm_bench.stores.machines.known(a_calm_bench.card.model_sha256)  # type: ignore[union-attr]
+    assert [(m.machine.manufacturer, m.machine.model, m.machine.station) for m in known] == names
+
+
+def test_children_and_films_that_are_no_chest_count_for_no_machine(a_calm_bench: Bench, a_film: Dataset) -> None:
+    child, hand = another(a_film), another(a_film)
+    child.PatientAge, hand.BodyPartExamined = "009Y", "HAND"
+    for one in (child, hand):
+        assert a_calm_bench.read(one).priority is Priority.NOT_READ
+    assert a_calm_bench.stores.machines.known(a_calm_bench.card.model_sha256) == []  # type: ignore[union-attr]
+
+
+def test_the_gravest_film_of_a_known_machine_rings_and_its_request_says_why(
+    a_calm_bench: Bench, a_film: Dataset
+) -> None:
+    """The machine's other films are a little darker, and so a little less grave."""
+    bench = a_calm_bench
+    assert bench.card is not None
+    number = learn(bench, a_film)
+    Site(bench.stores.machines).accept(number, bench.card, by="admin")
+    brighter = another(a_film)
+    brighter.PixelData = np.minimum(np.frombuffer(a_film.PixelData, "<u2") * 1.1, 4095).astype("<u2").tobytes()
+    case = bench.read(brighter)
+    assert case.priority is Priority.URGENT, case.reasons
+    assert "severity" in case.reasons
+    assert case.consultation is not None
+    assert "điểm nặng" in case.consultation.question

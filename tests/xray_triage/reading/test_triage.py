@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from xray_triage.reading.findings import KINDS, Finding, Findings, ModelIdentity, Priority
-from xray_triage.reading.triage import Policy, decide, not_read
+from xray_triage.reading.findings import ABNORMAL, KINDS, SEVERITY, Finding, Findings, ModelIdentity, Priority
+from xray_triage.reading.triage import GRAVE, Policy, decide, not_read, severity
 
 
 def seen(*positive: str, abnormal: float | None = None, threshold: float | None = 0.5) -> Findings:
@@ -43,3 +45,23 @@ def test_the_site_says_what_is_urgent() -> None:
 
 def test_a_film_that_nobody_read_is_never_normal() -> None:
     assert not_read().priority is Priority.NOT_READ
+
+
+def test_the_sites_gravest_films_are_urgent_and_say_why() -> None:
+    grave = seen("mass", "pleural_effusion", abnormal=0.9)
+    decision = decide(grave, Policy(), severe_from=0.8)
+    assert (decision.priority, decision.reasons) == (Priority.URGENT, (SEVERITY, "pleural_effusion", "mass"))
+    assert decide(grave, Policy()).priority is Priority.ABNORMAL
+    assert decide(seen("nodule", abnormal=0.9), Policy(), severe_from=0.8).priority is Priority.ABNORMAL
+
+
+def test_a_model_that_says_the_same_of_every_film_rings_for_none() -> None:
+    same = seen(abnormal=0.9)
+    said = {**same.scores, **{one.kind.name: one.probability for one in same.findings}}
+    assert decide(same, Policy(), severe_from=severity(said)).priority is Priority.ABNORMAL
+
+
+@given(st.dictionaries(st.sampled_from([*GRAVE, ABNORMAL, "nodule"]), st.floats(0, 1)), st.sampled_from(GRAVE))
+def test_severity_never_falls_when_something_grave_is_likelier(scores: dict[str, float], name: str) -> None:
+    assert 0 <= severity(scores) <= 1
+    assert severity({**scores, name: 1.0}) >= severity(scores)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,12 @@ from tests.xray_triage.results.making import (
     header,
     written,
 )
-from xray_triage.reading.findings import KINDS, REASONS, Box, Priority, Reading
+from xray_triage.reading.findings import KINDS, REASONS, Acquaintance, Box, MachineState, Priority, Reading
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import LARGEST_BYTES, compress, make_capture
 from xray_triage.results.drawing import FINDING_COLOURS, MEASURE, fitted, font, wrapped
 from xray_triage.results.overlay import draw
-from xray_triage.results.panel import PANEL_WIDTH
+from xray_triage.results.panel import BADGES, PANEL_WIDTH, panel_height
 from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, score_lines
 
 
@@ -144,3 +145,14 @@ def test_noise_is_compressed_harder_and_a_clear_film_hardly() -> None:
     assert len(compress(noise)) <= LARGEST_BYTES
     plain = Image.new("RGB", (1454, 1024), (90, 90, 90))
     assert len(compress(plain)) <= LARGEST_BYTES
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_a_film_of_a_machine_that_is_not_known_has_no_green_badge(strange: bool) -> None:
+    calm, green = a_reading(priority=Priority.NORMAL), np.array(BADGES[Priority.NORMAL])
+    new = Acquaintance(state=MachineState.LEARNING, films=57, needed=200, strange=strange)
+    known = replace(new, state=MachineState.SET, strange=False)
+    cleared, other = (picture(replace(calm, machine=one), a_radiograph()) for one in (known, new))
+    assert (cleared == green).all(axis=2).any()
+    assert not (other == green).all(axis=2).any()
+    assert panel_height(replace(calm, machine=new)) > panel_height(replace(calm, machine=known))

@@ -22,7 +22,7 @@ from tests.xray_triage.results.making import (
     not_read,
     written,
 )
-from xray_triage.reading.findings import KINDS, REASONS, Box, Code, Priority, Reading
+from xray_triage.reading.findings import KINDS, REASONS, Acquaintance, Box, Code, MachineState, Priority, Reading
 from xray_triage.results import codes
 from xray_triage.results.report import make_report
 from xray_triage.results.wording import DISCLAIMER
@@ -40,9 +40,13 @@ def texts(dataset: Dataset) -> str:
     return "\n".join(str(one.value) for one in dataset.iterall() if one.keyword == "TextValue")
 
 
+LEARNING = Acquaintance(state=MachineState.LEARNING, films=57, needed=200)
+KNOWN = Acquaintance(state=MachineState.SET, films=400, needed=200)
 READINGS = {
     "all labels": a_full_reading(),
     "nothing found": a_reading(priority=Priority.NORMAL),
+    "a machine that is learned": replace(a_reading(priority=Priority.NORMAL), machine=LEARNING),
+    "a machine that is known": replace(a_reading(priority=Priority.NORMAL), machine=KNOWN),
     **{code: not_read(code) for code in REASONS},
 }
 
@@ -236,3 +240,31 @@ def test_the_report_is_small_enough_for_a_weak_link(tmp_path: Path) -> None:
     path = written(tmp_path / "sr.dcm", report(a_full_reading()))
     assert path.stat().st_size < 40_000
     assert pydicom.dcmread(path).SOPInstanceUID == report(a_full_reading()).SOPInstanceUID
+
+
+def evaluations(dataset: Dataset) -> dict[str, str]:
+    """The coded evaluations of a report: concept -> value."""
+    (group,) = [
+        one
+        for one in dataset.ContentSequence
+        if one.ConceptNameCodeSequence[0].CodeMeaning == "Qualitative Evaluations"
+    ]
+    coded = [one for one in group.ContentSequence if one.ValueType == "CODE"]
+    return {one.ConceptNameCodeSequence[0].CodeValue: one.ConceptCodeSequence[0].CodeValue for one in coded}
+
+
+@pytest.mark.parametrize(
+    ("machine", "priority", "triage", "cut_offs"),
+    [
+        (LEARNING, Priority.NORMAL, "unproven", "model_cut_offs"),
+        (LEARNING, Priority.ABNORMAL, "RID49481", "model_cut_offs"),
+        (KNOWN, Priority.NORMAL, "normal", "machine_cut_offs"),
+        (replace(KNOWN, strange=True), Priority.NORMAL, "unproven", "machine_cut_offs"),
+        (None, Priority.NORMAL, "normal", None),
+    ],
+)
+def test_the_report_says_whose_the_cut_offs_are_and_clears_no_film_of_an_unknown_machine(
+    machine: Acquaintance | None, priority: Priority, triage: str, cut_offs: str | None
+) -> None:
+    said = evaluations(report(replace(a_reading(priority=priority), machine=machine)))
+    assert (said["triage_category"], said.get("cut_offs")) == (triage, cut_offs)

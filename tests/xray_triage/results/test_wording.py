@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.xray_triage.results.making import a_finding, a_full_reading, a_reading
+from xray_triage.reading.findings import Acquaintance, MachineState, Priority
 from xray_triage.results.wording import cardiothoracic_line, score_lines, summary
 
 
@@ -32,3 +35,36 @@ def test_report_and_picture_say_what_the_model_does_not_tell() -> None:
     assert "tràn khí màng phổi, " in line
     assert {"nốt", "khối"}.isdisjoint(line.rstrip(".").split(": ")[1].split(", "))
     assert not any("không đánh giá" in line for line in summary(a_full_reading()))
+
+
+NEW = Acquaintance(state=MachineState.LEARNING, films=57, needed=200)
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (NEW, "AI đang làm quen với máy X-quang này (57/200)."),
+        (replace(NEW, changed=True), "Phim của máy vừa thay đổi. AI đang làm quen lại với máy X-quang này (57/200)."),
+        (
+            replace(NEW, state=MachineState.PROPOSED),
+            "Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.",
+        ),
+        (
+            replace(NEW, state=MachineState.SET, strange=True),
+            "Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.",
+        ),
+    ],
+)
+def test_a_film_without_a_mark_is_not_called_normal_of_a_machine_that_is_not_known(
+    machine: Acquaintance, said: str
+) -> None:
+    lines = summary(replace(a_reading(priority=Priority.NORMAL), machine=machine))
+    assert lines[:2] == ["Ưu tiên: CHƯA KẾT LUẬN", said]
+    assert summary(replace(a_reading(priority=Priority.URGENT), machine=machine))[:2] == ["Ưu tiên: KHẨN CẤP", said]
+
+
+@pytest.mark.parametrize("machine", [None, replace(NEW, state=MachineState.SET)], ids=["read by hand", "known"])
+def test_a_film_of_a_known_machine_says_nothing_of_it(machine: Acquaintance | None) -> None:
+    lines = summary(replace(a_reading(priority=Priority.NORMAL), machine=machine))
+    assert lines[0] == "Ưu tiên: BÌNH THƯỜNG"
+    assert not [line for line in lines if "máy" in line]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Stric
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.shapes import CaseJson, ConsultationJson, QueueJson, VerdictJson
+from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, ModelInUse, drift, verdicts
 from xray_triage.model.shapes import ModelInUseJson
 from xray_triage.reading.findings import Priority
@@ -123,7 +124,7 @@ def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], Mo
         model = model_in_use()
         seen = drift(stores.casebook, model.identity.sha256, model.references) if model else None
         given = verdicts(stores.casebook), verdicts(stores.casebook, newest=VERDICTS)
-        return ModelInUseJson.of(model, seen, *given)
+        return ModelInUseJson.of(model, seen, *given, machines_under(stores.machines, model))
 
 
 def _cases(stores: Stores, priority: Priority | None, since: datetime | None, limit: int) -> bytes:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
 from xray_triage.health.checks import CheckState, ready, troubles
+from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, drift, verdicts
 from xray_triage.stores import Stores
 from xray_triage.web.surroundings import Surroundings
@@ -91,6 +92,22 @@ class StationMetrics(Collector):
             checks.add_metric([check.name], check.state is not CheckState.BAD)
         yield checks
         yield from self._watched()
+        yield from self._machines()
+
+    def _machines(self) -> Iterator[GaugeMetricFamily]:
+        """Every X-ray machine: its films since it is learned, by its state, and how strange its scores are."""
+        films = GaugeMetricFamily(
+            "xray_triage_machine_films", "Films read of a machine since it is learned", labels=["machine", "state"]
+        )
+        psi = GaugeMetricFamily(
+            "xray_triage_machine_psi", "How far a machine's scores lie from the expected", labels=["machine"]
+        )
+        for standing in machines_under(self._stores.machines, self._surroundings.model_in_use()):
+            films.add_metric([str(standing.machine), standing.state.value], standing.films)
+            if standing.psi is not None:
+                psi.add_metric([str(standing.machine)], standing.psi)
+        yield films
+        yield psi
 
     def _watched(self) -> Iterator[GaugeMetricFamily]:
         """The model's scores against those of its measurement, and the doctors' verdicts; nothing where unknown."""

@@ -26,6 +26,7 @@ CHECKS = {
     "model": N_("Mô hình AI"),
     "thresholds": N_("Ngưỡng"),
     "drift": N_("Điểm số AI"),
+    "machine": N_("Máy X-quang"),
     "certificates": N_("Chứng thư số"),
     "destination": N_("Nơi nhận"),
     "answers": N_("Trả lời hội chẩn"),

@@ -35,6 +35,9 @@ ACTIONS = {
     Action.ORDER_REOPENED: N_("mở lại đăng ký chụp"),
     Action.ORDER_FINISHED: N_("đánh dấu đã chụp"),
     Action.EXPORTED: N_("xuất dữ liệu"),
+    Action.CUT_OFFS_SET: N_("chấp nhận ngưỡng AI cho máy X-quang"),
+    Action.CUT_OFFS_RESET: N_("trở về ngưỡng của mô hình"),
+    Action.CUT_OFFS_LOST: N_("máy X-quang thay đổi, bỏ ngưỡng đã đặt"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
     Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},

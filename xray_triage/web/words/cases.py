@@ -12,12 +12,13 @@ from xray_triage.language import N_, Language
 from xray_triage.reading.findings import (
     ABNORMAL,
     KINDS,
+    Acquaintance,
     Finding,
     FindingKind,
     Priority,
     Reason,
 )
-from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, percent, score_lines
+from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, UNPROVEN, machine_lines, percent, score_lines
 
 OBJECTS = {
     "original": N_("Phim gốc"),
@@ -60,6 +61,14 @@ class Words:
 
     def priority(self, priority: Priority) -> str:
         return self.language.translate(priority.vi)
+
+    def standing(self, case: Case) -> str:
+        """The priority of a case; one without a mark, of a machine that is not known yet, is not called normal."""
+        return self.language.translate(UNPROVEN) if case.unproven else self.priority(case.priority)
+
+    def machine(self, machine: Acquaintance | None) -> list[str]:
+        """Why a film without a mark of this machine may not be called clear."""
+        return machine_lines(machine, self.language)
 
     def finding(self, kind: FindingKind) -> str:
         return self.language.translate(kind.vi)
@@ -135,7 +144,8 @@ class Words:
         if case.priority is Priority.NOT_READ and reasons:
             return self.reason(min(reasons, key=lambda reason: reason.code == "not_a_film"))
         if case.priority is Priority.NORMAL:
-            return self.language.translate(NOTHING_FOUND)
+            nothing = self.language.translate(NOTHING_FOUND)
+            return " ".join([nothing, *self.machine(case.unproven)])
         return self.language.say(N_("AI nghi có bất thường, nhưng không rõ là dấu hiệu nào."))
 
     def scores(self, image: Image) -> list[str]:

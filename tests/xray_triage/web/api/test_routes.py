@@ -226,6 +226,7 @@ def test_the_model_is_told_with_its_drift_and_the_doctors_agreement(
         "runtime": "CPUExecutionProvider, 2 threads, 14 ms",
         "drift": {"films": 1, "labels": {"edema": None}},
         "agreement": {"all": given, "recent": given},
+        "machines": [],
     }
     assert "xray_triage_score_films 1.0" in metrics
     assert 'xray_triage_verdicts{agrees="true",priority="urgent"} 1.0' in metrics
