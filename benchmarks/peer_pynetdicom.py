@@ -33,7 +33,7 @@ from dicom_router.dicom.uids import TRANSFER_SYNTAXES
 from dicom_router.errors import DamagedFile, SpoolFull
 from dicom_router.store.inbox import Inbox, Outcome, record_file
 from dicom_router.store.spool import Spool, sync_folder
-from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
+from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gatekeeper, ListenerLimits, Visit
 
 CLASS_NOT_SUPPORTED, OUT_OF_RESOURCES, CLASS_MISMATCH, CANNOT_UNDERSTAND = 0x0122, 0xA700, 0xA900, 0xC000
 _LONGEST_REQUEST = 131_072
@@ -47,7 +47,7 @@ class Refused(Exception):
 class PynetdicomListener:
     """A storage and verification SCP of pynetdicom, on a free port of loopback. ``folder`` is the spool's."""
 
-    gate: Gate
+    limits: ListenerLimits
     spool: Spool
     folder: Path
     inbox: Inbox
@@ -57,11 +57,11 @@ class PynetdicomListener:
     def start(self) -> None:
         _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = True, "none"
         tempfile.tempdir = str(self.folder / "incoming")  # whence a rename is enough
-        self._lock, self._gatekeeper = threading.Lock(), Gatekeeper(self.gate)
+        self._lock, self._gatekeeper = threading.Lock(), Gatekeeper(self.limits)
         self._visits: dict[Association, Visit] = {}
-        ae = AE(self.gate.ae_title)
-        ae.maximum_pdu_size, ae.maximum_associations = self.gate.max_pdu, 10_000  # the gatekeeper counts
-        ae.network_timeout, ae.acse_timeout = self.gate.idle_seconds, self.gate.pdu_seconds
+        ae = AE(self.limits.ae_title)
+        ae.maximum_pdu_size, ae.maximum_associations = self.limits.max_pdu, 10_000  # the gatekeeper counts
+        ae.network_timeout, ae.acse_timeout = self.limits.idle_seconds, self.limits.pdu_seconds
         storage = [build_context(each.abstract_syntax, [*TRANSFER_SYNTAXES]) for each in AllStoragePresentationContexts]
         handlers = [(evt.EVT_CONN_OPEN, self._open), (evt.EVT_CONN_CLOSE, lambda event: self._leave(event.assoc)),
                     (evt.EVT_REQUESTED, self._judge), (evt.EVT_C_STORE, self._store)]  # fmt: skip
@@ -117,8 +117,8 @@ class PynetdicomListener:
     def _harden(self, wrapped: AssociationSocket) -> None:
         """Give the connection a limit of size, a deadline for each PDU and an end of its own: another ``recv``."""
         wrapped.socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
-        longest = max(self.gate.max_pdu, _LONGEST_REQUEST) + 64
-        ends_at = time.monotonic() + self.gate.lifetime_seconds
+        longest = max(self.limits.max_pdu, _LONGEST_REQUEST) + 64
+        ends_at = time.monotonic() + self.limits.lifetime_seconds
         begun_at = 0.0
 
         def receive(count: int) -> bytearray:
@@ -129,7 +129,7 @@ class PynetdicomListener:
                 raise OSError("a PDU too long, or an association too old")
             block, filled = bytearray(count), 0
             while filled < count:
-                wrapped.socket.settimeout(max(0.001, begun_at + self.gate.pdu_seconds - time.monotonic()))
+                wrapped.socket.settimeout(max(0.001, begun_at + self.limits.pdu_seconds - time.monotonic()))
                 if not (got := wrapped.socket.recv_into(memoryview(block)[filled:])):
                     return block[:filled]
                 filled += got

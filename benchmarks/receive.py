@@ -32,7 +32,7 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.factories import film, film_bytes
 from tests.peers.dcmtk import free_port, stop, wait_for_port
 from tests.peers.orthanc import OrthancPeer, orthanc_program
@@ -187,14 +187,14 @@ def serve(folder: Path, acceptor: str) -> None:
     migrate_router(database)
     ledger = Ledger(database, clock=clock, node="bench/front")
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
-    gate, spool = Gate(ae_title=TITLE), Spool(folder / "spool")
+    limits, spool = ListenerLimits(ae_title=TITLE), Spool(folder / "spool")
     listener: Listener | PynetdicomListener
     if acceptor == "ours":
         storage = Storage(spool=spool, inbox=inbox, on_kept=lambda: None)
-        listener = Listener(gate=gate, host="127.0.0.1", port=0, providers=(storage,))
+        listener = Listener(limits=limits, host="127.0.0.1", port=0, providers=(storage,))
     else:
         listener = PynetdicomListener(
-            gate=gate, spool=spool, folder=folder / "spool", inbox=inbox, on_kept=lambda: None
+            limits=limits, spool=spool, folder=folder / "spool", inbox=inbox, on_kept=lambda: None
         )
     listener.start()
     sys.stdout.write(f"{listener.port}\n")

@@ -303,21 +303,21 @@ def test_it_lists_every_rejection_and_abort() -> None:
 
 
 def test_it_gives_the_limits_that_hold() -> None:
-    gate = gatekeeper.Gate(ae_title="X")
+    limits = gatekeeper.ListenerLimits(ae_title="X")
     largest = inspect.signature(storage.Storage).parameters["max_instance_bytes"].default
-    patience = requestor.PATIENCE
-    waits = f"{patience.connect_seconds:g} s / {patience.stall_seconds:g} s / {patience.answer_seconds:g} s"
+    timeouts = requestor.TIMEOUTS
+    waits = f"{timeouts.connect_seconds:g} s / {timeouts.stall_seconds:g} s / {timeouts.answer_seconds:g} s"
     asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS
     said_there = " ".join(CONFORMANCE.split())  # wherever its lines are broken
     for said in (
         f"Implementation Class UID | {uids.IMPLEMENTATION_CLASS_UID} |",
         f"Implementation Version Name | {uids.IMPLEMENTATION_VERSION_NAME} |",
-        f"{gate.max_associations}, set by the site",
-        f"{gate.max_waiting}, and {gate.max_waiting_per_host} from one address",
-        f"Maximum PDU length received | {gate.max_pdu} bytes",
-        f"association request to come | {gate.pdu_seconds:g} s |",
-        f"Silence between PDUs of an association | {gate.idle_seconds:g} s |",
-        f"Longest association | {gate.lifetime_seconds:g} s |",
+        f"{limits.max_associations}, set by the site",
+        f"{limits.max_waiting}, and {limits.max_waiting_per_host} from one address",
+        f"Maximum PDU length received | {limits.max_pdu} bytes",
+        f"association request to come | {limits.pdu_seconds:g} s |",
+        f"Silence between PDUs of an association | {limits.idle_seconds:g} s |",
+        f"Longest association | {limits.lifetime_seconds:g} s |",
         f"({largest} bytes)",
         f"at most {provider.LONGEST_DATASET} bytes",
         f"at most {OFFERED_DAYS} days ago",

@@ -1,4 +1,4 @@
-"""A small dataset, asked or answered, as plain values: from its bytes and to them. Knows no service and no message."""
+"""Small datasets (C-FIND, MPPS) as mappings from tag to text, from bytes and to bytes. Knows no service."""
 
 import struct
 from collections.abc import Callable, Mapping, Sequence

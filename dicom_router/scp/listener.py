@@ -1,4 +1,4 @@
-"""The gate that machines come to: lets them in and asks its providers for the answers. One thread per connection.
+"""Accepts connections of X-ray machines and hands each request to the service of its SOP class; a thread each.
 
 Knows no service.
 """
@@ -16,7 +16,7 @@ from dicom_router.dicom.status import PENDING, Status
 from dicom_router.scp.provider import Provider
 from dicom_router.upper_layer.acceptor import AcceptedAssociation
 from dicom_router.upper_layer.command import Response
-from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gate, Gatekeeper, Visit
+from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gatekeeper, ListenerLimits, Visit
 from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
 
 _LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
@@ -36,16 +36,16 @@ class Listener:
     def __init__(
         self,
         *,
-        gate: Gate,
+        limits: ListenerLimits,
         host: str,
         port: int,
         providers: Sequence[Provider],
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._gate = gate
+        self._limits = limits
         self._tls = tls
-        self._gatekeeper = Gatekeeper(gate)
+        self._gatekeeper = Gatekeeper(limits)
         self._providers = providers
         self._address = (host, port)
         self._clock = clock or SystemClock()
@@ -121,12 +121,12 @@ class Listener:
         try:
             with connection, self._secured(connection) as secured:
                 secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                longest = max(self._gate.max_pdu, _LONGEST_REQUEST) + _SLACK
+                longest = max(self._limits.max_pdu, _LONGEST_REQUEST) + _SLACK
                 stream = PduStream(
                     secured,
                     clock=self._clock,
                     longest=longest,
-                    pdu_seconds=self._gate.pdu_seconds,
+                    pdu_seconds=self._limits.pdu_seconds,
                     buffer_bytes=_PDUS_AHEAD * longest,
                 )
                 self._converse(stream, visit)
@@ -142,7 +142,7 @@ class Listener:
         """The connection over TLS where the station wants that. Raises SSLError when the peer does not speak it."""
         if self._tls is None:
             return connection
-        connection.settimeout(self._gate.pdu_seconds)
+        connection.settimeout(self._limits.pdu_seconds)
         try:
             secured = self._tls.wrap_socket(connection, server_side=True)
         except OSError as error:  # also a peer that hangs up, or is too slow
@@ -165,7 +165,7 @@ class Listener:
 
     def _hold_association(self, stream: PduStream, visit: Visit) -> None:
         association = AcceptedAssociation(
-            stream, gate=self._gate, clock=self._clock, peer_host=visit.host, served=self._served
+            stream, limits=self._limits, clock=self._clock, peer_host=visit.host, served=self._served
         )
         request = association.ask()
         calling = request.calling_ae_title

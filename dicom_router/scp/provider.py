@@ -1,4 +1,4 @@
-"""What a listener answers: the seam, and how a small dataset comes out of a message.
+"""The interface of a DICOM service that the listener offers, and how a small dataset comes out of a message.
 
 Knows no SOP class of its own: storage.py, echo.py, modality_worklist.py and performed_step.py have them.
 """

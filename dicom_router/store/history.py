@@ -1,4 +1,4 @@
-"""What is known of the past: when each link went down and came back, what waited how long. Decides nothing."""
+"""When each destination became unreachable or reachable, and how long things waited. Decides nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime

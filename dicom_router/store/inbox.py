@@ -1,4 +1,4 @@
-"""What the machines gave us. A row here, committed, is what makes Success true. Opens no file."""
+"""Records received films; Success is answered only after this row is committed. Opens no file."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

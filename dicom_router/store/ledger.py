@@ -1,4 +1,4 @@
-"""Who does which piece of work, so that each is done once and none is lost. Knows no DICOM.
+"""The queue of work: claims, leases, retries, completion; each piece done once, none lost. Knows no DICOM.
 
 A piece of work is a row (kind, key). A claim leases it, counts the attempt and raises its fence; whoever finishes must
 hold that fence, in the transaction that writes the result. A worker that dies leaves a lease that runs out.

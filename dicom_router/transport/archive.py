@@ -1,4 +1,4 @@
-"""The seam of asking: what a peer has of a study, and one instance of it. Knows no consultation and no file of ours."""
+"""The interface of an archive: what a peer has of a study, and one instance of it. Knows no consultation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

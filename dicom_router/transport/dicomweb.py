@@ -10,10 +10,10 @@ from dicom_router.dicom.instance import Acknowledgement, InstanceRef, Parcel
 from dicom_router.dicom.status import Status, check_answer, written
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.compression import Compression, Economy, file_size
-from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
+from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
 from dicom_router.transport.store_response import StoreVerdict, is_list, names, verdict
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 
 CHUNK_BYTES = 1 << 16
 STORED = written(Status.SUCCESS)
@@ -32,9 +32,9 @@ class DicomwebTransport:
         tls: ssl.SSLContext | None = None,
         compression: Compression | Economy = "none",
         max_kbit_per_second: float = 0,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
-        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, patience=patience)
+        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, timeouts=timeouts)
         self._clock = clock
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)

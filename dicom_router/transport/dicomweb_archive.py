@@ -11,9 +11,9 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
-from dicom_router.transport.http import PATIENCE, DicomwebRoot, HttpResponse
+from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 
 PAGE = 200
 SMALLEST_PAGE = 25  # a shorter answer is the last one; a longer one may have been cut by the server's own limit
@@ -36,9 +36,9 @@ class DicomwebArchive:
         password: str = "",
         tls: ssl.SSLContext | None = None,
         max_kbit_per_second: float = 0,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
-        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, patience=patience)
+        self._root = DicomwebRoot(url, username=username, password=password, tls=tls, timeouts=timeouts)
         self._pace = Pace(max_kbit_per_second, clock=clock)
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:

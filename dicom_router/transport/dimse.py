@@ -15,7 +15,7 @@ from dicom_router.transport.compression import Compression, Economy, file_size, 
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import MAX_CONTEXTS, PATIENCE, Endpoint, Patience, RequestedAssociation
+from dicom_router.upper_layer.requestor import MAX_CONTEXTS, TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
 
 _RESULTS = (
     uid.ComprehensiveSRStorage,
@@ -49,11 +49,11 @@ class DimseTransport:
         compression: Compression | Economy = "auto",
         max_kbit_per_second: float = 0,
         tls: ssl.SSLContext | None = None,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._clock = clock
-        self._line = PeerLine(self._endpoint, patience)
+        self._line = PeerLine(self._endpoint, timeouts)
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
         self._wanted = list(USUAL)

@@ -19,7 +19,7 @@ from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.command import CommandField, Request, Response
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import PATIENCE, Endpoint, Patience, RequestedAssociation
+from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
 
 LONGEST_MATCH_BYTES = 1 << 16
 # The peer is well, and does not give this one instance.
@@ -42,11 +42,11 @@ class DimseArchive:
         clock: Clock,
         max_kbit_per_second: float = 0,
         tls: ssl.SSLContext | None = None,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._endpoint = Endpoint(host=host, port=port, ae_title=ae_title, calling_ae_title=calling_ae_title, tls=tls)
         self._sop_classes = sop_classes
-        self._line = PeerLine(self._endpoint, patience)
+        self._line = PeerLine(self._endpoint, timeouts)
         self._pace = Pace(max_kbit_per_second, clock=clock)
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:

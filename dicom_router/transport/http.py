@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.upper_layer.requestor import Patience, tls_fault
+from dicom_router.upper_layer.requestor import Timeouts, tls_fault
 
-PATIENCE = Patience(answer_seconds=120.0)
+TIMEOUTS = Timeouts(answer_seconds=120.0)
 LONGEST_ANSWER_BYTES = 1 << 20
 # Bytes in the kernel count as sent here, and the wait for the answer begins: keep them few, for slow links.
 SEND_BUFFER_BYTES = 1 << 18
@@ -33,12 +33,12 @@ class DicomwebRoot:
     """One root, e.g. ``https://pacs/dicom-web``. Any fault of the network raises PeerUnreachable."""
 
     def __init__(
-        self, url: str, *, username: str, password: str, tls: ssl.SSLContext | None, patience: Patience = PATIENCE
+        self, url: str, *, username: str, password: str, tls: ssl.SSLContext | None, timeouts: Timeouts = TIMEOUTS
     ) -> None:
         self.url = url.rstrip("/")
         self._headers = _authorization(username, password) | {"Accept": "application/dicom+json"}
         self._tls = tls
-        self._patience = patience
+        self._timeouts = timeouts
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(
@@ -115,20 +115,20 @@ class DicomwebRoot:
     ) -> http.client.HTTPResponse:
         connection = self._connect()
         connection.request(method, urlsplit(self.url).path + path, body=body, headers={**self._headers, **headers})
-        connection.sock.settimeout(self._patience.answer_seconds)
+        connection.sock.settimeout(self._timeouts.answer_seconds)
         return connection.getresponse()
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._connection is None or self._connection.sock is None:  # the server may close after each answer
             parts = urlsplit(self.url)
-            host, seconds = parts.hostname or "", self._patience.connect_seconds
+            host, seconds = parts.hostname or "", self._timeouts.connect_seconds
             if parts.scheme == "https":
                 self._connection = http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=self._tls)
             else:
                 self._connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
             self._connection.connect()
             self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        self._connection.sock.settimeout(self._patience.stall_seconds)
+        self._connection.sock.settimeout(self._timeouts.stall_seconds)
         return self._connection
 
 

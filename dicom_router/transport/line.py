@@ -5,15 +5,15 @@ from contextlib import contextmanager
 
 from dicom_router.errors import DamagedFile, PeerRefused
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import Endpoint, Patience, RequestedAssociation
+from dicom_router.upper_layer.requestor import Endpoint, RequestedAssociation, Timeouts
 
 
 class PeerLine:
     """Opens an association when it is needed, and forgets it after a fault. Not shared between threads."""
 
-    def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
+    def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
         self._endpoint = endpoint
-        self._patience = patience
+        self._timeouts = timeouts
         self._association: RequestedAssociation | None = None
         self._proposed: frozenset[Context] = frozenset()
 
@@ -25,13 +25,13 @@ class PeerLine:
     def association(
         self, contexts: Sequence[Context], *, taken: Collection[str] = ()
     ) -> Iterator[RequestedAssociation]:
-        """One that has proposed at least these contexts. See Association for ``taken``."""
+        """One that has proposed at least these contexts. See RequestedAssociation for ``taken``."""
         if not self._proposed.issuperset(contexts):
             self.close()
         if self._association is not None and self._association.is_stale():
             self._drop()
         if self._association is None:
-            self._association = RequestedAssociation(self._endpoint, contexts, self._patience, taken=taken)
+            self._association = RequestedAssociation(self._endpoint, contexts, self._timeouts, taken=taken)
             self._proposed = frozenset(contexts)
         try:
             yield self._association

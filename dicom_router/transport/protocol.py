@@ -1,4 +1,4 @@
-"""The seam of sending: what every transport promises. Knows no queue and no retry."""
+"""The interface of a transport: what every way of sending promises. Knows no queue and no retry."""
 
 from typing import Protocol
 

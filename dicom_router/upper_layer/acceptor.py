@@ -11,7 +11,7 @@ from io import BytesIO
 
 from dicom_router.clock import Clock
 from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_command
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from dicom_router.upper_layer.negotiation import AssociationRequest, Context, Served, accept, parse_association_request
 from dicom_router.upper_layer.pdu import (
     RELEASE_RP,
@@ -47,28 +47,30 @@ class AcceptedAssociation:
     Every method raises ConnectionLost or ProtocolViolation.
     """
 
-    def __init__(self, stream: PduStream, *, gate: Gate, clock: Clock, peer_host: str, served: Served) -> None:
+    def __init__(
+        self, stream: PduStream, *, limits: ListenerLimits, clock: Clock, peer_host: str, served: Served
+    ) -> None:
         self._stream = stream
         self._messages = MessageStream(self._read)
-        self._gate = gate
+        self._limits = limits
         self._clock = clock
         self._peer_host = peer_host
         self._served = served
         self._calling_ae_title = ""
         self._max_sent = _LONGEST_SENT
         self._contexts: Mapping[int, Context] = {}
-        self._ends_at = clock.monotonic() + gate.lifetime_seconds
+        self._ends_at = clock.monotonic() + limits.lifetime_seconds
 
     def ask(self) -> AssociationRequest:
         """Read what the machine wants."""
-        pdu = self._stream.read(wait_seconds=self._gate.pdu_seconds)
+        pdu = self._stream.read(wait_seconds=self._limits.pdu_seconds)
         if pdu[0] != PduType.ASSOCIATE_RQ:
             raise ProtocolViolation(f"PDU type {pdu[0]} before an association", ProtocolViolation.UNEXPECTED_PDU)
         return parse_association_request(bytes(pdu))
 
     def accept(self, request: AssociationRequest) -> None:
         """Agree, context by context."""
-        pdu, self._contexts = accept(request, max_pdu=self._gate.max_pdu, served=self._served)
+        pdu, self._contexts = accept(request, max_pdu=self._limits.max_pdu, served=self._served)
         self._calling_ae_title = request.calling_ae_title
         self._max_sent = min(max(request.max_pdu or _LONGEST_SENT, _SHORTEST_SENT), _LONGEST_SENT)
         self._stream.write(pdu)
@@ -115,7 +117,7 @@ class AcceptedAssociation:
     def _read(self) -> memoryview:
         if self._clock.monotonic() > self._ends_at:
             raise ProtocolViolation("an association without end", ProtocolViolation.UNSPECIFIED)
-        return self._stream.read(wait_seconds=self._gate.idle_seconds)
+        return self._stream.read(wait_seconds=self._limits.idle_seconds)
 
 
 def _parsed(command: bytes) -> Request:

@@ -16,7 +16,7 @@ class AllowedPeer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class ListenerLimits:
     """What the listener allows. An empty ``allow`` lets everybody in, but only over loopback.
 
     ``pdu_seconds`` is the time for one PDU from its first byte to its last, and for a new connection to
@@ -54,8 +54,8 @@ TOO_MANY = Rejection(2, 3, 2, "too many associations")
 class Gatekeeper:
     """Lets connections and associations in, and counts them. One for the listener; safe between threads."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, limits: ListenerLimits) -> None:
+        self._limits = limits
         self._lock = threading.Lock()
         self._waiting: Counter[str] = Counter()
         self._associations = 0
@@ -63,24 +63,24 @@ class Gatekeeper:
     def knock(self, host: str) -> "Visit | None":
         """A new connection. None: close it at once, too many from there have not said what they want."""
         with self._lock:
-            crowded = self._waiting[host] >= self._gate.max_waiting_per_host
-            if crowded or self._waiting.total() >= self._gate.max_waiting:
+            crowded = self._waiting[host] >= self._limits.max_waiting_per_host
+            if crowded or self._waiting.total() >= self._limits.max_waiting:
                 return None
             self._waiting[host] += 1
         return Visit(self, host)
 
     def judge(self, *, host: str, called_ae_title: str, calling_ae_title: str) -> Rejection | None:
         """Whether this machine may speak at all; None when it may."""
-        if called_ae_title != self._gate.ae_title:
+        if called_ae_title != self._limits.ae_title:
             return WRONG_CALLED_TITLE
-        if not self._gate.allow:
+        if not self._limits.allow:
             return None if ipaddress.ip_address(host).is_loopback else UNKNOWN_CALLER
-        titled = [peer for peer in self._gate.allow if peer.ae_title in ("", calling_ae_title)]
+        titled = [peer for peer in self._limits.allow if peer.ae_title in ("", calling_ae_title)]
         return None if any(not peer.host or _is_at(peer.host, host) for peer in titled) else UNKNOWN_CALLER
 
     def enter(self, host: str) -> bool:
         with self._lock:
-            if self._associations >= self._gate.max_associations:
+            if self._associations >= self._limits.max_associations:
                 return False
             self._associations += 1
             self._forget_waiting(host)

@@ -61,7 +61,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """Seconds to wait: for the connection, for a write to move on, for an answer once all bytes have left."""
 
     connect_seconds: float = 10.0
@@ -69,7 +69,7 @@ class Patience:
     answer_seconds: float = 60.0
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 class RequestedAssociation:
@@ -80,13 +80,13 @@ class RequestedAssociation:
     """
 
     def __init__(
-        self, endpoint: Endpoint, contexts: Sequence[Context], patience: Patience, *, taken: Collection[str] = ()
+        self, endpoint: Endpoint, contexts: Sequence[Context], timeouts: Timeouts, *, taken: Collection[str] = ()
     ) -> None:
         self._endpoint = endpoint
-        self._patience = patience
+        self._timeouts = timeouts
         self._message_id = 0
-        self._socket = _connect(endpoint, patience)
-        self._stream = _PatientStream(self._socket, patience)
+        self._socket = _connect(endpoint, timeouts)
+        self._stream = _TimedStream(self._socket, timeouts)
         self._messages = MessageStream(self._stream.read_patiently)
         try:
             self.accepted, self._max_pdu = self._associate(contexts, taken)
@@ -259,18 +259,18 @@ class RequestedAssociation:
         return PeerUnreachable(f"{self._endpoint}: {what}")
 
 
-class _PatientStream(PduStream):
+class _TimedStream(PduStream):
     """To a peer that the site chose, over any link: only silence is counted, and none while our bytes still move."""
 
-    def __init__(self, connection: socket.socket, patience: Patience) -> None:
+    def __init__(self, connection: socket.socket, timeouts: Timeouts) -> None:
         super().__init__(
             connection,
             clock=SystemClock(),
             longest=MAX_RECEIVED_PDU,
-            pdu_seconds=patience.answer_seconds,
+            pdu_seconds=timeouts.answer_seconds,
             buffer_bytes=_BUFFER_BYTES,
         )
-        self._patience = patience
+        self._timeouts = timeouts
         self._unsent = 0
         self._waited = 0.0
         self.has_heard = False
@@ -278,22 +278,22 @@ class _PatientStream(PduStream):
     def read_patiently(self) -> memoryview:
         """See ``read``. Waits for ``answer_seconds`` of silence."""
         self._unsent, self._waited = self._count_unsent(), 0.0
-        return self.read(wait_seconds=self._patience.answer_seconds)
+        return self.read(wait_seconds=self._timeouts.answer_seconds)
 
     def write(self, pdu: bytes) -> None:
         """See PduStream. Waits for ``stall_seconds`` in which nothing moves."""
-        self._connection.settimeout(self._patience.stall_seconds)
+        self._connection.settimeout(self._timeouts.stall_seconds)
         rest = memoryview(pdu)
         while rest:
             try:
                 rest = rest[self._connection.send(rest) :]
             except TimeoutError:
-                raise ConnectionLost(f"nothing moved for {self._patience.stall_seconds:g} s") from None
+                raise ConnectionLost(f"nothing moved for {self._timeouts.stall_seconds:g} s") from None
             except OSError as error:
                 raise ConnectionLost(str(error)) from error
 
     def _receive(self, room: memoryview, _deadline: float) -> int:
-        step = min(1.0, self._patience.answer_seconds)
+        step = min(1.0, self._timeouts.answer_seconds)
         while True:
             self._connection.settimeout(step)
             try:
@@ -302,8 +302,8 @@ class _PatientStream(PduStream):
             except TimeoutError:
                 left, self._unsent = self._unsent, self._count_unsent()
                 self._waited = 0.0 if self._unsent < left else self._waited + step
-                if self._waited >= self._patience.answer_seconds:
-                    raise ConnectionLost(f"no answer within {self._patience.answer_seconds:g} s") from None
+                if self._waited >= self._timeouts.answer_seconds:
+                    raise ConnectionLost(f"no answer within {self._timeouts.answer_seconds:g} s") from None
                 continue
             if not received:
                 raise ConnectionResetError("it closed the connection")
@@ -325,9 +325,9 @@ class _PatientStream(PduStream):
         return int(count)
 
 
-def _connect(endpoint: Endpoint, patience: Patience) -> socket.socket:
+def _connect(endpoint: Endpoint, timeouts: Timeouts) -> socket.socket:
     try:
-        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=patience.connect_seconds)
+        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=timeouts.connect_seconds)
     except OSError as error:
         raise PeerUnreachable(
             f"{endpoint}: {_reason(error)}; check the link, the address and that the PACS runs"

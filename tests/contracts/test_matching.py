@@ -11,7 +11,7 @@ import pytest
 from dicom_router.dicom.keys import Keys
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.peers.dcmtk import run
 from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import reading
@@ -45,7 +45,7 @@ def entries() -> Iterator[dict[str, str]]:
 def by_findscu(_folder: Path) -> Iterator[Ask]:
     found: list[Keys] = [{TAGS[keyword]: value for keyword, value in entry.items()} for entry in entries()]
     listener = Listener(
-        gate=Gate(ae_title="XRAYTRIAGE"), host="127.0.0.1", port=0, providers=(Worklist(lambda *_: found),)
+        limits=ListenerLimits(ae_title="XRAYTRIAGE"), host="127.0.0.1", port=0, providers=(Worklist(lambda *_: found),)
     )
     listener.start()
 

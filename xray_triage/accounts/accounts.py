@@ -1,4 +1,4 @@
-"""Users, sessions, tokens, the throttle and the trail, joined: the door of the station. Knows no page."""
+"""Signing in and changing passwords: joins users, sessions, tokens, throttle and audit trail. Knows no page."""
 
 from dataclasses import dataclass
 from datetime import timedelta

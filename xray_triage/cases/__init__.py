@@ -1,1 +1,1 @@
-"""What the doctor sees and does: cases, consultations, answers."""
+"""Cases as the doctor sees them, verdicts, figures; and the tables of consultations. Knows no page."""

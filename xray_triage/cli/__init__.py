@@ -1,4 +1,4 @@
-"""The command ``xray-triage``: one function a verb, grouped by who uses them. Joins nothing itself; station.py does."""
+"""The command ``xray-triage``: one function a verb, grouped by who uses them; each opens the stores it needs."""
 
 import logging
 import sys

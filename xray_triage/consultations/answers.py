@@ -1,4 +1,4 @@
-"""What of a study's objects is known: answers, what was passed over, and what could not be read yet. Asks nobody."""
+"""Keeps answers, objects found to be no answer, and objects to be fetched again. Asks no PACS."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from dicom_router.store.database import Database, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
 from xray_triage.cases.case import ConsultationState, Problem
-from xray_triage.consultations.report_parser import ParsedReport
+from xray_triage.consultations.report_parser import ParsedAnswer
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
 MOST_PROBLEMS = 100
@@ -66,7 +66,7 @@ class Answers:
         self,
         question: Question,
         found: FoundInstance,
-        reply: ParsedReport,
+        reply: ParsedAnswer,
         *,
         spool_key: str | None,
         next_poll_at: datetime,

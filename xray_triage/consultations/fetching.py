@@ -16,7 +16,7 @@ from dicom_router.transport.backoff import delay
 from xray_triage.cases.case import AnswerNote, Problem
 from xray_triage.consultations.answers import LONGEST_RETRY_SECONDS, Answers, Question
 from xray_triage.consultations.obstacles import Obstacle
-from xray_triage.consultations.report_parser import KINDS, NotAnAnswer, ParsedReport, read_reply
+from xray_triage.consultations.report_parser import KINDS, NotAnAnswer, ParsedAnswer, read_answer
 
 LARGEST_REPORT_BYTES = 8 << 20
 LARGEST_BYTES = 64 << 20  # of a PDF
@@ -91,7 +91,7 @@ class Fetcher:
             with self._spool.scratch() as file:
                 self._fetch(found, archive, file, at_once=at_once)
                 file.seek(0)
-                reply = read_reply(file, sop_instance_uid=found.sop_instance_uid)
+                reply = read_answer(file, sop_instance_uid=found.sop_instance_uid)
                 if wanted.earliest is not None and reply.written_at is not None and reply.written_at < wanted.earliest:
                     raise NotAnAnswer(BEFORE)
                 self._keep(question, found, reply, self._spool.keep(file).key)
@@ -106,7 +106,7 @@ class Fetcher:
             self._retry_later(question, found, error, BROKE_THE_LINK)
             raise
 
-    def _keep(self, question: Question, found: FoundInstance, reply: ParsedReport, spool_key: str | None) -> None:
+    def _keep(self, question: Question, found: FoundInstance, reply: ParsedAnswer, spool_key: str | None) -> None:
         next_poll_at = self._clock.now() + timedelta(seconds=self._poll_seconds)
         is_kept = False
         try:
@@ -160,8 +160,8 @@ class Fetcher:
         archive.fetch(found, write)
 
 
-def _without_content(found: FoundInstance, note: AnswerNote) -> ParsedReport:
-    return ParsedReport(
+def _without_content(found: FoundInstance, note: AnswerNote) -> ParsedAnswer:
+    return ParsedAnswer(
         kind=KINDS.get(found.sop_class_uid, "pdf"),
         title="",
         text="",

@@ -21,7 +21,7 @@ class LargeObjects:
     def __init__(
         self, fetcher: Fetcher, *, archives: Mapping[str, Archive], ring: Callable[[], None] = lambda: None
     ) -> None:
-        self._intake = fetcher
+        self._fetcher = fetcher
         self._archives = archives
         self._ring = ring
         self._waiting: dict[str, tuple[str, FetchRequest]] = {}  # by SOP Instance UID
@@ -48,7 +48,7 @@ class LargeObjects:
             return False
         name, wanted = first
         try:
-            self._intake.take(wanted, self._archives[name], at_once=False)
+            self._fetcher.take(wanted, self._archives[name], at_once=False)
         except (PeerUnreachable, SpoolFull) as error:
             self._log.warning("answer not fetched", case_id=wanted.question.case_id, error=str(error))
         finally:

@@ -34,7 +34,7 @@ SILENCE_CAP_SECONDS = 60.0  # a silent PACS is asked at least this often
 FOLLOW_CAP_SECONDS = 6 * 3600.0
 FOLLOW_SECONDS = 7 * 86_400.0
 # An open question is asked for ever more rarely: never more often than each two-hundredth of the time it has waited.
-PATIENCE = 200
+POLL_FRACTION = 200
 CLOCK_STEP_SECONDS = 2.0
 AT_ONCE = timedelta(seconds=60)
 
@@ -64,7 +64,7 @@ class AnswerPolling:
         self._inbox = inbox
         self._outbox = outbox
         self._book = book
-        self._intake = fetcher
+        self._fetcher = fetcher
         self._large = large
         self._archives = archives
         self._poll_seconds = poll_seconds
@@ -184,7 +184,7 @@ class AnswerPolling:
         if question.state == ConsultationState.ANSWERED.value:
             seconds = follow_up_seconds(question.polls, self._poll_seconds)
         else:
-            seconds = max(self._poll_seconds, (now - question.requested_at).total_seconds() / PATIENCE)
+            seconds = max(self._poll_seconds, (now - question.requested_at).total_seconds() / POLL_FRACTION)
             seconds = min(seconds, FOLLOW_CAP_SECONDS)
         # Only ever sooner, so that hundreds of stations spread and none asks later than its site wants.
         return None if seconds is None else now + timedelta(seconds=seconds * (1 - self._jitter() / 5))
@@ -216,7 +216,7 @@ class AnswerPolling:
                 return True
             wanted = FetchRequest(question=question, found=one, earliest=earliest)
             try:
-                self._intake.take(wanted, self._archives[name], at_once=True)
+                self._fetcher.take(wanted, self._archives[name], at_once=True)
             except TakesLong:
                 self._large.add(name, wanted)
         return False

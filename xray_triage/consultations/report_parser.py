@@ -68,7 +68,7 @@ class NotAnAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParsedReport:
+class ParsedAnswer:
     """What an object says. ``kind``: text, pdf or kos; ``written_at`` is None where it states no time.
 
     ``text`` holds nothing of ours; ``note``: what is missing in it.
@@ -86,7 +86,7 @@ class ParsedReport:
     names: frozenset[str] = frozenset()
 
 
-def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
+def read_answer(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedAnswer:
     """What the Part 10 file in ``stream`` says. Raises NotAnAnswer, or DamagedFile when it is not this instance."""
     stream.seek(0)
     outline = read_outline(stream)
@@ -104,7 +104,7 @@ def read_reply(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedReport:
     _refuse_machines(header, is_anybodys=bool(author) or is_verified)
     title = _line(text(header, "DocumentTitle") or _heading(header))
     said, note = ("", None) if is_pdf else _joined(_lines(items(header, "ContentSequence")))
-    return ParsedReport(
+    return ParsedAnswer(
         kind=kind,
         title=title,
         text=said,

@@ -1,1 +1,1 @@
-"""Is the station well? Checks in plain words, for the page, for programs and for the command line."""
+"""The station's health: what a check is, and the self-check on demand. Knows no page."""

@@ -1,4 +1,4 @@
-"""The way into the workshop, which a station lacks: a process of its own, for torch must never be in this one."""
+"""Runs the training code in models/ in a process of its own, to import a checkpoint: torch is never loaded here."""
 
 import sys
 from collections.abc import Mapping

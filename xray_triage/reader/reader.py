@@ -35,6 +35,7 @@ from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results
 from xray_triage.results.overlay import heat_png
+from xray_triage.results.wording import percent
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
@@ -242,7 +243,7 @@ class Reader:
             return None
         positive = film.reading.findings.positive if film.reading.findings else ()
         grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
-        seen = "; ".join([*grave, *(f"{finding.kind.vi} {finding.probability:.0%}" for finding in positive)])
+        seen = "; ".join([*grave, *(f"{finding.kind.vi} {percent(finding.probability)}" for finding in positive)])
         return self._stores.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
@@ -324,7 +325,7 @@ def _without_pixels(dataset: Dataset) -> Dataset:
 
 
 def _bare_header(instance: InstanceRef) -> Dataset:
-    """What the gate knew of an instance whose file can no longer be parsed."""
+    """What the listener knew of an instance whose file can no longer be parsed."""
     header = Dataset()
     header.SOPInstanceUID = instance.sop_instance_uid
     header.SOPClassUID = instance.sop_class_uid

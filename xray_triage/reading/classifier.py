@@ -1,4 +1,4 @@
-"""The seam between a film and whatever reads it: ONNX Runtime at a station, anything else in a parity check."""
+"""The interface of a classifier: ONNX Runtime at a station, anything else in a parity check."""
 
 from collections.abc import Mapping
 from typing import Protocol

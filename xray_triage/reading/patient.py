@@ -1,4 +1,4 @@
-"""Who lies under the film: text made right in memory, name, age. It never touches pixels or the stored bytes."""
+"""The patient's name and age from the header, text repaired in memory. Never touches pixels or stored bytes."""
 
 import re
 from collections.abc import Sequence

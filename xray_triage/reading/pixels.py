@@ -1,4 +1,4 @@
-"""From stored pixel values to what the network eats. Numpy only: the workshop trains through this very code.
+"""Stored pixel values -> the network's input. Numpy only: the workshop trains through this very code.
 
 It must never know DICOM files, models or pages. An image here is float32 (h, w), 0..1, dense tissue bright.
 """

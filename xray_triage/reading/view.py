@@ -1,4 +1,4 @@
-"""How the beam went through the patient, as far as the header says. It must never know what that is needed for."""
+"""PA or AP, standing or lying, as far as the header says. It must never know what that is needed for."""
 
 import re
 from typing import Literal

@@ -20,7 +20,7 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from xray_triage.config import load_config
 from xray_triage.simulation.specialist import make_text_answer, store
 from xray_triage.station.peers import make_transport
@@ -45,7 +45,7 @@ class StandInPacs:
         self.inbox = Inbox(self._database, ledger, Outbox(self._database, ledger, clock=clock), clock=clock)
         self.spool = Spool(folder / "spool")
         self._listener = Listener(
-            gate=Gate(ae_title=PACS_TITLE),
+            limits=ListenerLimits(ae_title=PACS_TITLE),
             host="127.0.0.1",
             port=0,
             providers=(Echo(), Storage(spool=self.spool, inbox=self.inbox, on_kept=lambda: None)),

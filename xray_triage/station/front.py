@@ -1,4 +1,4 @@
-"""The running station: the front process and the reader process beside it. The last place where things are joined.
+"""Builds, starts and stops what runs in the front: listener, deliveries, answer workers, page, the reader beside it.
 
 Everything above this module (the command line) speaks to it; nothing below imports it.
 """
@@ -21,7 +21,7 @@ from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
-from dicom_router.upper_layer.gatekeeper import AllowedPeer, Gate
+from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.model.drift import ModelInUse, points_of, references_of
@@ -61,7 +61,7 @@ class Station:
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
-            gate=Gate(
+            limits=ListenerLimits(
                 ae_title=config.station.ae_title,
                 allow=tuple(AllowedPeer(ae_title=p.ae_title, host=p.host) for p in config.listener.allow),
                 max_associations=config.listener.max_associations,
@@ -133,7 +133,7 @@ class Station:
         )
 
     def stop(self) -> None:
-        """Close the gate first, then let the others finish what they hold."""
+        """Close the listener first, then let the others finish what they hold."""
         self._listener.stop()
         self._supervisor.stop()
         self._answers.stop()

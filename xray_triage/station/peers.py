@@ -40,7 +40,7 @@ def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
         if each.url
         else DimseArchive(sop_classes=tuple(KINDS), **_dimse(each, config, clock))
         for each in config.destination
-        if each.name in asked and each.kind != "folder"
+        if each.name in asked and each.kind in ("dimse", "dicomweb")
     }
 
 

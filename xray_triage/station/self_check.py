@@ -1,4 +1,4 @@
-"""Which checks a station has: those of the running station, cheap enough for every request, and those of ``check``."""
+"""Which checks a station has: those that a page asks for at every request, and the full ones of ``check``."""
 
 import json
 from contextlib import closing

@@ -1,1 +1,1 @@
-"""JSON API, pages and DICOMweb. Imports cases and findings; never pynetdicom, never onnxruntime."""
+"""The web application: pages for people, JSON for programs, DICOMweb for viewers. Runs no model."""

@@ -21,7 +21,7 @@ from xray_triage.web.api.pictures import picture_router
 from xray_triage.web.api.routes import api_router
 from xray_triage.web.api.status import status_router
 from xray_triage.web.dicomweb import dicomweb_router
-from xray_triage.web.pages.audit import note_lists, trail_router
+from xray_triage.web.pages.audit import audit_router, note_lists
 from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
 from xray_triage.web.pages.health_page import health_router
@@ -65,7 +65,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
     view = View(surroundings.station_name, clock=stores.clock)
     install_error_pages(app, view)
     app.include_router(status_router(stores, surroundings))
-    for make_router in (login_router, password_router, user_router, trail_router, figure_router):
+    for make_router in (login_router, password_router, user_router, audit_router, figure_router):
         app.include_router(make_router(stores, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE)), Depends(note_lists)]  # a route that needs more says so itself
     app.include_router(api_router(stores, surroundings.model_in_use), dependencies=seeing)

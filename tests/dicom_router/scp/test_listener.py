@@ -26,7 +26,7 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
-from dicom_router.upper_layer.gatekeeper import AllowedPeer, Gate
+from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from tests.factories import CR, DX, film, film_file, shared_folder, until
 from tests.peers.dcmtk import echoscu, sender_option, storescu
 from tests.peers.machine import (
@@ -80,11 +80,11 @@ MakeStation = Callable[..., Station]
 
 
 def open_listener(
-    *, gate: Gate, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int
+    *, limits: ListenerLimits, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int
 ) -> Listener:
     """Ours. Another that takes the same arguments is held to the same tests."""
     storage = Storage(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
-    return Listener(gate=gate, host="127.0.0.1", port=0, providers=(Echo(), storage))
+    return Listener(limits=limits, host="127.0.0.1", port=0, providers=(Echo(), storage))
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def running_station(
     reserve_bytes: int = 0,
     max_instance_bytes: int = 1 << 30,
     listen: Callable[..., Listener] = open_listener,
-    **gate: object,
+    **limits: object,
 ) -> Iterator[Station]:
     clock = SystemClock()
     database = open_database(f"sqlite:///{folder}/station.db")
@@ -104,7 +104,7 @@ def running_station(
     spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
     kept: list[int] = []
     listener = listen(
-        gate=Gate(**{"ae_title": "XRAYTRIAGE", **gate}),  # type: ignore[arg-type]
+        limits=ListenerLimits(**{"ae_title": "XRAYTRIAGE", **limits}),  # type: ignore[arg-type]
         spool=spool,
         inbox=inbox,
         on_kept=lambda: kept.append(inbox.unread()),
@@ -454,9 +454,9 @@ def test_deflated_jpip_and_unknown_encodings_are_not_taken(busy_station: Station
     ],
 )
 def test_who_may_not_speak_is_told_why(
-    make_station: MakeStation, gate: dict[str, object], called: str, calling: str, numbers: tuple[int, int, int]
+    make_station: MakeStation, limits: dict[str, object], called: str, calling: str, numbers: tuple[int, int, int]
 ) -> None:
-    station = make_station(**gate)
+    station = make_station(**limits)
     with Machine(station.port) as machine:
         assert machine.associate(called=called, calling=calling) == REJECTED + bytes(numbers)
         assert machine.hear() == b""

@@ -21,7 +21,7 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.factories import film, film_file, until
 from tests.peers.dcmtk import run, storescu
 from tests.peers.machine import Machine
@@ -75,9 +75,9 @@ def a_listener(
     ledger = Ledger(a_database, clock=clock, node="test")
     inbox = Inbox(a_database, ledger, Outbox(a_database, ledger, clock=clock), clock=clock)
     spool = Spool(tmp_path / "spool")
-    gate = Gate(ae_title="XRAYTRIAGE", pdu_seconds=pdu_seconds)
+    limits = ListenerLimits(ae_title="XRAYTRIAGE", pdu_seconds=pdu_seconds)
     listener = Listener(
-        gate=gate,
+        limits=limits,
         host="127.0.0.1",
         port=0,
         providers=(

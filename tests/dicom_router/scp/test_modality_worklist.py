@@ -28,7 +28,7 @@ from dicom_router.scp.provider import LONGEST_DATASET, Provider
 from dicom_router.store.database import open_database
 from dicom_router.upper_layer.acceptor import Message
 from dicom_router.upper_layer.command import Request
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from dicom_router.upper_layer.negotiation import Context
 from tests.peers.dcmtk import echoscu, run
 from tests.peers.machine import (
@@ -122,7 +122,7 @@ class House:
 
 
 @contextmanager
-def running(folder: Path, **gate: Any) -> Iterator[House]:
+def running(folder: Path, **limits: Any) -> Iterator[House]:
     database = open_database(f"sqlite:///{folder}/station.db")
     book, entries, asked_by = Book(), list(ENTRIES), []
 
@@ -133,7 +133,7 @@ def running(folder: Path, **gate: Any) -> Iterator[House]:
         yield from map(plain, entries)
 
     listener = Listener(
-        gate=Gate(ae_title="XRAYTRIAGE", **gate),
+        limits=ListenerLimits(ae_title="XRAYTRIAGE", **limits),
         host="127.0.0.1",
         port=0,
         providers=(Echo(), Worklist(give), PerformedSteps(book)),

@@ -28,7 +28,7 @@ from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse_archive import DimseArchive
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import film, film_bytes, until
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
@@ -37,11 +37,11 @@ REPORT = str(BasicTextSRStorage)
 FOUND = FoundInstance(
     study_instance_uid="1.2.3", series_instance_uid="1.2.3.4", sop_instance_uid="1.2.3.4.5", sop_class_uid=REPORT
 )
-HASTY = Patience(connect_seconds=1, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
-CALM = Patience(connect_seconds=60, stall_seconds=60, answer_seconds=60)
+HASTY = Timeouts(connect_seconds=1, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+CALM = Timeouts(connect_seconds=60, stall_seconds=60, answer_seconds=60)
 
 
-def dimse(port: int, *, kbit: float = 0, patience: Patience = CALM) -> DimseArchive:
+def dimse(port: int, *, kbit: float = 0, timeouts: Timeouts = CALM) -> DimseArchive:
     return DimseArchive(
         "127.0.0.1",
         port,
@@ -50,7 +50,7 @@ def dimse(port: int, *, kbit: float = 0, patience: Patience = CALM) -> DimseArch
         sop_classes=(REPORT,),
         clock=SystemClock(),
         max_kbit_per_second=kbit,
-        patience=patience,
+        timeouts=timeouts,
     )
 
 
@@ -230,17 +230,17 @@ def test_a_peer_that_sends_megabytes_nobody_asked_for_is_hung_up_on(wanted: list
 def test_a_silent_peer_is_waited_for_and_no_longer() -> None:
     with a_hanging_peer() as silent:
         with pytest.raises(PeerUnreachable):
-            dimse(silent.port, patience=HASTY).instances("1.2.3")
+            dimse(silent.port, timeouts=HASTY).instances("1.2.3")
         with pytest.raises(PeerUnreachable):
-            DicomwebArchive(f"http://127.0.0.1:{silent.port}/x", clock=SystemClock(), patience=HASTY).instances("1.2.3")
+            DicomwebArchive(f"http://127.0.0.1:{silent.port}/x", clock=SystemClock(), timeouts=HASTY).instances("1.2.3")
 
 
 def test_noise_on_the_port_is_no_dicom() -> None:
     with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n") as noisy:
         with pytest.raises(PeerUnreachable):
-            dimse(noisy.port, patience=HASTY).instances("1.2.3")
+            dimse(noisy.port, timeouts=HASTY).instances("1.2.3")
         with pytest.raises(PeerUnreachable):
-            DicomwebArchive(f"http://127.0.0.1:{noisy.port}/x", clock=SystemClock(), patience=HASTY).instances("1.2.3")
+            DicomwebArchive(f"http://127.0.0.1:{noisy.port}/x", clock=SystemClock(), timeouts=HASTY).instances("1.2.3")
 
 
 class WebPeer:
@@ -257,7 +257,7 @@ class WebPeer:
             clock=SystemClock(),
             username="u",
             password="p",
-            patience=CALM,
+            timeouts=CALM,
         )
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 

@@ -17,14 +17,14 @@ from pydicom.uid import JPEGLSLossless
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.dicomweb import DicomwebTransport
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import StoppedClock, film, film_bytes
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
-HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
+HASTY = Timeouts(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
 STORED_IT = b"it is stored"
-CALM = Patience(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)
+CALM = Timeouts(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)
 
 
 @dataclass
@@ -89,9 +89,9 @@ def transport(web_peer: WebPeer) -> Iterator[DicomwebTransport]:
     transport.close()
 
 
-def to(port: int, *, patience: Patience = CALM, **options: Any) -> DicomwebTransport:
+def to(port: int, *, timeouts: Timeouts = CALM, **options: Any) -> DicomwebTransport:
     url = f"http://127.0.0.1:{port}/dicom-web/"
-    return DicomwebTransport(url, clock=StoppedClock(), patience=patience, **options)
+    return DicomwebTransport(url, clock=StoppedClock(), timeouts=timeouts, **options)
 
 
 def uid_in(body: bytes) -> str:
@@ -296,13 +296,13 @@ def test_echo_tells_a_wrong_url_from_a_server_that_is_there(web_peer: WebPeer, t
 
 def test_a_server_that_hangs_or_speaks_no_http_is_unreachable() -> None:
     with a_hanging_peer() as hanging, pytest.raises(PeerUnreachable, match="no answer in time"):
-        to(hanging.port, patience=HASTY).send(a_parcel())
+        to(hanging.port, timeouts=HASTY).send(a_parcel())
     with a_hanging_peer(b"SSH-2.0-OpenSSH_9.2\r\n") as noise, pytest.raises(PeerUnreachable, match="check"):
-        to(noise.port, patience=HASTY).send(a_parcel())
+        to(noise.port, timeouts=HASTY).send(a_parcel())
 
 
 def test_plain_http_on_a_tls_port_is_unreachable(web_peer: WebPeer) -> None:
-    transport = DicomwebTransport(f"https://127.0.0.1:{web_peer.port}/", clock=StoppedClock(), patience=CALM)
+    transport = DicomwebTransport(f"https://127.0.0.1:{web_peer.port}/", clock=StoppedClock(), timeouts=CALM)
     with pytest.raises(PeerUnreachable, match="TLS failed"):
         transport.echo()
 

@@ -21,7 +21,7 @@ from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.dimse import USUAL, DimseTransport
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import DX, film, film_bytes, until
 from tests.peers import dcmtk
 from tests.peers.dcmtk import StartStorescp
@@ -31,7 +31,7 @@ from tests.peers.orthanc import OrthancPeer
 REPORT = "1.2.840.10008.5.1.4.1.1.88.33"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 TransportTo = Callable[..., DimseTransport]
-HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
+HASTY = Timeouts(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
 
 
 def parcel_of(dataset: Dataset) -> Parcel:
@@ -232,7 +232,7 @@ def test_auto_stops_compressing_once_the_link_has_proved_fast(transport_to: Tran
 
 def test_a_peer_that_accepts_and_hangs_is_given_up_in_time(transport_to: TransportTo) -> None:
     with a_hanging_peer() as peer, pytest.raises(PeerUnreachable, match=r"no answer within 0\.5 s"):
-        transport_to(peer.port, patience=HASTY).send(parcel_of(film()))
+        transport_to(peer.port, timeouts=HASTY).send(parcel_of(film()))
 
 
 def test_a_peer_that_is_no_dicom_is_said_to_be_none(transport_to: TransportTo) -> None:
@@ -259,7 +259,7 @@ def test_whatever_a_peer_says_to_our_call_it_is_unreachable_in_one_line(
     transport_to: TransportTo, words: bytes
 ) -> None:
     with a_hanging_peer(words) as peer, pytest.raises(PeerUnreachable, match=r"^PACS at 127\.0\.0\.1:\d+.*$"):
-        transport_to(peer.port, patience=HASTY).echo()
+        transport_to(peer.port, timeouts=HASTY).echo()
 
 
 ACCEPTED = b"\x02\0\0\0\0\x4c\0\x01" + bytes(66) + b"\x21\0\0\x04\x01\0\0\0"  # the first context, nothing else
@@ -281,14 +281,14 @@ def test_whatever_a_peer_says_to_a_request_it_is_unreachable_in_one_line(
 ) -> None:
     peer_says = a_hanging_peer(ACCEPTED + answer)
     with peer_says as peer, pytest.raises(PeerUnreachable, match=r"^PACS at 127\.0\.0\.1:\d+.*$"):
-        transport_to(peer.port, patience=HASTY).echo()
+        transport_to(peer.port, timeouts=HASTY).echo()
 
 
 def test_a_peer_that_stops_reading_is_given_up_in_time(transport_to: TransportTo) -> None:
     accepts_dx = bytearray(ACCEPTED)
     dx = film(rows=3000, columns=3000)
     with a_hanging_peer(reads=False) as peer:
-        transport = transport_to(peer.port, patience=HASTY, compression="none")
+        transport = transport_to(peer.port, timeouts=HASTY, compression="none")
         contexts = [*USUAL, Context(sop_class_uid=DX, transfer_syntax_uid=dx.file_meta.TransferSyntaxUID)]
         accepts_dx[-4] = 2 * contexts.index(contexts[-1]) + 1
         peer.words = bytes(accepts_dx)

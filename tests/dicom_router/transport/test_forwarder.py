@@ -21,13 +21,13 @@ from dicom_router.store.outbox import Delivery, DeliveryState, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.forwarder import Forwarder
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import DX, StoppedClock, film, film_bytes, until
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
 from tests.peers.orthanc import OrthancPeer
 
-HASTY = Patience(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
-CALM = Patience(connect_seconds=20.0, stall_seconds=20.0, answer_seconds=20.0)  # where no silence is waited out
+HASTY = Timeouts(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
+CALM = Timeouts(connect_seconds=20.0, stall_seconds=20.0, answer_seconds=20.0)  # where no silence is waited out
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -64,8 +64,8 @@ class Post:
             )
         return str(dataset.SOPInstanceUID)
 
-    def forwarder(self, port: int, *, lane: str = "bulk", patience: Patience = CALM, **options: object) -> Forwarder:
-        transport = DimseTransport("127.0.0.1", port, "PACS", "STATION", clock=self.clock, patience=patience, **options)
+    def forwarder(self, port: int, *, lane: str = "bulk", timeouts: Timeouts = CALM, **options: object) -> Forwarder:
+        transport = DimseTransport("127.0.0.1", port, "PACS", "STATION", clock=self.clock, timeouts=timeouts, **options)
         self._transports.append(transport)
         return Forwarder(
             outbox=self.outbox,
@@ -314,7 +314,7 @@ def test_a_peer_that_accepts_and_hangs_is_given_up_and_asked_again(
 ) -> None:
     post.queue()
     with a_hanging_peer() as hanging:
-        assert send_all(post.forwarder(hanging.port, patience=HASTY)) == 1
+        assert send_all(post.forwarder(hanging.port, timeouts=HASTY)) == 1
         until(lambda: hanging.connections == 2)  # one for the film, one to ask whether anybody is there
     assert post.states() == [DeliveryState.WAITING]
     clock.advance(1)

@@ -8,8 +8,8 @@ from dicom_router.upper_layer.gatekeeper import (
     UNKNOWN_CALLER,
     WRONG_CALLED_TITLE,
     AllowedPeer,
-    Gate,
     Gatekeeper,
+    ListenerLimits,
     Rejection,
 )
 
@@ -17,7 +17,7 @@ from dicom_router.upper_layer.gatekeeper import (
 def judge(
     allow: Sequence[AllowedPeer], *, host: str, called: str = "STATION", calling: str = "XRAY1"
 ) -> Rejection | None:
-    gatekeeper = Gatekeeper(Gate(ae_title="STATION", allow=tuple(allow)))
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", allow=tuple(allow)))
     return gatekeeper.judge(host=host, called_ae_title=called, calling_ae_title=calling)
 
 
@@ -60,7 +60,7 @@ def test_rejections_have_the_numbers_of_the_standard(rejection: Rejection, numbe
 
 
 def test_only_so_many_connections_of_one_address_may_wait() -> None:
-    gatekeeper = Gatekeeper(Gate(ae_title="STATION", max_waiting_per_host=2))
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_waiting_per_host=2))
     first, second = gatekeeper.knock("10.0.0.1"), gatekeeper.knock("10.0.0.1")
     assert first is not None
     assert second is not None
@@ -71,13 +71,13 @@ def test_only_so_many_connections_of_one_address_may_wait() -> None:
 
 
 def test_only_so_many_connections_may_wait_at_all() -> None:
-    gatekeeper = Gatekeeper(Gate(ae_title="STATION", max_waiting=3))
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_waiting=3))
     assert all(gatekeeper.knock(f"10.0.0.{number}") for number in range(3))
     assert gatekeeper.knock("10.0.0.9") is None
 
 
 def test_a_machine_inside_waits_no_longer_and_gives_its_place_back() -> None:
-    gatekeeper = Gatekeeper(Gate(ae_title="STATION", max_associations=1, max_waiting_per_host=1))
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_associations=1, max_waiting_per_host=1))
     inside = gatekeeper.knock("10.0.0.1")
     assert inside is not None
     assert inside.enter()

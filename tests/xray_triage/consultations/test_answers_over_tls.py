@@ -14,7 +14,7 @@ from tests.peers.certificates import Authority, a_tls_front
 from tests.peers.orthanc import OrthancPeer, dicomweb_plugin
 from xray_triage.config import Config
 from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
-from xray_triage.consultations.report_parser import read_reply
+from xray_triage.consultations.report_parser import read_answer
 from xray_triage.health.checks import Check, CheckState, answers_check, destination_check
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
 from xray_triage.station.peers import make_archives, make_transport
@@ -90,7 +90,7 @@ def test_an_answer_goes_and_comes_over_tls(site: Site, kind: str) -> None:
         for uid in (said.SOPInstanceUID, drawn.SOPInstanceUID):
             target = io.BytesIO()
             archive.fetch(found[uid], target.write)
-            texts.append(read_reply(target, sop_instance_uid=uid).text)
+            texts.append(read_answer(target, sop_instance_uid=uid).text)
         assert texts == ["Kết luận\n  Không tràn khí.", ""]
         assert document in target.getvalue()
     assert {check.state for check in checks(config)} == {CheckState.OK}

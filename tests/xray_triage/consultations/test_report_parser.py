@@ -42,9 +42,9 @@ from xray_triage.cases.case import AnswerNote
 from xray_triage.consultations.report_parser import (
     LONGEST_TEXT,
     NotAnAnswer,
-    ParsedReport,
+    ParsedAnswer,
     document_in,
-    read_reply,
+    read_answer,
 )
 from xray_triage.results.content import evidence
 from xray_triage.results.items import reference
@@ -53,8 +53,8 @@ from xray_triage.results.items import reference
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
-def read(dataset: Dataset) -> ParsedReport:
-    return read_reply(io.BytesIO(film_bytes(dataset)), sop_instance_uid=str(dataset.SOPInstanceUID))
+def read(dataset: Dataset) -> ParsedAnswer:
+    return read_answer(io.BytesIO(film_bytes(dataset)), sop_instance_uid=str(dataset.SOPInstanceUID))
 
 
 def test_headings_and_values_stand_in_the_order_of_the_document() -> None:
@@ -162,7 +162,7 @@ def test_declared_charsets_are_understood(charset: str, text: str) -> None:
 def test_utf_8_under_another_name_is_shown_right(charset: str) -> None:
     made = text_answer(SAID)
     part10 = film_bytes(made).replace(b"ISO_IR 192", charset.encode())
-    assert read_reply(io.BytesIO(part10), sop_instance_uid=made.SOPInstanceUID).text == f"Finding: {SAID}"
+    assert read_answer(io.BytesIO(part10), sop_instance_uid=made.SOPInstanceUID).text == f"Finding: {SAID}"
 
 
 def test_utf_8_without_any_charset_is_shown_right() -> None:
@@ -170,7 +170,7 @@ def test_utf_8_without_any_charset_is_shown_right() -> None:
     element = struct.pack("<HH2sH", 0x0008, 0x0005, b"CS", 10) + b"ISO_IR 192"
     part10 = film_bytes(made)
     assert element in part10
-    found = read_reply(io.BytesIO(part10.replace(element, b"")), sop_instance_uid=made.SOPInstanceUID)
+    found = read_answer(io.BytesIO(part10.replace(element, b"")), sop_instance_uid=made.SOPInstanceUID)
     assert found.text == f"Finding: {SAID}"
 
 
@@ -235,7 +235,7 @@ def test_an_object_of_millions_of_elements_is_damaged_and_not_opened() -> None:
     made = text_answer("?")
     raw = film_bytes(made) + struct.pack("<HH2sH", 0x0029, 0x1000, b"LO", 0) * (MOST_ELEMENTS + 1)
     with pytest.raises(DamagedFile, match="elements"):
-        read_reply(io.BytesIO(raw), sop_instance_uid=made.SOPInstanceUID)
+        read_answer(io.BytesIO(raw), sop_instance_uid=made.SOPInstanceUID)
 
 
 def test_the_time_is_what_it_states_in_the_zone_that_it_states() -> None:
@@ -291,7 +291,7 @@ def test_a_pdf_lies_where_it_is_said_to_lie(size: int) -> None:
     extent = document_in(stream)
     stream.seek(extent.offset)
     assert stream.read(extent.length or 0)[: len(content)] == content
-    found = read_reply(stream, sop_instance_uid=str(pydicom.dcmread(io.BytesIO(stream.getvalue())).SOPInstanceUID))
+    found = read_answer(stream, sop_instance_uid=str(pydicom.dcmread(io.BytesIO(stream.getvalue())).SOPInstanceUID))
     assert (found.kind, found.title, found.text) == ("pdf", "Kết quả", "")
 
 
@@ -304,9 +304,9 @@ def test_a_pdf_that_is_none_is_damage() -> None:
 
 def test_an_object_that_is_not_what_was_asked_for_is_damage() -> None:
     with pytest.raises(DamagedFile):
-        read_reply(io.BytesIO(film_bytes(text_answer("x"))), sop_instance_uid="1.2.3")
+        read_answer(io.BytesIO(film_bytes(text_answer("x"))), sop_instance_uid="1.2.3")
     with pytest.raises(DamagedFile):
-        read_reply(io.BytesIO(b"<html>not found</html>"), sop_instance_uid="1.2.3")
+        read_answer(io.BytesIO(b"<html>not found</html>"), sop_instance_uid="1.2.3")
 
 
 WHOLE = film_bytes(document([*person("A^B"), item("CONTAINER", "F", children=[item("TEXT", "x", SAID)])]))
@@ -318,7 +318,7 @@ UID = str(pydicom.dcmread(io.BytesIO(WHOLE)).SOPInstanceUID)
 def test_damaged_bytes_raise_what_they_may_and_nothing_else(start: int, noise: bytes, is_cut: bool) -> None:
     spoilt = WHOLE[:start] if is_cut else WHOLE[:start] + noise + WHOLE[start + len(noise) :]
     try:
-        found = read_reply(io.BytesIO(spoilt), sop_instance_uid=UID)
+        found = read_answer(io.BytesIO(spoilt), sop_instance_uid=UID)
     except (DamagedFile, NotAnAnswer):
         return
     assert len(found.text) <= LONGEST_TEXT

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from tests.factories import film, film_bytes, film_file
 from tests.peers.dcmtk import dciodvfy, dsrdump
 from tests.xray_triage.cli.test_cli import run
-from xray_triage.consultations.report_parser import document_in, read_reply
+from xray_triage.consultations.report_parser import document_in, read_answer
 from xray_triage.reading.patient import repair_text
 from xray_triage.simulation import phantom
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer
@@ -37,7 +37,7 @@ def test_the_answers_are_valid_and_read_as_they_were_meant(tmp_path: Path, sourc
         assert dciodvfy(film_file(tmp_path / f"{made.SOPInstanceUID}.dcm", made)) == []
         assert made.StudyInstanceUID == film_header.StudyInstanceUID
         stream = io.BytesIO(film_bytes(made))
-        found = read_reply(stream, sop_instance_uid=made.SOPInstanceUID)
+        found = read_answer(stream, sop_instance_uid=made.SOPInstanceUID)
         assert (found.verified, found.written_at) == (verified, AT)
         assert found.author == ("BS Đức" if made is text else "")
     assert "Tràn dịch" in dsrdump(tmp_path / f"{text.SOPInstanceUID}.dcm")

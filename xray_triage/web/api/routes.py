@@ -61,7 +61,7 @@ def api_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None]) ->
 
 
 def _offer_cases(api: APIRouter, stores: Stores) -> None:
-    memory = ResponseCache(stores.casebook.version)
+    cache = ResponseCache(stores.casebook.version)
 
     @api.get("/cases", response_model=list[CaseJson])
     def list_cases(
@@ -70,7 +70,7 @@ def _offer_cases(api: APIRouter, stores: Stores) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> Response:
         """The worklist: the most urgent first, then the newest. ``since``: received at or after."""
-        answer = memory.answer((priority, since, limit), lambda: _cases(stores, priority, since, limit))
+        answer = cache.answer((priority, since, limit), lambda: _cases(stores, priority, since, limit))
         return Response(answer, media_type="application/json")
 
     @api.get("/cases/{case_id}", responses=UNKNOWN_CASE)

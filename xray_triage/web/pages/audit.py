@@ -74,7 +74,7 @@ def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> N
         stores_of(request).audit.note(action, actor=who.name, **line)
 
 
-def trail_router(stores: Stores, view: View) -> APIRouter:
+def audit_router(stores: Stores, view: View) -> APIRouter:
     """The routes /audit and /audit.csv."""
     pages = APIRouter(default_response_class=HTMLResponse)
 

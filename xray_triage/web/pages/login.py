@@ -1,4 +1,4 @@
-"""Coming in and going out: the login page and the language switch. Knows no case."""
+"""Sign-in, sign-out and the language switch. Knows no case."""
 
 from contextlib import suppress
 from http import HTTPStatus

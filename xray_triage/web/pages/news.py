@@ -13,11 +13,11 @@ from xray_triage.web.security.visitor import Who
 def news_router(stores: Stores, view: View) -> APIRouter:
     """The route of the news; a page's script rings when a number is higher than it was."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    memory = ResponseCache(stores.casebook.version)
+    cache = ResponseCache(stores.casebook.version)
 
     @pages.get("/fragments/news")
     def tell_news(request: Request, who: Who) -> Response:
         make = lambda: view.render("_news.html", who, news=stores.casebook.news())  # noqa: E731
-        return unless_same(request, memory.answer(who.language, make))
+        return unless_same(request, cache.answer(who.language, make))
 
     return pages

@@ -80,7 +80,7 @@ def asked(
 def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:
     """The routes of the worklist."""
     pages = APIRouter(default_response_class=HTMLResponse)
-    memory = ResponseCache(stores.casebook.version)
+    cache = ResponseCache(stores.casebook.version)
 
     def render(name: str, who: Visitor, wanted: Asked) -> bytes:
         return view.render(name, who, **_context(stores, surroundings.health, wanted))
@@ -94,7 +94,7 @@ def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> A
         # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
         minute = stores.clock.now().replace(second=0, microsecond=0)
         question = (wanted, who.language, minute, tuple(troubles(surroundings.health.report())))
-        return unless_same(request, memory.answer(question, lambda: render("_worklist.html", who, wanted)))
+        return unless_same(request, cache.answer(question, lambda: render("_worklist.html", who, wanted)))
 
     return pages
 

@@ -1,4 +1,4 @@
-"""What those are told who may not, or who are nowhere: a page for people, a status for programs."""
+"""The responses for refused and for unknown addresses: a page for people, a status for programs."""
 
 from http import HTTPStatus
 from urllib.parse import quote

@@ -11,7 +11,7 @@ from tests.xray_triage.replies import pdf_answer, text_answer
 from xray_triage.accounts.audit import Action
 from xray_triage.cases import tables
 from xray_triage.cases.casebook import sequence_of
-from xray_triage.consultations.report_parser import read_reply
+from xray_triage.consultations.report_parser import read_answer
 
 DOCUMENT = b"%PDF-1.7\n<script>alert(1)</script>" + bytes(300_001)
 
@@ -22,7 +22,7 @@ def answered(desk: TestDesk, *, study: str = "1.2.3", is_pdf: bool = True) -> tu
     desk.consultations.request(case_id, question="?", priority="routine", requested_by="BS")
     made = pdf_answer(DOCUMENT, study=study) if is_pdf else text_answer("Không", study=study)
     file = io.BytesIO(film_bytes(made))
-    reply = read_reply(file, sop_instance_uid=str(made.SOPInstanceUID))
+    reply = read_answer(file, sop_instance_uid=str(made.SOPInstanceUID))
     with desk.database.write() as connection:
         row = {
             "case_sequence": sequence_of(connection, case_id),
