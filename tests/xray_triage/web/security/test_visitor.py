@@ -23,7 +23,7 @@ NEEDS = {
     Right.JUDGE: r"POST .*/(verdict|seen).*",
     Right.REGISTER: r"\w+ (/api)?/orders.*",
     Right.COUNT: r"\w+ (/api)?/figures.*",
-    Right.ADMINISTER: r"\w+ /(users|audit).*",
+    Right.ADMINISTER: r"\w+ /(users|audit).*|POST /model/.*",
 }
 NO_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -198,7 +198,7 @@ def test_a_page_shows_only_the_ways_that_are_open_to_its_reader(enter: Callable[
         return set(re.findall(r'href="([^"]+)"', bar))
 
     assert ways(Role.TECHNICIAN) == ways(Role.DOCTOR) == {"/", "/orders", "/figures", "/health"}
-    assert ways(Role.ADMIN) == {"/", "/orders", "/figures", "/health", "/users", "/audit"}
+    assert ways(Role.ADMIN) == {"/", "/orders", "/figures", "/health", "/model", "/users", "/audit"}
 
 
 def test_the_api_describes_itself_only_to_those_who_may_see(stranger: httpx.Client, client: httpx.Client) -> None:
