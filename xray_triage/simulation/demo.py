@@ -31,6 +31,7 @@ from xray_triage.accounts.users import one_time_password
 from xray_triage.console import out as console
 from xray_triage.log import log_to_stderr
 from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.results.wording import UNPROVEN, percent
 from xray_triage.simulation.films import gather
 from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs, answer, ask_if_nobody_did
 from xray_triage.stores import configured_stores
@@ -172,7 +173,7 @@ def _follow(path: Path, station: RunningStation, pacs: StandInPacs) -> Outcome:
     (image,) = (image for image in case["images"] if image["sop_instance_uid"] == uid)
     return Outcome(
         film=path.name,
-        priority=Priority(image["priority"]).vi,
+        priority=_told(image),
         findings=image["reason_text"]
         or ", ".join(_say(finding) for finding in image["findings"] if finding["positive"]),
         page_seconds=page_seconds,
@@ -218,8 +219,14 @@ def _is_complete(case: dict[str, Any], sop_instance_uid: str, pacs: StandInPacs)
     return sop_instance_uid in wanted and wanted <= pacs.uids(case["study_instance_uid"])
 
 
+def _told(image: dict[str, Any]) -> str:
+    """The film's priority; not "normal" while its machine is not known to the model."""
+    priority = Priority(image["priority"])
+    return UNPROVEN if priority is Priority.NORMAL and not image["calibrated"] else priority.vi
+
+
 def _say(finding: dict[str, Any]) -> str:
-    return f"{KINDS[finding['name']].vi} {finding['probability']:.0%}"
+    return f"{KINDS[finding['name']].vi} {percent(finding['probability'])}"
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
