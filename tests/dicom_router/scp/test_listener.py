@@ -445,7 +445,7 @@ def test_deflated_jpip_and_unknown_encodings_are_not_taken(busy_station: Station
 
 
 @pytest.mark.parametrize(
-    ("gate", "called", "calling", "numbers"),
+    ("limits", "called", "calling", "numbers"),
     [
         ({}, "OTHER", "XRAY1", (1, 1, 7)),
         ({"allow": (AllowedPeer(ae_title="XRAY1", host="127.0.0.1"),)}, "XRAYTRIAGE", "NOBODY", (1, 1, 3)),

@@ -374,9 +374,9 @@ KILLED = """
 import sys
 from pathlib import Path
 from dicom_router.clock import SystemClock
-from dicom_router.upper_layer.requestor import Patience
+from dicom_router.upper_layer.requestor import Timeouts
 from tests.dicom_router.transport.test_forwarder import Post
-Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2]), patience=Patience()).run_once()
+Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2]), timeouts=Timeouts()).run_once()
 """
 
 

@@ -17,7 +17,7 @@ from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.store.database import Database, open_database
-from dicom_router.upper_layer.gatekeeper import Gate
+from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.factories import StoppedClock
 from tests.peers.dcmtk import run
 from tests.xray_triage.orders.conftest import registration
@@ -76,7 +76,7 @@ def opened(folder: Path) -> Iterator[House]:
     }  # fmt: skip
     made = {name: orders.register(who, form_key=name, registered_by="lan") for name, who in people.items()}
     listener = Listener(
-        gate=Gate(ae_title="XRAYTRIAGE"), host="127.0.0.1", port=0,
+        limits=ListenerLimits(ae_title="XRAYTRIAGE"), host="127.0.0.1", port=0,
         providers=(Echo(), Worklist(WorklistEntries(orders, ae_title="", station_name="Trạm y tế Thạnh An")),),
     )  # fmt: skip
     listener.start()
