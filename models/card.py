@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models import confounding
+from models import confounding, robustness
 from models.recipes import RECIPES, Recipe
 from xray_triage.reading.bundle import Manifest
 
@@ -41,6 +41,7 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         **{f"boxes_{name}": number for name, number in measured["pointing"].items()},
         quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
+        robustness="\n".join(robustness.rows(measured["robustness"])),
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
         failures=FAILURES.read_text(encoding="utf-8").strip(),
         **measured["milliseconds"],
@@ -76,6 +77,8 @@ def recipe_text(recipe: Recipe, epochs: int) -> str:
         said.append("published answers as soft labels")
     if recipe.pasted:
         said.append(f"{recipe.pasted} pasted lesions an epoch")
+    if recipe.steady:
+        said.append("films normalised, each shown as it is and in a look by chance")
     return ", ".join(said)
 
 

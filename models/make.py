@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.recipes import RECIPES, SHIPPED
 
-BUNDLE = Path("models/bundles/station-2")
+BUNDLE = Path("models/bundles/station-3")
 
 
 def main() -> None:

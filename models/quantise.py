@@ -36,7 +36,7 @@ Films = NDArray[np.float32]
 def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-2"), help="the float bundle")
+    parser.add_argument("--bundle", type=Path, default=Path("models/bundles/station-3"), help="the float bundle")
     parser.add_argument("--to", type=Path, help="where the int8 bundle goes (default: beside it, with -int8)")
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--ranges-from", type=int, default=200, help="so many training films give the ranges")
@@ -66,15 +66,18 @@ def main() -> None:
 
 
 class Prepared(CalibrationDataReader):
-    """Prepared films, one by one, as ONNX Runtime's quantiser asks for them."""
+    """Prepared films, one by one as the graph reads them, as ONNX Runtime's quantiser asks for them."""
 
-    def __init__(self, films: Films, name: str) -> None:
-        self._name = name
+    def __init__(self, films: Films, bundle: Bundle, name: str) -> None:
+        self._name, self._session = name, Session(bundle, Runtime())
         self._films: Iterator[Films] = iter(tqdm(films[:, None], "find ranges", mininterval=5))
 
     def get_next(self) -> dict[str, Films] | None:
         film = next(self._films, None)
-        return None if film is None else {self._name: film}
+        if film is None:
+            return None
+        read, beside = self._session.look(film)
+        return {self._name: read, **beside}
 
 
 def quantise(
@@ -97,7 +100,7 @@ def quantise(
         quantize_static(
             str(folded),
             str(path),
-            Prepared(films, model.graph.input[0].name),
+            Prepared(films, bundle, model.graph.input[0].name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=not full_range,
@@ -130,6 +133,8 @@ def write_manifest(bundle: Bundle, to: Path) -> None:
     origin = {"name": bundle.manifest.name, "sha256": bundle.manifest.model_sha256}
     manifest["training"] = manifest.get("training", {}) | {"int8_of": origin}
     shutil.copy(bundle.golden_path, to)
+    if bundle.manifest.outlines is not None:
+        shutil.copy(bundle.outlines_path, to)
     write(to, manifest)
     made = load_bundle(to)
     said = OnnxClassifier(made).probabilities(golden_film(made))
