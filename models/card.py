@@ -66,7 +66,7 @@ def recipe_row(name: str, found: Mapping) -> str:
 
 
 def recipe_text(recipe: Recipe, epochs: int) -> str:
-    said = [f"{recipe.backbone}, {recipe.side} px, {epochs} epochs"]
+    said = [f"{recipe.backbone}, {recipe.side} px, {epochs:g} epochs"]
     if epochs < recipe.epochs:
         said.append("then given up")
     if recipe.start in RECIPES:

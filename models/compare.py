@@ -43,12 +43,12 @@ def main() -> None:
     path.write_text(json.dumps(found, indent=1))
 
 
-def effort(work: Path, together: str) -> dict[str, int]:
+def effort(work: Path, together: str) -> dict[str, float]:
     """Minutes of training, and epochs done (of all networks)."""
-    told = [line for name in together.split("+") for line in (work / name / "log.jsonl").read_text().splitlines()]
-    lines = [json.loads(line) for line in told]
-    epochs = sum(line["epoch"] > 0 for line in lines)  # 0 is the start
-    return {"minutes": round(sum(line["seconds"] for line in lines) / 60), "epochs": epochs}
+    texts = [(work / name / "log.jsonl").read_text().splitlines() for name in together.split("+")]
+    logs = [[json.loads(line) for line in text] for text in texts]
+    seconds = sum(line["seconds"] for log in logs for line in log)
+    return {"minutes": round(seconds / 60), "epochs": sum(max(line["epoch"] for line in log) for log in logs)}
 
 
 def logits_of(name: str, films: Sequence[data.Film], options: argparse.Namespace) -> NDArray[np.float32]:

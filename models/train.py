@@ -1,7 +1,7 @@
 """Train one network by a recipe, on two CPU cores or a GPU: ``python -m models.train RECIPE``.
 
-One page, no framework. Every epoch ends in a checkpoint; started again, it goes on from there. It must never see a
-film of the test split.
+One page, no framework. Every quarter of an epoch ends in a checkpoint; started again, it goes on from there. It must
+never see a film of the test split.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from models.pictures import Shelf
 from models.recipes import RECIPES, Recipe
 from xray_triage.assessment.figures import auc
 
+QUARTERS = 4  # of an epoch
 FROZEN = 4  # of the features' 19 parts: edges and blobs stay as ImageNet taught them, at half the time a step
 
 
@@ -57,7 +58,8 @@ def train(options: argparse.Namespace) -> None:
     network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe.backbone)
     epochs = [pictures.draw(shelf, pasted=recipe.pasted, seed=(recipe.seed, i)) for i in range(recipe.epochs)]
     at_once = options.batch // (2 if shelf.gallery else 1)
-    steps = sum(math.ceil(len(epoch) / at_once) for epoch in epochs)
+    parts = [part for epoch in epochs for part in np.array_split(epoch, QUARTERS)]
+    steps = sum(math.ceil(len(part) / at_once) for part in parts)
     network.features[:FROZEN].requires_grad_(False)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, recipe.rate, weight_decay=options.decay)
@@ -75,13 +77,13 @@ def train(options: argparse.Namespace) -> None:
         averaged.module.load_state_dict(network.state_dict())
         save(checkpoint, state, done=0, recipe=recipe)
         note(out, {"epoch": 0, **judge(network, shelf, held_out(shelf), recipe.side)}, started)
-    for epoch in range(done, recipe.epochs):
-        torch.manual_seed(recipe.seed * 1000 + epoch)
-        started = time.monotonic()
-        loss = one_epoch(batches(epochs[epoch], at_once), shelf, state, recipe, options, look=1 + epoch)
-        judged = judge(averaged.module, shelf, held_out(shelf), recipe.side)
-        save(checkpoint, state, done=epoch + 1, recipe=recipe)
-        note(out, {"epoch": epoch + 1, "loss": loss, **judged}, started)
+    for number in range(done, len(parts)):
+        torch.manual_seed(recipe.seed * 1000 + number)
+        started, epoch = time.monotonic(), (number + 1) / QUARTERS
+        loss = one_part(batches(parts[number], at_once), shelf, state, recipe, options, look=1 + number // QUARTERS)
+        judged = judge(averaged.module, shelf, held_out(shelf), recipe.side) if epoch.is_integer() else {}
+        save(checkpoint, state, done=number + 1, recipe=recipe)
+        note(out, {"epoch": epoch, "loss": loss, **judged}, started)
 
 
 def note(out: Path, line: dict, started: float) -> None:
@@ -144,8 +146,8 @@ def views(shelf: Shelf, index: NDArray[np.int64], *, look: int) -> NDArray[np.ui
     return np.concatenate([shelf.gallery.take(index, 0), shelf.gallery.take(index, look)])
 
 
-def one_epoch(
-    epoch: Iterable[NDArray[np.int64]],
+def one_part(
+    part: Iterable[NDArray[np.int64]],
     shelf: Shelf,
     state: dict,
     recipe: Recipe,
@@ -156,7 +158,7 @@ def one_epoch(
     network, total = state["network"].train(), 0.0
     device = next(network.parameters()).device
     network.features[:FROZEN].eval()
-    bar = tqdm(list(epoch), mininterval=10)
+    bar = tqdm(list(part), mininterval=10)
     for count, batch in enumerate(bar, 1):
         index = np.where(batch < 0, -1 - batch, batch)
         seen = normalised(views(shelf, index, look=look)).to(device)

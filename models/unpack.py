@@ -1,7 +1,7 @@
 """Take a bundle's networks out of its graph again, so that training can go on from them: ``python -m models.unpack``.
 
-Leaves in ``work`` what train.py and segment.py would have left: a checkpoint for each recipe, and thorax.pt. For a
-machine on which the bundle was not trained. It must never know labels of films.
+Leaves in ``work`` what train.py and segment.py would have left: a checkpoint for each recipe, thorax.pt, energies.json.
+For a machine on which the bundle was not trained. It must never know labels of films.
 """
 
 import argparse
@@ -21,7 +21,8 @@ from models import backbones, data
 from models.network import Network
 from models.recipes import RECIPES
 from models.segment import Thorax
-from xray_triage.reading.bundle import MODEL_FILE, load_manifest
+from models.sight import open_sight, write_energies
+from xray_triage.reading.bundle import MODEL_FILE, OUTLINES_FILE, load_manifest
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -37,20 +38,31 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    graph = onnx.load(options.bundle / MODEL_FILE).graph
+    graph, manifest = onnx.load(options.bundle / MODEL_FILE).graph, load_manifest(options.bundle)
     weights, layers = weights_in(graph), iter(convolutions_in(graph))
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.save(outlines(outline_weights(options.bundle, weights)), options.work / "thorax.pt")
+    look = None
+    if manifest.outlines is not None:
+        write_energies(manifest.outlines.energies, options.work / "energies.json")
+        look = open_sight(options.work)
     films = [film for film in data.read_films(options.films) if film.split == "train" and film.gate == "frontal"]
     films = films[:: len(films) // SETTLED_ON]
-    for index, name in enumerate(load_manifest(options.bundle).training["recipes"]):
+    for index, name in enumerate(manifest.training["recipes"]):
         recipe = RECIPES[name]
         network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe.backbone)
-        prepared = torch.from_numpy(data.served(options.films, films, data.served_spec(recipe.side)))
-        fill(network, part(weights, f"ensemble.members.{index}."), layers, prepared)
+        eaten = torch.from_numpy(data.served(options.films, films, data.served_spec(recipe.side)))
+        fill(network, part(weights, f"ensemble.members.{index}."), layers, look(eaten)[0] if look else eaten)
         (options.work / name).mkdir(parents=True, exist_ok=True)
         averaged = {f"module.{key}": value for key, value in network.state_dict().items()}
         torch.save({"averaged": averaged, "recipe": asdict(recipe)}, options.work / name / "checkpoint.pt")
         print(f"{name}: out of {options.bundle}")
-    torch.save(outlines(part(weights, "ensemble.thorax.")), options.work / "thorax.pt")
+
+
+def outline_weights(bundle: Path, weights: Weights) -> Weights:
+    """Of a graph of its own, or, in a bundle of the old kind, out of the one graph's ``weights``."""
+    path = bundle / OUTLINES_FILE
+    return weights_in(onnx.load(path).graph) if path.exists() else part(weights, "ensemble.thorax.")
 
 
 def weights_in(graph: onnx.GraphProto) -> Weights:
