@@ -53,8 +53,7 @@ def main() -> None:
     weight = heart_weight(logits[:, HEART], breadths, held_out)
     logits[:, HEART] += weight * (breadths - 0.5)
     adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::5]
-    learned = answers(ensemble, sight, torch.from_numpy(data.served(options.films, adults, spec)))[2]
-    near = normal_features(learned)
+    near = normal_features(described(ensemble, sight, torch.from_numpy(data.served(options.films, adults, spec))))
     frontal = np.array([film.gate == "frontal" for film in held_out])
     near["limit"] = np.float32(np.quantile(distance(features[frontal], near), ACCEPTED) * 1.05)
     np.savez(options.work / "distance.npz", **near)
@@ -90,6 +89,14 @@ def answers(ensemble: Ensemble, sight: Look, films: Tensor) -> tuple[Array, Arra
         parts.append((logits, gate, features, breadth(masks)))
     logits, gate, features, breadths = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return logits, gate, features, breadths
+
+
+@torch.no_grad()
+def described(ensemble: Ensemble, sight: Look, films: Tensor) -> Array:
+    """The mean features alone, (n, 1280)."""
+    read = (sight(batch)[0].contiguous(memory_format=torch.channels_last) for batch in films.split(32))
+    features: Array = torch.cat([ensemble.describe(films) for films in read]).numpy()
+    return features
 
 
 def heart_weight(logits: Array, breadths: Array, films: Sequence[data.Film]) -> float:

@@ -49,6 +49,10 @@ class Ensemble(nn.Module):
         broad = self.heart_weight * (breadth(masks) - 0.5)
         return _mean_of(logits) + broad[:, None] * self.heart, _mean_of(maps), _mean_of(gates), features[0]
 
+    def describe(self, films: Tensor) -> Tensor:
+        """The features alone, as in the answers."""
+        return mean(self.members[0].features(films))
+
     def _answer(self, member: Network, films: Tensor, side: int) -> Answers:
         features = member.features(films if side == self.side else _to(films, side))
         logits, maps, gate = member.heads(features)
