@@ -13,6 +13,9 @@ QUANTISED = """`python -m models.quantise` makes an int8 bundle of this one; it 
 films a probability differs by {mean_difference:.3f} in the mean and {largest_difference:.2f} at most; the gate decides
 otherwise on {gate_differs}. Mean AUC over all labels, the best of 40 runs."""
 NOT_MEASURED = "Not measured."
+NORMALISED = """Before a film is read, its bands of detail are brought to the training films' energies within the lungs
+(Philipsen et al., IEEE TMI 2015)."""
+NOT_NORMALISED = "Films are read as they come, stretched to their own percentiles."
 
 
 def write(manifest: Manifest, measured: Mapping) -> str:
@@ -41,7 +44,8 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         **{f"boxes_{name}": number for name, number in measured["pointing"].items()},
         quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
-        robustness="\n".join(robustness.rows(measured["robustness"])),
+        normalised=NORMALISED if manifest.outlines else NOT_NORMALISED,
+        robustness="\n".join(robustness.rows(measured["robustness"])) if "robustness" in measured else NOT_MEASURED,
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
         failures=FAILURES.read_text(encoding="utf-8").strip(),
         **measured["milliseconds"],
