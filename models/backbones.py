@@ -4,17 +4,19 @@ Each is a Sequential, (n, 1, h, w) in -1..1 -> (n, 1280, h / 32, w / 32). It mus
 """
 
 import importlib.resources
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 from torchvision.ops import Conv2dNormActivation
 
 FEATURES = 1280
+Array = NDArray[np.float32]
 # repeats, kernel, stride, expansion, channels out (Tan and Le, ICML 2019; the Lite versions have no squeeze-excitation)
 LITE = {
     "efficientnet_lite0": (
@@ -95,19 +97,24 @@ def convolutions(features: nn.Module) -> Iterable[tuple[nn.Conv2d, nn.BatchNorm2
         yield convolution, norm
 
 
-@torch.no_grad()
 def start_from_folded(features: nn.Sequential, weights: Path, films: Tensor) -> None:
-    """MobileNetV2 weights whose batch norm is folded away.
+    """MobileNetV2 weights in an .npz, kernel and bias by turns, batch norm folded away; the last two are a head's."""
+    arrays = [array.astype(np.float32) for array in np.load(weights).values()]
+    unfold(features, list(zip(arrays[:-2:2], arrays[1:-2:2], strict=True)), films)
+
+
+@torch.no_grad()
+def unfold(features: nn.Sequential, folded: Sequence[tuple[Array, Array]], films: Tensor) -> None:
+    """Put the kernel and bias of each convolution into ``features``, whose batch norm had been folded away.
 
     Batch norm comes back from what ``films`` make each convolution answer: running mean and variance are the answer's,
     scale and shift undo them, so that in evaluation the network equals the folded one and training starts with sound
     statistics.
     """
-    arrays = [torch.from_numpy(array.astype(np.float32)) for array in np.load(weights).values()]
     hooks = []
-    for (convolution, norm), kernel, bias in zip(convolutions(features), arrays[:-2:2], arrays[1:-2:2], strict=True):
-        convolution.weight.copy_(_gray(kernel))
-        hooks.append(convolution.register_forward_hook(_settle(norm, bias)))
+    for (convolution, norm), (kernel, bias) in zip(convolutions(features), folded, strict=True):
+        convolution.weight.copy_(_gray(torch.from_numpy(kernel)))
+        hooks.append(convolution.register_forward_hook(_settle(norm, torch.from_numpy(bias))))
     features.eval()
     features(films)
     for hook in hooks:

@@ -6,7 +6,7 @@ scaling and the thresholds: a rising map keeps the order of films, so it cannot 
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,11 @@ from torch.nn import functional
 from models import data
 from models.ensemble import HEART, Ensemble, breadth, open_ensemble
 from models.recipes import SHIPPED
+from models.sight import open_sight
 from xray_triage.assessment import figures
 
 Array = NDArray[np.float32]
+Look = Callable[[Tensor], tuple[Tensor, Tensor]]  # as models.sight.Sight
 URGENT = ("pneumothorax", "edema")  # they ring: few false alarms first
 SCREENED = (data.ABNORMAL, "tuberculosis")  # nobody should be missed: WHO asks 90 % sensitivity of TB screening
 SPECIFICITY_URGENT, SPECIFICITY, SENSITIVITY = 0.95, 0.90, 0.90
@@ -40,17 +42,18 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     folders = [options.work / recipe / "checkpoint.pt" for recipe in options.recipes]
-    ensemble = open_ensemble(folders, options.work / "thorax.pt")
+    ensemble, sight = open_ensemble(folders), open_sight(options.work)
     films = data.mask_confounded(data.read_films(options.films))
     spec = data.served_spec(ensemble.side)
 
     held_out = [film for film in films if film.split == "calibration"]
-    logits, _, features, breadths = answers(ensemble, torch.from_numpy(data.served(options.films, held_out, spec)))
+    logits, _, features, breadths = answers(
+        ensemble, sight, torch.from_numpy(data.served(options.films, held_out, spec))
+    )
     weight = heart_weight(logits[:, HEART], breadths, held_out)
     logits[:, HEART] += weight * (breadths - 0.5)
     adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::5]
-    learned = answers(ensemble, torch.from_numpy(data.served(options.films, adults, spec)))[2]
-    near = normal_features(learned)
+    near = normal_features(described(ensemble, sight, torch.from_numpy(data.served(options.films, adults, spec))))
     frontal = np.array([film.gate == "frontal" for film in held_out])
     near["limit"] = np.float32(np.quantile(distance(features[frontal], near), ACCEPTED) * 1.05)
     np.savez(options.work / "distance.npz", **near)
@@ -74,14 +77,26 @@ def main() -> None:
 
 
 @torch.no_grad()
-def answers(ensemble: Ensemble, films: Tensor) -> tuple[Array, Array, Array, Array]:
-    """Logits (n, labels), gate logits (n, classes), mean features (n, 1280), breadths of the heart (n,)."""
+def answers(ensemble: Ensemble, sight: Look, films: Tensor) -> tuple[Array, Array, Array, Array]:
+    """Logits (n, labels), gate logits (n, classes), mean features (n, 1280), breadths of the heart (n,).
+
+    ``films`` (n, 1, side, side) are prepared; ``sight`` makes of them what the networks read.
+    """
     parts = []
-    for batch in torch.arange(len(films)).split(32):
-        logits, _, gate, masks, features = ensemble(films[batch].contiguous(memory_format=torch.channels_last))
+    for batch in films.split(32):
+        read, masks = sight(batch)
+        logits, _, gate, features = ensemble(read.contiguous(memory_format=torch.channels_last), masks)
         parts.append((logits, gate, features, breadth(masks)))
     logits, gate, features, breadths = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return logits, gate, features, breadths
+
+
+@torch.no_grad()
+def described(ensemble: Ensemble, sight: Look, films: Tensor) -> Array:
+    """The mean features alone, (n, 1280)."""
+    read = (sight(batch)[0].contiguous(memory_format=torch.channels_last) for batch in films.split(32))
+    features: Array = torch.cat([ensemble.describe(films) for films in read]).numpy()
+    return features
 
 
 def heart_weight(logits: Array, breadths: Array, films: Sequence[data.Film]) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models import confounding
+from models import confounding, robustness
 from models.recipes import RECIPES, Recipe
 from xray_triage.reading.bundle import Manifest
 
@@ -13,6 +13,9 @@ QUANTISED = """`python -m models.quantise` makes an int8 bundle of this one; it 
 films a probability differs by {mean_difference:.3f} in the mean and {largest_difference:.2f} at most; the gate decides
 otherwise on {gate_differs}. Mean AUC over all labels, the best of 40 runs."""
 NOT_MEASURED = "Not measured."
+NORMALISED = """Before a film is read, its bands of detail are brought to the training films' energies within the lungs
+(Philipsen et al., IEEE TMI 2015)."""
+NOT_NORMALISED = "Films are read as they come, stretched to their own percentiles."
 
 
 def write(manifest: Manifest, measured: Mapping) -> str:
@@ -41,6 +44,8 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         **{f"boxes_{name}": number for name, number in measured["pointing"].items()},
         quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
+        normalised=NORMALISED if manifest.outlines else NOT_NORMALISED,
+        robustness="\n".join(robustness.rows(measured["robustness"])) if "robustness" in measured else NOT_MEASURED,
         dicom="\n".join(dicom_row(found) for found in measured["dicom"]),
         failures=FAILURES.read_text(encoding="utf-8").strip(),
         **measured["milliseconds"],
@@ -65,7 +70,7 @@ def recipe_row(name: str, found: Mapping) -> str:
 
 
 def recipe_text(recipe: Recipe, epochs: int) -> str:
-    said = [f"{recipe.backbone}, {recipe.side} px, {epochs} epochs"]
+    said = [f"{recipe.backbone}, {recipe.side} px, {epochs:g} epochs"]
     if epochs < recipe.epochs:
         said.append("then given up")
     if recipe.start in RECIPES:
@@ -76,6 +81,8 @@ def recipe_text(recipe: Recipe, epochs: int) -> str:
         said.append("published answers as soft labels")
     if recipe.pasted:
         said.append(f"{recipe.pasted} pasted lesions an epoch")
+    if recipe.steady:
+        said.append("films normalised, each shown as it is and in a look by chance")
     return ", ".join(said)
 
 

@@ -16,6 +16,7 @@ from models import data
 from models.calibrate import answers
 from models.ensemble import open_ensemble
 from models.recipes import RECIPES
+from models.sight import open_sight
 from xray_triage.assessment.figures import auc
 
 FOURTEEN = [name for name in data.LABELS if name not in (*data.MEASURED_ON, data.ABNORMAL)]
@@ -42,10 +43,12 @@ def main() -> None:
     path.write_text(json.dumps(found, indent=1))
 
 
-def effort(work: Path, together: str) -> dict[str, int]:
+def effort(work: Path, together: str) -> dict[str, float]:
     """Minutes of training, and epochs done (of all networks)."""
-    lines = [line for name in together.split("+") for line in (work / name / "log.jsonl").read_text().splitlines()]
-    return {"minutes": round(sum(json.loads(line)["seconds"] for line in lines) / 60), "epochs": len(lines)}
+    texts = [(work / name / "log.jsonl").read_text().splitlines() for name in together.split("+")]
+    logs = [[json.loads(line) for line in text] for text in texts]
+    seconds = sum(line["seconds"] for log in logs for line in log)
+    return {"minutes": round(seconds / 60), "epochs": sum(max(line["epoch"] for line in log) for log in logs)}
 
 
 def logits_of(name: str, films: Sequence[data.Film], options: argparse.Namespace) -> NDArray[np.float32]:
@@ -53,9 +56,10 @@ def logits_of(name: str, films: Sequence[data.Film], options: argparse.Namespace
     kept = options.work / name / "answers.npy"
     checkpoint = options.work / name / "checkpoint.pt"
     if not kept.exists() or kept.stat().st_mtime < checkpoint.stat().st_mtime:
-        ensemble = open_ensemble([checkpoint], options.work / "thorax.pt")
+        ensemble, sight = open_ensemble([checkpoint]), open_sight(options.work)
+        look = sight if RECIPES[name].steady else sight.plain
         prepared = data.served(options.films, films, data.served_spec(ensemble.side))
-        np.save(kept, answers(ensemble, torch.from_numpy(prepared))[0])
+        np.save(kept, answers(ensemble, look, torch.from_numpy(prepared))[0])
     return np.load(kept)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -23,6 +22,7 @@ from models.segment import Thorax, open_thorax
 from xray_triage.assessment.figures import auc, interval
 from xray_triage.reading.bundle import Bundle, load_bundle
 from xray_triage.reading.pixels import resize
+from xray_triage.reading.runtime import Runtime, Session
 
 Picture = NDArray[np.float32]
 NAME = "tuberculosis"
@@ -146,19 +146,17 @@ class Reader:
     """The shipped bundle, asked for its labels' probabilities."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
         labels = bundle.manifest.labels
         self.bundle, self.index = bundle, [label.name for label in labels].index(NAME)
         self.threshold = labels[self.index].threshold
-        self.session = onnxruntime.InferenceSession(bundle.model_path, settings, providers=["CPUExecutionProvider"])
+        self.session = Session(bundle, Runtime(threads=threads))
         self.scale = np.array([label.calibration.scale for label in labels])
         self.offset = np.array([label.calibration.offset for label in labels])
 
     def answer(self, films: Picture) -> NDArray[np.float64]:
         """Prepared films (n, 1, size, size) -> probabilities (n, labels)."""
-        name, asked = self.session.get_inputs()[0].name, [self.bundle.manifest.outputs.logits]
-        logits = np.concatenate([self.session.run(asked, {name: film[None]})[0] for film in films])
+        name = self.bundle.manifest.outputs.logits
+        logits = np.concatenate([self.session.run(film[None])[name] for film in films])
         return 1 / (1 + np.exp(-(logits.astype(np.float64) * self.scale + self.offset)))
 
 

@@ -1,11 +1,13 @@
 """Several trained networks that answer as one: the mean of their logits, maps and gate logits.
 
-It must never know files of films. Input (n, 1, h, w), in -1..1, dense tissue bright.
+It must never know files of films. Input (n, 1, h, w), in -1..1, dense tissue bright, normalised, and masks (n, 3, any,
+any) of lungs and heart.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +16,24 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models import data
 from models.network import Network, mean
-from models.segment import open_thorax
 
 HEART = data.LABELS.index("cardiomegaly")
 Answers = tuple[Tensor, Tensor, Tensor, Tensor]
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class Ensemble(nn.Module):
-    """Logits (n, labels), maps (n, labels, h, w), gate logits (n, classes), masks (n, 3, h, w), features (n, 1280).
+    """Logits (n, labels), maps (n, labels, h, w), gate logits (n, classes), features (n, 1280) of films with masks.
 
     Each network sees the film at the side it was trained at; the input's is ``side``, that of the first, whose features
     are given. ``heart_weight`` is what a heart as broad as the chest adds to the logit of cardiomegaly over one half as
     broad, in halves.
     """
 
-    def __init__(self, members: Sequence[Network], sides: Sequence[int], thorax: nn.Module) -> None:
+    def __init__(self, members: Sequence[Network], sides: Sequence[int]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.sides = tuple(sides)
-        self.thorax = thorax
         self.register_buffer("heart_weight", torch.zeros(()))
         self.register_buffer("heart", functional.one_hot(torch.tensor(HEART), len(data.LABELS)).float())
 
@@ -40,13 +41,17 @@ class Ensemble(nn.Module):
     def side(self) -> int:
         return self.sides[0]
 
-    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, films: Tensor, masks: Tensor) -> Answers:
         said = [self._answer(member, films, side) for member, side in zip(self.members, self.sides, strict=True)]
         logits, maps, gates, features = zip(*said, strict=True)
-        size, masks = max(each.shape[-1] for each in maps), self.thorax(films)
+        size = max(each.shape[-1] for each in maps)
         maps = [each if each.shape[-1] == size else _to(each, size) for each in maps]
         broad = self.heart_weight * (breadth(masks) - 0.5)
-        return _mean_of(logits) + broad[:, None] * self.heart, _mean_of(maps), _mean_of(gates), masks, features[0]
+        return _mean_of(logits) + broad[:, None] * self.heart, _mean_of(maps), _mean_of(gates), features[0]
+
+    def describe(self, films: Tensor) -> Tensor:
+        """The features alone, as in the answers."""
+        return mean(self.members[0].features(films))
 
     def _answer(self, member: Network, films: Tensor, side: int) -> Answers:
         features = member.features(films if side == self.side else _to(films, side))
@@ -71,7 +76,7 @@ def _mean_of(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(tensors)).mean(dim=0)
 
 
-def open_ensemble(checkpoints: Sequence[Path], thorax: Path, *, heart_weight: float = 0.0) -> Ensemble:
+def open_ensemble(checkpoints: Sequence[Path], *, heart_weight: float = 0.0) -> Ensemble:
     """The averaged weights of each checkpoint of train.py, in evaluation mode, as the bundle stores them."""
     members, sides = [], []
     for checkpoint in checkpoints:
@@ -81,13 +86,13 @@ def open_ensemble(checkpoints: Sequence[Path], thorax: Path, *, heart_weight: fl
         member.load_state_dict({key.removeprefix("module."): value for key, value in weights.items() if "." in key})
         members.append(member)
         sides.append(recipe["side"])
-    ensemble = as_stored(Ensemble(members, sides, open_thorax(thorax)))
+    ensemble = as_stored(Ensemble(members, sides))
     ensemble.heart_weight.fill_(heart_weight)
     return ensemble
 
 
 @torch.no_grad()
-def as_stored(network: Ensemble) -> Ensemble:
+def as_stored(network: Net) -> Net:
     """Batch norms folded into their convolutions, weights rounded to float16: the file holds them so, in half the size.
 
     Done before anything is measured, so that every figure is that of the file.

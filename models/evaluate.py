@@ -1,8 +1,9 @@
 """Measure a bundle on films it never saw, and write what came out into it: ``python -m models.evaluate``.
 
 The figures are those that ``xray-triage model evaluate`` gives on the test split: the same code, the station's own way
-from file to answer. Beside them CheXNet on the same films, alarms, what the gate refuses, and what other steps left in
-``work``. Writes evaluation.json and MODEL_CARD.md, and puts the figures and what is withheld into manifest.json.
+from file to answer. Beside them CheXNet on the same films, alarms, what the gate refuses, what becomes of films in the
+looks of other machines, and what other steps left in ``work``. Writes evaluation.json and MODEL_CARD.md, and puts the
+figures and what is withheld into manifest.json.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models import card, data, pointing, refusals
+from models import card, data, pointing, refusals, robustness
 from models.runs import Runs
 from xray_triage.assessment import figures
 from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
@@ -53,16 +54,17 @@ def main() -> None:
     for row in measured["labels"].values():
         row["withheld"] = withheld(row, measured.get("confounding", {}))
     measured["alarms"] = {who: alarms(measured["labels"], said) for who, said in measured["over"].items()}
-    path.write_text(json.dumps(measured, indent=1) + "\n")
     put_into_manifest(options.bundle / "manifest.json", measured)
+    if not options.again:  # what is withheld decides a priority too
+        measured["robustness"] = robustness.measure(options.bundle, options.films, test_films(options.films))
+    path.write_text(json.dumps(measured, indent=1) + "\n")
     (options.bundle / "MODEL_CARD.md").write_text(card.write(load_bundle(options.bundle).manifest, measured))
     print((options.bundle / "MODEL_CARD.md").read_text())
 
 
 def measure_all(options: argparse.Namespace) -> dict:
     """All that is measured with the bundle itself; takes minutes."""
-    everything = data.mask_confounded(data.read_films(options.films))
-    test = [film for film in everything if film.split == "test"]
+    everything, test = data.mask_confounded(data.read_films(options.films)), test_films(options.films)
     labels = options.work / "labels.csv"
     data.write_labels(everything, options.films, labels)
     examiner = Examiner.from_config(Config(), str(options.bundle), watch=watch)
@@ -83,8 +85,12 @@ def measure_all(options: argparse.Namespace) -> dict:
         "dicom": refusals.dicom_files(runs, options.dicom),
         "pointing": pointing.measure(options.bundle, options.films),
         "milliseconds": runs.milliseconds(pixels[:1]),
-        "megabytes": runs.bundle.model_path.stat().st_size / 1e6,
+        "megabytes": sum(file.stat().st_size for file in options.bundle.glob("*.onnx")) / 1e6,
     }
+
+
+def test_films(folder: Path) -> list[data.Film]:
+    return [film for film in data.mask_confounded(data.read_films(folder)) if film.split == "test"]
 
 
 def watch(answers: Iterator[Prediction], count: int) -> Iterator[Prediction]:

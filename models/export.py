@@ -1,11 +1,14 @@
-"""Write the bundle: one ONNX graph, its manifest and its golden film: ``python -m models.export``.
+"""Write the bundle: its two ONNX graphs, its manifest and its golden film: ``python -m models.export``.
 
-The graph takes prepared films (n, 1, size, size) and answers logits, activation maps and gate logits. What was measured
-on test films is added by evaluate.py; until then the manifest has no figures.
+The one takes prepared films (n, 1, size, size) and draws the masks; the other takes these films normalised, and the
+masks, and answers logits, activation maps and gate logits. What was measured on test films is added by evaluate.py;
+until then the manifest has no figures.
 """
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +22,15 @@ from torch.nn import functional
 
 from models import data
 from models.ensemble import Ensemble, open_ensemble
-from xray_triage.reading.bundle import load_bundle, sha256_of
+from models.sight import open_sight
+from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, load_bundle, sha256_of
+from xray_triage.reading.normalisation import Energies
+from xray_triage.reading.onnx_classifier import OnnxClassifier
 from xray_triage.reading.pixels import InputSpec, prepare
 from xray_triage.simulation.phantom import render
 
 OUTPUTS = {"logits": "logits", "activation_maps": "cams", "gate": "gate_logits", "masks": "masks"}
+ANSWERS = ("logits", "cams", "gate_logits")  # of model.onnx; the masks are outlines.onnx's
 PARITY = 1e-4
 TOLERANCE = 0.01
 LICENCE = "Apache-2.0"
@@ -52,15 +59,15 @@ class Served(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.asarray(array, np.float32)))
         self.register_buffer("organs", torch.tensor([ORGANS.get(name, 0) for name in data.LABELS]))
 
-    def forward(self, films: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        logits, maps, gate, masks, features = self.ensemble(films)
+    def forward(self, films: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, maps, gate, features = self.ensemble(films, masks)
         excess = (self.distance(features) / self.limit - 1).clamp(-self.CAP, self.CAP)
         frontal, not_frontal, rotated, not_a_chest, child = gate.split(1, dim=1)
         not_a_chest = torch.maximum(not_a_chest, frontal + self.STEEPNESS * excess.unsqueeze(1))
         gate = torch.cat([frontal, not_frontal, rotated, not_a_chest, child], dim=1)
         maps = maps - self.zero[:, None, None]
         maps = maps.clamp(max=0) + maps.clamp(min=0) * self.regions(masks, maps.shape[-1])
-        return logits, maps, gate, masks
+        return logits, maps, gate
 
     def regions(self, masks: Tensor, side: int) -> Tensor:
         """Where each label's organ is, 0..1 (n, labels, side, side), a place wider than drawn; all 1 where none is."""
@@ -85,25 +92,30 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
     )
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-2"))
-    parser.add_argument("--version", default="2.0.0")
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"))
+    parser.add_argument("--version", default="3.0.0")
     options = parser.parse_args()
     found = json.loads((options.work / "calibration.json").read_text())
     served = assemble(options.work, found)
     options.bundle.mkdir(parents=True, exist_ok=True)
-    spec = data.served_spec(found["side"])
-    model = options.bundle / "model.onnx"
-    write_graph(served, model, spec.size)
-    check_parity(served, model, spec.size)
-    write_manifest(options.bundle, options.version, spec, found)
+    spec, sight = data.served_spec(found["side"]), open_sight(options.work)
+    model, outlines = options.bundle / MODEL_FILE, options.bundle / OUTLINES_FILE
+    films = grainy(spec)
+    read, masks = sight(films)
+    write_graph(sight.thorax, outlines, {"films": films}, ["masks"])
+    write_graph(served, model, {"films": read, "masks": masks}, list(ANSWERS))
+    check_parity(sight.thorax, outlines, {"films": films})
+    check_parity(served, model, {"films": read, "masks": masks})
+    write_manifest(options.bundle, options.version, spec, found, sight.energies)
     load_bundle(options.bundle)
-    print(f"{options.bundle}: {model.stat().st_size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
+    size = model.stat().st_size + outlines.stat().st_size
+    print(f"{options.bundle}: {size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
 
 
 def assemble(work: Path, found: dict) -> nn.Module:
-    """All that the graph holds, out of the files that the earlier steps left in ``work``."""
+    """All that model.onnx holds, out of the files that the earlier steps left in ``work``."""
     folders = [work / recipe / "checkpoint.pt" for recipe in found["recipes"]]
-    ensemble = open_ensemble(folders, work / "thorax.pt", heart_weight=found["heart_weight"])
+    ensemble = open_ensemble(folders, heart_weight=found["heart_weight"])
     near = dict(np.load(work / "distance.npz"))
     zero = np.array([raw_threshold(label) for label in found["labels"].values()])
     return Served(ensemble, near, zero).eval()
@@ -114,13 +126,15 @@ def raw_threshold(label: dict) -> float:
     return float((np.log(label["threshold"] / (1 - label["threshold"])) - label["offset"]) / label["scale"])
 
 
-def write_graph(served: nn.Module, path: Path, size: int) -> None:
+def write_graph(network: nn.Module, path: Path, takes: Mapping[str, Tensor], answers: Sequence[str]) -> None:
+    """The ONNX file of ``network``; ``takes`` are examples of its inputs (n, ...) by name."""
+    lengths = [torch.export.Dim("n"), *[torch.export.Dim.DYNAMIC] * (len(takes) - 1)]
     program = torch.onnx.export(
-        served,
-        (torch.zeros(2, 1, size, size),),
-        input_names=["films"],
-        output_names=list(OUTPUTS.values()),
-        dynamic_shapes={"films": {0: torch.export.Dim("n")}},
+        network,
+        tuple(takes.values()),
+        input_names=list(takes),
+        output_names=list(answers),
+        dynamic_shapes=[{0: length} for length in lengths],
         opset_version=18,
         dynamo=True,
         verbose=False,
@@ -166,19 +180,26 @@ def forget_sources(path: Path) -> None:
     onnx.save(model, path)
 
 
-def check_parity(served: nn.Module, path: Path, size: int) -> None:
-    """Raise when ONNX Runtime's answers to a drawn film, ever grainier, differ from PyTorch's by more than PARITY."""
-    film = torch.from_numpy(prepare(golden_film(), data.served_spec(size)))
-    grain = torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
-    films = (film + grain * torch.tensor([0, 0.05, 0.1, 0.2])[:, None, None, None]).clamp(-1, 1)
+def check_parity(network: nn.Module, path: Path, takes: Mapping[str, Tensor]) -> None:
+    """Raise when ONNX Runtime's answers differ from PyTorch's by more than PARITY."""
     with torch.no_grad():
-        expected = served(films)
+        expected = network(*takes.values())
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for name, ours, theirs in zip(OUTPUTS.values(), expected, session.run(None, {"films": films.numpy()}), strict=True):
+    found = session.run(None, {name: values.numpy() for name, values in takes.items()})
+    names = [output.name for output in session.get_outputs()]
+    pairs = zip(names, expected if isinstance(expected, tuple) else (expected,), found, strict=True)
+    for name, ours, theirs in pairs:
         worst = float(np.abs(ours.numpy() - theirs).max())
         print(f"{name}: largest difference {worst:.1e}")
         if not worst <= PARITY:
             raise SystemExit(f"{name}: ONNX and PyTorch differ by {worst:.1e}, more than {PARITY}")
+
+
+def grainy(spec: InputSpec) -> Tensor:
+    """A drawn film as it is prepared, ever grainier: (4, 1, size, size)."""
+    film = torch.from_numpy(prepare(golden_film(), spec))
+    grain = torch.randn(4, 1, spec.size, spec.size, generator=torch.Generator().manual_seed(0))
+    return (film + grain * torch.tensor([0, 0.05, 0.1, 0.2])[:, None, None, None]).clamp(-1, 1)
 
 
 def golden_film(side: int = 384) -> np.ndarray:
@@ -187,37 +208,33 @@ def golden_film(side: int = 384) -> np.ndarray:
     return (np.round(np.clip(phantom.image, 0, 1) * 255) / 255).astype(np.float32)
 
 
-def write_manifest(bundle: Path, version: str, spec: InputSpec, found: dict) -> None:
-    golden, model = bundle / "golden.png", bundle / "model.onnx"
-    film = golden_film()
+def write_manifest(bundle: Path, version: str, spec: InputSpec, found: dict, energies: Energies) -> None:
+    """The manifest and the golden film, beside both graphs; its answers are asked as a station would ask."""
+    golden, film = bundle / GOLDEN_FILE, golden_film()
     Image.fromarray(np.round(film * 255).astype(np.uint8)).save(golden)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    logits = session.run(["logits"], {"films": prepare(film, spec)})[0][0].astype(np.float64)
     labels = [manifest_label(name, label) for name, label in found["labels"].items()]
-    probabilities = {
-        label["name"]: 1 / (1 + np.exp(-(label["calibration"]["scale"] * logit + label["calibration"]["offset"])))
-        for label, logit in zip(labels, logits, strict=True)
-    }
     manifest = {
         "format": 1,
         "name": bundle.name,
         "version": version,
         "licence": LICENCE,
-        "model_sha256": sha256_of(model),
-        "input": {
-            "size": spec.size, "channels": spec.channels, "mean": spec.mean, "std": spec.std,
-            "fit": spec.fit, "trim": spec.trim, "percentiles": list(spec.percentiles),
-        },
+        "model_sha256": sha256_of(bundle / MODEL_FILE),
+        "input": asdict(spec),
         "outputs": OUTPUTS,
+        "outlines": {"sha256": sha256_of(bundle / OUTLINES_FILE), "energies": asdict(energies)},
         "labels": labels,
         "gate": {"classes": list(data.GATE_CLASSES), "minimum_frontal": 0.5},
         "golden": {
             "file": golden.name, "sha256": sha256_of(golden), "tolerance": TOLERANCE,
-            "probabilities": {name: round(value, 6) for name, value in probabilities.items()},
+            "probabilities": dict.fromkeys(found["labels"], 0.5),
         },
         "training": {"recipes": found["recipes"], "calibration_films": found["films"]},
     }  # fmt: skip
-    (bundle / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    path = bundle / MANIFEST_FILE
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    said = OnnxClassifier(load_bundle(bundle)).probabilities(film)
+    manifest["golden"]["probabilities"] = {name: round(value, 6) for name, value in said.items()}
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 
 def manifest_label(name: str, label: dict) -> dict:

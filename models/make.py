@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.recipes import RECIPES, SHIPPED
 
-BUNDLE = Path("xray_triage/model/bundles/station-2")
+BUNDLE = Path("xray_triage/model/bundles/station-3")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from models import data, teacher
+from models.gallery import Gallery, open_gallery
 from models.paste import has_lungs, paste
 from models.recipes import Recipe
 from models.segment import open_thorax
@@ -26,6 +27,7 @@ QUOTAS = {
 LATERALS, NEGATIVES, TURNED = 30, 150, 100
 NEGATIVES_DRAWN = 1500  # synthetic pictures in the cache
 PASTED_DRAWN = 1200
+LOOKS = 9  # of each film in the gallery, the film itself included; an epoch shows one of the others
 PASTED = ("pneumothorax", "nodule", "mass", "pleural_effusion")
 
 
@@ -42,6 +44,7 @@ class Shelf:
     gates: Tensor
     negatives: int
     pasted: int
+    gallery: Gallery | None = None
 
     def take(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The pictures at ``index``, (len(index), side, side)."""
@@ -50,7 +53,7 @@ class Shelf:
 
 
 def fill(folder: Path, work: Path, recipe: Recipe) -> Shelf:
-    """The shelf for ``recipe``; pictures are made once and kept in ``work``."""
+    """The shelf for ``recipe``; pictures are made once and kept in ``work``. One that is to be steady has a gallery."""
     films = data.mask_confounded(data.read_films(folder))
     pixels = data.cache(folder, films, n_negatives=NEGATIVES_DRAWN, path=work / "films.u8")
     taught = teacher.soften(films, folder, weight=recipe.teacher)
@@ -62,6 +65,7 @@ def fill(folder: Path, work: Path, recipe: Recipe) -> Shelf:
         pasted, more = paste_into(films, pixels, work)
         labels.append(more)
         gates += [data.GATE_CLASSES.index("frontal")] * len(pasted)
+    gallery = open_gallery(films, (pixels, pasted), work, count=LOOKS) if recipe.steady else None
     return Shelf(
         films=films,
         pixels=(pixels, pasted),
@@ -69,6 +73,7 @@ def fill(folder: Path, work: Path, recipe: Recipe) -> Shelf:
         gates=torch.tensor(gates),
         negatives=NEGATIVES_DRAWN,
         pasted=len(pasted),
+        gallery=gallery,
     )
 
 

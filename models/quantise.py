@@ -68,15 +68,18 @@ def main() -> None:
 
 
 class Prepared(CalibrationDataReader):
-    """Prepared films, one by one, as ONNX Runtime's quantiser asks for them."""
+    """Prepared films, one by one as the graph reads them, as ONNX Runtime's quantiser asks for them."""
 
-    def __init__(self, films: Films, name: str) -> None:
-        self._name = name
+    def __init__(self, films: Films, bundle: Bundle, name: str) -> None:
+        self._name, self._session = name, Session(bundle, Runtime())
         self._films: Iterator[Films] = iter(tqdm(films[:, None], "find ranges", mininterval=5))
 
     def get_next(self) -> dict[str, Films] | None:
         film = next(self._films, None)
-        return None if film is None else {self._name: film}
+        if film is None:
+            return None
+        read, beside = self._session.look(film)
+        return {self._name: read, **beside}
 
 
 def quantise(
@@ -99,7 +102,7 @@ def quantise(
         quantize_static(
             str(folded),
             str(path),
-            Prepared(films, model.graph.input[0].name),
+            Prepared(films, bundle, model.graph.input[0].name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=not full_range,
@@ -132,6 +135,8 @@ def write_manifest(bundle: Bundle, to: Path) -> None:
     origin = {"name": bundle.manifest.name, "sha256": bundle.manifest.model_sha256}
     manifest["training"] = manifest.get("training", {}) | {"int8_of": origin}
     shutil.copy(bundle.golden_path, to)
+    if bundle.manifest.outlines is not None:
+        shutil.copy(bundle.outlines_path, to)
     write(to, manifest)
     made = load_bundle(to)
     said = OnnxClassifier(made).probabilities(golden_film(made))

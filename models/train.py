@@ -1,14 +1,14 @@
 """Train one network by a recipe, on two CPU cores or a GPU: ``python -m models.train RECIPE``.
 
-One page, no framework. Every epoch ends in a checkpoint; started again, it goes on from there. It must never see a
-film of the test split.
+One page, no framework. Every quarter of an epoch ends in a checkpoint; started again, it goes on from there. It must
+never see a film of the test split.
 """
 
 import argparse
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from models.pictures import Shelf
 from models.recipes import RECIPES, Recipe
 from xray_triage.assessment.figures import auc
 
+QUARTERS = 4  # of an epoch
 FROZEN = 4  # of the features' 19 parts: edges and blobs stay as ImageNet taught them, at half the time a step
 
 
@@ -56,33 +57,41 @@ def train(options: argparse.Namespace) -> None:
     shelf = pictures.fill(options.films, options.work, recipe)
     network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe.backbone)
     epochs = [pictures.draw(shelf, pasted=recipe.pasted, seed=(recipe.seed, i)) for i in range(recipe.epochs)]
-    steps = sum(math.ceil(len(epoch) / options.batch) for epoch in epochs)
+    at_once = options.batch // (2 if shelf.gallery else 1)
+    parts = [part for epoch in epochs for part in np.array_split(epoch, QUARTERS)]
+    steps = sum(math.ceil(len(part) / at_once) for part in parts)
     network.features[:FROZEN].requires_grad_(False)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, recipe.rate, weight_decay=options.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps, pct_start=0.15)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=max(1, steps), pct_start=0.15)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
     state = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
 
     network.to(device, memory_format=torch.channels_last)
     averaged.to(device)
     checkpoint = out / "checkpoint.pt"
     done = load(checkpoint, state) if checkpoint.exists() else 0
+    started = time.monotonic()
     if done == 0:
         begin(network, recipe, options, shelf)
         averaged.module.load_state_dict(network.state_dict())
-    calibration = [i for i, film in enumerate(shelf.films) if film.split == "calibration"]
-    held_out = np.array([i for i in calibration if data.origin(shelf.films[i].source) == "nih" or i % 5 == 0])
-    for epoch in range(done, recipe.epochs):
-        torch.manual_seed(recipe.seed * 1000 + epoch)
-        started = time.monotonic()
-        loss = one_epoch(epochs[epoch], shelf, state, recipe, options)
-        scores = judge(averaged.module, shelf, held_out, recipe.side)
-        save(checkpoint, state, done=epoch + 1, recipe=recipe)
-        line = {"epoch": epoch + 1, "loss": loss, **scores, "seconds": round(time.monotonic() - started)}
-        with (out / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
+        save(checkpoint, state, done=0, recipe=recipe)
+        note(out, {"epoch": 0, **judge(network, shelf, held_out(shelf), recipe.side)}, started)
+    for number in range(done, len(parts)):
+        torch.manual_seed(recipe.seed * 1000 + number)
+        started, epoch = time.monotonic(), (number + 1) / QUARTERS
+        loss = one_part(batches(parts[number], at_once), shelf, state, recipe, options, look=1 + number // QUARTERS)
+        judged = judge(averaged.module, shelf, held_out(shelf), recipe.side) if epoch.is_integer() else {}
+        save(checkpoint, state, done=number + 1, recipe=recipe)
+        note(out, {"epoch": epoch, "loss": loss, **judged}, started)
+
+
+def note(out: Path, line: dict, started: float) -> None:
+    """One more line of the log: what came of an epoch, and the seconds that it took."""
+    told = json.dumps(line | {"seconds": round(time.monotonic() - started)})
+    with (out / "log.jsonl").open("a") as log:
+        log.write(told + "\n")
+    print(told, flush=True)
 
 
 def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: Shelf) -> None:
@@ -94,6 +103,8 @@ def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: 
     if recipe.start in RECIPES:
         stored = torch.load(options.work / recipe.start / "checkpoint.pt", weights_only=True)["averaged"]
         network.load_state_dict({key.removeprefix("module."): value for key, value in stored.items() if "." in key})
+        if shelf.gallery:
+            settle(network, shelf, recipe.side)
         return
     some = np.flatnonzero(shelf.gates.numpy() == 0)[::37]
     folded = next(options.init.glob("mobilenet_v2*.npz"))
@@ -106,23 +117,62 @@ def batches(epoch: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield epoch[start : start + size]
 
 
-def one_epoch(
-    epoch: NDArray[np.int64], shelf: Shelf, state: dict, recipe: Recipe, options: argparse.Namespace
+def held_out(shelf: Shelf) -> NDArray[np.int64]:
+    """Places of the calibration films by which an epoch is judged: all of the NIH's, and some others."""
+    films = [(i, film) for i, film in enumerate(shelf.films) if film.split == "calibration"]
+    return np.array([i for i, film in films if data.origin(film.source) == "nih" or i % 5 == 0])
+
+
+@torch.no_grad()
+def settle(network: Network, shelf: Shelf, side: int) -> None:
+    """Give the batch norms the statistics of normalised films, where others taught the weights."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    usual = norms[0].momentum
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all that follows
+    some = np.array([i for i, film in enumerate(shelf.films) if film.split == "train" and film.gate == "frontal"][::17])
+    network.train()
+    for batch in batches(some, 32):
+        network(shrink_to(normalised(views(shelf, batch, look=1)), side))
+    for norm in norms:
+        norm.momentum = usual
+
+
+def views(shelf: Shelf, index: NDArray[np.int64], *, look: int) -> NDArray[np.uint8]:
+    """The pictures at ``index``; with a gallery twice as many, first as they are, then in the look of that number."""
+    if shelf.gallery is None:
+        return shelf.take(index)
+    return np.concatenate([shelf.gallery.take(index, 0), shelf.gallery.take(index, look)])
+
+
+def one_part(
+    part: Iterable[NDArray[np.int64]],
+    shelf: Shelf,
+    state: dict,
+    recipe: Recipe,
+    options: argparse.Namespace,
+    *,
+    look: int,
 ) -> float:
     network, total = state["network"].train(), 0.0
     device = next(network.parameters()).device
     network.features[:FROZEN].eval()
-    bar = tqdm(list(batches(epoch, options.batch)), mininterval=10)
+    bar = tqdm(list(part), mininterval=10)
     for count, batch in enumerate(bar, 1):
-        turned = torch.from_numpy(batch < 0)
         index = np.where(batch < 0, -1 - batch, batch)
-        films = augment(normalised(shelf.take(index)).to(device), turned.to(device), recipe.side)
-        wanted, gate = shelf.labels[index].clone(), shelf.gates[index].clone()
+        seen = normalised(views(shelf, index, look=look)).to(device)
+        times = len(seen) // len(batch)
+        turned = torch.from_numpy(batch < 0).repeat(times)
+        films = augment(seen, turned.to(device), recipe.side)
+        wanted, gate = shelf.labels[index].repeat(times, 1), shelf.gates[index].repeat(times)
         wanted[turned], gate[turned] = torch.nan, data.GATE_CLASSES.index("rotated")
         with torch.autocast(device.type, torch.bfloat16):
             logits, _, gate_logits = network(films.contiguous(memory_format=torch.channels_last))
         doors = functional.cross_entropy(gate_logits, gate.to(device))
         loss = masked_loss(logits, wanted.to(device)) + options.gate_weight * doors
+        if times > 1:
+            loss = loss + recipe.steady * restlessness(logits[~turned.to(device)])
         state["optimizer"].zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -132,6 +182,12 @@ def one_epoch(
         total += loss.item()
         bar.set_postfix(loss=f"{total / count:.4f}", refresh=False)
     return round(total / count, 4)
+
+
+def restlessness(logits: Tensor) -> Tensor:
+    """Mean square of what the answers to a film differ by, as it is and in another look: first half, second half."""
+    plain, other = logits.chunk(2)
+    return (plain - other).square().mean()
 
 
 def masked_loss(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -177,22 +233,44 @@ def augment(films: Tensor, turned: Tensor, size: int, *, zooms: tuple[float, flo
     return ((seen**gamma - 0.5) * contrast + 0.5 + light + grain).clamp(0, 1) * 2 - 1
 
 
+def judge(network: nn.Module, shelf: Shelf, films: NDArray[np.int64], side: int) -> dict[str, float]:
+    """Mean AUC over the fourteen labels of the NIH, and the gate's accuracy, on held-out films.
+
+    With a gallery: also the AUC on these films in a look by chance, and by how much of the answers' spread they move.
+    """
+    if shelf.gallery is None:
+        answered, doors = asked(network, shelf.take, films, side)
+        return scores(answered, doors, shelf, films)
+    answered, doors = asked(network, partial(shelf.gallery.take, look=0), films, side)
+    changed, _ = asked(network, partial(shelf.gallery.take, look=shelf.gallery.count - 1), films, side)
+    moved = np.abs(changed - answered).mean(axis=0) / answered.std(axis=0)
+    steady = {"auc_changed": scores(changed, doors, shelf, films)["auc"], "moved": round(float(moved.mean()), 4)}
+    return steady | scores(answered, doors, shelf, films)
+
+
 @torch.no_grad()
-def judge(network: nn.Module, shelf: Shelf, held_out: NDArray[np.int64], side: int) -> dict[str, float]:
-    """Mean AUC over the fourteen labels of the NIH, and the gate's accuracy, on held-out films."""
+def asked(
+    network: nn.Module, take: Callable[[NDArray[np.int64]], NDArray[np.uint8]], films: NDArray[np.int64], side: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits (n, labels) and the gate's most probable class (n,)."""
     network.eval()
     device = next(network.parameters()).device
     answers, doors = [], []
-    for batch in batches(held_out, 64):
-        logits, _, gate = network(shrink_to(normalised(shelf.take(batch)), side).to(device))
+    for batch in batches(films, 64):
+        logits, _, gate = network(shrink_to(normalised(take(batch)), side).to(device))
         answers.append(logits.cpu())
         doors.append(gate.argmax(1).cpu())
-    wanted, gates = np.stack([shelf.films[i].labels for i in held_out]), shelf.gates[held_out]
-    answered, known = torch.cat(answers).numpy(), ~np.isnan(wanted)
+    return torch.cat(answers).numpy(), torch.cat(doors).numpy()
+
+
+def scores(
+    answered: NDArray[np.float32], doors: NDArray[np.int64], shelf: Shelf, films: NDArray[np.int64]
+) -> dict[str, float]:
+    wanted, gates = np.stack([shelf.films[i].labels for i in films]), shelf.gates[films].numpy()
+    known = ~np.isnan(wanted)
     areas = {name: auc(answered[known[:, i], i], wanted[known[:, i], i]) for i, name in enumerate(data.LABELS)}
     fourteen = [areas[name] for name in data.LABELS if name not in (*data.MEASURED_ON, data.ABNORMAL)]
-    hits = (torch.cat(doors) == gates).float().mean().item()
-    return {"auc": round(float(np.nanmean(fourteen)), 4), "gate": round(hits, 4)} | {
+    return {"auc": round(float(np.nanmean(fourteen)), 4), "gate": round(float((doors == gates).mean()), 4)} | {
         name: round(area, 3) for name, area in areas.items()
     }
 

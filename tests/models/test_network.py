@@ -1,6 +1,7 @@
 """The network learns, its loss knows what is unknown, and an epoch draws what it may."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,44 @@ def test_some_steps_lower_the_loss(a_network: Network) -> None:
     }
     options = argparse.Namespace(batch=8, gate_weight=0.3)
     epoch, shelf = np.array([*range(16), -3, -12]), shelf_of([], pixels, labels)
-    losses = [train.one_epoch(epoch, shelf, state, Recipe(side=64), options) for _ in range(5)]
+    losses = [train.one_part(train.batches(epoch, 8), shelf, state, Recipe(side=64), options, look=1) for _ in range(5)]
     assert losses[-1] < losses[0]
+
+
+def test_an_answer_that_moves_with_the_look_costs() -> None:
+    plain = torch.randn(4, 3)
+    assert train.restlessness(torch.cat([plain, plain])) == 0
+    assert train.restlessness(torch.cat([plain, plain + 2])) == pytest.approx(4)
+
+
+class TwoLooks:
+    """A gallery whose look 1 is the film inverted."""
+
+    count = 2
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def take(self, index: np.ndarray, look: int) -> np.ndarray:
+        return self.pixels[index] if look == 0 else 255 - self.pixels[index]
+
+
+def test_with_a_gallery_each_film_is_seen_as_it_is_and_in_another_look() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 64, 64), np.uint8)
+    shelf = replace(shelf_of([], pixels, torch.zeros(6, 3)), gallery=TwoLooks(pixels))
+    seen = train.views(shelf, np.array([4, 1]), look=1)
+    assert np.array_equal(seen, np.concatenate([pixels[[4, 1]], 255 - pixels[[4, 1]]]))
+
+
+def test_batch_norms_settle_on_what_the_network_will_read(a_network: Network) -> None:
+    pixels = np.full((40, 64, 64), 200, np.uint8)
+    labels = np.zeros(len(data.LABELS), np.float32)
+    film = data.Film(image="", source="nih14_512", group="", split="train", labels=labels, gate="frontal")
+    shelf = replace(shelf_of([film] * 40, pixels, torch.zeros(40, 3)), gallery=TwoLooks(pixels))
+    before = a_network.features[0][1].running_var.clone()
+    train.settle(a_network, shelf, 64)
+    assert not torch.equal(a_network.features[0][1].running_var, before)
+    assert a_network.features[0][1].momentum == 0.1
 
 
 def test_a_cut_training_goes_on_where_it_was(a_network: Network, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, sha256_of
+from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, sha256_of
+from xray_triage.reading.normalisation import Energies, as_read
 from xray_triage.reading.pixels import InputSpec, prepare
 
 CELLS = 8  # the activation maps are CELLS x CELLS
 LOGITS = {"pneumothorax": -3.0, "pleural_effusion": -3.0, "cardiomegaly": 3.0, "abnormal": 2.0}
 SPEC = InputSpec(size=64, mean=0.0, std=1.0)
+ENERGIES = Energies(bands=(0.004, 0.014, 0.02, 0.027, 0.045), spread=0.09, level=0.5)
 
 
 def make_bundle(
@@ -29,6 +32,7 @@ def make_bundle(
     threshold: float = 0.5,
     activation_maps: bool = True,
     masks: NDArray[np.float32] | None = None,
+    normalised: bool = False,
     **changes: Any,
 ) -> Path:
     """Write a bundle into ``folder`` and give it back.
@@ -36,15 +40,21 @@ def make_bundle(
     Every label's activation map is the film itself in 8 x 8 cells, so the heat is where the film is bright; its logit
     is the given one plus a tenth of the film's mean brightness. ``gate`` maps classes to their fixed logits
     (``{"frontal": -2, "rotated": 2}`` refuses every film). ``masks`` (3, h, w) are drawn on every film, whatever it
-    shows. ``changes`` overwrite manifest keys after all is right.
+    shows; ``normalised``: by a graph of their own, so that the film is normalised first. ``changes`` overwrite
+    manifest keys after all is right.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model, golden = folder / MODEL_FILE, folder / GOLDEN_FILE
-    onnx.save(_graph(logits, gate, masks), model)
+    onnx.save(_graph(logits, gate, masks, normalised=normalised), model)
     film = np.linspace(0, 255, 96 * 80).reshape(96, 80).round().astype(np.uint8)
     Image.fromarray(film).save(golden)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    answer = session.run(["logits"], {"films": prepare(film.astype(np.float32) / 255, SPEC)})[0][0]
+    eaten = {"films": prepare(film.astype(np.float32) / 255, SPEC)}
+    if normalised:
+        assert masks is not None
+        onnx.save(_outlines(masks), folder / OUTLINES_FILE)
+        eaten = {"films": as_read(eaten["films"], masks, SPEC, ENERGIES), "masks": masks[None]}
+    answer = session.run(["logits"], eaten)[0][0]
     manifest = {
         "format": 1,
         "name": "test-bundle",
@@ -58,6 +68,7 @@ def make_bundle(
             "gate": "gate_logits" if gate else None,
             "masks": "masks" if masks is not None else None,
         },
+        "outlines": {"sha256": sha256_of(folder / OUTLINES_FILE), "energies": asdict(ENERGIES)} if normalised else None,
         "labels": [
             {
                 "name": name,
@@ -88,9 +99,13 @@ def make_bundle(
 
 
 def _graph(
-    logits: Mapping[str, float], gate: Mapping[str, float] | None, masks: NDArray[np.float32] | None
+    logits: Mapping[str, float],
+    gate: Mapping[str, float] | None,
+    masks: NDArray[np.float32] | None,
+    *,
+    normalised: bool,
 ) -> onnx.ModelProto:
-    size, count, cell = SPEC.size, len(logits), [SPEC.size // CELLS] * 2
+    count, cell = len(logits), [SPEC.size // CELLS] * 2
     constants = {
         "ones": np.ones((count, 1, 1, 1), np.float32),
         "bias": np.array([list(logits.values())], np.float32),
@@ -118,17 +133,33 @@ def _graph(
             helper.make_node("Add", ["zero", "gate_bias"], ["gate_logits"]),
         ]
         outputs.append(helper.make_tensor_value_info("gate_logits", TensorProto.FLOAT, [1, len(gate)]))
-    if masks is not None:
+    inputs = [_films()]
+    if masks is not None and normalised:
+        inputs.append(_masks(masks))
+    elif masks is not None:
         constants["drawn"] = masks[None].astype(np.float32)
         nodes.append(helper.make_node("Identity", ["drawn"], ["masks"]))
-        outputs.append(helper.make_tensor_value_info("masks", TensorProto.FLOAT, [1, *masks.shape]))
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info("films", TensorProto.FLOAT, [1, 1, size, size])],
-        outputs,
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
+        outputs.append(_masks(masks))
+    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    return _checked(helper.make_graph(nodes, "tiny", inputs, outputs, stored))
+
+
+def _outlines(masks: NDArray[np.float32]) -> onnx.ModelProto:
+    """These masks on every film, whatever it shows."""
+    stored = [numpy_helper.from_array(masks[None].astype(np.float32), "drawn")]
+    nodes = [helper.make_node("Identity", ["drawn"], ["masks"])]
+    return _checked(helper.make_graph(nodes, "outlines", [_films()], [_masks(masks)], stored))
+
+
+def _films() -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info("films", TensorProto.FLOAT, [1, 1, SPEC.size, SPEC.size])
+
+
+def _masks(masks: NDArray[np.float32]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info("masks", TensorProto.FLOAT, [1, *masks.shape])
+
+
+def _checked(graph: onnx.GraphProto) -> onnx.ModelProto:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     return model

@@ -24,7 +24,7 @@ from xray_triage.config import Config, Destination, RegistrationSection, Retenti
 from xray_triage.health.checks import Health, Probe
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
-from xray_triage.reading.exposure import exposed_at
+from xray_triage.reading.acquisition import Machine, exposed_at
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
@@ -37,7 +37,6 @@ from xray_triage.reading.findings import (
     Reading,
     TriageDecision,
 )
-from xray_triage.reading.machine import Machine
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer

@@ -16,8 +16,8 @@ from dicom_router.clock import Clock
 from dicom_router.store.database import Database, OutsideText, UtcDateTime, insert_new
 from xray_triage.cases.rows import probabilities_of
 from xray_triage.cases.tables import image
+from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.bundle import Reference
-from xray_triage.reading.machine import Machine
 
 metadata = sa.MetaData()
 _Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")

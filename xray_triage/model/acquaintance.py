@@ -27,8 +27,8 @@ from xray_triage.model.site import (
     propose,
     strangeness,
 )
+from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.findings import ABNORMAL, Acquaintance, MachineState, with_site
-from xray_triage.reading.machine import Machine
 from xray_triage.reading.triage import severity
 
 log = structlog.get_logger()

@@ -25,10 +25,9 @@ from xray_triage.model.acquaintance import Met, Site
 from xray_triage.model.site import Card
 from xray_triage.orders.match import Filmed
 from xray_triage.reader.policy import SitePolicy
+from xray_triage.reading.acquisition import exposed_at, machine_of
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.exposure import exposed_at
 from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
-from xray_triage.reading.machine import machine_of
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xray_triage.reading.findings import ABNORMAL, KINDS, REASONS, ModelIdentity
+from xray_triage.reading.normalisation import EDGES, Energies
 from xray_triage.reading.pixels import InputSpec
 
 MODEL_FILE = "model.onnx"
+OUTLINES_FILE = "outlines.onnx"
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.png"
 
@@ -77,13 +79,34 @@ class Outputs(_Strict):
     """Names in the graph: logits (1, labels), activation maps (1, labels, h, w) or none, gate logits or none.
 
     ``masks`` (1, 3, h, w) or none: probability 0..1, over the network's input, of the lung on the picture's left (the
-    patient's right), the other lung, the heart.
+    patient's right), the other lung, the heart. Where the manifest has ``outlines``, it is their graph's output.
     """
 
     logits: str = "logits"
     activation_maps: str | None = None
     gate: str | None = None
     masks: str | None = None
+
+
+class Outlines(_Strict):
+    """A graph of its own, outlines.onnx, that draws the masks before the other one reads.
+
+    The film is then brought to ``energies`` within the lungs (normalisation.py), and model.onnx has two inputs: the
+    film so normalised, and the masks, by the name they have in Outputs. A bundle without outlines reads films as they
+    are prepared.
+    """
+
+    sha256: Sha256
+    energies: Energies
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        energies = self.energies
+        if len(energies.bands) != len(EDGES) - 1 or min(*energies.bands, energies.spread) <= 0:
+            raise ValueError(f"energies must have {len(EDGES) - 1} bands, all of them and the spread above 0")
+        if not 0 <= energies.level <= 1:
+            raise ValueError("energies: level must be 0 to 1")
+        return self
 
 
 class CardiothoracicError(_Strict):
@@ -130,6 +153,7 @@ class Manifest(_Strict):
     model_sha256: Sha256
     input: InputSpec
     outputs: Outputs = Outputs()
+    outlines: Outlines | None = None
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
     gate: Gate | None = None
     cardiothoracic: CardiothoracicError | None = None
@@ -150,6 +174,8 @@ class Manifest(_Strict):
             raise ValueError("gate and outputs.gate need each other")
         if self.cardiothoracic is not None and self.outputs.masks is None:
             raise ValueError("cardiothoracic needs outputs.masks")
+        if self.outlines is not None and self.outputs.masks is None:
+            raise ValueError("outlines need outputs.masks")
         if not (32 <= self.input.size <= 2048 and self.input.channels in (1, 3) and self.input.std > 0):
             raise ValueError("input: size must be 32 to 2048, channels 1 or 3, std above 0")
         if not 0 <= self.input.percentiles[0] < self.input.percentiles[1] <= 100:
@@ -173,6 +199,10 @@ class Bundle:
         return self.folder / MODEL_FILE
 
     @property
+    def outlines_path(self) -> Path:
+        return self.folder / OUTLINES_FILE
+
+    @property
     def golden_path(self) -> Path:
         return self.folder / self.manifest.golden.file
 
@@ -186,6 +216,8 @@ def load_bundle(folder: Path) -> Bundle:
     if Path(manifest.golden.file).name != manifest.golden.file:
         raise BundleError(f"{folder / MANIFEST_FILE} is wrong: golden.file must be a plain file name")
     _check_hash(bundle.model_path, manifest.model_sha256)
+    if manifest.outlines is not None:
+        _check_hash(bundle.outlines_path, manifest.outlines.sha256)
     _check_hash(bundle.golden_path, manifest.golden.sha256)
     return bundle
 

@@ -12,6 +12,7 @@ from PIL import Image as Picture
 from PIL import ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
+from xray_triage.reading.acquisition import View, view_of
 from xray_triage.reading.decoding import DamagedPixels, Stored, Undecodable, decode
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, refusal
 from xray_triage.reading.findings import REASONS, NotReadable
@@ -20,7 +21,6 @@ from xray_triage.reading.header import value_of
 from xray_triage.reading.patient import age_years
 from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
-from xray_triage.reading.view import View, view_of
 
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
 

@@ -8,15 +8,18 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from xray_triage.reading.bundle import Bundle, BundleError
 from xray_triage.reading.classifier import ModelFailed
-from xray_triage.reading.pixels import Image
+from xray_triage.reading.normalisation import as_read
+from xray_triage.reading.pixels import Image, InputSpec
 
 CPU, OPENVINO = "CPUExecutionProvider", "OpenVINOExecutionProvider"
 # In the order of their promise. TensorRT is left out: it builds an engine for minutes when a model is new to a machine,
@@ -74,28 +77,68 @@ def _named(wanted: Sequence[str], available: Sequence[str]) -> tuple[str, ...]:
 
 
 class Session:
-    """A bundle's graph on one runtime. Raises BundleError when it does not open or is not as the manifest says."""
+    """A bundle's graphs on one runtime. Raises BundleError when one does not open or is not as the manifest says."""
 
     def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self._session = _open(bundle, runtime)
-        named = bundle.manifest.outputs
-        self._outputs = [name for name in (named.logits, named.activation_maps, named.gate, named.masks) if name]
-        missing = set(self._outputs) - {output.name for output in self._session.get_outputs()}
-        if missing:
-            raise BundleError(f"{bundle.model_path} has no output {min(missing)!r}, which the manifest names")
-        self._input = _input_of(bundle, self._session)
+        self.runtime, manifest = runtime, bundle.manifest
+        named, self._outlines = manifest.outputs, _Outlines(bundle, runtime) if manifest.outlines else None
+        drawn = [self._outlines.name] if self._outlines else []
+        asked = (named.logits, named.activation_maps, named.gate, named.masks)
+        answers = [name for name in asked if name and name not in drawn]
+        self._graph = _Graph(bundle.model_path, runtime, manifest.input, drawn, answers)
 
-    def run(self, films: Image) -> dict[str, NDArray[Any]]:
-        """Every output that the manifest names, by its name there. Raises ModelFailed."""
+    def run(self, film: Image) -> dict[str, NDArray[Any]]:
+        """Every output that the manifest names, by its name there, for a prepared film. Raises ModelFailed."""
+        read, masks = self.look(film)
+        return masks | self._graph.run(read, *masks.values())
+
+    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]]]:
+        """The prepared film (1, channels, size, size) as model.onnx reads it, and by name what it is given beside it.
+
+        That is the film itself and nothing, unless the manifest has outlines. Raises ModelFailed.
+        """
+        return self._outlines.look(film) if self._outlines else (film, {})
+
+
+class _Outlines:
+    """The graph that draws lungs and heart, and the film normalised by them."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        wanted, name = bundle.manifest.outlines, bundle.manifest.outputs.masks
+        if wanted is None or name is None:
+            raise BundleError(f"{bundle.folder} has no outlines")
+        self.name, self._spec, self._energies = name, bundle.manifest.input, wanted.energies
+        self._graph = _Graph(bundle.outlines_path, runtime, self._spec, [], [name])
+
+    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]]]:
+        answer = self._graph.run(film)
+        masks = answer[self.name]
+        if masks.ndim != 4 or not np.isfinite(masks).all():
+            raise ModelFailed(f"the outlines came as an array of {masks.shape}, or as something that is no number")
+        return as_read(film, masks[0].clip(0, 1), self._spec, self._energies), answer
+
+
+class _Graph:
+    """One ONNX file: takes a film, and beside it what ``beside`` names."""
+
+    def __init__(
+        self, path: Path, runtime: Runtime, spec: InputSpec, beside: Sequence[str], answers: Sequence[str]
+    ) -> None:
+        self._session, self._answers = _open(path, runtime), list(answers)
+        missing = set(answers) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise BundleError(f"{path} has no output {min(missing)!r}, which the manifest names")
+        self._inputs = _inputs_of(path, self._session, spec, beside)
+
+    def run(self, *values: NDArray[Any]) -> dict[str, NDArray[Any]]:
         try:
-            values = self._session.run(self._outputs, {self._input: films})
+            answers = self._session.run(self._answers, dict(zip(self._inputs, values, strict=True)))
         except RUNTIME_ERRORS as error:
             raise ModelFailed(f"ONNX Runtime failed: {_line(error)}") from error
-        return dict(zip(self._outputs, values, strict=True))
+        return dict(zip(self._answers, answers, strict=True))
 
 
-def _open(bundle: Bundle, runtime: Runtime) -> onnxruntime.InferenceSession:
+def _open(path: Path, runtime: Runtime) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = runtime.threads
     options.inter_op_num_threads = 1
@@ -105,27 +148,28 @@ def _open(bundle: Bundle, runtime: Runtime) -> onnxruntime.InferenceSession:
     own = [{"num_of_threads": str(runtime.threads)} if name == OPENVINO else {} for name in runtime.providers]
     try:
         session = onnxruntime.InferenceSession(
-            bundle.model_path, options, providers=list(runtime.providers), provider_options=own, enable_fallback=0
+            path, options, providers=list(runtime.providers), provider_options=own, enable_fallback=0
         )
     except RUNTIME_ERRORS as error:
-        raise BundleError(f"{bundle.model_path} cannot be loaded: {_line(error)}") from error
+        raise BundleError(f"{path} cannot be loaded: {_line(error)}") from error
     absent = set(runtime.providers) - set(session.get_providers())
     if absent:  # its libraries are not on this machine; ONNX Runtime would go on without a word
         raise BundleError(f"[model] providers: {min(absent)} does not start on this machine; are its libraries there?")
     return session
 
 
-def _input_of(bundle: Bundle, session: onnxruntime.InferenceSession) -> str:
-    """The name of the one input, which must take the films that the manifest speaks of."""
-    spec, inputs = bundle.manifest.input, session.get_inputs()
+def _inputs_of(path: Path, session: onnxruntime.InferenceSession, spec: InputSpec, beside: Sequence[str]) -> list[str]:
+    """The names of the inputs: first the film that the manifest speaks of, then those of ``beside``."""
+    inputs = session.get_inputs()
     film = (1, spec.channels, spec.size, spec.size)
     shape = [side if isinstance(side, int) else None for side in inputs[0].shape] if inputs else []
-    takes = len(shape) == len(film) and all(side in (None, want) for side, want in zip(shape, film, strict=True))
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not takes:
+    fits = len(shape) == len(film) and all(side in (None, want) for side, want in zip(shape, film, strict=True))
+    names = [one.name for one in inputs]
+    if not fits or names[1:] != list(beside) or any(one.type != "tensor(float)" for one in inputs):
         found = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in inputs) or "nothing"
-        raise BundleError(f"{bundle.model_path} takes {found}; the manifest promises one film of {list(film)}")
-    name: str = inputs[0].name
-    return name
+        more = "".join(f" and {name}" for name in beside)
+        raise BundleError(f"{path} takes {found}; the manifest promises one film of {list(film)}{more}")
+    return names
 
 
 def _line(error: Exception) -> str:

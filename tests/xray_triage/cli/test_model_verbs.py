@@ -13,9 +13,9 @@ from tests.factories import shared_folder
 from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.cli.test_cli import run
 from tests.xray_triage.desk import open_desk, reading
+from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.bundle import MODEL_FILE, sha256_of
 from xray_triage.reading.findings import ModelIdentity, Priority
-from xray_triage.reading.machine import Machine
 from xray_triage.simulation import phantom
 
 pytestmark = pytest.mark.slow  # a process for each verb

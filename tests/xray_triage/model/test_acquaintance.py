@@ -12,8 +12,8 @@ from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.machines import SettingKind
 from xray_triage.model.acquaintance import SiteError, Standing
 from xray_triage.model.site import FILMS_TO_LEARN, NEWEST, Card
+from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.findings import MachineState, Priority
-from xray_triage.reading.machine import Machine
 from xray_triage.reading.triage import severity
 
 CARD = Card(

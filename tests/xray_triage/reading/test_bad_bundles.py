@@ -81,6 +81,11 @@ def another_name(model: onnx.ModelProto) -> None:
     model.graph.output[0].name = "answers"
 
 
+def another_masks(model: onnx.ModelProto) -> None:
+    node(model, "masks").output[0] = "organs"
+    model.graph.output[0].name = "organs"
+
+
 def unknown_operator(model: onnx.ModelProto) -> None:
     node(model, "cells").op_type = "QuantumPool"
 
@@ -164,6 +169,41 @@ def test_masks_that_are_none_turn_ai_off(tmp_path: Path, change: Change, said: s
     onnx.save(model, folder / "model.onnx")
     rehash(folder)
     assert re.search(said, problem_of(folder))
+
+
+def with_outlines(folder: Path) -> Path:
+    return make_bundle(folder, masks=np.full((3, 8, 8), 0.5, np.float32), normalised=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (weights("drawn", np.full((1, 3, 8, 8), np.nan)), "outlines came as .* no number"),
+        (weights("drawn", np.full((1, 3, 8, 8), 1.5)), "masks lie between 1.5 and 1.5, expected 0 to 1"),
+        (another_masks, "no output 'masks', which the manifest names"),
+        (larger_films, r"outlines.onnx takes films: tensor\(float\) \[1, 1, 96, 96\]; the manifest promises"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_outlines_that_are_none_turn_ai_off(tmp_path: Path, change: Change, said: str) -> None:
+    folder = with_outlines(tmp_path)
+    model = onnx.load(folder / "outlines.onnx")
+    change(model)
+    onnx.save(model, folder / "outlines.onnx")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["outlines"]["sha256"] = sha256_of(folder / "outlines.onnx")
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    problem = problem_of(folder)
+    assert re.search(said, problem), problem
+
+
+def test_a_graph_that_takes_no_masks_where_outlines_are_promised_turns_ai_off(tmp_path: Path) -> None:
+    folder = with_outlines(tmp_path)
+    model = onnx.load(folder / "model.onnx")
+    del model.graph.input[1]
+    onnx.save(model, folder / "model.onnx")
+    rehash(folder)
+    assert re.search(r"model.onnx takes films: .* promises one film of .* and masks", problem_of(folder))
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, -1])

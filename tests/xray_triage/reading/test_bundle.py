@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.xray_triage.bundles import make_bundle
@@ -55,6 +56,48 @@ def test_one_flipped_bit_is_noticed(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes(content)
     assert "sha256" in complaint(bundle)
     assert name in complaint(bundle)
+
+
+@pytest.fixture
+def with_outlines(tmp_path: Path) -> Path:
+    return make_bundle(tmp_path / "outlined", masks=np.full((3, 8, 8), 0.5, np.float32), normalised=True)
+
+
+def test_a_bundle_may_have_outlines_and_one_of_the_old_kind_has_none(bundle: Path, with_outlines: Path) -> None:
+    assert load_bundle(bundle).manifest.outlines is None
+    outlines = load_bundle(with_outlines).manifest.outlines
+    assert outlines is not None
+    assert outlines.energies.level == 0.5
+
+
+def test_outlines_that_lack_or_were_changed_are_named(with_outlines: Path) -> None:
+    (with_outlines / "outlines.onnx").write_bytes((with_outlines / "outlines.onnx").read_bytes() + b" ")
+    assert "outlines.onnx is damaged" in complaint(with_outlines)
+    (with_outlines / "outlines.onnx").unlink()
+    assert "outlines.onnx" in complaint(with_outlines)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("outputs", "masks"), None, "outlines need outputs.masks"),
+        (("outlines", "sha256"), "abc", "outlines.sha256"),
+        (("outlines", "energies", "bands"), [0.1, 0.1], "5 bands"),
+        (("outlines", "energies", "bands"), [0.1, 0.1, 0.1, 0.1, 0], "above 0"),
+        (("outlines", "energies", "spread"), 0, "above 0"),
+        (("outlines", "energies", "spread"), 1e999, "finite"),
+        (("outlines", "energies", "level"), 1.5, "level"),
+        (("outlines", "energies", "colour"), 1, "colour"),
+        (("outlines", "energies"), {}, "energies"),
+    ],
+)
+def test_wrong_outlines_are_refused_with_the_place(
+    with_outlines: Path, keys: tuple[str, ...], value: Any, said: str
+) -> None:
+    change(with_outlines, *keys, to=value)
+    message = complaint(with_outlines)
+    assert said in message
+    assert "manifest.json" in message
 
 
 @pytest.mark.parametrize(

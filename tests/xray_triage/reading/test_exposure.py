@@ -9,7 +9,7 @@ from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from xray_triage.reading.exposure import exposed_at
+from xray_triage.reading.acquisition import exposed_at
 
 RECEIVED = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 HANOI = {"TimezoneOffsetFromUTC": "+0700"}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from tests.xray_triage.films import film
-from xray_triage.reading.machine import LONGEST, Machine, machine_of
+from xray_triage.reading.acquisition import LONGEST, Machine, machine_of
 
 
 def test_a_machine_is_named_by_three_attributes_without_stray_blanks() -> None:

@@ -115,6 +115,27 @@ def test_masks_give_the_cardiothoracic_ratio_and_its_lines_on_the_original(tmp_p
     assert (heart.left, heart.right, heart.row) == (1600 * 22 / 64, 1600 * 46 / 64, 2000 * 40 / 64)
 
 
+def test_a_film_is_normalised_before_it_is_read(tmp_path: Path) -> None:
+    """Its logit here is a tenth of the brightness of what is read, so gray values that moved must leave no trace."""
+    plain, normal = (
+        classifier(make_bundle(tmp_path / str(normalised), masks=a_chest(), normalised=normalised))
+        for normalised in (False, True)
+    )
+    film = radiograph().image
+    moved = [one.probabilities(film)["abnormal"] - one.probabilities(film**0.5)["abnormal"] for one in (plain, normal)]
+    assert abs(moved[1]) < abs(moved[0]) / 2
+
+
+def test_a_normalised_film_is_measured_and_marked_like_any_other(tmp_path: Path) -> None:
+    squash = {"size": 64, "mean": 0.0, "std": 1.0, "fit": "squash", "trim": False}
+    bundle = load_bundle(make_bundle(tmp_path, masks=a_chest(), normalised=True, gate={"frontal": 2.0, "child": -2.0}))
+    verify(bundle, OnnxClassifier(bundle))
+    findings = read(make_bundle(tmp_path, masks=a_chest(), normalised=True, input=squash))
+    assert findings.scores["cardiothoracic_ratio"] == 0.5
+    assert [finding.kind.name for finding in findings.positive] == ["cardiomegaly"]
+    assert findings.positive[0].box is not None
+
+
 def test_masks_of_no_chest_give_no_ratio_and_take_nothing_from_the_findings(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path, masks=np.zeros((3, 64, 64), np.float32)))
     assert findings.scores["cardiothoracic_ratio"] is None

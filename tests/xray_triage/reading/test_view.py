@@ -2,7 +2,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.xray_triage.films import admitted, film
-from xray_triage.reading.view import view_of
+from xray_triage.reading.acquisition import view_of
 
 
 def header(**attributes: object) -> Dataset:

@@ -14,8 +14,8 @@ from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import FILMS_TO_LEARN, Card
+from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.findings import Acquaintance, MachineState, Priority
-from xray_triage.reading.machine import Machine
 
 CARD = Card(model_sha256=MODEL.sha256, cut_offs={"mass": 0.5, "abnormal": 0.5}, shares={"mass": 0.1, "abnormal": 0.4})
 IN_USE = ModelInUse(identity=MODEL, runtime="CPU", references={}, card=CARD)

@@ -1,12 +1,47 @@
-"""When a film was exposed, by its header. It must never know who asks, nor touch pixels."""
+"""How, when and on which machine a film was made, as far as its header says. Touches no pixel, knows no user of it."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from xray_triage.reading.header import text
+from xray_triage.reading.header import items, text, words
+
+View = Literal["PA", "AP", ""]
+
+# Whole words, without accents. A film of someone lying or at the bedside is AP, whatever else was typed.
+FROM_BEHIND = re.compile(r"\b(?:PA|POSTERO ?ANTERIOR)\b")
+FROM_BEFORE = re.compile(r"\b(?:AP|ANTERO ?POSTERIOR)\b")
+LYING = re.compile(r"\b(?:SUPINE|RECUMBENT|[HF]FS|PORTABLE|BEDSIDE|TAI GIUONG|NAM NGUA)\b")
+
+
+def view_of(dataset: Dataset) -> View:
+    """By View Position, else its code, else Patient Position, else the descriptions; empty where none names one."""
+    said = (
+        words(dataset, "ViewPosition"),
+        _meanings(dataset, "ViewCodeSequence"),
+        _meanings(dataset, "PatientOrientationCodeSequence"),
+        words(dataset, "PatientPosition"),  # some machines write AP and PA there
+        " ".join(words(dataset, keyword) for keyword in ("SeriesDescription", "ProtocolName")),
+    )
+    if any(LYING.search(one) for one in said):
+        return "AP"
+    return next((view for view in map(_one_of, said) if view), "")
+
+
+def _one_of(said: str) -> View:
+    behind, before = FROM_BEHIND.search(said), FROM_BEFORE.search(said)
+    if bool(behind) == bool(before):
+        return ""
+    return "PA" if behind else "AP"
+
+
+def _meanings(dataset: Dataset, keyword: str) -> str:
+    return " ".join(words(item, "CodeMeaning") for item in items(dataset, keyword))
+
 
 PAIRS = (("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"), ("StudyDate", "StudyTime"))
 FORGIVEN = timedelta(days=1)  # what the machine's clock may be ahead of ours
@@ -57,3 +92,25 @@ def _offset(stated: str) -> tzinfo | None:
         return None
     offset = timedelta(hours=int(stated[1:3]), minutes=int(stated[3:]))
     return timezone(-offset if stated[0] == "-" else offset)
+
+
+LONGEST = 64  # characters of an LO (PS3.5 6.2); what a broken header has more of tells no machines apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine as its films name it, each part empty where they do not: films without any name are one machine too."""
+
+    manufacturer: str = ""
+    model: str = ""
+    station: str = ""
+
+    def __str__(self) -> str:
+        return ", ".join(filter(None, (self.manufacturer, self.model, self.station)))
+
+
+def machine_of(header: Dataset) -> Machine:
+    """Manufacturer, Manufacturer's Model Name and Station Name (PS3.3 C.7.5.1) of a header whose text is repaired."""
+    keywords = ("Manufacturer", "ManufacturerModelName", "StationName")
+    manufacturer, model, station = (" ".join(text(header, keyword).split())[:LONGEST].strip() for keyword in keywords)
+    return Machine(manufacturer=manufacturer, model=model, station=station)
