@@ -132,9 +132,9 @@ def settle(network: Network, shelf: Shelf, side: int) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # the mean over all that follows
     some = np.array([i for i, film in enumerate(shelf.films) if film.split == "train" and film.gate == "frontal"][::17])
-    network.train()
+    device = next(network.train().parameters()).device
     for batch in batches(some, 32):
-        network(shrink_to(normalised(views(shelf, batch, look=1)), side))
+        network(shrink_to(normalised(views(shelf, batch, look=1)), side).to(device))
     for norm in norms:
         norm.momentum = usual
 
