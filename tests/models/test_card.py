@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from models import card, data
+from models import card
+from xray_triage.model.selection import SHIPPED_FOLDER
 from xray_triage.reading.bundle import load_manifest
 
 pytestmark = pytest.mark.workshop
-FOLDERS = sorted(path.parent for path in (Path(data.__file__).parent / "bundles").glob("*/manifest.json"))
+FOLDERS = sorted(path.parent for path in SHIPPED_FOLDER.glob("*/manifest.json"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
