@@ -13,6 +13,8 @@ from typing import TextIO, cast
 
 import structlog
 
+LONGEST_WAIT_SECONDS = 1.0
+
 
 class SureStream(io.TextIOBase):
     """A text stream over an open file descriptor that never raises. ``lost`` counts the writes that failed in a row.
@@ -22,19 +24,22 @@ class SureStream(io.TextIOBase):
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finaliser may print in the middle of a line of its own thread
         self.lost = 0
 
     def write(self, text: str, /) -> int:
-        with self._lock:
+        if not self._lock.acquire(timeout=LONGEST_WAIT_SECONDS):
+            return len(text)  # a thread that was stopped by the end of the program holds it for ever
+        try:
             told = f'level=warning event="log lines lost" count={self.lost}\n' if self.lost else ""
             waiting = memoryview((told + text).encode("utf-8", "backslashreplace"))
-            try:
-                while waiting:
-                    waiting = waiting[os.write(self._descriptor, waiting) :]
-                self.lost = 0
-            except OSError:
-                self.lost += 1
+            while waiting:
+                waiting = waiting[os.write(self._descriptor, waiting) :]
+            self.lost = 0
+        except OSError:
+            self.lost += 1
+        finally:
+            self._lock.release()
         return len(text)
 
 

@@ -46,5 +46,6 @@ def test_the_station_goes_on_without_a_log(
         assert len(own_orthanc.of_study(film.StudyInstanceUID)) >= 2  # the film and what was made of it
         _front, reader = station.processes()
         reader.kill()  # which its supervisor tells the log, and starts another one
+        until(lambda dead=reader.pid: dead not in {process.pid for process in station.processes()})
         until(lambda: station.status("/readyz") == 200 and len(station.processes()) == 2)
     assert station.stop() == 0
