@@ -1,5 +1,7 @@
 """The listener's tests over a listener made of pynetdicom: what it cannot do is said here, and in decision 0006."""
 
+import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,7 +15,10 @@ from tests.dicom_router.scp.test_listener import MakeStation, Station, running_s
 
 globals().update({name: each for name, each in vars(test_listener).items() if name.startswith("test_")})
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # it leaves files open, and threads that end by an exception
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # it leaves files open, and threads that end by an exception
+]
 
 # A test's name, with its parameters where some of them pass: what pynetdicom does instead.
 CANNOT = {
@@ -32,6 +37,15 @@ CANNOT = {
 def _what_it_cannot(request: pytest.FixtureRequest) -> None:
     if reason := CANNOT.get(request.node.name) or CANNOT.get(request.node.originalname):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def _its_open_files() -> Iterator[None]:
+    """They are collected here, where nobody minds, and not in the midst of another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
