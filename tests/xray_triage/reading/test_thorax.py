@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
@@ -59,6 +59,7 @@ def film(rows: int = 400, columns: int = 400, *, scale: int = 1, **said: object)
 def test_the_widths_are_those_of_the_drawn_organs_finer_than_a_pixel(
     left: float, right: float, heart: float, size: int
 ) -> None:
+    assume(0.54 + heart / 2 < right)  # else the drawn heart sticks out of the drawn chest, which is no chest
     measured = found(chest(left=left, right=right, heart=heart, rows=size, columns=size))
     assert measured is not None
     assert measured.thorax.left == pytest.approx(left * size, abs=0.4)
