@@ -33,6 +33,8 @@ from tests.factories import film, film_bytes, until
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
+pytestmark = pytest.mark.slow
+
 REPORT = str(BasicTextSRStorage)
 FOUND = FoundInstance(
     study_instance_uid="1.2.3", series_instance_uid="1.2.3.4", sop_instance_uid="1.2.3.4.5", sop_class_uid=REPORT

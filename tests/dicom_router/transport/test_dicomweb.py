@@ -22,6 +22,8 @@ from tests.factories import StoppedClock, film, film_bytes
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
 
+pytestmark = pytest.mark.slow
+
 HASTY = Timeouts(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)  # only where a silence is waited out
 STORED_IT = b"it is stored"
 CALM = Timeouts(connect_seconds=60.0, stall_seconds=60.0, answer_seconds=60.0)

@@ -26,6 +26,8 @@ from tests.factories import DX, StoppedClock, film, film_bytes, until
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
 from tests.peers.orthanc import OrthancPeer
 
+pytestmark = pytest.mark.slow
+
 HASTY = Timeouts(connect_seconds=2.0, stall_seconds=0.5, answer_seconds=0.5)
 CALM = Timeouts(connect_seconds=20.0, stall_seconds=20.0, answer_seconds=20.0)  # where no silence is waited out
 MINUTE, HOUR, DAY = 60, 3600, 86400

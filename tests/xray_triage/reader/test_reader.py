@@ -34,6 +34,8 @@ from xray_triage.reading.radiograph import Radiograph
 from xray_triage.simulation import phantom
 from xray_triage.stores import READ_WORK, Stores, node_name, open_stores
 
+pytestmark = pytest.mark.slow
+
 URGENT = {"pneumothorax": 3.0, "abnormal": 2.0}
 NORMAL = {"pneumothorax": -6.0, "abnormal": -6.0}
 EVERYTHING = ("results", "requests", "originals")

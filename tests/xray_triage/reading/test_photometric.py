@@ -16,6 +16,8 @@ from xray_triage.reading.bundle import load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = {
     "none": {},
     "whole": {"WindowCenter": 2048, "WindowWidth": 4096},

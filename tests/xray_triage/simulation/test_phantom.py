@@ -11,6 +11,8 @@ import pytest
 from xray_triage.reading.findings import KINDS
 from xray_triage.simulation.phantom import LESIONS, NON_CHESTS, Phantom, dataset, non_chest, render, write
 
+pytestmark = pytest.mark.slow
+
 PX = 300
 
 
