@@ -8,6 +8,10 @@ from tests.needs import needs
 pytest_plugins = ["tests.peers.dcmtk", "tests.peers.orthanc", "tests.peers.postgres"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rehearse", action="store_true", help="do each fault as often as a release asks")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
