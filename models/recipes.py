@@ -11,7 +11,9 @@ class Recipe:
     """``side`` of the input in pixels, ``teacher`` the weight of soft targets, ``pasted`` drawn lesions an epoch.
 
     ``steady``, where above 0: films are normalised, and each is shown twice at a time, as it is and in a look by chance
-    (looks.py); this much weighs the square of the difference of the two answers. ``average``: see train.py.
+    (looks.py); this much weighs the square of the difference of the two answers. ``kept`` weighs the square of what
+    both differ by from the answer of the network that this one starts from, shown the same film not normalised.
+    ``average``: see train.py.
 
     ``start`` is ``imagenet``; ``self-supervised``: that, then training films without labels (pretrain.py); or another
     recipe, from whose end this one goes on.
@@ -26,6 +28,7 @@ class Recipe:
     rate: float = 6e-4
     seed: int = 1
     steady: float = 0.0
+    kept: float = 0.0
     average: float = 0.995
 
 
@@ -44,6 +47,12 @@ RECIPES = {
         backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98
     ),
     "teacher-steady": Recipe(start="teacher", teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98),
-}
+    "lite0-kept": Recipe(
+        backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3,
+        average=0.98,
+    ),
+    "teacher-kept": Recipe(start="teacher", teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
+    "320-kept": Recipe(start="320", side=320, teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
+}  # fmt: skip
 # The networks whose mean a bundle holds, chosen on the calibration films.
 SHIPPED = ("320-settled", "lite0-settled", "teacher-settled")

@@ -66,6 +66,7 @@ def train(options: argparse.Namespace) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=max(1, steps), pct_start=0.15)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average), use_buffers=True)
     state = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
+    guide = started_from(recipe, options, device) if recipe.kept else None
 
     network.to(device, memory_format=torch.channels_last)
     averaged.to(device)
@@ -80,7 +81,8 @@ def train(options: argparse.Namespace) -> None:
     for number in range(done, len(parts)):
         torch.manual_seed(recipe.seed * 1000 + number)
         started, epoch = time.monotonic(), (number + 1) / QUARTERS
-        loss = one_part(batches(parts[number], at_once), shelf, state, recipe, options, look=1 + number // QUARTERS)
+        part = batches(parts[number], at_once)
+        loss = one_part(part, shelf, state, recipe, options, look=1 + number // QUARTERS, guide=guide)
         judged = judge(averaged.module, shelf, held_out(shelf), recipe.side) if epoch.is_integer() else {}
         save(checkpoint, state, done=number + 1, recipe=recipe)
         note(out, {"epoch": epoch, "loss": loss, **judged}, started)
@@ -101,8 +103,7 @@ def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: 
         network.features.load_state_dict(stored)
         return
     if recipe.start in RECIPES:
-        stored = torch.load(options.work / recipe.start / "checkpoint.pt", weights_only=True)["averaged"]
-        network.load_state_dict({key.removeprefix("module."): value for key, value in stored.items() if "." in key})
+        network.load_state_dict(ended(options.work / recipe.start))
         if shelf.gallery:
             settle(network, shelf, recipe.side)
         return
@@ -110,6 +111,19 @@ def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: 
     folded = next(options.init.glob("mobilenet_v2*.npz"))
     films = shrink_to(normalised(shelf.take(some)), recipe.side)
     backbones.start(network.features, recipe.backbone, folded=folded, films=films.to(next(network.parameters()).device))
+
+
+def ended(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights that a recipe left."""
+    stored = torch.load(folder / "checkpoint.pt", weights_only=True)["averaged"]
+    return {key.removeprefix("module."): value for key, value in stored.items() if "." in key}
+
+
+def started_from(recipe: Recipe, options: argparse.Namespace, device: torch.device) -> Network:
+    """The network that this recipe goes on from, as it was, to be asked and not taught."""
+    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe.backbone)
+    network.load_state_dict(ended(options.work / recipe.start))
+    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def batches(epoch: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
@@ -146,6 +160,17 @@ def views(shelf: Shelf, index: NDArray[np.int64], *, look: int) -> NDArray[np.ui
     return np.concatenate([shelf.gallery.take(index, 0), shelf.gallery.take(index, look)])
 
 
+def layers(shelf: Shelf, index: NDArray[np.int64], *, look: int, guided: bool) -> Tensor:
+    """(n, views, side, side) in the network's range: ``views`` of a film one over the other, so that they move alike.
+
+    ``guided``: the film not normalised is the last.
+    """
+    seen = views(shelf, index, look=look)
+    if guided:
+        seen = np.concatenate([seen, shelf.take(index)])
+    return torch.cat(normalised(seen).split(len(index)), dim=1)
+
+
 def one_part(
     part: Iterable[NDArray[np.int64]],
     shelf: Shelf,
@@ -154,6 +179,7 @@ def one_part(
     options: argparse.Namespace,
     *,
     look: int,
+    guide: Network | None = None,
 ) -> float:
     network, total = state["network"].train(), 0.0
     device = next(network.parameters()).device
@@ -161,18 +187,23 @@ def one_part(
     bar = tqdm(list(part), mininterval=10)
     for count, batch in enumerate(bar, 1):
         index = np.where(batch < 0, -1 - batch, batch)
-        seen = normalised(views(shelf, index, look=look)).to(device)
-        times = len(seen) // len(batch)
-        turned = torch.from_numpy(batch < 0).repeat(times)
-        films = augment(seen, turned.to(device), recipe.side)
-        wanted, gate = shelf.labels[index].repeat(times, 1), shelf.gates[index].repeat(times)
+        turned = torch.from_numpy(batch < 0).to(device)
+        over = layers(shelf, index, look=look, guided=guide is not None).to(device)
+        films = augment(over, turned, recipe.side).split(1, dim=1)
+        shown = torch.cat(films[:-1] if guide else films).contiguous(memory_format=torch.channels_last)
+        times = len(shown) // len(batch)
+        wanted, gate = shelf.labels[index].to(device), shelf.gates[index].to(device)
         wanted[turned], gate[turned] = torch.nan, data.GATE_CLASSES.index("rotated")
         with torch.autocast(device.type, torch.bfloat16):
-            logits, _, gate_logits = network(films.contiguous(memory_format=torch.channels_last))
-        doors = functional.cross_entropy(gate_logits, gate.to(device))
-        loss = masked_loss(logits, wanted.to(device)) + options.gate_weight * doors
+            logits, _, gate_logits = network(shown)
+            held = guide(films[-1])[0] if guide else None
+        doors = functional.cross_entropy(gate_logits, gate.repeat(times))
+        loss = masked_loss(logits, wanted.repeat(times, 1)) + options.gate_weight * doors
+        upright = ~turned.repeat(times)
         if times > 1:
-            loss = loss + recipe.steady * restlessness(logits[~turned.to(device)])
+            loss = loss + recipe.steady * restlessness(logits[upright])
+        if held is not None:
+            loss = loss + recipe.kept * (logits - held.repeat(times, 1))[upright].square().mean()
         state["optimizer"].zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -209,6 +240,7 @@ def shrink_to(films: Tensor, size: int) -> Tensor:
 def augment(films: Tensor, turned: Tensor, size: int, *, zooms: tuple[float, float] = (0.79, 1.05)) -> Tensor:
     """Other crops, aspects, slants, mirror images, exposures, grain; ``turned`` ones by 90 to 270 degrees too.
 
+    ``films`` are (n, views, h, w); what is one over the other is changed alike, but for the grain.
     ``zooms``: which share of the film is seen across; over 1 shows a black rim.
     """
     n, chance = len(films), partial(torch.rand, device=films.device)
