@@ -3,17 +3,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PREFIX := /opt/xray-triage
 VIEWER := xray_triage/web/viewer
-PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium fuse3 libfaketime
+ALONE := browser scenarios rehearsal
 NOT_QUICK := slow or dcmtk or orthanc or postgresql or page or browser or workshop
 LOCKED := -m pip install -q --require-hashes --only-binary :all:
 
-.PHONY: demo install quick test screenshots lint format bench viewer lock audit sbom clean help
+.PHONY: demo install quick test rehearse screenshots lint format bench viewer lock audit sbom clean help
 
 help:
 	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
 	@echo "make install [PREFIX=$(PREFIX)]   the station's program into a folder of its own"
 	@echo "make quick                           ruff and the tests that need no other program: a minute"
 	@echo "make test                            every test, with real Orthanc, dcmtk, PostgreSQL, Chromium, torch"
+	@echo "make rehearse                        200 kills, 64 power cuts, full disks, faults of PACS, link, clock: hours"
 	@echo "make lint                            ruff and mypy"
 	@echo "make screenshots                     pictures of every page, from synthetic films, into docs/pages"
 	@echo "make viewer                          build the film viewer into static/ (needs npm, or fetches it)"
@@ -59,7 +61,7 @@ install:
 quick: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 -m "not ($(NOT_QUICK))" $(foreach kind,models browser scenarios,--ignore tests/$(kind))
+	$(BIN)/python -m pytest -n 2 -m "not ($(NOT_QUICK))" $(foreach kind,models $(ALONE),--ignore tests/$(kind))
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -71,8 +73,12 @@ viewer: $(VIEWER)/node_modules/.package-lock.json
 
 test: $(VENV)/.train $(VIEWER)/node_modules/.package-lock.json lint
 	tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/scenarios
-	$(BIN)/python -m pytest tests/browser tests/scenarios  # alone: they tell what people wait for
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(foreach kind,$(ALONE),--ignore tests/$(kind))
+	$(BIN)/python -m pytest $(foreach kind,$(ALONE),tests/$(kind))
+
+rehearse: $(VENV)/.test
+	tools/system-packages $(PEERS)
+	$(BIN)/python -m pytest --rehearse tests/rehearsal
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

@@ -1,6 +1,7 @@
 """The network learns, its loss knows what is unknown, and an epoch draws what it may."""
 
 import argparse
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,40 @@ def test_with_a_gallery_each_film_is_seen_as_it_is_and_in_another_look() -> None
     shelf = replace(shelf_of([], pixels, torch.zeros(6, 3)), gallery=TwoLooks(pixels))
     seen = train.views(shelf, np.array([4, 1]), look=1)
     assert np.array_equal(seen, np.concatenate([pixels[[4, 1]], 255 - pixels[[4, 1]]]))
+
+
+def test_views_of_a_film_move_alike_and_the_guides_is_the_last() -> None:
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).integers(0, 255, (6, 64, 64), np.uint8)
+    shelf = replace(shelf_of([], pixels, torch.zeros(6, 3)), gallery=TwoLooks(pixels))
+    over = train.layers(shelf, np.array([4, 1]), look=1, guided=True)
+    assert torch.equal(over[:, 0], over[:, 2])  # the gallery's look 0 is the film itself
+    assert torch.allclose(over[:, 0], -over[:, 1], atol=1e-6)
+    first, _, last = train.augment(over, torch.zeros(2, dtype=torch.bool), 64).split(1, dim=1)
+    assert (first - last).abs().mean() < 0.05 < first.std()  # the grain differs
+
+
+def test_a_guided_network_keeps_to_what_it_answered_before(a_network: Network) -> None:
+    """On films that say nothing by themselves, an answer that was changed comes back."""
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).integers(0, 255, (16, 64, 64), np.uint8)
+    guide = copy.deepcopy(a_network).eval().requires_grad_(False)
+    nn.init.constant_(a_network.findings.bias, 3.0)
+    optimizer = torch.optim.SGD([a_network.findings.bias], 4.0)
+    state = {
+        "network": a_network,
+        "optimizer": optimizer,
+        "schedule": torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0),
+        "averaged": torch.optim.swa_utils.AveragedModel(a_network),
+    }
+    shelf = replace(shelf_of([], pixels, torch.full((16, 3), torch.nan)), gallery=TwoLooks(pixels))
+    options, recipe = argparse.Namespace(gate_weight=0.0), Recipe(side=64, steady=0.0, kept=1.0)
+    losses = [
+        train.one_part(train.batches(np.arange(16), 8), shelf, state, recipe, options, look=1, guide=guide)
+        for _ in range(4)
+    ]
+    assert losses[0] > 1
+    assert losses[-1] < losses[0] / 4
 
 
 def test_batch_norms_settle_on_what_the_network_will_read(a_network: Network) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from email.message import Message
 from pathlib import Path
@@ -30,12 +31,19 @@ POLL_SECONDS = 0.02
 class StationPeer:
     """One station in ``folder``; ports and data stay the same over ``kill`` and a new ``start``.
 
-    ``more`` is appended to its station.toml, e.g. a [policy].
+    ``more`` is appended to its station.toml, e.g. a [policy]; ``environment`` goes over that of the tests.
     """
 
     def __init__(
-        self, folder: Path, *, pacs: OrthancPeer | None = None, bundle: Path | None = None, more: str = ""
+        self,
+        folder: Path,
+        *,
+        pacs: OrthancPeer | None = None,
+        bundle: Path | None = None,
+        more: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = environment or {}
         self.folder = folder
         self.dicom_port, self.web_port = free_port(), free_port()
         self.config_path = folder / "station.toml"
@@ -61,7 +69,7 @@ class StationPeer:
                 [sys.executable, "-m", "xray_triage.cli", "serve", "--config", str(self.config_path)],
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment | dict(self._environment),
             )
         return self
 
@@ -90,10 +98,12 @@ class StationPeer:
         """``kill -9``, the front and its reader, as a power cut would; nothing where nothing runs."""
         if self._process is None or self._process.poll() is not None:
             return
-        for process in self.processes():
+        processes = self.processes()
+        for process in processes:
             with suppress(psutil.NoSuchProcess):  # a reader ends by itself when its front is gone
                 process.kill()
         self.process.wait(STOP_SECONDS)
+        psutil.wait_procs(processes, STOP_SECONDS)
 
     def stop(self) -> int:
         """Ask it to stop, as systemd does; its exit status."""
