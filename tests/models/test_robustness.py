@@ -10,7 +10,8 @@ from PIL import Image
 from models import data, looks, robustness
 from models.robustness import Said
 from tests.xray_triage.bundles import make_bundle
-from xray_triage.reading.findings import Priority
+from xray_triage.reading.findings import KINDS, Finding, Findings, ModelIdentity, Priority
+from xray_triage.reading.triage import Policy, decide
 from xray_triage.simulation.phantom import render
 
 pytestmark = pytest.mark.workshop
@@ -44,6 +45,29 @@ def test_an_area_needs_enough_films_that_were_read() -> None:
     assert robustness.area(many, truth, data.ABNORMAL) == 1
 
 
+def read(score: float) -> Said:
+    model = ModelIdentity(name="m", version="1", sha256="0")
+    finding = Finding(kind=KINDS["edema"], probability=score, threshold=0.5)
+    answer = Findings(findings=(finding,), scores={}, model=model)
+    priority = decide(answer, Policy()).priority
+    return Said(priority=priority, probabilities={"edema": score}, findings=answer)
+
+
+def test_the_site_step_takes_back_what_moves_all_scores_and_not_what_moves_their_order() -> None:
+    plain = [read(score) for score in (0.1, 0.2, 0.45, 0.6, 0.7)]
+    higher = [read(score) for score in (0.3, 0.52, 0.6, 0.8, 0.9)]
+    assert robustness.changed(higher, plain) == pytest.approx(2 / 5)
+    assert robustness.changed(robustness.after_site_step(higher, plain), plain) == 0
+    swapped = [read(score) for score in (0.8, 0.52, 0.6, 0.3, 0.9)]
+    assert robustness.changed(robustness.after_site_step(swapped, plain), plain) == pytest.approx(2 / 5)
+
+
+def test_a_film_that_was_refused_stays_so_after_the_site_step() -> None:
+    plain = [read(0.1), read(0.9), read(0.8)]
+    then = robustness.after_site_step([said(Priority.NOT_READ), read(0.7), read(0.2)], plain)
+    assert [each.priority for each in then] == [Priority.NOT_READ, Priority.URGENT, Priority.NORMAL]
+
+
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
     (tmp_path / "images").mkdir()
@@ -73,4 +97,4 @@ def test_a_look_over_the_limit_is_named() -> None:
     row = {"changed": 0.5, "healthy_flagged": 0.1, "abnormal_called_normal": 0.1, "refused": 0.0}
     row |= {"auc_abnormal": None, "auc_labels": 0.8}
     found = {"films": 10, "limit": 0.1, "looks": {"noise": row, "blurred": row | {"changed": 0.1}}}
-    assert "all but: noise." in robustness.rows(found)[-1]
+    assert "all but: noise; after" in robustness.rows(found)[-1]
