@@ -48,11 +48,11 @@ RECIPES = {
     ),
     "teacher-steady": Recipe(start="teacher", teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98),
     "lite0-kept": Recipe(
-        backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3,
+        backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3,
         average=0.98,
     ),
-    "teacher-kept": Recipe(start="teacher", teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
-    "320-kept": Recipe(start="320", side=320, teacher=0.7, epochs=2, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
+    "teacher-kept": Recipe(start="teacher", teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
+    "320-kept": Recipe(start="320", side=320, teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
 }  # fmt: skip
 # The networks whose mean a bundle holds, chosen on the calibration films.
 SHIPPED = ("320-settled", "lite0-settled", "teacher-settled")

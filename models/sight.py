@@ -47,7 +47,7 @@ def open_sight(work: Path) -> Sight:
 
 def read_energies(path: Path) -> Energies:
     stored = json.loads(path.read_text())
-    return Energies(bands=tuple(stored["bands"]), spread=stored["spread"], level=stored["level"])
+    return Energies(**stored | {"bands": tuple(stored["bands"])})
 
 
 def write_energies(energies: Energies, path: Path) -> None:

@@ -106,6 +106,8 @@ class Outlines(_Strict):
             raise ValueError(f"energies must have {len(EDGES) - 1} bands, all of them and the spread above 0")
         if not 0 <= energies.level <= 1:
             raise ValueError("energies: level must be 0 to 1")
+        if not 0 < energies.share <= 1:
+            raise ValueError("energies: share must be above 0, at most 1")
         return self
 
 

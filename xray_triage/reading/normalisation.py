@@ -35,12 +35,15 @@ Spectrum = NDArray[np.complex64]
 class Energies:
     """What a film in 0..1 holds within its lungs: the standard deviation of each band, from fine to coarse.
 
-    ``spread`` and ``level`` are standard deviation and mean of what is coarser than all bands.
+    ``spread`` and ``level`` are standard deviation and mean of what is coarser than all bands. Where these are wanted of
+    a film, it goes ``share`` of the way there in each round (0..1; in logarithms, and straight for ``level``): a film's
+    own energies tell something of the lungs too, not of the machine alone.
     """
 
     bands: tuple[float, ...]
     spread: float
     level: float
+    share: float = 1.0
 
 
 def as_read(prepared: Film, masks: Film, spec: InputSpec, wanted: Energies) -> Film:
@@ -57,10 +60,11 @@ def normalise(film: Film, lungs: Film, wanted: Energies) -> Film:
     """``film`` (side, side) 0..1 with the energies that are ``wanted``; ``lungs`` (any, any) is the chance of lung."""
     side, spectrum = len(film), _spectrum(film)
     found = _energies(spectrum, lungs, side)
+    level = found.level + wanted.share * (wanted.level - found.level)
     for _ in range(ROUNDS):
         spectrum = spectrum * np.tensordot(_gains(found, wanted), _filters(len(spectrum), side), 1)
         found = _energies(spectrum, lungs, side)
-    return _squashed(_picture(spectrum, side) + np.float32(wanted.level - found.level))
+    return _squashed(_picture(spectrum, side) + np.float32(level - found.level))
 
 
 def measure(film: Film, lungs: Film) -> Energies:
@@ -78,7 +82,8 @@ def typical(found: Sequence[Energies]) -> Energies:
 def _gains(found: Energies, wanted: Energies) -> Film:
     """By what each band, and what is coarser, is to be multiplied."""
     gains = [np.clip(want / max(have, LEAST), *GAINS) for want, have in zip(wanted.bands, found.bands, strict=True)]
-    return np.array([*gains, np.clip(wanted.spread / max(found.spread, LEAST), *SPREADS)], np.float32)
+    all_gains = np.array([*gains, np.clip(wanted.spread / max(found.spread, LEAST), *SPREADS)], np.float32)
+    return as_image(all_gains ** np.float32(wanted.share))
 
 
 def _squashed(film: Film) -> Film:

@@ -87,6 +87,8 @@ def test_outlines_that_lack_or_were_changed_are_named(with_outlines: Path) -> No
         (("outlines", "energies", "spread"), 0, "above 0"),
         (("outlines", "energies", "spread"), 1e999, "finite"),
         (("outlines", "energies", "level"), 1.5, "level"),
+        (("outlines", "energies", "share"), 0, "share"),
+        (("outlines", "energies", "share"), 1.1, "share"),
         (("outlines", "energies", "colour"), 1, "colour"),
         (("outlines", "energies"), {}, "energies"),
     ],

@@ -52,6 +52,14 @@ def test_two_looks_at_one_chest_come_closer(
     assert np.abs(normalise(changed, lungs, WANTED) - normalise(a_film, lungs, WANTED)).mean() < apart / 2
 
 
+def test_a_share_of_the_way_lies_between_the_film_and_what_is_wanted(a_film: np.ndarray, lungs: np.ndarray) -> None:
+    faint = 0.35 + 0.2 * a_film
+    half = replace(WANTED, share=0.5)
+    levels = [measure(film, lungs) for film in (faint, normalise(faint, lungs, half), normalise(faint, lungs, WANTED))]
+    for of in (lambda found: found.spread, lambda found: found.bands[2], lambda found: found.level):
+        assert of(levels[0]) < of(levels[1]) < of(levels[2])
+
+
 def grain() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((SIDE, SIDE))
 
