@@ -35,9 +35,9 @@ Spectrum = NDArray[np.complex64]
 class Energies:
     """What a film in 0..1 holds within its lungs: the standard deviation of each band, from fine to coarse.
 
-    ``spread`` and ``level`` are standard deviation and mean of what is coarser than all bands. Where these are wanted of
-    a film, it goes ``share`` of the way there in each round (0..1; in logarithms, and straight for ``level``): a film's
-    own energies tell something of the lungs too, not of the machine alone.
+    ``spread`` and ``level`` are standard deviation and mean of what is coarser than all bands. A film that these are
+    wanted of goes ``share`` of the way in each round (0..1; in logarithms, and straight for ``level``): its own
+    energies tell something of the lungs too, not of the machine alone.
     """
 
     bands: tuple[float, ...]
