@@ -21,6 +21,7 @@ from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.machines import Machines, Setting
+from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
@@ -41,6 +42,7 @@ class Stores:
     outbox: Outbox
     holdings: Holdings
     casebook: Casebook
+    rereading: Rereading
     studies: Studies
     figures: FigureBook
     heat_maps: HeatMaps
@@ -83,6 +85,7 @@ def join_stores(
     accounts = Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes)
     originals = config.destinations_for("originals")
     inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
+    casebook = Casebook(database, clock=clock)
     return Stores(
         clock=clock,
         database=database,
@@ -91,7 +94,8 @@ def join_stores(
         inbox=inbox,
         outbox=outbox,
         holdings=Holdings(database),
-        casebook=Casebook(database, clock=clock),
+        casebook=casebook,
+        rereading=Rereading(casebook, inbox=inbox, spool=spool),
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),

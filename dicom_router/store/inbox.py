@@ -1,6 +1,6 @@
 """Records received films; Success is answered only after this row is committed. Opens no file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 
@@ -13,6 +13,8 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.store.tables import arrival, instance_of, spooled_columns, spooled_of
+
+AGAIN_RANK = 200  # of work that is done again: behind what comes in now
 
 
 class Outcome(StrEnum):
@@ -96,6 +98,14 @@ class Inbox:
     def unread(self) -> int:
         """How many arrivals wait to be read or are being read."""
         return self._ledger.unfinished(self._work_kind)
+
+    def read_again(self, arrival_id: int) -> bool:
+        """Queue an arrival behind those that come in now. False: it is in the queue already."""
+        return self._ledger.repeat(kind=self._work_kind, key=str(arrival_id), rank=AGAIN_RANK)
+
+    def is_queued(self, arrival_ids: Iterable[int]) -> bool:
+        """Whether one of these arrivals waits to be read or is being read."""
+        return self._ledger.is_queued(kind=self._work_kind, keys=[str(arrival_id) for arrival_id in arrival_ids])
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Arrival]:
         query = sa.select(arrival).where(condition).order_by(arrival.c.arrival_id)
