@@ -56,6 +56,7 @@ class Inbox:
             "received_at": self._clock.now(),
             "calling_ae_title": calling_ae_title,
             "peer_host": peer_host,
+            "spool_id": self._ledger.spool_id,
         }
         with self._database.write() as connection:
             arrival_id = insert_new(connection, arrival, {**values, "quarantined": False})
@@ -80,11 +81,11 @@ class Inbox:
             raise LookupError(f"no arrival {arrival_id}")
         return found[0]
 
-    def same(self, instance: InstanceRef, spooled: SpooledFile) -> SpooledFile:
-        """The file on record with this content under this UID. Raises LookupError when there is none."""
+    def same(self, instance: InstanceRef, spooled: SpooledFile) -> Arrival:
+        """The one on record with this content under this UID. Raises LookupError when there is none."""
         content = sa.and_(arrival.c.sop_instance_uid == instance.sop_instance_uid, arrival.c.sha256 == spooled.sha256)
         for found in self._select(content):
-            return found.spooled
+            return found
         raise LookupError(f"no arrival of {instance.sop_instance_uid} with this content")
 
     def of_study(self, study_instance_uid: str) -> list[Arrival]:
@@ -118,11 +119,16 @@ def record_file(
 ) -> Outcome:
     """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
 
-    The disk may have lost or spoilt what was kept the first time. Raises SQLAlchemyError.
+    The disk may have lost or spoilt what was kept the first time; another station's disk is its own affair.
+    Raises SQLAlchemyError.
     """
     outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
     if outcome is Outcome.SAME:
-        spool.replace(inbox.same(instance, spooled).key, by=spooled.key)
+        on_record = inbox.same(instance, spooled)
+        if on_record.spool_id == spool.id:
+            spool.replace(on_record.spooled.key, by=spooled.key)
+        else:
+            spool.delete(spooled.key)
     return outcome
 
 
@@ -135,4 +141,5 @@ def _arrival(row: sa.Row[tuple[object, ...]]) -> Arrival:
         calling_ae_title=row.calling_ae_title,
         peer_host=row.peer_host,
         quarantined=row.quarantined,
+        spool_id=row.spool_id,
     )

@@ -58,7 +58,9 @@ class Rereading:
 
     def _is_at_hand(self, image: Image) -> bool:
         try:
-            self._spool.open(self._inbox.get(image.arrival_id).spooled.key).close()
+            arrival = self._inbox.get(image.arrival_id)
+            if arrival.spool_id == self._spool.id:  # else the station that has it will look
+                self._spool.open(arrival.spooled.key).close()
         except (DamagedFile, LookupError):
             return False
         return True

@@ -185,6 +185,17 @@ def asking_check(problems: Callable[[], Sequence[tuple[str, str]]]) -> Check:
     return check("answers", OK, N_("Không có trở ngại nào cần người xử lý."))
 
 
+def elsewhere_check(count: Callable[[], int]) -> Check:
+    """Whether films wait whose files lie in another station's spool (``Ledger.elsewhere``): only that one can work."""
+    number = count()
+    if not number:
+        return check("elsewhere", OK, N_("Mọi phim đang chờ đều nằm ở trạm này."))
+    message = N_(
+        "%(number)d việc đang chờ một trạm khác dùng chung cơ sở dữ liệu, vì tệp phim nằm ở trạm đó. Hãy bật trạm đó."
+    )
+    return check("elsewhere", WARNING, message, number=number)
+
+
 def reader_check(is_alive: Callable[[], bool]) -> Check:
     """Whether the reader process is there. It is restarted by itself."""
     if is_alive():

@@ -94,7 +94,9 @@ class Reader:
         """Queue the films that were not read for want of a working model: once for each model; how many now."""
         if self._classifier is None:
             return 0
-        waiting = self._stores.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        unread = self._stores.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        spool_id = self._stores.spool.id
+        waiting = [arrival for arrival in unread if self._stores.inbox.get(arrival).spool_id == spool_id]
         model = self._classifier.identity.sha256
         with self._stores.database.write() as connection:
             queued = [

@@ -21,6 +21,7 @@ from xray_triage.health.checks import (
     destination_check,
     disk_check,
     drift_check,
+    elsewhere_check,
     machine_check,
     model_check,
     reader_check,
@@ -58,6 +59,7 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
+        partial(elsewhere_check, stores.ledger.elsewhere),
     ]
 
 
@@ -72,6 +74,7 @@ def check_station(config: Config) -> list[Check]:
         *_manifest_checks(config, stores),
         partial(_certificates_check, config),
         partial(_users_check, stores.accounts.users),
+        partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),
     ]

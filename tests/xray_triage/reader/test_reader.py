@@ -34,7 +34,7 @@ from xray_triage.reading.findings import Findings, NotReadable, Priority
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.simulation import phantom
-from xray_triage.stores import READ_WORK, Stores, node_name, open_stores
+from xray_triage.stores import READ_WORK, Stores, open_stores
 
 pytestmark = pytest.mark.slow
 
@@ -405,7 +405,7 @@ def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dat
     kept = sorted(a_bench.stores.spool.keys())
     clock, other = (
         a_bench.clock,
-        Ledger(a_bench.stores.database, clock=a_bench.clock, node=node_name(a_bench.config, "other")),
+        Ledger(a_bench.stores.database, clock=a_bench.clock, node="other", spool_id=a_bench.stores.spool.id),
     )
 
     class Slow:
