@@ -26,8 +26,8 @@ _KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 3, "tcp_keepa
 def bind_spool(database: Database, folder: Path, *, ae_title: str, alone: bool, clock: Clock) -> str:
     """The id of the spool in ``folder``, which from now on is one of the database's; writes nothing when it was.
 
-    ``alone``: no other station can be on this database, as it lies beside the spool: then its word counts, whatever
-    the marker says. The first spool of a database gets all rows that name none. Raises SpoolMismatch.
+    ``alone``: no other station can be on this database, as it lies beside the spool: then its rows are of this spool,
+    whatever they call it. The first spool of a database gets all rows that name none. Raises SpoolMismatch.
     """
     marker, place = _marker_of(folder), {"ae_title": ae_title, "host": socket.gethostname(), "folder": str(folder)}
     with database.read() as connection:
@@ -69,7 +69,16 @@ def _name(connection: sa.Connection, marker: Marker | None, place: dict[str, str
     at_home = marker is None and (rows[0].host, rows[0].folder) == (place["host"], place["folder"])
     if not alone and not at_home:
         raise _mismatch(rows[0])
+    if marker is not None:
+        _rename(connection, rows[0].spool_id, marker)
+        return marker
     return Marker(id=rows[0].spool_id, made=rows[0].made_at)
+
+
+def _rename(connection: sa.Connection, spool_id: str, marker: Marker) -> None:
+    """Whatever the rows call their spool, it is this one: the marker may be another station's too, and stays."""
+    for table in (arrival, work, spool):
+        connection.execute(table.update().where(table.c.spool_id == spool_id).values(spool_id=marker.id))
 
 
 def _check_free(connection: sa.Connection, marker: Marker | None, place: dict[str, str]) -> None:

@@ -45,7 +45,6 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.accounts.users import AccountError
     from xray_triage.assessment.labels import AssessmentError
     from xray_triage.cases.casebook import UnknownCase
-    from xray_triage.cases.rereading import CannotReread
     from xray_triage.config import ConfigError
     from xray_triage.consultations.consultations import CannotAsk
     from xray_triage.model.acquaintance import SiteError
@@ -57,7 +56,7 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
     ours = (
-        ConfigError, StationError, BundleError, SiteError, AssessmentError, RouterError, CannotAsk, CannotReread,
-        AccountError, OSError,
+        ConfigError, StationError, BundleError, SiteError, AssessmentError, RouterError, CannotAsk, AccountError,
+        OSError,
     )  # fmt: skip
     return " ".join(str(error).split()) if isinstance(error, ours) else None

@@ -21,7 +21,6 @@ from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.marker import MARKER_FILE
 from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.config import Config
@@ -38,7 +37,7 @@ from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
-from xray_triage.stores import SPOOL_FOLDER, Stores, node_name, open_stores
+from xray_triage.stores import SPOOL_FOLDER, node_name, open_stores
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
@@ -59,10 +58,15 @@ class Station:
         self._supervisor = supervisor
         self._clock = clock
         with ExitStack() as held:
-            held.enter_context(_only_one(config.station.data_dir, "station.lock"))
+            held.enter_context(_only_one(config.station.data_dir))
+            held.enter_context(_only_one(config.station.data_dir / SPOOL_FOLDER))  # which two of these may lead to
             self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
             held.callback(self.stores.database.close)
-            _take_spool(held, config, self.stores)
+            if not held.enter_context(sole_holder(self.stores.database, str(self.stores.spool.id))):
+                raise StationError(
+                    "a station with a copy of this spool is running on the same database; stop it, or give this one a "
+                    "database of its own and an empty data_dir"
+                )
             self._held = held.pop_all()
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
@@ -182,26 +186,10 @@ class Station:
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
 
 
-def _take_spool(held: ExitStack, config: Config, stores: Stores) -> None:
-    """Hold the spool, which another data_dir may lead to, and its name, which a copied disk has too.
-
-    Raises StationError.
-    """
-    held.enter_context(_only_one(config.station.data_dir / SPOOL_FOLDER, MARKER_FILE))
-    if not held.enter_context(sole_holder(stores.database, str(stores.spool.id))):
-        raise StationError(
-            "a station with a copy of this spool is running on the same database; stop it, or give this one a "
-            "database of its own and an empty data_dir"
-        )
-
-
-def _only_one(folder: Path, name: str) -> TextIO:
-    """Hold a file as the one station there; the kernel lets go of it whatever way this process ends.
-
-    Raises StationError.
-    """
+def _only_one(folder: Path) -> TextIO:
+    """Hold a folder's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / name).open("a")
+    lock = (folder / "station.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -101,12 +101,21 @@ def test_a_lost_or_spoilt_marker_is_written_again_where_the_spool_lay(
     assert json.loads((folder / MARKER_FILE).read_text())["id"] == first
 
 
-def test_a_database_beside_its_spool_counts_whatever_the_marker_says(shared: Database, tmp_path: Path) -> None:
+def test_the_rows_of_a_database_beside_its_spool_are_of_that_spool_whatever_they_call_it(
+    shared: Database, tmp_path: Path
+) -> None:
     first = bind(shared, a_folder(tmp_path), alone=True)
+    with shared.write() as connection:
+        Ledger(shared, clock=StoppedClock(), node="x", spool_id=first).enqueue(connection, kind="read", key="1")
     restored = a_folder(tmp_path, "of another computer")
-    assert bind(shared, restored, ae_title="XNEW", alone=True) == first
-    write_marker(restored, new_marker(StoppedClock()))
-    assert bind(shared, restored, alone=True) == first
+    assert bind(shared, restored, ae_title="XNEW", alone=True) == first  # it had no name yet
+    other, marker = a_folder(tmp_path, "used before"), new_marker(StoppedClock())
+    write_marker(other, marker)
+    assert bind(shared, other, alone=True) == marker.id
+    assert read_marker(other) == marker
+    assert Ledger(shared, clock=StoppedClock(), node="x", spool_id=marker.id).claim("read")
+    with shared.read() as connection:
+        assert connection.scalars(sa.select(spool.c.spool_id)).all() == [marker.id]
 
 
 def test_a_spool_is_held_by_one_station_at_a_time(shared: Database, tmp_path: Path) -> None:
