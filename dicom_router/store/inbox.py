@@ -102,7 +102,8 @@ class Inbox:
 
     def read_again(self, arrival_id: int) -> bool:
         """Queue an arrival behind those that come in now. False: it is in the queue already."""
-        return self._ledger.repeat(kind=self._work_kind, key=str(arrival_id), rank=AGAIN_RANK)
+        with self._database.write() as connection:
+            return self._ledger.repeat(connection, kind=self._work_kind, key=str(arrival_id), rank=AGAIN_RANK)
 
     def is_queued(self, arrival_ids: Iterable[int]) -> bool:
         """Whether one of these arrivals waits to be read or is being read."""

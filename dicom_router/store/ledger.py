@@ -132,15 +132,14 @@ class Ledger:
         with self._database.write() as connection:
             return connection.execute(again).rowcount == 1
 
-    def repeat(self, *, kind: str, key: str, rank: int) -> bool:
+    def repeat(self, connection: sa.Connection, *, kind: str, key: str, rank: int) -> bool:
         """Make work that was done or refused due again, with its attempts forgotten. False: there is none such."""
         again = (
             sa.update(table)
             .where(table.c.kind == kind, table.c.key == key, table.c.state.in_(("done", "refused")))
             .values(state=WAITING, due_at=None, attempt=0, rank=rank)
         )
-        with self._database.write() as connection:
-            return connection.execute(again).rowcount == 1
+        return connection.execute(again).rowcount == 1
 
     def is_queued(self, *, kind: str, keys: Sequence[str]) -> bool:
         """Whether any of this work is waiting or being done."""

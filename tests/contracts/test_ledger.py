@@ -50,7 +50,8 @@ def test_done_or_refused_work_is_done_again_with_its_attempts_forgotten(ledger: 
     finish(ledger, database, claim(ledger))
     refuse(ledger, database, claim(ledger))
     assert not ledger.is_queued(kind="read", keys=["done", "refused"])
-    assert all(ledger.repeat(kind="read", key=key, rank=200) for key in ("refused", "done"))
+    with database.write() as connection:
+        assert all(ledger.repeat(connection, kind="read", key=key, rank=200) for key in ("refused", "done"))
     assert ledger.is_queued(kind="read", keys=["done"])
     enqueue(ledger, database, "new")
     assert [(work.key, work.attempt) for work in (claim(ledger) for _ in range(3))] == [
@@ -63,8 +64,9 @@ def test_done_or_refused_work_is_done_again_with_its_attempts_forgotten(ledger: 
 def test_work_that_waits_or_is_being_done_is_not_begun_again(ledger: Ledger, database: Database) -> None:
     enqueue(ledger, database, "a", "b")
     claim(ledger)
-    assert not any(ledger.repeat(kind="read", key=key, rank=0) for key in ("a", "b", "unknown"))
-    assert not ledger.repeat(kind="deliver/pacs/light", key="a", rank=0)
+    with database.write() as connection:
+        assert not any(ledger.repeat(connection, kind="read", key=key, rank=0) for key in ("a", "b", "unknown"))
+        assert not ledger.repeat(connection, kind="deliver/pacs/light", key="a", rank=0)
     assert ledger.is_queued(kind="read", keys=["a"])
     assert not ledger.is_queued(kind="read", keys=[])
 

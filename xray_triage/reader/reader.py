@@ -39,7 +39,7 @@ from xray_triage.results.wording import percent
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
-WANT_OF_A_MODEL = ("no_model", "model_failed")
+MODEL_FAILURES = 2  # in a row: then it is hardly the film
 KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
 FULL_DISK_PAUSE_SECONDS = 30.0
 AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
@@ -89,23 +89,50 @@ class Reader:
         self._policy = policy
         self._result_destinations = result_destinations
         self._clock = clock
+        self.films_read = 0  # by the model, and what it said can be used, be it "no chest film"
+        self._failures: list[str] = []
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model is of no use, as it failed on the last films, one after another; None while it is."""
+        if len(self._failures) < MODEL_FAILURES:
+            return None
+        return f"the model failed on the last {len(self._failures)} films: {self._failures[-1]}"
+
+    def _note_use(self, reading: Reading) -> None:
+        why = reading.not_readable
+        if why is not None and why.reason is REASONS["model_failed"]:
+            self._failures.append(why.detail)
+        elif reading.model is not None:
+            self.films_read += 1
+            self._failures.clear()
 
     def look_again(self) -> int:
-        """Queue the films that were not read for want of a working model: once for each model; how many now."""
+        """Queue the films that were not read for want of a working model; how many now.
+
+        Those that this model failed on are queued once. Those that had no model are queued again even if this one had
+        been there before them: it was not trusted then.
+        """
         if self._classifier is None:
             return 0
-        unread = self._stores.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
-        spool_id = self._stores.spool.id
-        waiting = [arrival for arrival in unread if self._stores.inbox.get(arrival).spool_id == spool_id]
+        failed, without = (self._at_hand(reason) for reason in ("model_failed", "no_model"))
         model = self._classifier.identity.sha256
         with self._stores.database.write() as connection:
-            queued = [
-                self._stores.ledger.enqueue(
-                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
-                )
-                for arrival_id in waiting
-            ]
+            queued = [self._queue_again(connection, arrival, model, repeat=False) for arrival in failed]
+            queued += [self._queue_again(connection, arrival, model, repeat=True) for arrival in without]
         return sum(queued)
+
+    def _queue_again(self, connection: Connection, arrival_id: int, model: str, *, repeat: bool) -> bool:
+        ledger, key = self._stores.ledger, f"{arrival_id}{KEY_SEPARATOR}{model}"
+        if ledger.enqueue(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK):
+            return True
+        return repeat and ledger.repeat(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK)
+
+    def _at_hand(self, reason: str) -> list[int]:
+        """Arrivals in our spool that were not read for this reason (a code)."""
+        spool_id = self._stores.spool.id
+        unread = self._stores.casebook.arrivals_without_reading([reason])
+        return [arrival for arrival in unread if self._stores.inbox.get(arrival).spool_id == spool_id]
 
     def run_once(self) -> bool:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
@@ -150,6 +177,7 @@ class Reader:
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
         reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, met=met)
+        self._note_use(reading)
         return Film(arrival=arrival, header=header, radiograph=radiograph, reading=reading)
 
     def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
