@@ -25,6 +25,7 @@ from dicom_router import child
 from dicom_router.clock import Clock
 
 WITHOUT_MODEL = "without-model"
+LOADING_DEATH = 3  # films: no film is at fault where the model does not even load
 # glibc gives large blocks back to the kernel and takes them again, zeroed page by page, for every film: a sixth of a
 # film's reading. Kept, they cost some tens of megabytes.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
@@ -158,7 +159,8 @@ class Supervisor:
             self._listen(process, selector)
         process.wait()
         self._hang_up(process)
-        self._deaths += self._busy_until is not None
+        if self._busy_until is not None:
+            self._deaths += 1 if self._state.ready else LOADING_DEATH
         return self._state.ready
 
     def _begin_rest(self) -> list[str]:
