@@ -33,7 +33,7 @@ from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
-from xray_triage.results.make import ResultObject, make_results
+from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
 from xray_triage.results.wording import percent
 from xray_triage.stores import READ_WORK, Stores
@@ -291,6 +291,7 @@ class Reader:
             film.radiograph,
             station_name=self._policy.station_name,
             at=self._clock.now(),
+            supersedes=self._report_before(film.arrival.instance),
         )
         kept: list[KeptResult] = []
         try:
@@ -299,6 +300,15 @@ class Reader:
             self._delete(result.spooled for result in kept)
             raise
         return kept
+
+    def _report_before(self, film: InstanceRef) -> InstanceRef | None:
+        """The report of the film's earlier reading, where it was promised to anybody."""
+        before = self._stores.casebook.image(film.sop_instance_uid)
+        if before is None:
+            return None
+        uid = report_uid(film.sop_instance_uid, model=before.model, reason=before.reason)
+        sent = (one.instance for one in self._stores.outbox.of_study(film.study_instance_uid))
+        return next((instance for instance in sent if instance.sop_instance_uid == uid), None)
 
     def _keep(self, result: ResultObject) -> KeptResult:
         spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))

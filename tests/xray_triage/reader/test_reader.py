@@ -308,6 +308,11 @@ def test_a_film_that_was_set_aside_is_read_again_when_somebody_asks(a_bench: Ben
     assert (case.case_id, case.priority, case.images[0].reason) == (case_id, Priority.URGENT, None)
     reports = [one for one in a_bench.stores.outbox.of_study(a_film.StudyInstanceUID) if one.what == "sr"]
     assert len({report.instance.sop_instance_uid for report in reports}) == 2
+    with a_bench.stores.spool.open(reports[1].spooled.key) as stream:
+        (predecessor,) = pydicom.dcmread(stream).PredecessorDocumentsSequence
+    (series,) = predecessor.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == reports[0].instance.series_instance_uid
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == reports[0].instance.sop_instance_uid
     assert not reader.run_once()
 
 
