@@ -9,6 +9,7 @@ RouterError
 ├── DamagedFile         these bytes are not what they claim to be
 ├── FenceLost           the lease ran out and another worker took the work: drop the result
 ├── DatabaseDamaged     the database file cannot be read: set it aside, rebuild from the spool
+├── SpoolMismatch       the database is another station's: a person must give this one its own
 └── SchemaTooNew        the database was written by a newer program: stop, touch nothing
 """
 
@@ -71,6 +72,10 @@ class FenceLost(RouterError):
 
 class DatabaseDamaged(RouterError):
     """The database cannot be opened or read."""
+
+
+class SpoolMismatch(RouterError):
+    """The database's films lie in another spool, and its station has this one's name."""
 
 
 class SchemaTooNew(RouterError):

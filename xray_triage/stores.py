@@ -4,6 +4,7 @@ Knows no page and no network.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,18 +16,21 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
+from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps
 from xray_triage.cases.machines import Machines, Setting
+from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
 READ_WORK = "read"
+SPOOL_FOLDER = "spool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,7 @@ class Stores:
     outbox: Outbox
     holdings: Holdings
     casebook: Casebook
+    rereading: Rereading
     studies: Studies
     figures: FigureBook
     heat_maps: HeatMaps
@@ -60,9 +65,13 @@ def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], N
     data_dir = config.station.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     database = open_database(config.station.database or f"sqlite:///{data_dir / 'station.db'}")
-    migrate_router(database)
-    migrate_cases(database)
-    return join_stores(database, config, role=role, clock=clock, wake=wake)
+    with ExitStack() as on_error:
+        on_error.callback(database.close)
+        migrate_router(database)
+        migrate_cases(database)
+        stores = join_stores(database, config, role=role, clock=clock, wake=wake)
+        on_error.pop_all()
+    return stores
 
 
 def configured_stores(path: Path | None, *, role: str = "cli") -> Stores:
@@ -77,12 +86,13 @@ def join_stores(
 
     ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request is to be sent.
     """
-    ledger = Ledger(database, clock=clock, node=node_name(config, role))
-    spool = Spool(config.station.data_dir / "spool", reserve_bytes=round(config.retention.reserve_gb * 1e9))
+    spool = open_spool(database, config, clock=clock)
+    ledger = Ledger(database, clock=clock, node=node_name(spool, role), spool_id=spool.id)
     outbox = Outbox(database, ledger, clock=clock)
     accounts = Accounts.of(database, clock=clock, idle_minutes=config.web.idle_minutes)
     originals = config.destinations_for("originals")
     inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
+    casebook = Casebook(database, clock=clock)
     return Stores(
         clock=clock,
         database=database,
@@ -91,7 +101,8 @@ def join_stores(
         inbox=inbox,
         outbox=outbox,
         holdings=Holdings(database),
-        casebook=Casebook(database, clock=clock),
+        casebook=casebook,
+        rereading=Rereading(casebook, inbox=inbox, spool=spool),
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
@@ -116,6 +127,16 @@ def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:
     audit.note(Action(setting.kind.value), actor=setting.by, subject=machine, detail=setting.note)
 
 
-def node_name(config: Config, role: str) -> str:
-    """The name under which a process of this station holds leases."""
-    return f"{config.station.ae_title}/{role}"
+def open_spool(database: Database, config: Config, *, clock: Clock) -> Spool:
+    """The station's spool, bound to its database. Raises SpoolMismatch."""
+    folder = config.station.data_dir / SPOOL_FOLDER
+    spool = Spool(folder, reserve_bytes=round(config.retention.reserve_gb * 1e9))
+    spool.id = bind_spool(
+        database, folder, ae_title=config.station.ae_title, alone=not config.station.database, clock=clock
+    )
+    return spool
+
+
+def node_name(spool: Spool, role: str) -> str:
+    """The name under which a process of this station holds leases: one station at a time has the spool."""
+    return f"{spool.id}/{role}"

@@ -39,7 +39,7 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One instance that a machine (or an import) gave us and that we answer for."""
+    """One instance that a machine (or an import) gave us and that we answer for. ``spool_id``: where its file lies."""
 
     arrival_id: int
     instance: InstanceRef
@@ -48,6 +48,7 @@ class Arrival:
     calling_ae_title: str
     peer_host: str
     quarantined: bool
+    spool_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Records received films; Success is answered only after this row is committed. Opens no file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 
@@ -13,6 +13,8 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.store.tables import arrival, instance_of, spooled_columns, spooled_of
+
+AGAIN_RANK = 200  # of work that is done again: behind what comes in now
 
 
 class Outcome(StrEnum):
@@ -54,6 +56,7 @@ class Inbox:
             "received_at": self._clock.now(),
             "calling_ae_title": calling_ae_title,
             "peer_host": peer_host,
+            "spool_id": self._ledger.spool_id,
         }
         with self._database.write() as connection:
             arrival_id = insert_new(connection, arrival, {**values, "quarantined": False})
@@ -78,11 +81,11 @@ class Inbox:
             raise LookupError(f"no arrival {arrival_id}")
         return found[0]
 
-    def same(self, instance: InstanceRef, spooled: SpooledFile) -> SpooledFile:
-        """The file on record with this content under this UID. Raises LookupError when there is none."""
+    def same(self, instance: InstanceRef, spooled: SpooledFile) -> Arrival:
+        """The one on record with this content under this UID. Raises LookupError when there is none."""
         content = sa.and_(arrival.c.sop_instance_uid == instance.sop_instance_uid, arrival.c.sha256 == spooled.sha256)
         for found in self._select(content):
-            return found.spooled
+            return found
         raise LookupError(f"no arrival of {instance.sop_instance_uid} with this content")
 
     def of_study(self, study_instance_uid: str) -> list[Arrival]:
@@ -97,6 +100,15 @@ class Inbox:
         """How many arrivals wait to be read or are being read."""
         return self._ledger.unfinished(self._work_kind)
 
+    def read_again(self, arrival_id: int) -> bool:
+        """Queue an arrival behind those that come in now. False: it is in the queue already."""
+        with self._database.write() as connection:
+            return self._ledger.repeat(connection, kind=self._work_kind, key=str(arrival_id), rank=AGAIN_RANK)
+
+    def is_queued(self, arrival_ids: Iterable[int]) -> bool:
+        """Whether one of these arrivals waits to be read or is being read."""
+        return self._ledger.is_queued(kind=self._work_kind, keys=[str(arrival_id) for arrival_id in arrival_ids])
+
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Arrival]:
         query = sa.select(arrival).where(condition).order_by(arrival.c.arrival_id)
         with self._database.read() as connection:
@@ -108,11 +120,16 @@ def record_file(
 ) -> Outcome:
     """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
 
-    The disk may have lost or spoilt what was kept the first time. Raises SQLAlchemyError.
+    The disk may have lost or spoilt what was kept the first time; another station's disk is its own affair.
+    Raises SQLAlchemyError.
     """
     outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
     if outcome is Outcome.SAME:
-        spool.replace(inbox.same(instance, spooled).key, by=spooled.key)
+        on_record = inbox.same(instance, spooled)
+        if on_record.spool_id == spool.id:
+            spool.replace(on_record.spooled.key, by=spooled.key)
+        else:
+            spool.delete(spooled.key)
     return outcome
 
 
@@ -125,4 +142,5 @@ def _arrival(row: sa.Row[tuple[object, ...]]) -> Arrival:
         calling_ae_title=row.calling_ae_title,
         peer_host=row.peer_host,
         quarantined=row.quarantined,
+        spool_id=row.spool_id,
     )

@@ -35,33 +35,43 @@ class Work:
 
 
 class Ledger:
-    """The one work table. ``node`` names who claims, ``<station>/front`` or ``<station>/reader``."""
+    """The one work table. ``node`` names who claims: nobody else alive may have that name.
 
-    def __init__(self, database: Database, *, clock: Clock, node: str, lease_seconds: float = 60) -> None:
+    ``spool_id`` is the spool at hand: work is added for it, and only its work is claimed; another's waits.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Clock, node: str, spool_id: str | None = None, lease_seconds: float = 60
+    ) -> None:
         self._database = database
         self._clock = clock
         self._node = node
+        self.spool_id = spool_id
         self._lease = timedelta(seconds=lease_seconds)
 
     def enqueue(self, connection: sa.Connection, *, kind: str, key: str, rank: int = 100, size: int = 0) -> bool:
         """Add work, due at once. Lower ranks first, then smaller sizes, then older. False: it was there already."""
         values = {"kind": kind, "key": key, "rank": rank, "size": size, "state": "waiting", "attempt": 0, "fence": 0}
-        return insert_new(connection, table, values) is not None
+        return insert_new(connection, table, values | {"spool_id": self.spool_id}) is not None
 
     def claim(self, kind: str) -> Work | None:
         """Lease the first due piece of work, or None. Writes nothing when nothing is due."""
-        overdue = _overdue(kind, self._clock.now(), self._lease)
+        ready = sa.and_(_ready(kind), self._is_at_hand())
+        overdue = sa.and_(_overdue(kind, self._clock.now(), self._lease), self._is_at_hand())
         with self._database.read() as connection:
-            if not connection.scalar(sa.select(sa.or_(sa.exists().where(_ready(kind)), sa.exists().where(overdue)))):
+            if not connection.scalar(sa.select(sa.or_(sa.exists().where(ready), sa.exists().where(overdue)))):
                 return None
         with self._database.write() as connection:
             connection.execute(_make_ready(overdue))
-            return self._claim_first(connection, kind)
+            return self._claim_first(connection, ready)
 
-    def _claim_first(self, connection: sa.Connection, kind: str) -> Work | None:
+    def _is_at_hand(self) -> sa.ColumnElement[bool]:
+        return table.c.spool_id.is_not_distinct_from(self.spool_id)
+
+    def _claim_first(self, connection: sa.Connection, ready: sa.ColumnElement[bool]) -> Work | None:
         first = (
             sa.select(table.c.work_id)
-            .where(_ready(kind))
+            .where(ready)
             .order_by(table.c.rank, table.c.size, table.c.work_id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -122,6 +132,21 @@ class Ledger:
         with self._database.write() as connection:
             return connection.execute(again).rowcount == 1
 
+    def repeat(self, connection: sa.Connection, *, kind: str, key: str, rank: int) -> bool:
+        """Make work that was done or refused due again, with its attempts forgotten. False: there is none such."""
+        again = (
+            sa.update(table)
+            .where(table.c.kind == kind, table.c.key == key, table.c.state.in_(("done", "refused")))
+            .values(state=WAITING, due_at=None, attempt=0, rank=rank)
+        )
+        return connection.execute(again).rowcount == 1
+
+    def is_queued(self, *, kind: str, keys: Sequence[str]) -> bool:
+        """Whether any of this work is waiting or being done."""
+        unfinished = sa.and_(table.c.kind == kind, table.c.key.in_(keys), table.c.state.in_(("waiting", "working")))
+        with self._database.read() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(unfinished))))
+
     def free_leases(self, *, forgive: bool) -> int:
         """At start: make ready what this node held when it died; how many.
 
@@ -133,6 +158,17 @@ class Ledger:
             freed = freed.values(attempt=table.c.attempt - 1)
         with self._database.write() as connection:
             return connection.execute(freed).rowcount
+
+    def elsewhere(self) -> int:
+        """How much unfinished work waits for a station that has another spool."""
+        unfinished = (sa.and_(table.c.state == WAITING, table.c.due_at.is_(None)), table.c.due_at.is_not(None))
+        with self._database.read() as connection:
+            return sum(
+                connection.execute(
+                    sa.select(sa.func.count()).select_from(table).where(condition, ~self._is_at_hand())
+                ).scalar_one()
+                for condition in unfinished
+            )
 
     def unfinished(self, kind: str) -> int:
         """How much work of this kind is waiting or being done."""

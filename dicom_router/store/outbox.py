@@ -164,6 +164,17 @@ class Outbox:
             _update(connection, work, status=status, refused_at=now)
             _note(connection, _destination_of(work), {"last_error": error}, reachable=answered, at=now)
 
+    def note_look(self, destination: str, error: str | None) -> None:
+        """How a look at a destination ended that was no delivery; None: it answered. Writes only what is new."""
+        known = tables.destination.c
+        query = sa.select(known.reachable, known.last_error).where(known.name == destination)
+        with self._database.read() as connection:
+            before = connection.execute(query).one_or_none()
+        if before is not None and tuple(before) == (error is None, error):
+            return
+        with self._database.write() as connection:
+            _note(connection, destination, {"last_error": error}, reachable=error is None, at=self._clock.now())
+
     def promote_study(self, connection: sa.Connection, study_instance_uid: str) -> None:
         """Make all that is still to be sent of a study urgent. What is urgent stays so."""
         query = sa.select(tables.delivery.c.work_kind, tables.delivery.c.sop_instance_uid).where(

@@ -21,9 +21,13 @@ _KEY = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Spool:
-    """A folder of kept files, fanned out by the first two digits of the key, and of files still coming in."""
+    """A folder of kept files, fanned out by the first two digits of the key, and of files still coming in.
 
-    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+    ``id`` is what its marker says; None where nobody asks.
+    """
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0, id: str | None = None) -> None:  # noqa: A002
+        self.id = id
         self._folder = folder
         self._incoming = folder / "incoming"
         self._reserve_bytes = reserve_bytes

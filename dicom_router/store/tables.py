@@ -1,4 +1,4 @@
-"""The router's tables. Only ledger, inbox and outbox look at them; migrations/ makes them."""
+"""The router's tables. Only ledger, inbox, outbox and spools look at them; migrations/ makes them."""
 
 from typing import Any
 
@@ -32,6 +32,7 @@ work = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("node", sa.Text),
     sa.Column("error", OutsideText),
+    sa.Column("spool_id", sa.Text),  # where its file lies: only who has that spool claims it
     sa.UniqueConstraint("kind", "key", name="work_kind_key"),
     sa.CheckConstraint("state IN ('waiting', 'working', 'done', 'refused')", name="work_state"),
     sqlite_autoincrement=True,
@@ -79,6 +80,7 @@ arrival = sa.Table(
     sa.Column("calling_ae_title", OutsideText, nullable=False),
     sa.Column("peer_host", OutsideText, nullable=False),
     sa.Column("quarantined", sa.Boolean, nullable=False),
+    sa.Column("spool_id", sa.Text),
     sa.UniqueConstraint("sop_instance_uid", "sha256", name="arrival_content"),
     sqlite_autoincrement=True,
 )
@@ -116,6 +118,17 @@ _open = delivery.c.acknowledged_at.is_(None)
 sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
 sa.Index("delivery_study", delivery.c.study_instance_uid, delivery.c.what, delivery.c.acknowledged_at)
 sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
+
+# The spools that rows point into: one, unless several stations stand on this database.
+spool = sa.Table(
+    "spool",
+    metadata,
+    sa.Column("spool_id", sa.Text, primary_key=True),
+    sa.Column("ae_title", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+)
 
 destination = sa.Table(
     "destination",

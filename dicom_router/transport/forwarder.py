@@ -118,7 +118,8 @@ class Forwarder:
     def _postpone(self, work: Work, error: PeerUnreachable) -> None:
         """Find out whether the peer is away or only this delivery does not get through, and wait accordingly."""
         self._failures += 1
-        self._is_silent = not self._answers_echo()
+        self._outbox.note_look(self._destination, str(error))  # before the echo, which may take a minute to fail
+        self._is_silent = self._silence() is not None
         self._be_quiet()
         seconds = 0.0
         if not self._is_silent:
@@ -137,7 +138,9 @@ class Forwarder:
         """True unless the peer is silent and a new echo stays unanswered too."""
         if not self._is_silent:
             return True
-        self._is_silent = not self._answers_echo()
+        silence = self._silence()
+        self._is_silent = silence is not None
+        self._outbox.note_look(self._destination, str(silence) if silence else None)
         if self._is_silent and self._clock.monotonic() - self._last_tried_at >= TRYING_CAP_SECONDS:
             return True  # what keeps silent when it is asked may take what it is given
         if self._is_silent:
@@ -148,14 +151,15 @@ class Forwarder:
             self._last_used_at = self._clock.monotonic()
         return not self._is_silent
 
-    def _answers_echo(self) -> bool:
+    def _silence(self) -> PeerUnreachable | None:
+        """Why an echo stays unanswered; None when it is answered."""
         try:
             self._transport.echo()
         except PeerUnreachable as error:
-            return bool(error.status) and error.status not in SILENCE
+            return None if error.status and error.status not in SILENCE else error
         except PeerRefused:
-            return True  # it is there and knows no echo
-        return True
+            return None  # it is there and knows no echo
+        return None
 
     def _be_quiet(self) -> None:
         seconds = delay(self._failures, cap_seconds=ASKING_CAP_SECONDS, jitter=self._jitter())

@@ -19,6 +19,7 @@ class AllowedPeer:
 class ListenerLimits:
     """What the listener allows. An empty ``allow`` lets everybody in, but only over loopback.
 
+    ``max_associations`` are those of one address; there is as much room again for all others.
     ``pdu_seconds`` is the time for one PDU from its first byte to its last, and for a new connection to
     ask for its association; ``idle_seconds`` the silence allowed between PDUs of an association;
     ``lifetime_seconds`` the longest association. ``max_waiting_per_host`` and ``max_waiting`` bound the
@@ -48,7 +49,7 @@ class Rejection:
 
 UNKNOWN_CALLER = Rejection(1, 1, 3, "unknown calling AE title or address")
 WRONG_CALLED_TITLE = Rejection(1, 1, 7, "called AE title is not ours")
-TOO_MANY = Rejection(2, 3, 2, "too many associations")
+TOO_MANY = Rejection(2, 3, 2, "too many associations, from all or from this address")
 
 
 class Gatekeeper:
@@ -58,7 +59,7 @@ class Gatekeeper:
         self._limits = limits
         self._lock = threading.Lock()
         self._waiting: Counter[str] = Counter()
-        self._associations = 0
+        self._inside: Counter[str] = Counter()
 
     def knock(self, host: str) -> "Visit | None":
         """A new connection. None: close it at once, too many from there have not said what they want."""
@@ -79,24 +80,24 @@ class Gatekeeper:
         return None if any(not peer.host or _is_at(peer.host, host) for peer in titled) else UNKNOWN_CALLER
 
     def enter(self, host: str) -> bool:
+        """One address may hold what it has for an hour, so it gets half of what the others leave of twice the limit."""
         with self._lock:
-            if self._associations >= self._limits.max_associations:
+            others = self._inside.total() - self._inside[host]
+            if 2 * self._inside[host] >= 2 * self._limits.max_associations - others:
                 return False
-            self._associations += 1
-            self._forget_waiting(host)
+            self._inside[host] += 1
+            _forget(self._waiting, host)
             return True
 
     def leave(self, host: str, *, inside: bool) -> None:
         with self._lock:
-            if inside:
-                self._associations -= 1
-            else:
-                self._forget_waiting(host)
+            _forget(self._inside if inside else self._waiting, host)
 
-    def _forget_waiting(self, host: str) -> None:
-        self._waiting[host] -= 1
-        if not self._waiting[host]:
-            del self._waiting[host]
+
+def _forget(counted: Counter[str], host: str) -> None:
+    counted[host] -= 1
+    if not counted[host]:
+        del counted[host]
 
 
 class Visit:
@@ -108,7 +109,7 @@ class Visit:
         self.host = host
 
     def enter(self) -> bool:
-        """Take one of the places for associations. False: all are taken."""
+        """Take one of the places for associations. False: all are taken, or all that this address may have."""
         self._inside = self._gatekeeper.enter(self.host)
         return self._inside
 

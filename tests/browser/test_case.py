@@ -30,6 +30,30 @@ def test_film_and_findings_stand_in_the_first_screen(doctor: Page, sqlite_desk: 
         assert doctor.evaluate("document.documentElement.scrollHeight") == size["height"]
 
 
+def test_a_film_that_was_not_read_is_given_to_the_reader_again(doctor: Page, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(unread("reader_died")).case_id
+    sqlite_desk.finish_reading()
+    doctor.goto(f"/cases/{case_id}")
+    button = doctor.get_by_role("button", name="Cho AI đọc lại phim")
+    button.click()
+    expect(doctor.get_by_text("Phim đang chờ AI đọc lại.")).to_be_visible()
+    expect(button).to_have_count(0)
+    assert sqlite_desk.inbox.unread() == 1
+
+
+def test_what_cannot_be_read_again_is_said_beside_the_button(
+    doctor: Page, sqlite_desk: TestDesk, complaints: list[str]
+) -> None:
+    case_id = sqlite_desk.add(unread("reader_died")).case_id
+    sqlite_desk.finish_reading()
+    doctor.goto(f"/cases/{case_id}")
+    for key in list(sqlite_desk.spool.keys()):
+        sqlite_desk.spool.delete(key)
+    doctor.get_by_role("button", name="Cho AI đọc lại phim").click()
+    expect(doctor.get_by_role("alert").filter(has_text="không còn ở trạm")).to_be_visible()
+    complaints.clear()  # the browser's own lines about the 409, and about the film that the viewer cannot get
+
+
 def test_the_ask_button_stays_at_hand_while_a_phone_scrolls(enter: Window, sqlite_desk: TestDesk) -> None:
     case_id = sqlite_desk.add(reading()).case_id
     page = enter(viewport=PHONE)

@@ -45,6 +45,57 @@ def refuse(ledger: Ledger, database: Database, work: Work) -> None:
         ledger.refuse(connection, work, error="no")
 
 
+def test_done_or_refused_work_is_done_again_with_its_attempts_forgotten(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "done", "refused")
+    finish(ledger, database, claim(ledger))
+    refuse(ledger, database, claim(ledger))
+    assert not ledger.is_queued(kind="read", keys=["done", "refused"])
+    with database.write() as connection:
+        assert all(ledger.repeat(connection, kind="read", key=key, rank=200) for key in ("refused", "done"))
+    assert ledger.is_queued(kind="read", keys=["done"])
+    enqueue(ledger, database, "new")
+    assert [(work.key, work.attempt) for work in (claim(ledger) for _ in range(3))] == [
+        ("new", 1),
+        ("done", 1),
+        ("refused", 1),
+    ]
+
+
+def test_work_that_waits_or_is_being_done_is_not_begun_again(ledger: Ledger, database: Database) -> None:
+    enqueue(ledger, database, "a", "b")
+    claim(ledger)
+    with database.write() as connection:
+        assert not any(ledger.repeat(connection, kind="read", key=key, rank=0) for key in ("a", "b", "unknown"))
+        assert not ledger.repeat(connection, kind="deliver/pacs/light", key="a", rank=0)
+    assert ledger.is_queued(kind="read", keys=["a"])
+    assert not ledger.is_queued(kind="read", keys=[])
+
+
+def test_work_of_another_spool_waits_for_who_has_it(database: Database, clock: StoppedClock) -> None:
+    here, there = (Ledger(database, clock=clock, node=f"{name}/reader", spool_id=name) for name in ("a" * 32, "b" * 32))
+    enqueue(here, database, "mine")
+    assert there.claim("read") is None
+    assert (here.elsewhere(), there.elsewhere(), there.unfinished("read")) == (0, 1, 1)
+    work = claim(here)
+    assert there.elsewhere() == 1
+    clock.advance(3 * LEASE_SECONDS)
+    assert there.claim("read") is None
+    assert there.free_leases(forgive=False) == 0
+    finish(here, database, work)
+    assert there.elsewhere() == 0
+
+
+def test_another_node_of_the_spool_takes_over_after_the_lease(database: Database, clock: StoppedClock) -> None:
+    dead, alive = (Ledger(database, clock=clock, node=name, spool_id="a" * 32) for name in ("dead", "alive"))
+    enqueue(dead, database, "a")
+    lost = claim(dead)
+    assert alive.claim("read") is None
+    clock.advance(LEASE_SECONDS + 1)
+    finish(alive, database, claim(alive))
+    with pytest.raises(FenceLost):
+        finish(dead, database, lost)
+
+
 def finish_and_fail(ledger: Ledger, database: Database, work: Work) -> None:
     with database.write() as connection:
         ledger.finish(connection, work)

@@ -45,6 +45,23 @@ def test_only_changes_of_a_link_are_kept(outbox: Outbox, database: Database, clo
     assert [change.at - start for change in outbox.link_history(start)] == [timedelta(0), timedelta(minutes=3)]
 
 
+def test_a_look_without_a_delivery_is_kept_too_and_written_only_when_it_is_news(
+    outbox: Outbox, database: Database, clock: StoppedClock
+) -> None:
+    start = clock.now()
+    outbox.note_look("pacs", "certificate has expired")
+    version = database.version()
+    outbox.note_look("pacs", "certificate has expired")
+    assert database.version() == version
+    assert outbox.summary().destinations[0].last_error == "certificate has expired"
+    assert not outbox.summary().destinations[0].reachable
+    outbox.note_look("pacs", "no route")
+    assert outbox.summary().destinations[0].last_error == "no route"
+    outbox.note_look("pacs", None)
+    assert (outbox.summary().destinations[0].reachable, outbox.summary().destinations[0].last_error) == (True, None)
+    assert history(outbox, start) == [("pacs", False, "certificate has expired"), ("pacs", True, None)]
+
+
 def test_a_history_begins_with_how_each_link_stood(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
     enqueue(outbox, database, "1.2.3", to=("backup", "pacs"))
     for destination in ("backup", "pacs"):

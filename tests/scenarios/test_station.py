@@ -1,6 +1,7 @@
 """The whole station as its users meet it: ``serve`` in its own process, storescu before it, Orthanc behind it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -208,6 +209,35 @@ def test_a_second_station_on_the_same_folder_says_so_and_stops(a_station: Statio
     assert second.returncode == 1
     assert second.stderr.startswith("xray-triage: a station is running on")
     assert len(second.stderr.splitlines()) == 1
+
+
+def test_a_second_station_that_leads_to_the_same_spool_says_so_and_stops(
+    make_station: MakeStation, a_station: StationPeer
+) -> None:
+    other = make_station()
+    (other.folder / "data").mkdir()
+    (other.folder / "data" / "spool").symlink_to(a_station.folder / "data" / "spool")
+    assert other.launch().process.wait(60) == 1
+    assert "xray-triage: a station is running on" in other.log()
+    assert "data/spool already; stop it, or choose another data_dir" in other.log()
+
+
+def test_a_copy_of_a_running_station_on_its_database_says_so_and_stops(
+    make_station: MakeStation, postgres_url: str
+) -> None:
+    first, copy = make_station(), make_station()
+    for station in (first, copy):
+        text = station.config_path.read_text(encoding="utf-8")
+        station.config_path.write_text(
+            text.replace("[listener]", f'database = "{postgres_url}"\n[listener]', 1), encoding="utf-8"
+        )
+    first.start(until="/healthz")
+    shutil.copytree(first.folder / "data", copy.folder / "data")
+    assert copy.launch().process.wait(60) == 1
+    assert "a station with a copy of this spool is running on the same database" in copy.log()
+    first.kill()
+    copy.start(until="/healthz")
+    assert copy.stop() == 0
 
 
 def test_a_taken_port_is_one_clear_line(make_station: MakeStation, a_station: StationPeer) -> None:

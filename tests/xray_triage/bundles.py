@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -96,6 +96,52 @@ def make_bundle(
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest | changes), encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text("# A bundle for tests\n", encoding="utf-8")
     return folder
+
+
+def spoil_on_films(folder: Path, how: Literal["nan", "hang"]) -> Path:
+    """Make a bundle's graph answer NaN, or come to no end, on every film but the golden one; its hash stays right."""
+    path = folder / MODEL_FILE
+    model = onnx.load(path)
+    nodes, stored = model.graph.node, model.graph.initializer
+    golden = prepare(np.asarray(Image.open(folder / GOLDEN_FILE), np.float32) / 255, SPEC)
+    constants = {
+        "golden_mean": np.array(golden.mean(), np.float32),
+        "near": np.array(1e-3, np.float32),
+        "nan": np.array(np.nan, np.float32),
+        "zero_added": np.array(0, np.float32),
+        "never": np.array(1 << 62, np.int64),
+        "no_turn": np.array(0, np.int64),
+        "go_on": np.array(True),
+    }
+    stored.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    nodes.extend(
+        [
+            helper.make_node("ReduceMean", ["films"], ["film_mean"], keepdims=0),
+            helper.make_node("Sub", ["film_mean", "golden_mean"], ["away"]),
+            helper.make_node("Abs", ["away"], ["distance"]),
+            helper.make_node("Greater", ["distance", "near"], ["is_film"]),
+        ]
+    )
+    if how == "nan":
+        nodes.append(helper.make_node("Where", ["is_film", "nan", "zero_added"], ["more"]))
+    else:
+        nodes.append(helper.make_node("Where", ["is_film", "never", "no_turn"], ["turns"]))
+        nodes.append(helper.make_node("Loop", ["turns", "go_on", "zero_added"], ["more"], body=_one_turn()))
+    next(one for one in nodes if "logits" in one.output).output[0] = "sound"
+    nodes.append(helper.make_node("Add", ["sound", "more"], ["logits"]))
+    onnx.save(_checked(model.graph), path)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {"model_sha256": sha256_of(path)}), encoding="utf-8")
+    return folder
+
+
+def _one_turn() -> onnx.GraphProto:
+    """The body of a loop that changes nothing."""
+    names = {"turn": TensorProto.INT64, "go": TensorProto.BOOL, "before": TensorProto.FLOAT}
+    given = [helper.make_tensor_value_info(name, kind, []) for name, kind in names.items()]
+    told = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("on", TensorProto.BOOL), ("after", 1))]
+    nodes = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["before"], ["after"])]
+    return helper.make_graph(nodes, "turn", given, told)
 
 
 def _graph(

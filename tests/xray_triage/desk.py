@@ -42,7 +42,7 @@ from xray_triage.reading.radiograph import Radiograph
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.results.make import make_results
 from xray_triage.results.overlay import heat_png
-from xray_triage.stores import Stores, join_stores
+from xray_triage.stores import READ_WORK, Stores, join_stores
 from xray_triage.web.app import create_app
 from xray_triage.web.surroundings import Surroundings
 
@@ -119,6 +119,12 @@ class TestDesk(Stores):
         """A film comes in and is read."""
         dataset = film(**film_attributes)  # type: ignore[arg-type]
         return self.record(self.receive(dataset), dataset, reading)
+
+    def finish_reading(self) -> None:
+        """The reader is done with all that came."""
+        while work := self.ledger.claim(READ_WORK):
+            with self.database.write() as connection:
+                self.ledger.finish(connection, work)
 
     def put(self, readings: Sequence[Reading], machine: Machine | None = None) -> None:
         """Many films of one case, straight into the tables; those that were read count for ``machine``, if any."""

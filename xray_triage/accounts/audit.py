@@ -33,6 +33,7 @@ class Action(StrEnum):
     CONSULTATION_ASKED = "consultation_asked"
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"
+    REREAD = "reread"  # a film that was not read; detail: the reason that was named
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"
     ORDER_CANCELLED = "order_cancelled"

@@ -14,7 +14,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
-from xray_triage.cases.case import Case, Verdict
+from xray_triage.cases.case import Case, Image, Verdict
 from xray_triage.cases.news import News, newest
 from xray_triage.reading.findings import Priority, Reading
 from xray_triage.reading.patient import Patient
@@ -192,6 +192,13 @@ class Casebook:
     def judged(self) -> Iterator[Case]:
         """Every case on which a doctor gave a verdict, in order of arrival; a few at a time are in memory."""
         return self._each(sa.select(tables.verdict.c.case_sequence).distinct())
+
+    def image(self, sop_instance_uid: str) -> Image | None:
+        """What was said of this film the last time; None when it was not looked at yet."""
+        mine = sa.select(tables.image).where(tables.image.c.sop_instance_uid == sop_instance_uid)
+        with self._database.read() as connection:
+            row = connection.execute(mine).one_or_none()
+        return None if row is None else rows.image_of(row)
 
     def with_accession(self, accession_number: str) -> list[Case]:
         """The cases of this accession number: one, unless the site gives a number twice."""

@@ -97,7 +97,7 @@ def case_of(
         received_at=row.received_at,
         read_at=row.read_at,
         priority=Priority(row.priority),
-        images=tuple(_image_of(image) for image in images),
+        images=tuple(image_of(image) for image in images),
         exposed_at=row.exposed_at,
         consultation=asked[-1] if asked else None,
         earlier_consultations=asked[:-1],
@@ -156,7 +156,8 @@ def _verdict_of(row: Row) -> Verdict:
     return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
 
 
-def _image_of(row: Row) -> Image:
+def image_of(row: Row) -> Image:
+    """A film and what was said of it, from its row."""
     return Image(
         sop_instance_uid=row.sop_instance_uid,
         arrival_id=row.arrival_id,

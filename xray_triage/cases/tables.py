@@ -83,7 +83,7 @@ consultation = sa.Table(
     sa.Column("overdue_at", UtcDateTime),
     sa.Column("announced", sa.Integer, nullable=False, server_default="0"),
     sa.Column("announced_at", UtcDateTime),
-    # When the PACS is asked next; NULL: not any more. ``polls`` since it was answered.
+    # When the PACS is asked next; NULL: not any more. ``polls`` since it was asked, or since it was answered.
     sa.Column("next_poll_at", UtcDateTime),
     sa.Column("polls", sa.Integer, nullable=False, server_default="0"),
     # Whether the study was looked at, so that what is found from now on came after the request.

@@ -1,5 +1,6 @@
-"""Verbs about what the doctor sees: cases, queue, consult."""
+"""Verbs about what the doctor sees: cases, reread, queue, consult."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,11 +10,14 @@ from xray_triage.cli.account_verbs import command_line_user
 from xray_triage.cli.options import AsJson, ConfigPath
 from xray_triage.console import err, out, print_json
 
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
 
 def add_to(app: typer.Typer) -> None:
     """Hang the verbs of this module on ``app``."""
     app.command()(cases)
     app.command()(consult)
+    app.command()(reread)
     app.add_typer(queue_app, name="queue")
 
 
@@ -83,6 +87,43 @@ def consult(
     if not settings.destinations_for("requests"):
         err.print("kept, but no [[destination]] takes requests: add one to station.toml")
     out.print(f"{consultation.state.value} {consultation.requested_at.astimezone():%Y-%m-%d %H:%M:%S}")
+
+
+def reread(
+    cases: Annotated[list[str] | None, typer.Argument(metavar="[CASE]...", help="As `cases` prints them.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="All cases from this day on.", show_default=False)
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Only what was not read for this reason, e.g. reader_died.", show_default=False)
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Read films again that were not read; the new result goes out beside the old one."""
+    from xray_triage.accounts.audit import Action
+    from xray_triage.cases.rereading import CannotReread, unread_films
+    from xray_triage.reading.findings import REASONS
+    from xray_triage.stores import configured_stores
+
+    if bool(cases) == bool(since):
+        raise typer.BadParameter("name cases, or a day with --since", param_hint="CASE")
+    if reason is not None and reason not in REASONS:
+        raise typer.BadParameter(f"one of {', '.join(REASONS)}", param_hint="--reason")
+    stores = configured_stores(config)
+    if since is not None:
+        later = stores.casebook.between(since.astimezone(), END_OF_TIME)
+        cases = [case.case_id for case in later if unread_films(case, reason)]
+    films, refused = 0, False
+    for case_id in cases or []:
+        try:
+            films += stores.rereading.reread(case_id, reason=reason)
+        except CannotReread as error:
+            refused = True
+            err.print(f"{case_id}: {error}", soft_wrap=True)
+        else:
+            stores.audit.note(Action.REREAD, actor=command_line_user(), subject=case_id, detail=reason or "")
+    out.print(f"{films} films will be read again")
+    raise typer.Exit(int(refused))
 
 
 queue_app = typer.Typer(

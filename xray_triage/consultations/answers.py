@@ -110,10 +110,10 @@ class Answers:
             connection.execute(over.delete().where(over.c.sop_instance_uid == found.sop_instance_uid))
         return True
 
-    def pass_over(self, question: Question, found: FoundInstance, why: str) -> None:
-        """It is no answer: never fetch it again."""
+    def pass_over(self, question: Question, found: FoundInstance, why: str, obstacle: str | None = None) -> None:
+        """It is no answer: never fetch it again. With an ``obstacle`` a person may think otherwise."""
         with self._database.write() as connection:
-            self._write_over(connection, question, found, {"why": why, "obstacle": None, "retry_at": None})
+            self._write_over(connection, question, found, {"why": why, "obstacle": obstacle, "retry_at": None})
 
     def retry_later(
         self, question: Question, found: FoundInstance, problem: Problem, seconds_after: Callable[[int], float]

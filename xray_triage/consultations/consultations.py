@@ -219,6 +219,15 @@ class Consultations:
         with self._database.read() as connection:
             return connection.scalar(sa.select(answer.c.spool_key).join_from(answer, case).where(mine))
 
+    def obstacles_of(self, case_id: str) -> list[str]:
+        """Codes of why objects of the case's study were passed over for good, though a person may think otherwise."""
+        over, case = tables.passed_over, tables.case
+        doubtful = sa.and_(over.c.obstacle.is_not(None), over.c.retry_at.is_(None), case.c.case_id == case_id)
+        mine = over.c.case_sequence == case.c.sequence
+        query = sa.select(over.c.obstacle).join_from(over, case, mine).where(doubtful).distinct()
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
     def header(self, study_instance_uid: str) -> Dataset:
         """Who the patient is and which study it is, text repaired. Raises CannotAsk when no film can be read."""
         return self._header(self._films(study_instance_uid))

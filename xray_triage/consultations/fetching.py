@@ -25,6 +25,7 @@ LONGEST_FETCH_SECONDS = 3600.0
 AT_ONCE_BYTES = 256 << 10
 AT_ONCE_SECONDS = 30.0
 BEFORE = "there before the request"
+NEAR = timedelta(days=1)  # what states a time so shortly before the question may be an answer by a clock behind
 
 
 class TooLarge(Exception):
@@ -92,8 +93,10 @@ class Fetcher:
                 self._fetch(found, archive, file, at_once=at_once)
                 file.seek(0)
                 reply = read_answer(file, sop_instance_uid=found.sop_instance_uid)
-                if wanted.earliest is not None and reply.written_at is not None and reply.written_at < wanted.earliest:
-                    raise NotAnAnswer(BEFORE)
+                if _is_before(reply.written_at, wanted.earliest):
+                    is_near = not _is_before(reply.written_at, question.requested_at - NEAR)
+                    self._book.pass_over(question, found, BEFORE, Obstacle.EARLIER if is_near else None)
+                    return
                 self._keep(question, found, reply, self._spool.keep(file).key)
         except NotAnAnswer as error:
             self._book.pass_over(question, found, str(error))
@@ -158,6 +161,18 @@ class Fetcher:
                 raise SpoolFull(f"an answer cannot be written: {error}") from error
 
         archive.fetch(found, write)
+
+
+def _is_before(written_at: datetime | None, earliest: datetime | None) -> bool:
+    """Whether an object states an earlier time, as exactly as it states one: to the second, minute, hour or day."""
+    if written_at is None or earliest is None:
+        return False
+    earliest = earliest.astimezone(written_at.tzinfo).replace(microsecond=0)
+    if written_at.second == 0:
+        earliest = earliest.replace(second=0)
+        if written_at.minute == 0:
+            earliest = earliest.replace(minute=0, hour=earliest.hour if written_at.hour else 0)
+    return written_at < earliest
 
 
 def _without_content(found: FoundInstance, note: AnswerNote) -> ParsedAnswer:

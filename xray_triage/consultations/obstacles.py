@@ -22,6 +22,7 @@ class Obstacle(StrEnum):
     DISK = "disk"
     UNREADABLE = "unreadable"
     COMING = "coming"
+    EARLIER = "earlier"
 
 
 PERSONS = frozenset({Obstacle.UNTRUSTED, Obstacle.FORBIDDEN, Obstacle.NOT_OFFERED, Obstacle.REFUSED})  # must act
@@ -45,6 +46,9 @@ OBSTACLES: Mapping[str, str] = {
     Obstacle.DISK: N_("Trạm hết chỗ lưu nên chưa lấy được trả lời. Hãy giải phóng ổ đĩa."),
     Obstacle.UNREADABLE: N_("Ở PACS có một tệp mới mà trạm chưa lấy được; trạm tự thử lại, hoặc xem tệp đó trên PACS."),
     Obstacle.COMING: N_("Một tệp trả lời lớn đang được tải về; có thể xem ngay trên PACS."),
+    Obstacle.EARLIER: N_(
+        "Ở PACS có tài liệu ghi giờ ngay trước câu hỏi nên trạm không coi là trả lời. Hãy xem trên PACS."
+    ),
 }
 
 

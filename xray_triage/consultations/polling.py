@@ -35,6 +35,7 @@ FOLLOW_CAP_SECONDS = 6 * 3600.0
 FOLLOW_SECONDS = 7 * 86_400.0
 # An open question is asked for ever more rarely: never more often than each two-hundredth of the time it has waited.
 POLL_FRACTION = 200
+MOST_RARE = 2000  # looks; the wait has reached its cap long before
 CLOCK_STEP_SECONDS = 2.0
 AT_ONCE = timedelta(seconds=60)
 
@@ -181,11 +182,8 @@ class AnswerPolling:
 
     def _next_poll_at(self, question: Question) -> datetime | None:
         now = self._clock.now()
-        if question.state == ConsultationState.ANSWERED.value:
-            seconds = follow_up_seconds(question.polls, self._poll_seconds)
-        else:
-            seconds = max(self._poll_seconds, (now - question.requested_at).total_seconds() / POLL_FRACTION)
-            seconds = min(seconds, FOLLOW_CAP_SECONDS)
+        is_answered = question.state == ConsultationState.ANSWERED.value
+        seconds = (follow_up_seconds if is_answered else open_seconds)(question.polls, self._poll_seconds)
         # Only ever sooner, so that hundreds of stations spread and none asks later than its site wants.
         return None if seconds is None else now + timedelta(seconds=seconds * (1 - self._jitter() / 5))
 
@@ -228,6 +226,16 @@ class AnswerPolling:
 
     def _is_just_after(self, moment: datetime) -> bool:
         return timedelta(0) <= self._clock.now() - moment < AT_ONCE
+
+
+def open_seconds(polls: int, poll_seconds: float) -> float:
+    """How long after the ``polls``-th look for an answer to look again.
+
+    A two-hundredth of the time that these looks have taken: no clock tells it, as one may have been wrong when the
+    question was asked, and a PACS that was silent has not been asked at all.
+    """
+    rare = min(max(0, polls - POLL_FRACTION), MOST_RARE)
+    return min(poll_seconds * (1 + 1 / POLL_FRACTION) ** rare, max(poll_seconds, FOLLOW_CAP_SECONDS))
 
 
 def follow_up_seconds(polls: int, poll_seconds: float) -> float | None:

@@ -6,7 +6,7 @@ these functions.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dicom_router.clock import Clock
@@ -19,6 +19,7 @@ from xray_triage.language import LANGUAGES, N_, Language
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
 GIB = 1024**3
+CERTIFICATE_WARNING = timedelta(days=30)
 
 
 class CheckState(StrEnum):
@@ -146,6 +147,18 @@ def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange:
     return check(f"machine:{name}", WARNING, told, films=films)
 
 
+def certificates_check(ends: Sequence[tuple[datetime, str]], clock: Clock) -> Check:
+    """Whether the station's own certificates are valid for a while. ``ends``: when and which file, the first first."""
+    if not ends or ends[0][0] - clock.now() > CERTIFICATE_WARNING:
+        return check("certificates", OK, N_("Chứng thư đọc được."))
+    end, path = ends[0]
+    state, message = WARNING, N_("Chứng thư %(path)s hết hạn ngày %(day)s. Hãy xin cấp chứng thư mới trước ngày đó.")
+    if end <= clock.now():
+        state = BAD
+        message = N_("Chứng thư %(path)s đã hết hạn ngày %(day)s: máy khác không nối được nữa. Hãy thay chứng thư mới.")
+    return check("certificates", state, message, path=path, day=f"{end.astimezone():%d/%m/%Y}")
+
+
 def destination_check(name: str, transport: Transport) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:
@@ -183,6 +196,17 @@ def asking_check(problems: Callable[[], Sequence[tuple[str, str]]]) -> Check:
         if obstacle in PERSONS:
             return check("answers", WARNING, OBSTACLES[obstacle], detail=detail)
     return check("answers", OK, N_("Không có trở ngại nào cần người xử lý."))
+
+
+def elsewhere_check(count: Callable[[], int]) -> Check:
+    """Whether films wait whose files lie in another station's spool (``Ledger.elsewhere``): only that one can work."""
+    number = count()
+    if not number:
+        return check("elsewhere", OK, N_("Mọi phim đang chờ đều nằm ở trạm này."))
+    message = N_(
+        "%(number)d việc đang chờ một trạm khác dùng chung cơ sở dữ liệu, vì tệp phim nằm ở trạm đó. Hãy bật trạm đó."
+    )
+    return check("elsewhere", WARNING, message, number=number)
 
 
 def reader_check(is_alive: Callable[[], bool]) -> Check:

@@ -29,19 +29,22 @@ from xray_triage.stores import open_stores
 
 MEMORY_BYTES = 2 << 30
 POLL_SECONDS = 5.0
+NEVER_DONE = (
+    "the reader came to no end with this model over several films, or while loading it; it is tried again later"
+)
 
 log = structlog.get_logger()
 
 
-def main(config_path: Path) -> None:
-    """Read films until standard input ends."""
+def main(config_path: Path, *, with_model: bool = True) -> None:
+    """Read films until standard input ends; without its model, tell them to be unread."""
     restrain(MEMORY_BYTES, limit=resource.RLIMIT_DATA)
     tell = _messages()
     print_surely()
     log_to_stderr()
     ignore_pydicom_warnings()
     config = load_config(config_path)
-    ai = load_classifier(config)
+    ai = load_classifier(config) if with_model else AiState(problem=NEVER_DONE)
     tell({"event": "loaded"})
     if not os.read(0, 1):
         return  # the front never came so far as to let us begin
@@ -65,11 +68,12 @@ def main(config_path: Path) -> None:
 
     def step() -> bool:
         tell({"event": "busy"})
-        worked = False
+        before, worked = reader.films_read, False
         try:
             worked = reader.run_once()
         finally:
-            tell({"event": "done" if worked else "idle"})
+            said = {"read": reader.films_read > before, "problem": ai.problem or reader.problem}
+            tell({"event": "done", **said} if worked else {"event": "idle"})
         return worked
 
     run_forever(step, bell=bell, poll_seconds=POLL_SECONDS, stop=stop, name="reader")
@@ -99,4 +103,4 @@ def _follow_stdin(bell: Bell, stop: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), with_model=len(sys.argv) == 2)

@@ -18,6 +18,7 @@ from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_
 from dicom_router.dicom.matching import fold
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
+from dicom_router.store.inbox import AGAIN_RANK
 from dicom_router.store.ledger import Work
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
@@ -32,14 +33,13 @@ from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
-from xray_triage.results.make import ResultObject, make_results
+from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
 from xray_triage.results.wording import percent
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
-WANT_OF_A_MODEL = ("no_model", "model_failed")
-AGAIN_RANK = 200  # behind the films that come in now
+MODEL_FAILURES = 2  # in a row: then it is hardly the film
 KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
 FULL_DISK_PAUSE_SECONDS = 30.0
 AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
@@ -89,21 +89,50 @@ class Reader:
         self._policy = policy
         self._result_destinations = result_destinations
         self._clock = clock
+        self.films_read = 0  # by the model, and what it said can be used, be it "no chest film"
+        self._failures: list[str] = []
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model is of no use, as it failed on the last films, one after another; None while it is."""
+        if len(self._failures) < MODEL_FAILURES:
+            return None
+        return f"the model failed on the last {len(self._failures)} films: {self._failures[-1]}"
+
+    def _note_use(self, reading: Reading) -> None:
+        why = reading.not_readable
+        if why is not None and why.reason is REASONS["model_failed"]:
+            self._failures.append(why.detail)
+        elif reading.model is not None:
+            self.films_read += 1
+            self._failures.clear()
 
     def look_again(self) -> int:
-        """Queue the films that were not read for want of a working model: once for each model; how many now."""
+        """Queue the films that were not read for want of a working model; how many now.
+
+        Those that this model failed on are queued once. Those that had no model are queued again even if this one had
+        been there before them: it was not trusted then.
+        """
         if self._classifier is None:
             return 0
-        waiting = self._stores.casebook.arrivals_without_reading(WANT_OF_A_MODEL)
+        failed, without = (self._at_hand(reason) for reason in ("model_failed", "no_model"))
         model = self._classifier.identity.sha256
         with self._stores.database.write() as connection:
-            queued = [
-                self._stores.ledger.enqueue(
-                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
-                )
-                for arrival_id in waiting
-            ]
+            queued = [self._queue_again(connection, arrival, model, repeat=False) for arrival in failed]
+            queued += [self._queue_again(connection, arrival, model, repeat=True) for arrival in without]
         return sum(queued)
+
+    def _queue_again(self, connection: Connection, arrival_id: int, model: str, *, repeat: bool) -> bool:
+        ledger, key = self._stores.ledger, f"{arrival_id}{KEY_SEPARATOR}{model}"
+        if ledger.enqueue(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK):
+            return True
+        return repeat and ledger.repeat(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK)
+
+    def _at_hand(self, reason: str) -> list[int]:
+        """Arrivals in our spool that were not read for this reason (a code)."""
+        spool_id = self._stores.spool.id
+        unread = self._stores.casebook.arrivals_without_reading([reason])
+        return [arrival for arrival in unread if self._stores.inbox.get(arrival).spool_id == spool_id]
 
     def run_once(self) -> bool:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
@@ -148,6 +177,7 @@ class Reader:
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
         reading = classify(radiograph, self._classifier, self._policy, clock=self._clock, met=met)
+        self._note_use(reading)
         return Film(arrival=arrival, header=header, radiograph=radiograph, reading=reading)
 
     def _set_aside(self, arrival: Arrival, attempt: int) -> Film:
@@ -261,6 +291,7 @@ class Reader:
             film.radiograph,
             station_name=self._policy.station_name,
             at=self._clock.now(),
+            supersedes=self._report_before(film.arrival.instance),
         )
         kept: list[KeptResult] = []
         try:
@@ -269,6 +300,15 @@ class Reader:
             self._delete(result.spooled for result in kept)
             raise
         return kept
+
+    def _report_before(self, film: InstanceRef) -> InstanceRef | None:
+        """The report of the film's earlier reading, where it was promised to anybody."""
+        before = self._stores.casebook.image(film.sop_instance_uid)
+        if before is None:
+            return None
+        uid = report_uid(film.sop_instance_uid, model=before.model, reason=before.reason)
+        sent = (one.instance for one in self._stores.outbox.of_study(film.study_instance_uid))
+        return next((instance for instance in sent if instance.sop_instance_uid == uid), None)
 
     def _keep(self, result: ResultObject) -> KeptResult:
         spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))

@@ -11,13 +11,14 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from dicom_router.dicom.instance import InstanceRef
-from xray_triage.reading.findings import Reading
+from xray_triage.reading.findings import ModelIdentity, Reading, Reason
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import make_capture
 from xray_triage.results.origin import Origin
 from xray_triage.results.presentation import is_possible, make_presentation
-from xray_triage.results.report import make_report
+from xray_triage.results.report import REPORT, make_report
 from xray_triage.results.request import make_request_document
+from xray_triage.results.uids import derive_uid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +29,28 @@ class ResultObject:
     dataset: Dataset
 
 
+def report_uid(sop_instance_uid: str, *, model: ModelIdentity | None, reason: Reason | None) -> str:
+    """The SOP Instance UID that the report of such a reading has; ``reason``: why the film was not read, or None."""
+    return derive_uid(sop_instance_uid, model.sha256 if model else "", REPORT.what, *([reason.code] if reason else []))
+
+
 def make_results(
-    source: Dataset, reading: Reading, radiograph: Radiograph | None, *, station_name: str, at: datetime
+    source: Dataset,
+    reading: Reading,
+    radiograph: Radiograph | None,
+    *,
+    station_name: str,
+    at: datetime,
+    supersedes: InstanceRef | None = None,
 ) -> list[ResultObject]:
     """The report, and for a film that was read the picture and the outlines.
 
-    ``source`` is the film's header with its text already repaired. A colour film (a digitised picture) gets no
-    outlines: DICOM allows a grayscale presentation state over grayscale images only.
+    ``source`` is the film's header with its text already repaired; ``supersedes`` the report of an earlier reading. A
+    colour film (a digitised picture) gets no outlines: DICOM allows a grayscale presentation state over grayscale
+    images only.
     """
     origin = Origin(source=source, model=reading.model, station_name=station_name, at=at)
-    results = [ResultObject(what="sr", dataset=make_report(origin, reading))]
+    results = [ResultObject(what="sr", dataset=make_report(origin, reading, supersedes))]
     if reading.findings is None:
         return results
     if radiograph is not None:

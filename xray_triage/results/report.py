@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ComprehensiveSRStorage
 
+from dicom_router.dicom.instance import InstanceRef
 from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
@@ -52,8 +53,11 @@ REPORT = Kind(
 )
 
 
-def make_report(origin: Origin, reading: Reading) -> Dataset:
-    """The report of one film. One that says why the film was not read has other UIDs than one with findings."""
+def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None = None) -> Dataset:
+    """The report of one film. One that says why the film was not read has other UIDs than one with findings.
+
+    ``supersedes`` is the report of an earlier reading: PS3.3 C.17.2, Predecessor Documents Sequence.
+    """
     not_readable = reading.not_readable
     dataset = begin(origin, REPORT, *([not_readable.reason.code] if not_readable else []))
     add(
@@ -64,6 +68,10 @@ def make_report(origin: Origin, reading: Reading) -> Dataset:
         PerformedProcedureCodeSequence=[],
         CurrentRequestedProcedureEvidenceSequence=[_evidence(origin.source)],
     )
+    if supersedes is not None and supersedes.sop_instance_uid != dataset.SOPInstanceUID:
+        instance = reference(supersedes.sop_class_uid, supersedes.sop_instance_uid)
+        series = [(supersedes.series_instance_uid, [instance])]
+        add(dataset, PredecessorDocumentsSequence=[evidence(supersedes.study_instance_uid, series)])
     procedure = codes.PLAIN_CHEST_XRAY if reading.findings is not None else codes.PLAIN_RADIOGRAPHY
     children = [
         language_item(),

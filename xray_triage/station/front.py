@@ -6,7 +6,7 @@ Everything above this module (the command line) speaks to it; nothing below impo
 import fcntl
 import signal
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -21,6 +21,7 @@ from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
+from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
@@ -36,7 +37,7 @@ from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
-from xray_triage.stores import node_name, open_stores
+from xray_triage.stores import SPOOL_FOLDER, node_name, open_stores
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
@@ -56,8 +57,17 @@ class Station:
         self._config = config
         self._supervisor = supervisor
         self._clock = clock
-        self._lock = _only_one(config.station.data_dir)
-        self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
+        with ExitStack() as held:
+            held.enter_context(_only_one(config.station.data_dir))
+            held.enter_context(_only_one(config.station.data_dir / SPOOL_FOLDER))  # which two of these may lead to
+            self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
+            held.callback(self.stores.database.close)
+            if not held.enter_context(sole_holder(self.stores.database, str(self.stores.spool.id))):
+                raise StationError(
+                    "a station with a copy of this spool is running on the same database; stop it, or give this one a "
+                    "database of its own and an empty data_dir"
+                )
+            self._held = held.pop_all()
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
@@ -114,7 +124,7 @@ class Station:
         """Take back what this station held when it last died, then open: listener, deliveries, page, reader."""
         self.stores.spool.clear_incoming()
         self.stores.ledger.free_leases(forgive=True)
-        Ledger(self.stores.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(
+        Ledger(self.stores.database, clock=self._clock, node=node_name(self.stores.spool, "reader")).free_leases(
             forgive=True
         )
         self._supervisor.open(self._ring_delivery)
@@ -140,8 +150,7 @@ class Station:
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
-        self.stores.database.close()
-        self._lock.close()
+        self._held.close()
 
     def _ring_delivery(self) -> None:
         self._answers.ring()
@@ -177,15 +186,13 @@ class Station:
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
 
 
-def _only_one(data_dir: Path) -> TextIO:
-    """Hold the station's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = (data_dir / "station.lock").open("w")
+def _only_one(folder: Path) -> TextIO:
+    """Hold a folder's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "station.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise StationError(
-            f"a station is running on {data_dir} already; stop it, or choose another data_dir"
-        ) from error
+        raise StationError(f"a station is running on {folder} already; stop it, or choose another data_dir") from error
     return lock

@@ -16,11 +16,13 @@ from xray_triage.health.checks import (
     Probe,
     answers_check,
     asking_check,
+    certificates_check,
     check,
     clock_check,
     destination_check,
     disk_check,
     drift_check,
+    elsewhere_check,
     machine_check,
     model_check,
     reader_check,
@@ -37,7 +39,7 @@ from xray_triage.reading.findings import MachineState
 from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
-from xray_triage.tls import server_tls
+from xray_triage.tls import client_tls, server_tls, valid_until
 
 CHECK_SECONDS = 180.0
 
@@ -58,6 +60,7 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
+        partial(elsewhere_check, stores.ledger.elsewhere),
     ]
 
 
@@ -70,8 +73,9 @@ def check_station(config: Config) -> list[Check]:
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
-        partial(_certificates_check, config),
+        partial(station_certificates_check, config, clock),
         partial(_users_check, stores.accounts.users),
+        partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),
     ]
@@ -158,15 +162,19 @@ def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
     return [partial(ask, name) for name in archives]
 
 
-def _certificates_check(config: Config) -> Check:
+def station_certificates_check(config: Config, clock: Clock) -> Check:
+    """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
+    served = [tls for tls in (config.listener.tls, config.web.tls) if tls]
+    used = [each.tls for each in config.destination if each.tls]
     try:
-        if config.listener.tls:
-            server_tls(config.listener.tls)
-        if config.web.tls:
-            server_tls(config.web.tls)
+        for tls in served:
+            server_tls(tls)
+        for tls in used:
+            client_tls(tls)
+        ends = sorted((valid_until(tls.cert), str(tls.cert)) for tls in (*served, *used) if tls.cert)
     except ConfigError as error:
         return _bad("certificates", str(error))
-    return check("certificates", CheckState.OK, N_("Chứng thư đọc được."))
+    return certificates_check(ends, clock)
 
 
 def _users_check(users: Users) -> Check:

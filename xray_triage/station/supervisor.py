@@ -3,6 +3,9 @@
 The two processes share the database and a pair of pipes. To the reader: one byte is a ring (the first one says
 "begin"), end of file is "stop". From the reader: one JSON object a line, {"event": "loaded" | "ready" | "busy" |
 "done" | "idle", ...}. Knows no DICOM and no model.
+
+A film that ends the reader is set aside by the reader itself. Where film after film does, or the loading, it is the
+model: the reader is then started without it for a while, so that the films are told to be unread, and AI to be off.
 """
 
 import json
@@ -12,7 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -21,8 +24,8 @@ import structlog
 from dicom_router import child
 from dicom_router.clock import Clock
 
-FILM_SECONDS = 40.0  # below the ledger's lease of a minute: a film under way is never given to another reader
-LOADING_SECONDS = 120.0
+WITHOUT_MODEL = "without-model"
+LOADING_DEATH = 3  # films: no film is at fault where the model does not even load
 # glibc gives large blocks back to the kernel and takes them again, zeroed page by page, for every film: a sixth of a
 # film's reading. Kept, they cost some tens of megabytes.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
@@ -43,14 +46,34 @@ class ReaderState:
     restarts: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderLimits:
+    """How long the reader may take, and how often it may die: two films are tried twice before the model is blamed.
+
+    ``film_seconds`` is below the ledger's lease of a minute: a film under way is never given to another reader.
+    ``most_deaths``: over films or while loading, and no film read in between. ``rest_seconds``: then so long without
+    the model.
+    """
+
+    film_seconds: float = 40.0
+    loading_seconds: float = 120.0
+    most_deaths: int = 5
+    rest_seconds: float = 600.0
+
+
 class Supervisor:
     """Keeps one reader process running, from the ``with`` block's start to its end.
 
     The reader loads its model at once and touches nothing of the station before ``open``.
     """
 
-    def __init__(self, config_path: Path, *, clock: Clock) -> None:
+    def __init__(self, config_path: Path, *, clock: Clock, limits: ReaderLimits | None = None) -> None:
         self.config_path = config_path
+        self._limits = limits or ReaderLimits()
+        self._deaths = 0
+        self._busy_until: float | None = None
+        self._is_resting = False
+        self._rest_until: float | None = None
         self._on_done: Callable[[], None] | None = None
         self._clock = clock
         self._state = ReaderState()
@@ -119,7 +142,8 @@ class Supervisor:
     def _live_once(self) -> bool:
         """One life of the reader process. True when it came as far as being ready."""
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
-        process = child.start("xray_triage.reader.process", str(self.config_path), environment=KEEP_MEMORY, **pipes)
+        words = [str(self.config_path), *self._begin_rest()]
+        process = child.start("xray_triage.reader.process", *words, environment=KEEP_MEMORY, **pipes)
         assert process.stdin is not None
         assert process.stdout is not None
         os.set_blocking(process.stdin.fileno(), False)
@@ -135,7 +159,18 @@ class Supervisor:
             self._listen(process, selector)
         process.wait()
         self._hang_up(process)
+        if self._busy_until is not None:
+            self._deaths += 1 if self._state.ready else LOADING_DEATH
         return self._state.ready
+
+    def _begin_rest(self) -> list[str]:
+        """What the next life is told: to do without the model, where too many in a row have died of it."""
+        self._is_resting, self._rest_until = self._deaths >= self._limits.most_deaths, None
+        if not self._is_resting:
+            return []
+        self._deaths = self._limits.most_deaths - 1  # one more after the rest, and it rests again
+        log.error("AI is off", problem=f"the model is tried again in {self._limits.rest_seconds:.0f} s")
+        return [WITHOUT_MODEL]
 
     def _hang_up(self, process: subprocess.Popen[bytes] | None) -> None:
         with self._bell_lock:
@@ -145,34 +180,43 @@ class Supervisor:
     def _listen(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         assert process.stdout is not None
         tail = b""
-        busy_since: float | None = self._clock.monotonic()  # with its model
-        limit_seconds = LOADING_SECONDS
+        self._busy_until = self._clock.monotonic() + self._limits.loading_seconds  # with its model
         while True:
-            left = None if busy_since is None else busy_since + limit_seconds - self._clock.monotonic()
+            until = min((at for at in (self._busy_until, self._rest_until) if at is not None), default=None)
+            left = None if until is None else until - self._clock.monotonic()
             if not selector.select(None if left is None else max(left, 0)):
-                log.error("reader took too long", limit_seconds=limit_seconds)
-                child.end(process)
-                return
+                if until == self._busy_until:
+                    log.error("reader took too long")
+                    child.end(process)
+                    return
+                self._rest_until = None
+                self._hang_up(process)  # it finishes its film
+                continue
             chunk = process.stdout.read(65536)
             if not chunk:
                 return
             *lines, tail = (tail + chunk).split(b"\n")
             for line in lines:
-                busy_since, limit_seconds = self._hear(json.loads(line)), FILM_SECONDS
+                self._hear(json.loads(line))
 
-    def _hear(self, message: dict[str, object]) -> float | None:
-        """Take in one message; returns since when the reader has been busy with a film, or None."""
+    def _hear(self, message: dict[str, object]) -> None:
+        """Take in one message, and since when the reader has been busy with a film."""
+        self._busy_until = None
         if message["event"] == "busy":
-            return self._clock.monotonic()
+            self._busy_until = self._clock.monotonic() + self._limits.film_seconds
+        problem = str(message.get("problem") or "") or None
         if message["event"] == "ready":
-            model, problem = message.get("model"), message.get("problem")
+            model = message.get("model")
+            self._rest_until = self._clock.monotonic() + self._limits.rest_seconds if self._is_resting else None
             self._state = ReaderState(
                 alive=True,
                 ready=True,
-                problem=str(problem) if problem else None,
+                problem=problem,
                 model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
                 restarts=self._state.restarts,
             )
-        if message["event"] == "done" and self._on_done is not None:
-            self._on_done()
-        return None
+        if message["event"] == "done":
+            self._deaths = 0 if message.get("read") else self._deaths
+            self._state = replace(self._state, problem=problem)
+            if self._on_done is not None:
+                self._on_done()

@@ -553,6 +553,17 @@ def test_half_a_request_is_dropped_at_the_deadline(make_station: MakeStation) ->
         assert machine.hear() == b""
 
 
+def test_one_address_that_holds_all_its_associations_locks_nobody_else_out(
+    make_station: MakeStation, tmp_path: Path
+) -> None:
+    station = make_station(max_associations=3)
+    greedy = [Machine(station.port, source="127.0.0.2") for _ in range(6)]
+    assert [machine.associate()[0] for machine in greedy] == [2, 2, 2, 3, 3, 3]
+    assert storescu(station.port, film_file(tmp_path / "film.dcm", film())).returncode == 0
+    for machine in greedy:
+        machine.close()
+
+
 def test_half_requests_of_one_address_lock_nobody_else_out(make_station: MakeStation, tmp_path: Path) -> None:
     station = make_station(max_associations=2, max_waiting_per_host=8)
     stuck = [Machine(station.port, source="127.0.0.2") for _ in range(30)]

@@ -190,6 +190,34 @@ def test_the_error_of_an_outage_is_shown(post: Post, pacs: StorePeer) -> None:
         assert f"127.0.0.1:{link.port}" in str(post.outbox.summary().destinations[0].last_error)
 
 
+def test_a_pacs_that_is_silent_is_said_so_before_the_echo_has_failed_too(post: Post) -> None:
+    post.queue()
+    with a_hanging_peer() as hanging:
+        forwarder = post.forwarder(hanging.port, timeouts=Timeouts(answer_seconds=2.0))
+        thread = threading.Thread(target=forwarder.run_once)
+        thread.start()
+        until(lambda: hanging.connections == 2)  # the film's is given up, the echo's hangs
+        assert [destination.reachable for destination in post.outbox.summary().destinations] == [False]
+    thread.join()
+
+
+def test_what_stands_in_the_way_is_what_the_last_look_saw(post: Post, pacs: StorePeer, clock: StoppedClock) -> None:
+    post.queue()
+    with a_bad_link(pacs.port) as link:
+        link.reachable = False
+        forwarder = post.forwarder(link.port)
+        forwarder.run_once()
+        first = post.outbox.summary().destinations[0].last_error
+        link.reachable, pacs.entity.require_called_aet = True, True
+        pass_time(forwarder, clock, seconds=MINUTE, step=5)
+        second = post.outbox.summary().destinations[0].last_error
+        assert second not in (None, first)
+        pacs.entity.require_called_aet = False
+        pass_time(forwarder, clock, seconds=10 * MINUTE)
+    assert post.outbox.summary().destinations[0].last_error is None
+    assert post.states() == [DeliveryState.ACKNOWLEDGED]
+
+
 def test_orthanc_killed_and_restarted_gets_everything_once(
     post: Post, own_orthanc: OrthancPeer, clock: StoppedClock
 ) -> None:

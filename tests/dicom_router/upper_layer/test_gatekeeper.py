@@ -11,6 +11,7 @@ from dicom_router.upper_layer.gatekeeper import (
     Gatekeeper,
     ListenerLimits,
     Rejection,
+    Visit,
 )
 
 
@@ -74,6 +75,34 @@ def test_only_so_many_connections_may_wait_at_all() -> None:
     gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_waiting=3))
     assert all(gatekeeper.knock(f"10.0.0.{number}") for number in range(3))
     assert gatekeeper.knock("10.0.0.9") is None
+
+
+def enter(gatekeeper: Gatekeeper, host: str) -> Visit | None:
+    """A machine's new association, or None where it gets no place."""
+    visit = gatekeeper.knock(host)
+    assert visit is not None
+    if visit.enter():
+        return visit
+    visit.leave()
+    return None
+
+
+def test_one_address_that_holds_all_its_places_leaves_room_for_others() -> None:
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_associations=4))
+    greedy = [enter(gatekeeper, "10.0.0.1") for _ in range(6)]
+    assert sum(visit is not None for visit in greedy) == 4
+    assert sum(enter(gatekeeper, "10.0.0.2") is not None for _ in range(6)) == 2
+    assert enter(gatekeeper, "10.0.0.3") is not None
+    assert enter(gatekeeper, "10.0.0.1") is None
+    for visit in filter(None, greedy):
+        visit.leave()
+    assert enter(gatekeeper, "10.0.0.1") is not None
+
+
+def test_all_addresses_together_get_twice_as_many() -> None:
+    gatekeeper = Gatekeeper(ListenerLimits(ae_title="STATION", max_associations=10, max_waiting=100))
+    entered = [enter(gatekeeper, f"10.0.0.{number}") for number in range(50)]
+    assert sum(visit is not None for visit in entered) == 20
 
 
 def test_a_machine_inside_waits_no_longer_and_gives_its_place_back() -> None:

@@ -1,5 +1,6 @@
 """The command line as a script meets it: exit status, one line of error, JSON a line."""
 
+import io
 import json
 import os
 import re
@@ -14,10 +15,14 @@ import pytest
 from PIL import Image
 from rich.table import Table
 
-from tests.factories import film, film_file, shared_folder, until
+from dicom_router.dicom.instance import reference_to
+from tests.factories import film, film_bytes, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
+from tests.xray_triage.desk import unread
 from xray_triage.console import out, print_json
+from xray_triage.reading.patient import read_patient
 from xray_triage.simulation import phantom
+from xray_triage.stores import READ_WORK, configured_stores
 
 pytestmark = pytest.mark.slow  # a process for each verb
 
@@ -125,6 +130,41 @@ def test_init_writes_a_station_that_check_understands(tmp_path: Path) -> None:
     assert said.returncode == 0
     assert checks["model"] == checks["users"] == "ok"
     assert checks["destination"] == "warning"
+
+
+def test_films_that_were_not_read_are_read_again_by_case_by_day_and_by_reason(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    stores = configured_stores(tmp_path / "station.toml")
+    dataset = film()
+    spooled = stores.spool.keep(io.BytesIO(film_bytes(dataset)))
+    instance = reference_to(dataset)
+    stores.inbox.record(instance=instance, spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1")
+    work = stores.ledger.claim(READ_WORK)
+    assert work is not None
+    (arrival,) = stores.inbox.of_study(dataset.StudyInstanceUID)
+    with stores.database.write() as connection:
+        case_id = stores.casebook.record(
+            connection,
+            arrival=arrival,
+            patient=read_patient(dataset),
+            accession_number="",
+            reading=unread("reader_died"),
+            picture_key=None,
+        ).case_id
+        stores.ledger.finish(connection, work)
+    nothing = run("reread", "--since", "2020-01-01", "--reason", "damaged_pixels", folder=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (0, "0 films will be read again\n")
+    done = run("reread", "--since", "2020-01-01", "--reason", "reader_died", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "1 films will be read again\n")
+    again = run("reread", case_id, folder=tmp_path)
+    assert (again.returncode, again.stdout) == (1, "0 films will be read again\n")
+    assert again.stderr == f"{case_id}: The films of this case are being read, or wait to be read.\n"
+    unknown = run("reread", "000000000000", folder=tmp_path)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    for wrong in ([], [case_id, "--since", "2020-01-01"], [case_id, "--reason", "bored"], ["--since", "yesterday"]):
+        assert run("reread", *wrong, folder=tmp_path).returncode == 2
+    assert [entry.detail for entry in stores.audit.entries(subject=case_id)] == ["reader_died"]
+    stores.database.close()
 
 
 def test_init_that_was_cut_off_before_the_first_user_is_done_again(tmp_path: Path) -> None:

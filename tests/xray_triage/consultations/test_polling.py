@@ -23,7 +23,15 @@ from xray_triage.consultations.answers import Answers
 from xray_triage.consultations.fetching import LARGEST_BYTES, SPOILT, Fetcher
 from xray_triage.consultations.large_objects import LargeObjects
 from xray_triage.consultations.obstacles import Obstacle
-from xray_triage.consultations.polling import FOLLOW_SECONDS, LONGEST_TURN_SECONDS, AnswerPolling, follow_up_seconds
+from xray_triage.consultations.polling import (
+    FOLLOW_CAP_SECONDS,
+    FOLLOW_SECONDS,
+    LONGEST_TURN_SECONDS,
+    POLL_FRACTION,
+    AnswerPolling,
+    follow_up_seconds,
+    open_seconds,
+)
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.results.content import evidence
 from xray_triage.results.items import reference
@@ -168,6 +176,33 @@ def test_a_request_that_was_sent_before_anybody_looked_tells_old_from_new_by_the
     assert a_round.texts == ["mới"]
 
 
+@pytest.mark.parametrize("stated", ["081500", "0815", "08", "", "081500.200000"])
+def test_an_answer_in_the_second_of_the_question_is_taken_however_coarse_its_time_is(
+    a_round: Round, stated: str
+) -> None:
+    desk = a_round.desk
+    desk.clock.advance(0.734)
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.write(text_answer("kịp", ContentDate="20250601", ContentTime=stated, TimezoneOffsetFromUTC="+0000"))
+    a_round.poll(0)
+    assert a_round.texts == ["kịp"]
+
+
+@pytest.mark.parametrize(("stated", "is_shown"), [("20250601 081459", True), ("20250530 081500", False)])
+def test_what_states_a_time_shortly_before_the_question_is_no_answer_and_is_pointed_at(
+    a_round: Round, stated: str, is_shown: bool
+) -> None:
+    desk, (day, time) = a_round.desk, stated.split()
+    desk.clock.advance(0.734)
+    desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
+    desk.deliver()
+    a_round.write(text_answer("?", ContentDate=day, ContentTime=time, TimezoneOffsetFromUTC="+0000"))
+    found = a_round.poll(0)
+    assert (found.state, found.problem) == (ConsultationState.REQUESTED, None)
+    assert desk.consultations.obstacles_of(a_round.case_id) == ([Obstacle.EARLIER] if is_shown else [])
+
+
 def test_an_answer_that_came_while_the_link_was_dead_is_taken_even_by_a_clock_an_hour_behind(a_round: Round) -> None:
     desk = a_round.desk
     desk.consultations.request(a_round.case_id, question="?", priority="routine", requested_by="BS")
@@ -306,6 +341,26 @@ def test_it_is_asked_for_when_due_and_not_before(a_round: Round) -> None:
     assert a_round.poll(POLL_SECONDS - 2).answers == ()
     a_round.poll(3)
     assert a_round.texts == ["sớm"]
+
+
+def test_an_open_question_is_asked_for_ever_more_rarely_whatever_the_clock_said_when_it_was_asked(
+    a_round: Round,
+) -> None:
+    waits = [open_seconds(polls, POLL_SECONDS) for polls in range(5000)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[200], waits[-1]) == (POLL_SECONDS, POLL_SECONDS, FOLLOW_CAP_SECONDS)
+    spent = 0.0
+    for wait in waits:
+        assert wait <= max(POLL_SECONDS, 1.01 * spent / POLL_FRACTION)
+        spent += wait
+    today = a_round.desk.clock.time
+    a_round.desk.clock.time -= timedelta(days=20_000)  # 1970 at boot
+    a_round.ask()
+    a_round.desk.clock.time = today
+    a_round.poll()
+    a_round.write(text_answer("vẫn đến"))
+    a_round.poll(POLL_SECONDS + 1)
+    assert a_round.texts == ["vẫn đến"]
 
 
 def test_addenda_are_asked_for_ever_more_rarely_for_a_week(a_round: Round) -> None:

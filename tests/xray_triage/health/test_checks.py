@@ -1,6 +1,6 @@
 """The checks in plain words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -24,6 +24,7 @@ from xray_triage.health.checks import (
     Health,
     answers_check,
     asking_check,
+    certificates_check,
     clock_check,
     destination_check,
     disk_check,
@@ -158,3 +159,18 @@ def test_a_dead_link_does_not_make_a_station_unready_but_a_dead_reader_does() ->
     assert troubles(report) == [link]
     assert not ready([*report, reader])
     assert troubles([*report, reader]) == [reader, link]
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(31, CheckState.OK), (29, CheckState.WARNING), (0, CheckState.BAD), (-400, CheckState.BAD)]
+)
+def test_a_certificate_that_ends_is_said_30_days_ahead(days: int, state: CheckState) -> None:
+    clock = StoppedClock()
+    ends = [(clock.now() + timedelta(days=days), "me.pem"), (clock.now() + timedelta(days=4000), "page.pem")]
+    told = certificates_check(ends, clock)
+    assert told.state is state
+    assert ("me.pem" in told.said["en"]) == (state is not CheckState.OK)
+
+
+def test_without_a_certificate_there_is_nothing_to_end() -> None:
+    assert certificates_check([], StoppedClock()).state is CheckState.OK

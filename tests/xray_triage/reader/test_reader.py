@@ -20,6 +20,8 @@ from tests.factories import StoppedClock, film_bytes
 from tests.xray_triage.bundles import make_bundle
 from xray_triage.cases import tables
 from xray_triage.cases.case import Case
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.rereading import CannotReread
 from xray_triage.config import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.model.acquaintance import Site
@@ -32,7 +34,7 @@ from xray_triage.reading.findings import Findings, NotReadable, Priority
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.simulation import phantom
-from xray_triage.stores import READ_WORK, Stores, node_name, open_stores
+from xray_triage.stores import READ_WORK, Stores, open_stores
 
 pytestmark = pytest.mark.slow
 
@@ -292,6 +294,72 @@ def test_a_film_that_kills_the_reader_is_set_aside_on_the_third_try(a_bench: Ben
     assert a_bench.sent(a_film) == ["original", "sr"]
 
 
+def test_a_film_that_was_set_aside_is_read_again_when_somebody_asks(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.receive(a_film)
+    for _ in range(LAST_TRY - 1):
+        assert a_bench.stores.ledger.claim(READ_WORK)  # and the process is gone
+        a_bench.stores.ledger.free_leases(forgive=False)
+    reader = a_bench.reader()
+    assert reader.run_once()
+    case_id = a_bench.case(a_film).case_id
+    assert a_bench.stores.rereading.reread(case_id) == 1
+    assert reader.run_once()
+    case = a_bench.case(a_film)
+    assert (case.case_id, case.priority, case.images[0].reason) == (case_id, Priority.URGENT, None)
+    reports = [one for one in a_bench.stores.outbox.of_study(a_film.StudyInstanceUID) if one.what == "sr"]
+    assert len({report.instance.sop_instance_uid for report in reports}) == 2
+    with a_bench.stores.spool.open(reports[1].spooled.key) as stream:
+        (predecessor,) = pydicom.dcmread(stream).PredecessorDocumentsSequence
+    (series,) = predecessor.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == reports[0].instance.series_instance_uid
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == reports[0].instance.sop_instance_uid
+    assert not reader.run_once()
+
+
+def test_a_film_that_is_read_again_to_no_avail_sends_nothing_twice(a_bench: Bench, a_film: Dataset) -> None:
+    a_film.BodyPartExamined = "HIP"
+    case = a_bench.read(a_film)
+    kept = sorted(a_bench.stores.spool.keys())
+    assert a_bench.stores.rereading.reread(case.case_id, reason="not_a_chest") == 1
+    assert a_bench.reader().run_once()
+    assert a_bench.sent(a_film) == ["original", "sr"]
+    assert sorted(a_bench.stores.spool.keys()) == kept
+
+
+def test_what_cannot_be_read_again_is_said_in_words(a_bench: Bench, a_film: Dataset) -> None:
+    rereading = a_bench.stores.rereading
+    read = a_bench.read(a_film)
+    with pytest.raises(CannotReread, match="was read"):
+        rereading.reread(read.case_id)
+    hip = phantom.dataset(phantom.render(seed=5, rows=256, columns=256), seed=5)
+    hip.BodyPartExamined = "HIP"
+    unread = a_bench.read(hip)
+    with pytest.raises(CannotReread, match="was read"):
+        rereading.reread(unread.case_id, reason="reader_died")
+    assert not rereading.is_under_way(unread)
+    assert rereading.reread(unread.case_id) == 1
+    assert rereading.is_under_way(unread)
+    with pytest.raises(CannotReread, match="wait to be read"):
+        rereading.reread(unread.case_id)
+    assert a_bench.reader().run_once()
+    a_bench.stores.spool.delete(a_bench.stores.inbox.get(unread.images[0].arrival_id).spooled.key)
+    with pytest.raises(CannotReread, match="not at this station"):
+        rereading.reread(unread.case_id)
+    with pytest.raises(UnknownCase):
+        rereading.reread("000000000000")
+    assert not a_bench.reader().run_once()
+
+
+def test_a_dose_report_is_read_again_only_when_it_is_named(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.read(a_film)
+    report = a_bench.object(a_film, "sr")
+    report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    case = a_bench.read(report)
+    with pytest.raises(CannotReread, match="was read"):
+        a_bench.stores.rereading.reread(case.case_id)
+    assert a_bench.stores.rereading.reread(case.case_id, reason="not_a_film") == 1
+
+
 def test_power_cuts_are_not_the_films_fault(a_bench: Bench, a_film: Dataset) -> None:
     a_bench.receive(a_film)
     for _ in range(LAST_TRY + 2):
@@ -342,7 +410,7 @@ def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dat
     kept = sorted(a_bench.stores.spool.keys())
     clock, other = (
         a_bench.clock,
-        Ledger(a_bench.stores.database, clock=a_bench.clock, node=node_name(a_bench.config, "other")),
+        Ledger(a_bench.stores.database, clock=a_bench.clock, node="other", spool_id=a_bench.stores.spool.id),
     )
 
     class Slow:

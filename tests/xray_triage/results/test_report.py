@@ -9,6 +9,7 @@ from pydicom.sr._concepts_dict import concepts as CONCEPTS  # noqa: N812 - its o
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code as PydicomCode
 
+from dicom_router.dicom.instance import reference_to
 from tests.peers.dcmtk import dciodvfy, dsrdump
 from tests.xray_triage.results.making import (
     MODEL,
@@ -49,6 +50,21 @@ READINGS = {
     "a machine that is known": replace(a_reading(priority=Priority.NORMAL), machine=KNOWN),
     **{code: not_read(code) for code in REASONS},
 }
+
+
+def test_a_report_that_supersedes_another_names_it_and_is_valid(tmp_path: Path) -> None:
+    before = reference_to(report(not_read("reader_died")))
+    later = make_report(an_origin(header()), a_reading(), before)
+    assert dciodvfy(written(tmp_path / "sr.dcm", later)) == []
+    (study,) = later.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    (instance,) = series.ReferencedSOPSequence
+    assert (study.StudyInstanceUID, series.SeriesInstanceUID, instance.ReferencedSOPInstanceUID) == (
+        before.study_instance_uid,
+        before.series_instance_uid,
+        before.sop_instance_uid,
+    )
+    assert "PredecessorDocumentsSequence" not in report(a_reading())
 
 
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)

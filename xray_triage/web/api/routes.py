@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StrictBool, StringConstraints
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.rereading import CannotReread
 from xray_triage.cases.shapes import CaseJson, ConsultationJson, QueueJson, VerdictJson
+from xray_triage.language import Language
 from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, ModelInUse, drift, verdicts
 from xray_triage.model.shapes import ModelInUseJson
@@ -33,6 +35,9 @@ Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=PLAIN)]
 Since = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 UNKNOWN_CASE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no case with this id."}}
+NOTHING_TO_REREAD: dict[int | str, dict[str, Any]] = {
+    409: {"description": "Every film was read, or is being read, or its file is gone: detail says which."}
+}
 
 
 class ConsultationBody(BaseModel):
@@ -41,6 +46,12 @@ class ConsultationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     question: Question
     priority: Literal["urgent", "routine"] = "routine"
+
+
+class RereadJson(BaseModel):
+    """How many films of the case will be read again."""
+
+    films: int
 
 
 class VerdictBody(BaseModel):
@@ -106,6 +117,16 @@ def _take_words(api: APIRouter, stores: Stores) -> None:
         said = "agrees" if body.agrees else "disagrees"
         stores.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
         return VerdictJson.model_validate(given)
+
+    @api.post("/cases/{case_id}/reread", responses=UNKNOWN_CASE | NOTHING_TO_REREAD)
+    def reread(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> RereadJson:
+        """Read the films of the case again that were not read."""
+        try:
+            films = stores.rereading.reread(case_id)
+        except CannotReread as error:
+            raise HTTPException(409, Language(who.language).translate(error.words)) from error
+        stores.audit.note(Action.REREAD, actor=who.name, subject=case_id)
+        return RereadJson(films=films)
 
 
 def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], ModelInUse | None]) -> None:

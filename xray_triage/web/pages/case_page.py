@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.rereading import unread_films
 from xray_triage.language import N_, Language
 from xray_triage.orders.match import Filmed, is_film_of
 from xray_triage.orders.order import Order
@@ -69,6 +70,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
     return {
         "case": case,
         "deliveries": stores.outbox.of_study(case.study_instance_uid),
+        "passed_over": stores.consultations.obstacles_of(case.case_id) if asked else [],
         "rounds": [*asked, *reversed(case.earlier_consultations)],
         "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
@@ -76,8 +78,16 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "reason": own.registration.reason if own else "",
         "other_patients_order": other,
         "can_ask": can_ask,
+        "rereading": _rereading(stores, case),
         "taken_at": taken_at,
     }
+
+
+def _rereading(stores: Stores, case: Case) -> Literal["", "possible", "under way"]:
+    """Whether films of the case can be read again, or are about to be."""
+    if not unread_films(case):
+        return ""
+    return "under way" if stores.rereading.is_under_way(case) else "possible"
 
 
 def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ async function post(form) {
   button.disabled = true;
   try {
     const answer = await send(form.dataset.post, values);
+    if (answer.status === 409) return complain(form, `${form.dataset.fail} ${(await answer.json()).detail}`);
     if (!answer.ok) return complain(form, `${form.dataset.fail} (${answer.status})`);
     const told = await answer.json();
     // A doctor beside us may have asked first: theirs came back.

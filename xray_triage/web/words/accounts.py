@@ -29,6 +29,7 @@ ACTIONS = {
     Action.CONSULTATION_ASKED: N_("yêu cầu hội chẩn"),
     Action.ANSWER_OPENED: N_("mở trả lời hội chẩn"),
     Action.VERDICT_GIVEN: N_("đánh giá kết quả AI"),
+    Action.REREAD: N_("cho AI đọc lại phim"),
     Action.PATIENT_REGISTERED: N_("đăng ký chụp"),
     Action.ORDER_CHANGED: N_("sửa đăng ký chụp"),
     Action.ORDER_CANCELLED: N_("hủy đăng ký chụp"),

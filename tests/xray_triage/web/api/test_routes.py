@@ -13,6 +13,8 @@ from dicom_router.errors import PeerUnreachable
 from tests.factories import film
 from tests.xray_triage.desk import MODEL, PACS, TestDesk, open_desk, reading, unread
 from tests.xray_triage.web.conftest import bearer
+from xray_triage.accounts.audit import Action
+from xray_triage.accounts.roles import Role
 from xray_triage.model.drift import ModelInUse
 from xray_triage.reading.bundle import Reference
 from xray_triage.reading.findings import Priority
@@ -150,6 +152,52 @@ def test_a_full_disk_is_said_and_nothing_is_half_asked(
         answer = client.post(f"/api/cases/{case_id}/consultation", json={"question": "?"})
         assert (answer.status_code, "free some disk" in answer.text) == (507, True)
         assert client.get(f"/api/cases/{case_id}").json()["consultation"] is None
+
+
+def test_a_film_that_was_not_read_is_read_again_once_and_it_is_noted_who_asked(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    case_id = sqlite_desk.add(unread("reader_died")).case_id
+    sqlite_desk.finish_reading()
+    assert client.post(f"/api/cases/{case_id}/reread", json={}).json() == {"films": 1}
+    again = client.post(f"/api/cases/{case_id}/reread", json={})
+    assert (again.status_code, again.json()["detail"]) == (409, "Phim của ca này đang được đọc hoặc đang chờ đọc.")
+    assert sqlite_desk.inbox.unread() == 1
+    noted = [entry.actor for entry in sqlite_desk.audit.entries(subject=case_id) if entry.action is Action.REREAD]
+    assert noted == ["doctor"]
+
+
+def test_what_cannot_be_read_again_is_refused_in_the_visitors_words(
+    client: httpx.Client, enter: Callable[..., httpx.Client], sqlite_desk: TestDesk
+) -> None:
+    dataset = film()
+    arrival = sqlite_desk.receive(dataset)
+    lost = sqlite_desk.record(arrival, dataset, unread()).case_id
+    sqlite_desk.spool.delete(arrival.spooled.key)
+    read = sqlite_desk.add(reading()).case_id
+    sqlite_desk.finish_reading()
+    browser = enter()
+    browser.cookies.set("language", "en", domain="127.0.0.1", path="/")
+    for case_id, said in ((lost, "not at this station any more"), (read, "Every film of this case was read")):
+        answer = browser.post(f"/api/cases/{case_id}/reread", json={})
+        assert answer.status_code == 409
+        assert said in answer.json()["detail"]
+    assert client.post("/api/cases/000000000000/reread", json={}).status_code == 404
+    assert sqlite_desk.inbox.unread() == 0
+
+
+def test_the_page_offers_to_read_again_what_was_not_read(
+    enter: Callable[..., httpx.Client], sqlite_desk: TestDesk
+) -> None:
+    unread_case, read_case = sqlite_desk.add(unread()).case_id, sqlite_desk.add(reading()).case_id
+    sqlite_desk.finish_reading()
+    doctor, button = enter(), f"/api/cases/{unread_case}/reread"
+    assert button in doctor.get(f"/cases/{unread_case}").text
+    assert "/reread" not in doctor.get(f"/cases/{read_case}").text
+    assert "/reread" not in enter(Role.TECHNICIAN).get(f"/cases/{unread_case}").text
+    assert doctor.post(button, json={}).status_code == 200
+    page = doctor.get(f"/cases/{unread_case}").text
+    assert (button in page, "Phim đang chờ AI đọc lại." in page) == (False, True)
 
 
 def test_a_verdict_is_kept(client: httpx.Client, sqlite_desk: TestDesk) -> None:
