@@ -46,7 +46,10 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word."""
+    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word.
+
+    ``missing_at``: once acknowledged and then not there, so it was sent again. ``committed_at``: proved to be there.
+    """
 
     delivery_id: int
     what: str
@@ -60,6 +63,8 @@ class Delivery:
     queued_at: datetime
     acknowledged_at: datetime | None
     refused_at: datetime | None
+    missing_at: datetime | None
+    committed_at: datetime | None
     work_id: int
 
 
@@ -293,6 +298,8 @@ def _delivery(row: sa.Row[Any]) -> Delivery:
         queued_at=row.queued_at,
         acknowledged_at=row.acknowledged_at,
         refused_at=row.refused_at,
+        missing_at=row.missing_at,
+        committed_at=row.committed_at,
         work_id=row.work_id,
     )
 
