@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
@@ -39,6 +40,7 @@ class Stores:
     spool: Spool
     inbox: Inbox
     outbox: Outbox
+    commitments: Commitments
     holdings: Holdings
     casebook: Casebook
     studies: Studies
@@ -90,6 +92,7 @@ def join_stores(
         spool=spool,
         inbox=inbox,
         outbox=outbox,
+        commitments=Commitments(database, ledger, outbox, clock=clock),
         holdings=Holdings(database),
         casebook=Casebook(database, clock=clock),
         studies=Studies(database),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.store.outbox import Delivery, DeliveryState, Outbox, commitment_kind
 from dicom_router.store.tables import DONE, delivery, inquiry, work
 
 MOST_GATHERED = 100
@@ -52,7 +52,7 @@ class Commitments:
 
     def claim(self, destination: str) -> Work | None:
         """Lease a study with something to be proved at ``destination``; None when nothing is due."""
-        kind = _work_kind(destination)
+        kind = commitment_kind(destination)
         with self._database.read() as connection:
             studies = connection.scalars(_without_work(destination, kind)).all()
         if studies:
@@ -115,7 +115,7 @@ class Commitments:
                     told = sa.update(inquiry).where(inquiry.c.inquiry_id == row.inquiry_id)
                     connection.execute(told.values(answer=answer))
             for name, study in {(row.destination, row.study_instance_uid) for row in rows}:
-                self._ledger.hasten(connection, kind=_work_kind(name), key=study)
+                self._ledger.hasten(connection, kind=commitment_kind(name), key=study)
         return bool(rows)
 
     def commit(self, proved: Delivery, by: Proof) -> None:
@@ -167,10 +167,6 @@ def all_committed(connection: sa.Connection, sop_instance_uids: Sequence[str], d
         delivery.c.committed_at.is_not(None),
     )
     return connection.execute(proved).scalar_one() == wanted
-
-
-def _work_kind(destination: str) -> str:
-    return f"commit/{destination}"
 
 
 def _without_work(destination: str, kind: str) -> sa.Select[str]:

@@ -152,6 +152,9 @@ class Outbox:
                 peer=acknowledgement.peer,
                 sent_bytes=acknowledgement.sent_bytes,
             )
+            # Where its study waits for a proof of others, this one does not wait as long.
+            kind = commitment_kind(delivery.destination)
+            self._ledger.hasten(connection, kind=kind, key=delivery.instance.study_instance_uid)
             said = {"last_success_at": acknowledgement.at, "last_error": None}
             _note(connection, delivery.destination, said, reachable=True, at=acknowledgement.at)
 
@@ -256,6 +259,11 @@ class Outbox:
 
 def _work_kind(name: str, lane: str) -> str:
     return f"deliver/{name}/{lane}"
+
+
+def commitment_kind(destination: str) -> str:
+    """The kind of work that proves what ``destination`` acknowledged; its key is the Study Instance UID."""
+    return f"commit/{destination}"
 
 
 def _destination_of(work: Work) -> str:

@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI
 
 from dicom_router.clock import Clock
+from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
@@ -33,6 +34,7 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.station.answer_polling import AnswerWorkers
+from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
@@ -59,11 +61,12 @@ class Station:
         self._lock = _only_one(config.station.data_dir)
         self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
+        self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
-                allow=tuple(AllowedPeer(ae_title=p.ae_title, host=p.host) for p in config.listener.allow),
+                allow=_allowed(config),
                 max_associations=config.listener.max_associations,
             ),
             host=config.listener.host,
@@ -84,6 +87,12 @@ class Station:
                     )
                 ),
                 PerformedSteps(Steps(self.stores.database, clock=self._clock)),
+                StorageCommitment(
+                    spool=self.stores.spool,
+                    inbox=self.stores.inbox,
+                    book=self.stores.commitments,
+                    destinations=reporting_destinations(config),
+                ),
             ),
             clock=self._clock,
         )
@@ -125,6 +134,7 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        self._commitments.start()
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -137,6 +147,7 @@ class Station:
         self._listener.stop()
         self._supervisor.stop()
         self._answers.stop()
+        self._commitments.stop()
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
@@ -175,6 +186,22 @@ class Station:
                 card = card_of(manifest, self._config.model.thresholds)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
+
+
+def _allowed(config: Config) -> tuple[AllowedPeer, ...]:
+    """Who may speak to the listener: the machines, and each PACS that may report what it keeps."""
+    if not config.listener.allow:
+        return ()
+    machines = [AllowedPeer(ae_title=each.ae_title, host=each.host) for each in config.listener.allow]
+    reporting = reporting_destinations(config)
+    return (
+        *machines,
+        *(
+            AllowedPeer(ae_title=each.ae_title, host=each.host)
+            for each in config.destination
+            if each.name in reporting.get(each.ae_title, ())
+        ),
+    )
 
 
 def _only_one(data_dir: Path) -> TextIO:
