@@ -156,6 +156,11 @@ class Commitments:
         """Look at this study again in ``seconds``. Raises FenceLost."""
         self._ledger.postpone(claimed, seconds=seconds, error=error, forgive=forgive)
 
+    def hasten(self, postponed: Work) -> None:
+        """Look at this study now after all."""
+        with self._database.write() as connection:
+            self._ledger.hasten(connection, kind=postponed.kind, key=postponed.key)
+
 
 def all_committed(connection: sa.Connection, sop_instance_uids: Sequence[str], destinations: Sequence[str]) -> bool:
     """Whether every one of these instances is proved to be at every one of these destinations. Of none: True."""

@@ -15,6 +15,7 @@ from dicom_router.dicom.commitment import Reference, References
 from dicom_router.dicom.status import Status
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.store.commitments import Commitments, Inquiry
+from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import Delivery
 from dicom_router.transport.archive import Archive
 from dicom_router.transport.backoff import delay
@@ -107,36 +108,48 @@ class Committer:
         try:
             is_done = self._prove(work.key)
         except PeerUnreachable as error:
-            self._failures += 1
-            seconds = delay(self._failures, cap_seconds=SILENCE_CAP_SECONDS, jitter=self._jitter())
-            self._quiet_until = self._clock.monotonic() + seconds
-            self._lookup.close()
-            own = delay(work.attempt, cap_seconds=SILENCE_CAP_SECONDS, jitter=self._jitter())
-            self._book.postpone(work, seconds=own, error=str(error), forgive=False)
-            self._log.warning("not proved yet", study_instance_uid=work.key, error=str(error))
+            self._be_quiet(work, error)
             return True
         self._failures = 0
         if is_done:
             self._book.finish(work)
         else:
             self._book.postpone(work, seconds=NEXT_SECONDS, error=self._obstacle, forgive=True)
+            if any(step is not Step.WAIT for _, _, step in self._steps(work.key)):  # a report came in between
+                self._book.hasten(work)
         return True
+
+    def _be_quiet(self, work: Work, error: PeerUnreachable) -> None:
+        self._failures += 1
+        quiet, own = (
+            delay(attempts, cap_seconds=SILENCE_CAP_SECONDS, jitter=self._jitter())
+            for attempts in (self._failures, work.attempt)
+        )
+        self._quiet_until = self._clock.monotonic() + quiet
+        self._lookup.close()
+        self._book.postpone(work, seconds=own, error=str(error), forgive=False)
+        self._log.warning("not proved yet", study_instance_uid=work.key, error=str(error))
 
     def _prove(self, study_instance_uid: str) -> bool:
         """Do all that can be done now for a study. True: nothing is left to prove."""
         while True:
-            unproved = self._book.unproved(self._destination, study_instance_uid)
-            steps = [(each, next_step(inquiries, self._means(), now=self._clock.now())) for each, inquiries in unproved]
-            to_ask = [each for each, step in steps if step is Step.ASK]
-            to_look = [each for each, step in steps if step is Step.LOOK]
+            steps = self._steps(study_instance_uid)
+            to_ask = [each for each, _, step in steps if step is Step.ASK]
+            to_look = [each for each, _, step in steps if step is Step.LOOK]
             if self._peer and to_ask:
                 self._ask(self._peer, to_ask[:MOST_AT_ONCE])
             elif to_look:
                 self._look(to_look)
             else:
-                known = {each.delivery_id: inquiries for each, inquiries in unproved}
-                waiting = [each for each, step in steps if not self._settle(each, step, known[each.delivery_id])]
+                waiting = [each for each, inquiries, step in steps if not self._settle(each, step, inquiries)]
                 return not waiting
+
+    def _steps(self, study_instance_uid: str) -> list[tuple[Delivery, Sequence[Inquiry], Step]]:
+        means, now = self._means(), self._clock.now()
+        return [
+            (each, inquiries, next_step(inquiries, means, now=now))
+            for each, inquiries in self._book.unproved(self._destination, study_instance_uid)
+        ]
 
     def _means(self) -> Means:
         now = self._clock.monotonic()
