@@ -6,7 +6,7 @@ does not judge: transport/proof.py says what the answers mean.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from dicom_router.store.outbox import Delivery, DeliveryState, Outbox, commitmen
 from dicom_router.store.tables import DONE, delivery, inquiry, work
 
 MOST_GATHERED = 100
+OVERDUE = timedelta(days=3)
 MISSING = "missing"  # the status of a delivery that was acknowledged twice and is not there
 
 
@@ -39,6 +40,17 @@ class Inquiry:
     transaction_uid: str | None
     asked_at: datetime
     answer: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a person should know of a destination: how many deliveries it acknowledged twice and has not, how many it
+    has not been proved to have for days, and what stood in the way last."""
+
+    destination: str
+    missing: int
+    overdue: int
+    obstacle: str | None
 
 
 class Commitments:
@@ -147,6 +159,12 @@ class Commitments:
                 _forget(connection, absent)
         return again
 
+    def standings(self, destinations: Iterable[str]) -> list[Standing]:
+        """Of each destination, in this order."""
+        limit = self._clock.now() - OVERDUE
+        with self._database.read() as connection:
+            return [_standing(connection, name, limit) for name in destinations]
+
     def finish(self, claimed: Work) -> None:
         """Nothing of this study is left to prove; what is acknowledged later opens it again. Raises FenceLost."""
         with self._database.write() as connection:
@@ -172,6 +190,19 @@ def all_committed(connection: sa.Connection, sop_instance_uids: Sequence[str], d
         delivery.c.committed_at.is_not(None),
     )
     return connection.execute(proved).scalar_one() == wanted
+
+
+def _standing(connection: sa.Connection, name: str, limit: datetime) -> Standing:
+    mine, count = delivery.c.destination == name, sa.select(sa.func.count())
+    missing = count.where(mine, delivery.c.acknowledged_at.is_(None), delivery.c.status == MISSING)
+    overdue = count.where(mine, delivery.c.committed_at.is_(None), delivery.c.acknowledged_at < limit)
+    hindered = sa.and_(work.c.kind == commitment_kind(name), work.c.due_at.is_not(None), work.c.error.is_not(None))
+    return Standing(
+        destination=name,
+        missing=connection.execute(missing).scalar_one(),
+        overdue=connection.execute(overdue.where(delivery.c.acknowledged_at.is_not(None))).scalar_one(),
+        obstacle=connection.scalar(sa.select(work.c.error).where(hindered).limit(1)),
+    )
 
 
 def _without_work(destination: str, kind: str) -> sa.Select[str]:

@@ -142,3 +142,16 @@ def test_a_lost_lease_finishes_nothing(desk: Desk) -> None:
     desk.claim()
     with pytest.raises(FenceLost):
         desk.book.finish(work)
+
+
+def test_what_is_missing_and_what_is_long_unproved_is_told_by_destination(desk: Desk) -> None:
+    desk.deliver(FILM, REPORT, to=("pacs", "backup"))
+    desk.book.miss(desk.unproved()[0], error="not there", for_good=True)
+    work = desk.claim()
+    desk.book.postpone(work, seconds=3600, error="no C-FIND", forgive=True)
+    names = ("backup", "pacs")
+    assert [(one.missing, one.overdue) for one in desk.book.standings(names)] == [(0, 0), (1, 0)]
+    desk.clock.advance(4 * 86400)
+    backup, pacs = desk.book.standings(names)
+    assert (backup.missing, backup.overdue, backup.obstacle) == (0, 2, None)
+    assert (pacs.missing, pacs.overdue, pacs.obstacle) == (1, 1, "no C-FIND")

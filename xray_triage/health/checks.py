@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
+from dicom_router.store.commitments import Standing
 from dicom_router.transport.archive import Archive
 from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
@@ -183,6 +184,27 @@ def asking_check(problems: Callable[[], Sequence[tuple[str, str]]]) -> Check:
         if obstacle in PERSONS:
             return check("answers", WARNING, OBSTACLES[obstacle], detail=detail)
     return check("answers", OK, N_("Không có trở ngại nào cần người xử lý."))
+
+
+def commitment_check(standings: Callable[[], Sequence[Standing]]) -> Check:
+    """Whether what was acknowledged is proved to be there; says the worst that there is of any destination."""
+    found = standings()
+    for each in found:
+        if each.missing:
+            message = N_(
+                "%(name)s đã báo nhận nhưng không có %(n)d tệp, kể cả sau khi gửi lại. Trạm giữ các tệp này; hãy nhờ "
+                "người quản trị PACS tìm nguyên nhân rồi bấm gửi lại."
+            )
+            return check("commitment", WARNING, message, name=each.destination, n=each.missing)
+    for each in found:
+        if each.overdue:
+            message = N_(
+                "%(name)s chưa xác nhận là đang lưu %(n)d tệp nhận đã hơn 3 ngày. Trạm giữ các tệp này, không xóa; hãy "
+                "nhờ người quản trị PACS bật Storage Commitment hoặc cho trạm tìm kiếm."
+            )
+            detail = each.obstacle or ""
+            return check("commitment", WARNING, message, name=each.destination, n=each.overdue, detail=detail)
+    return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
 
 
 def reader_check(is_alive: Callable[[], bool]) -> Check:

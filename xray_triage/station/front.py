@@ -162,7 +162,7 @@ class Station:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self.stores, self._supervisor, clock=self._clock)),
+                health=Health(serving_probes(self._config, self.stores, self._supervisor, clock=self._clock)),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,

@@ -19,7 +19,7 @@ from tests.factories import DX, film, film_bytes
 from tests.peers.commitment import AskingMachine, CommittingPacs, its_open_files, request
 
 __all__ = ["its_open_files"]
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 

@@ -28,7 +28,7 @@ from tests.peers.commitment import CommittingPacs, its_open_files
 from tests.peers.orthanc import OrthancPeer
 
 __all__ = ["its_open_files"]
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -292,7 +292,6 @@ def test_a_file_in_a_folder_is_read_back(desk: Desk, tmp_path: Path) -> None:
     assert states == [(DeliveryState.ACKNOWLEDGED, True), (DeliveryState.WAITING, False)]
 
 
-@pytest.mark.slow
 def test_orthanc_commits_and_a_film_that_it_lost_is_missing(desk: Desk, tmp_path: Path) -> None:
     ours = free_port()
     station = {"AET": "XRAYTRIAGE", "Host": "127.0.0.1", "Port": ours, "AllowStorageCommitment": True}
@@ -311,7 +310,6 @@ def test_orthanc_commits_and_a_film_that_it_lost_is_missing(desk: Desk, tmp_path
         assert desk.delivery("1.2.3.404").state is DeliveryState.WAITING
 
 
-@pytest.mark.slow
 def test_a_dicomweb_server_is_searched(desk: Desk, orthanc: OrthancPeer) -> None:
     content, uid = uploaded_film()
     orthanc.upload(content)

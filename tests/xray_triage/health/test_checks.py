@@ -13,6 +13,7 @@ from dicom_router.errors import (
     RouterError,
     SpoolFull,
 )
+from dicom_router.store.commitments import Standing
 from dicom_router.transport.archive import FoundInstance, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
@@ -25,6 +26,7 @@ from xray_triage.health.checks import (
     answers_check,
     asking_check,
     clock_check,
+    commitment_check,
     destination_check,
     disk_check,
     drift_check,
@@ -66,6 +68,10 @@ class Archive(Peer):
         raise NotImplementedError
 
 
+def standing(*, missing: int = 0, overdue: int = 0) -> Standing:
+    return Standing(destination="pacs", missing=missing, overdue=overdue, obstacle=None)
+
+
 def fail() -> str:
     raise ValueError("golden film: 0.91 instead of 0.93")
 
@@ -95,6 +101,9 @@ def fail() -> str:
         (asking_check(lambda: [("unreachable", "no answer"), ("coming", "a large object")]), CheckState.OK),
         (asking_check(lambda: [("unreachable", "no answer"), ("not_offered", "no C-GET")]), CheckState.WARNING),
         (asking_check(lambda: [("of another version", "")]), CheckState.OK),
+        (commitment_check(lambda: [standing()]), CheckState.OK),
+        (commitment_check(lambda: [standing(), standing(missing=1)]), CheckState.WARNING),
+        (commitment_check(lambda: [standing(overdue=7), standing()]), CheckState.WARNING),
         (thresholds_check({}), CheckState.OK),
         (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
         (drift_check(12, None), CheckState.OK),

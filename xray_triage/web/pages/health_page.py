@@ -30,6 +30,7 @@ CHECKS = {
     "certificates": N_("Chứng thư số"),
     "destination": N_("Nơi nhận"),
     "answers": N_("Trả lời hội chẩn"),
+    "commitment": N_("Lưu chắc chắn ở PACS"),
 }
 
 
