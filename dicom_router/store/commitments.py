@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -42,8 +43,7 @@ class Inquiry:
     answer: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """What a person should know of a destination: how many deliveries it acknowledged twice and has not, how many it
     has not been proved to have for days, and what stood in the way last."""
 

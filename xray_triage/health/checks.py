@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
-from dicom_router.store.commitments import Standing
 from dicom_router.transport.archive import Archive
 from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
@@ -186,24 +185,26 @@ def asking_check(problems: Callable[[], Sequence[tuple[str, str]]]) -> Check:
     return check("answers", OK, N_("Không có trở ngại nào cần người xử lý."))
 
 
-def commitment_check(standings: Callable[[], Sequence[Standing]]) -> Check:
-    """Whether what was acknowledged is proved to be there; says the worst that there is of any destination."""
+def commitment_check(standings: Callable[[], Sequence[tuple[str, int, int, str | None]]]) -> Check:
+    """Whether what was acknowledged is proved to be there; says the worst that there is of any destination.
+
+    ``standings``: destination, how much it lacks, how much it has not proved for days, and why not.
+    """
     found = standings()
-    for each in found:
-        if each.missing:
+    for name, missing, _, _ in found:
+        if missing:
             message = N_(
                 "%(name)s đã báo nhận nhưng không có %(n)d tệp, kể cả sau khi gửi lại. Trạm giữ các tệp này; hãy nhờ "
                 "người quản trị PACS tìm nguyên nhân rồi bấm gửi lại."
             )
-            return check("commitment", WARNING, message, name=each.destination, n=each.missing)
-    for each in found:
-        if each.overdue:
+            return check("commitment", WARNING, message, name=name, n=missing)
+    for name, _, overdue, obstacle in found:
+        if overdue:
             message = N_(
                 "%(name)s chưa xác nhận là đang lưu %(n)d tệp nhận đã hơn 3 ngày. Trạm giữ các tệp này, không xóa; hãy "
                 "nhờ người quản trị PACS bật Storage Commitment hoặc cho trạm tìm kiếm."
             )
-            detail = each.obstacle or ""
-            return check("commitment", WARNING, message, name=each.destination, n=each.overdue, detail=detail)
+            return check("commitment", WARNING, message, name=name, n=overdue, detail=obstacle or "")
     return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
 
 

@@ -13,7 +13,6 @@ from dicom_router.errors import (
     RouterError,
     SpoolFull,
 )
-from dicom_router.store.commitments import Standing
 from dicom_router.transport.archive import FoundInstance, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
@@ -68,8 +67,8 @@ class Archive(Peer):
         raise NotImplementedError
 
 
-def standing(*, missing: int = 0, overdue: int = 0) -> Standing:
-    return Standing(destination="pacs", missing=missing, overdue=overdue, obstacle=None)
+def standing(*, missing: int = 0, overdue: int = 0) -> tuple[str, int, int, str | None]:
+    return "pacs", missing, overdue, "no C-FIND"
 
 
 def fail() -> str:
