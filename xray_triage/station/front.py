@@ -66,7 +66,7 @@ class Station:
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
-                allow=_allowed(config),
+                allow=allowed_peers(config),
                 max_associations=config.listener.max_associations,
             ),
             host=config.listener.host,
@@ -188,7 +188,7 @@ class Station:
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
 
 
-def _allowed(config: Config) -> tuple[AllowedPeer, ...]:
+def allowed_peers(config: Config) -> tuple[AllowedPeer, ...]:
     """Who may speak to the listener: the machines, and each PACS that may report what it keeps."""
     if not config.listener.allow:
         return ()
