@@ -124,6 +124,7 @@ sa.Index(
     "delivery_unproved",
     delivery.c.destination,
     delivery.c.study_instance_uid,
+    delivery.c.acknowledged_at,
     sqlite_where=_unproved,
     postgresql_where=_unproved,
 )

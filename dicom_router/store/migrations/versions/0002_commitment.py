@@ -19,7 +19,7 @@ def upgrade() -> None:
     ):
         op.add_column("delivery", column)
     unproved = sa.text("acknowledged_at IS NOT NULL AND committed_at IS NULL")
-    columns = ["destination", "study_instance_uid"]
+    columns = ["destination", "study_instance_uid", "acknowledged_at"]
     op.create_index("delivery_unproved", "delivery", columns, sqlite_where=unproved, postgresql_where=unproved)
     op.create_table(
         "inquiry",
