@@ -20,7 +20,7 @@ from dicom_router.clock import SystemClock
 from dicom_router.dicom import uids
 from dicom_router.dicom.status import Status, check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.scp import modality_worklist, performed_step, provider, storage
+from dicom_router.scp import commitment, modality_worklist, performed_step, provider, storage
 from dicom_router.transport import compression, dimse, forwarder
 from dicom_router.upper_layer import gatekeeper, pdu, requestor
 from xray_triage.cli import app
@@ -242,11 +242,10 @@ def named_statuses(module: ModuleType) -> set[int]:
     [
         ("**Status of C-FIND", modality_worklist, {Status.CANCELLED}),
         ("**Performed steps.**", performed_step, set()),
+        ("**Storage Commitment.**", commitment, set()),
     ],
 )
-def test_it_lists_every_status_of_the_worklist_and_the_steps(
-    heading: str, module: ModuleType, besides: set[int]
-) -> None:
+def test_it_lists_every_status_of_the_other_services(heading: str, module: ModuleType, besides: set[int]) -> None:
     table = rows(CONFORMANCE, heading)
     listed = {int(code, 16) for cells in table for code in re.findall(r"0x[0-9A-F]{4}", " ".join(cells))}
     assert listed == (named_statuses(module) - {Status.UNRECOGNISED_OPERATION}) | besides

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
@@ -43,6 +44,7 @@ class Stores:
     spool: Spool
     inbox: Inbox
     outbox: Outbox
+    commitments: Commitments
     holdings: Holdings
     casebook: Casebook
     rereading: Rereading
@@ -100,6 +102,7 @@ def join_stores(
         spool=spool,
         inbox=inbox,
         outbox=outbox,
+        commitments=Commitments(database, ledger, outbox, clock=clock),
         holdings=Holdings(database),
         casebook=casebook,
         rereading=Rereading(casebook, inbox=inbox, spool=spool),

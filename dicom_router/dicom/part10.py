@@ -1,5 +1,6 @@
 """DICOM Part 10 files (PS3.10 7.1): where the dataset begins in one, and how one is written. Opens no file."""
 
+import hashlib
 import struct
 from io import BytesIO
 from typing import BinaryIO
@@ -12,6 +13,7 @@ from dicom_router.errors import DamagedFile
 
 _LONG_VRS = (b"OB", b"OW", b"OD", b"OF", b"OL", b"OV", b"SQ", b"UC", b"UN", b"UR", b"UT", b"SV", b"UV")
 _META_CAP_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def seek_dataset(stream: BinaryIO) -> int:
@@ -37,6 +39,15 @@ def seek_dataset(stream: BinaryIO) -> int:
         raise DamagedFile("a DICOM file without a dataset")
     stream.seek(offset)
     return offset
+
+
+def dataset_sha256(stream: BinaryIO) -> str:
+    """Of the encoded dataset of a file, as SpooledFile has it. Raises DamagedFile, or OSError of the disk."""
+    seek_dataset(stream)
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:

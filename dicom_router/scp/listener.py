@@ -14,7 +14,7 @@ import structlog
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.status import PENDING, Status
 from dicom_router.scp.provider import Provider
-from dicom_router.upper_layer.acceptor import AcceptedAssociation
+from dicom_router.upper_layer.acceptor import AcceptedAssociation, EventReport
 from dicom_router.upper_layer.command import Response
 from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gatekeeper, ListenerLimits, Visit
 from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
@@ -182,6 +182,9 @@ class Listener:
         for message in association.messages():
             (provider,) = self._providers_of(message.context.sop_class_uid)
             for answer in provider.answer(message):
+                if isinstance(answer, EventReport):
+                    association.report(message, answer)
+                    continue
                 if answer.status in PENDING and association.is_cancelled():
                     association.answer(message, Response(Status.CANCELLED, "cancelled"))
                     break

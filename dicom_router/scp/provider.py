@@ -1,6 +1,6 @@
 """The interface of a DICOM service that the listener offers, and how a small dataset comes out of a message.
 
-Knows no SOP class of its own: storage.py, echo.py, modality_worklist.py and performed_step.py have them.
+Knows no SOP class of its own: storage.py, echo.py, modality_worklist.py, performed_step.py and commitment.py have them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from dicom_router.dicom.keys import Keys, decode_keys
 from dicom_router.dicom.status import Status
-from dicom_router.upper_layer.acceptor import Message
+from dicom_router.upper_layer.acceptor import EventReport, Message
 from dicom_router.upper_layer.command import Response
 
 LONGEST_DATASET = 1 << 16
@@ -27,8 +27,10 @@ class Provider(Protocol):
         """Whether it answers for this SOP class. Two providers of a listener never serve the same."""
         ...
 
-    def answer(self, message: Message) -> Iterator[Response]:
+    def answer(self, message: Message) -> Iterator[Response | EventReport]:
         """The responses to one request, the last one final; after a C-CANCEL no more of them are asked for.
+
+        After the final one there may be a report of what became of the request.
 
         Raises ConnectionLost or ProtocolViolation when the request's dataset never ends.
         """
@@ -48,13 +50,18 @@ class TooLong(ValueError):
 
 
 def read_keys(message: Message) -> Keys:
-    """The dataset of a request, of at most LONGEST_DATASET bytes, every text in it decoded.
+    """The dataset of a request, every text in it decoded. Raises DamagedFile, and what ``read_encoded`` raises."""
+    return decode_keys(read_encoded(message), message.context.transfer_syntax_uid)
 
-    Raises TooLong; DamagedFile when it is no dataset; ConnectionLost or ProtocolViolation when it never ends.
+
+def read_encoded(message: Message) -> bytes:
+    """The dataset of a request, of at most LONGEST_DATASET bytes, as it came.
+
+    Raises TooLong; ConnectionLost or ProtocolViolation when it never ends.
     """
     encoded = bytearray()
     for fragment in message.fragments:
         encoded += fragment
         if len(encoded) > LONGEST_DATASET:
             raise TooLong(f"a dataset over {LONGEST_DATASET} bytes")
-    return decode_keys(bytes(encoded), message.context.transfer_syntax_uid)
+    return bytes(encoded)

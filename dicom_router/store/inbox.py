@@ -92,6 +92,11 @@ class Inbox:
         """All that arrived of a study, quarantined too, in order of arrival."""
         return self._select(arrival.c.study_instance_uid == study_instance_uid)
 
+    def accepted(self, sop_instance_uids: Iterable[str]) -> dict[str, Arrival]:
+        """By SOP Instance UID what arrived under it and is not quarantined; one that is unknown is not in it."""
+        found = self._select(sa.and_(~arrival.c.quarantined, arrival.c.sop_instance_uid.in_(list(sop_instance_uids))))
+        return {each.instance.sop_instance_uid: each for each in found}
+
     def quarantined(self) -> list[Arrival]:
         """What came under the UID of another instance, in order of arrival."""
         return self._select(arrival.c.quarantined)

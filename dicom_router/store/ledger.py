@@ -96,7 +96,7 @@ class Ledger:
         """Done, in the caller's transaction, which must be rolled back on FenceLost."""
         _settle(connection, work, state=DONE, due_at=None, node=None, error=None)
 
-    def postpone(self, work: Work, *, seconds: float, error: str, forgive: bool = False) -> None:
+    def postpone(self, work: Work, *, seconds: float, error: str | None, forgive: bool = False) -> None:
         """Give it back, to be claimed again in ``seconds`` (an hour at the most). Raises FenceLost.
 
         ``forgive`` gives the attempt back: the cause (a full disk) lies not in this work.
@@ -111,6 +111,24 @@ class Ledger:
     def refuse(self, connection: sa.Connection, work: Work, *, error: str) -> None:
         """Set it aside until a person asks for it again. Raises FenceLost."""
         _settle(connection, work, state=REFUSED, due_at=None, node=None, error=error)
+
+    def reopen(self, connection: sa.Connection, *, kind: str, key: str, refused_for: str | None = None) -> bool:
+        """Done work turns out not to be done: due now with its attempts forgotten, or set aside for a person.
+
+        False: there is no such done work.
+        """
+        state, error = (WAITING, None) if refused_for is None else (REFUSED, refused_for)
+        again = (
+            sa.update(table)
+            .where(table.c.kind == kind, table.c.key == key, table.c.state == DONE)
+            .values(state=state, due_at=None, attempt=0, error=error)
+        )
+        return connection.execute(again).rowcount == 1
+
+    def hasten(self, connection: sa.Connection, *, kind: str, key: str) -> None:
+        """What waits for a time waits no more."""
+        waits = sa.and_(table.c.kind == kind, table.c.key == key, table.c.state == WAITING)
+        connection.execute(sa.update(table).where(waits).values(due_at=None))
 
     def promote(self, connection: sa.Connection, *, kinds: Sequence[str], keys: Sequence[str], rank: int) -> None:
         """Make unfinished work as urgent as ``rank``; what is more urgent already stays so."""

@@ -46,7 +46,10 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word."""
+    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word.
+
+    ``missing_at``: once acknowledged and then not there, so it was sent again. ``committed_at``: proved to be there.
+    """
 
     delivery_id: int
     what: str
@@ -60,6 +63,8 @@ class Delivery:
     queued_at: datetime
     acknowledged_at: datetime | None
     refused_at: datetime | None
+    missing_at: datetime | None
+    committed_at: datetime | None
     work_id: int
 
 
@@ -147,6 +152,9 @@ class Outbox:
                 peer=acknowledgement.peer,
                 sent_bytes=acknowledgement.sent_bytes,
             )
+            # Where its study waits for a proof of others, this one does not wait as long.
+            kind = commitment_kind(delivery.destination)
+            self._ledger.hasten(connection, kind=kind, key=delivery.instance.study_instance_uid)
             said = {"last_success_at": acknowledgement.at, "last_error": None}
             _note(connection, delivery.destination, said, reachable=True, at=acknowledgement.at)
 
@@ -264,6 +272,11 @@ def _work_kind(name: str, lane: str) -> str:
     return f"deliver/{name}/{lane}"
 
 
+def commitment_kind(destination: str) -> str:
+    """The kind of work that proves what ``destination`` acknowledged; its key is the Study Instance UID."""
+    return f"commit/{destination}"
+
+
 def _destination_of(work: Work) -> str:
     return work.kind.removeprefix("deliver/").rpartition("/")[0]
 
@@ -304,6 +317,8 @@ def _delivery(row: sa.Row[Any]) -> Delivery:
         queued_at=row.queued_at,
         acknowledged_at=row.acknowledged_at,
         refused_at=row.refused_at,
+        missing_at=row.missing_at,
+        committed_at=row.committed_at,
         work_id=row.work_id,
     )
 

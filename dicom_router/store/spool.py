@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from dicom_router.dicom.instance import SpooledFile
-from dicom_router.dicom.part10 import seek_dataset
+from dicom_router.dicom.part10 import dataset_sha256, seek_dataset
 from dicom_router.errors import DamagedFile, SpoolFull
 
 CHUNK_BYTES = 1 << 20
@@ -72,6 +72,18 @@ class Spool:
             return self._path(key).open("rb")
         except FileNotFoundError as error:
             raise DamagedFile(f"the spool has lost {key}") from error
+
+    def verify(self, spooled: SpooledFile) -> None:
+        """Read a kept file to its end. Raises DamagedFile when it is gone or is no longer what was kept."""
+        try:
+            with self.open(spooled.key) as stream:
+                found = dataset_sha256(stream)
+        except OSError as error:
+            raise DamagedFile(
+                f"the spool's file {spooled.key} cannot be read ({error.strerror}); check the disk"
+            ) from error
+        if found != spooled.sha256:
+            raise DamagedFile(f"the spool's file {spooled.key} is not what was kept; check the disk")
 
     def delete(self, key: str) -> None:
         """Forget a file; harmless to repeat."""

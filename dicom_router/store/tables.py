@@ -111,6 +111,9 @@ delivery = sa.Table(
     sa.Column("status", OutsideText),
     sa.Column("peer", OutsideText),
     sa.Column("sent_bytes", sa.BigInteger),
+    sa.Column("missing_at", UtcDateTime),  # acknowledged once, and then not there: it was sent again
+    sa.Column("committed_at", UtcDateTime),
+    sa.Column("committed_by", sa.Text),
     sa.UniqueConstraint("destination", "sop_instance_uid", name="delivery_once"),
     sqlite_autoincrement=True,
 )
@@ -118,6 +121,29 @@ _open = delivery.c.acknowledged_at.is_(None)
 sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
 sa.Index("delivery_study", delivery.c.study_instance_uid, delivery.c.what, delivery.c.acknowledged_at)
 sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
+_unproved = sa.and_(delivery.c.acknowledged_at.is_not(None), delivery.c.committed_at.is_(None))
+sa.Index(
+    "delivery_unproved",
+    delivery.c.destination,
+    delivery.c.study_instance_uid,
+    delivery.c.acknowledged_at,
+    sqlite_where=_unproved,
+    postgresql_where=_unproved,
+)
+
+# What a destination was asked about an acknowledged delivery that is not committed yet; gone when it is.
+inquiry = sa.Table(
+    "inquiry",
+    metadata,
+    sa.Column("inquiry_id", _Number, primary_key=True),
+    sa.Column("delivery_id", _Number, nullable=False),
+    sa.Column("transaction_uid", sa.Text),  # NULL: it was looked up
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("answer", sa.Integer),  # 0: it is there; else a Failure Reason, PS3.3 C.14.1.1; NULL: none yet
+    sa.Index("inquiry_delivery", "delivery_id"),
+    sa.Index("inquiry_transaction", "transaction_uid"),
+    sqlite_autoincrement=True,
+)
 
 # The spools that rows point into: one, unless several stations stand on this database.
 spool = sa.Table(

@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 from dicom_router.clock import Clock
-from dicom_router.dicom.instance import Acknowledgement, Parcel
+from dicom_router.dicom.instance import Acknowledgement, InstanceRef, Parcel
+from dicom_router.dicom.part10 import dataset_sha256
 from dicom_router.dicom.status import Status, written
-from dicom_router.errors import PeerUnreachable
+from dicom_router.errors import DamagedFile, PeerUnreachable
 from dicom_router.store.spool import sync_folder
 
 _NAME_DIGITS = 24
@@ -29,8 +30,8 @@ class FolderTransport:
 
     def send(self, parcel: Parcel) -> Acknowledgement:
         """Write beside, fsync, rename, fsync of the folder. See Transport."""
-        folder = self._path / _name(parcel.instance.study_instance_uid)
-        target = folder / f"{_name(parcel.instance.sop_instance_uid)}.dcm"
+        target = self._target(parcel.instance)
+        folder = target.parent
         beside = target.with_suffix(".part")
         self.echo()
         with parcel.open() as source:
@@ -51,6 +52,17 @@ class FolderTransport:
         status = written(Status.SUCCESS)
         return Acknowledgement(status=status, peer=str(self._path), at=self._clock.now(), sent_bytes=size)
 
+    def has(self, instance: InstanceRef, sha256: str) -> bool:
+        """Whether the instance lies there with these bytes. Raises PeerUnreachable when that cannot be known."""
+        self.echo()
+        try:
+            with self._target(instance).open("rb") as stream:
+                return dataset_sha256(stream) == sha256
+        except (FileNotFoundError, DamagedFile):
+            return False
+        except OSError as error:
+            raise PeerUnreachable(f"{self._path}: {error.strerror or error}; check the medium") from error
+
     def echo(self) -> None:
         """Raises PeerUnreachable when the folder is not there or not ours to write."""
         if not self._path.is_dir():
@@ -60,6 +72,9 @@ class FolderTransport:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _target(self, instance: InstanceRef) -> Path:
+        return self._path / _name(instance.study_instance_uid) / f"{_name(instance.sop_instance_uid)}.dcm"
 
 
 def _name(uid: str) -> str:

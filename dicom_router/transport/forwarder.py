@@ -6,7 +6,6 @@ connection. A delivery that fails although the peer answers an echo waits by its
 echo that is refused is an answer: an account that may store and not search has a peer that is there.
 """
 
-import hashlib
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Parcel
-from dicom_router.dicom.part10 import seek_dataset
 from dicom_router.errors import DamagedFile, FenceLost, PeerRefused, PeerUnreachable
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import DAMAGED, Delivery, Outbox
@@ -31,7 +29,6 @@ DELIVERY_CAP_SECONDS = 300.0
 TRYING_CAP_SECONDS = 3600.0  # and a delivery is tried this often however silent it is
 # Answers in which somebody before the peer says that it is not there, or the peer that it is not there yet.
 SILENCE = frozenset({"HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"})
-CHUNK_BYTES = 1 << 20
 
 
 class Forwarder:
@@ -90,7 +87,7 @@ class Forwarder:
             self._refuse(work, status=DAMAGED, error=error)
 
     def _hand_over(self, work: Work, delivery: Delivery) -> None:
-        self._check_file(delivery)
+        self._spool.verify(delivery.spooled)  # never send other bytes
         parcel = Parcel(
             instance=delivery.instance,
             size_bytes=delivery.spooled.size_bytes,
@@ -100,20 +97,6 @@ class Forwarder:
         self._outbox.acknowledge(work, delivery, acknowledgement)
         self._failures, self._is_silent = 0, False
         self._last_used_at = self._clock.monotonic()
-
-    def _check_file(self, delivery: Delivery) -> None:
-        """Raises DamagedFile when the kept bytes are gone or are no longer what was kept: never send those."""
-        key = delivery.spooled.key
-        try:
-            with self._spool.open(key) as stream:
-                seek_dataset(stream)
-                digest = hashlib.sha256()
-                while chunk := stream.read(CHUNK_BYTES):
-                    digest.update(chunk)
-        except OSError as error:
-            raise DamagedFile(f"the spool's file {key} cannot be read ({error.strerror}); check the disk") from error
-        if digest.hexdigest() != delivery.spooled.sha256:
-            raise DamagedFile(f"the spool's file {key} is not what was kept; check the disk")
 
     def _postpone(self, work: Work, error: PeerUnreachable) -> None:
         """Find out whether the peer is away or only this delivery does not get through, and wait accordingly."""

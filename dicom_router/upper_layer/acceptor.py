@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from dicom_router.clock import Clock
-from dicom_router.upper_layer.command import CommandField, Request, Response, encode_response, parse_command
+from dicom_router.upper_layer.command import (
+    CommandField,
+    Request,
+    Response,
+    encode_request,
+    encode_response,
+    parse_command,
+)
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from dicom_router.upper_layer.negotiation import AssociationRequest, Context, Served, accept, parse_association_request
 from dicom_router.upper_layer.pdu import (
@@ -41,6 +48,14 @@ class Message:
     peer_host: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventReport:
+    """What we tell a machine without being asked, about what its last request named: N-EVENT-REPORT, PS3.7 10.1.1."""
+
+    event_type: int
+    dataset: bytes
+
+
 class AcceptedAssociation:
     """The conversation: first ``ask``, then ``accept``, then ``messages`` with an ``answer`` for each, or several.
 
@@ -59,6 +74,7 @@ class AcceptedAssociation:
         self._calling_ae_title = ""
         self._max_sent = _LONGEST_SENT
         self._contexts: Mapping[int, Context] = {}
+        self._reports = self._reports_answered = 0
         self._ends_at = clock.monotonic() + limits.lifetime_seconds
 
     def ask(self) -> AssociationRequest:
@@ -81,7 +97,10 @@ class AcceptedAssociation:
             context_id, command = told
             if context_id not in self._contexts:
                 raise ProtocolViolation(f"presentation context {context_id} was not accepted")
-            request = _parsed(command)
+            request = parse_command(command)
+            if isinstance(request, Response):
+                self._end_report(context_id, request)
+                continue
             if request.field == CommandField.C_CANCEL_RQ:  # it crossed our last answer
                 continue
             yield Message(
@@ -102,6 +121,29 @@ class AcceptedAssociation:
         if answer.dataset:
             for pdu in make_dataset_pdus(message.context_id, BytesIO(answer.dataset), longest=self._max_sent):
                 self._stream.write(pdu)
+
+    def report(self, message: Message, event: EventReport) -> None:
+        """Send an N-EVENT-REPORT after the response; what the machine says to it comes among its ``messages``."""
+        self._reports += 1
+        request = Request(
+            field=CommandField.N_EVENT_REPORT_RQ,
+            message_id=self._reports,
+            sop_class_uid=message.context.sop_class_uid,
+            sop_instance_uid=message.request.sop_instance_uid,
+            has_dataset=True,
+            type_id=event.event_type,
+        )
+        self._stream.write(make_command_pdu(message.context_id, encode_request(request)))
+        for pdu in make_dataset_pdus(message.context_id, BytesIO(event.dataset), longest=self._max_sent):
+            self._stream.write(pdu)
+
+    def _end_report(self, context_id: int, answer: Response) -> None:
+        self._reports_answered += 1
+        if self._reports_answered > self._reports:
+            raise ProtocolViolation("a response to nothing that was asked")
+        if answer.has_dataset:
+            for _ in self._messages.dataset(context_id):
+                pass
 
     def is_cancelled(self) -> bool:
         """Whether the machine sent a C-CANCEL, PS3.7 9.3.2.3, between two of our responses. Does not wait."""

@@ -21,7 +21,9 @@ class CommandField(IntEnum):
     C_GET_RQ = 0x0010
     C_FIND_RQ = 0x0020
     C_ECHO_RQ = 0x0030
+    N_EVENT_REPORT_RQ = 0x0100
     N_SET_RQ = 0x0120
+    N_ACTION_RQ = 0x0130
     N_CREATE_RQ = 0x0140
     C_CANCEL_RQ = 0x0FFF
 
@@ -40,13 +42,18 @@ class _Tag(IntEnum):
     ERROR_ID = 0x0903
     AFFECTED_SOP_INSTANCE_UID = 0x1000
     REQUESTED_SOP_INSTANCE_UID = 0x1001
+    EVENT_TYPE_ID = 0x1002
+    ACTION_TYPE_ID = 0x1008
+
+
+_TYPE_IDS = (_Tag.EVENT_TYPE_ID, _Tag.ACTION_TYPE_ID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a machine asks. The UIDs, affected or requested, are as they came, without padding: check them before use.
 
-    ``message_id`` of a C-CANCEL is that of the operation to be cancelled.
+    ``message_id`` of a C-CANCEL is that of the operation to be cancelled. ``type_id``: of an event or action, else 0.
     """
 
     field: int
@@ -54,6 +61,7 @@ class Request:
     sop_class_uid: str
     sop_instance_uid: str
     has_dataset: bool
+    type_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +104,23 @@ def parse_command(encoded: bytes) -> Request | Response:
             sop_class_uid=_uid(elements, _Tag.AFFECTED_SOP_CLASS_UID, _Tag.REQUESTED_SOP_CLASS_UID),
             sop_instance_uid=_uid(elements, _Tag.AFFECTED_SOP_INSTANCE_UID, _Tag.REQUESTED_SOP_INSTANCE_UID),
             has_dataset=number(_Tag.COMMAND_DATA_SET_TYPE) != _NO_DATASET,
+            type_id=next((number(tag) for tag in _TYPE_IDS if tag in elements), 0),
         )
     except (KeyError, struct.error) as error:
         raise ProtocolViolation("a command without its required elements") from error
 
 
 def encode_request(request: Request) -> bytes:
-    """The command set of a request, of medium priority where it has one."""
+    """The command set of a request that we send: of a DIMSE-C one, of medium priority, or of an N-EVENT-REPORT."""
     values: dict[_Tag, int | str] = {
         _Tag.AFFECTED_SOP_CLASS_UID: request.sop_class_uid,
         _Tag.COMMAND_FIELD: request.field,
         _Tag.MESSAGE_ID: request.message_id,
         _Tag.COMMAND_DATA_SET_TYPE: _DATASET if request.has_dataset else _NO_DATASET,
     }
-    if request.has_dataset:
+    if request.field == CommandField.N_EVENT_REPORT_RQ:
+        values[_Tag.EVENT_TYPE_ID] = request.type_id
+    elif request.has_dataset:
         values[_Tag.PRIORITY] = 0
     if request.sop_instance_uid:
         values[_Tag.AFFECTED_SOP_INSTANCE_UID] = request.sop_instance_uid

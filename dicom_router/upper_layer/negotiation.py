@@ -10,6 +10,7 @@ from dicom_router.dicom.uids import (
     APPLICATION_CONTEXT,
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
+    STORAGE_COMMITMENT,
     UNCOMPRESSED,
 )
 from dicom_router.upper_layer.pdu import PduType, ProtocolViolation, make_pdu
@@ -19,6 +20,7 @@ Served = Callable[[str], Sequence[str]]
 
 _TITLES = slice(10, 42)  # called and calling AE title in an A-ASSOCIATE-RQ and -AC
 _FIRST_ITEM = 74
+_REPORTING = frozenset({STORAGE_COMMITMENT})  # whose SCP may call its SCU, PS3.4 J.3.3: here we may be either
 
 
 class _Item(IntEnum):
@@ -57,7 +59,8 @@ class Proposal:
 class AssociationRequest:
     """What of an A-ASSOCIATE-RQ matters here. ``titles`` are both AE titles as they came, to be sent back.
 
-    ``max_pdu`` is the longest PDU that the machine takes, 0 for any.
+    ``max_pdu`` is the longest PDU that the machine takes, 0 for any. ``roles`` are the SCU and SCP roles that it asks
+    for, by SOP class, as they came: PS3.7 D.3.3.4.
     """
 
     called_ae_title: str
@@ -65,6 +68,7 @@ class AssociationRequest:
     titles: bytes
     proposals: Sequence[Proposal]
     max_pdu: int
+    roles: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,20 @@ def parse_association_request(pdu: bytes) -> AssociationRequest:
         titles=titles,
         proposals=[_parse_proposal(value) for kind, value in items if kind == _Item.PRESENTATION_CONTEXT_RQ],
         max_pdu=next((_max_pdu(value) for kind, value in items if kind == _Item.USER_INFORMATION), 0),
+        roles={
+            sop_class_uid: role
+            for kind, value in items
+            if kind == _Item.USER_INFORMATION
+            for sop_class_uid, role in _roles(value)
+        },
     )
 
 
 def accept(request: AssociationRequest, *, max_pdu: int, served: Served) -> tuple[bytes, Mapping[int, Context]]:
     """The A-ASSOCIATE-AC PDU, and by context ID what it accepts.
 
-    It replies to no extended negotiation: by default the machine is the SCU and one operation runs at a time.
+    The roles asked for are agreed to where we may be either. No other extended negotiation is replied to: by default
+    the machine is the SCU and one operation runs at a time.
     """
     contexts: dict[int, Context] = {}
     items = _item(_Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
@@ -147,7 +158,8 @@ def accept(request: AssociationRequest, *, max_pdu: int, served: Served) -> tupl
             contexts[proposal.context_id] = Context(proposal.sop_class_uid, syntax)
         answer = bytes([proposal.context_id, 0, result, 0]) + _item(_Item.TRANSFER_SYNTAX, syntax.encode("ascii"))
         items += _item(_Item.PRESENTATION_CONTEXT_AC, answer)
-    items += _user_information(max_pdu)
+    agreed = _REPORTING & request.roles.keys() & {each.sop_class_uid for each in contexts.values()}
+    items += _user_information(max_pdu, b"".join(_role(each, request.roles[each]) for each in agreed))
     return make_pdu(PduType.ASSOCIATE_AC, b"\0\1\0\0" + request.titles + bytes(32) + items), contexts
 
 
@@ -163,8 +175,18 @@ def _user_information(max_pdu: int, roles: bytes = b"") -> bytes:
 
 def _scp_role(sop_class_uid: str) -> bytes:
     """SCP/SCU role selection, PS3.7 D.3.3.4: we are no SCU of it and wish to be its SCP."""
+    return _role(sop_class_uid, b"\0\1")
+
+
+def _role(sop_class_uid: str, role: bytes) -> bytes:
     uid = sop_class_uid.encode("ascii", "replace")
-    return _item(_Item.ROLE_SELECTION, struct.pack(">H", len(uid)) + uid + bytes([0, 1]))
+    return _item(_Item.ROLE_SELECTION, struct.pack(">H", len(uid)) + uid + role)
+
+
+def _roles(user_information: bytes) -> Iterator[tuple[str, bytes]]:
+    for kind, value in _items(user_information):
+        if kind == _Item.ROLE_SELECTION and len(value) >= 4:
+            yield decode_uid(value[2:-2]), bytes(each & 1 for each in value[-2:])
 
 
 def _max_pdu(user_information: bytes) -> int:

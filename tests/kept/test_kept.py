@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 
 from dicom_router.scp.performed_step import StepState
 from dicom_router.store import tables as router
+from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.outbox import DeliveryState
 from tests.xray_triage.desk import PASSWORD, open_desk, reading
@@ -70,6 +71,15 @@ def test_what_it_knew_is_still_known(kept: Database, tmp_path: Path) -> None:
     assert [case.study_instance_uid for case in desk.casebook.cases(search="p1")] == ["1.2.3.2", "1.2.3.1"]
     assert {one.state for one in desk.outbox.of_study("1.2.3.1")} == {DeliveryState.ACKNOWLEDGED}
     assert desk.accounts.sign_in("doctor", PASSWORD, address="127.0.0.1")
+
+
+def test_what_was_acknowledged_then_counts_as_unproved(kept: Database, tmp_path: Path) -> None:
+    desk = open_desk(kept, tmp_path)
+    sent = desk.outbox.of_study("1.2.3.1")
+    book = Commitments(kept, desk.ledger, desk.outbox, clock=desk.clock)
+    assert {each.committed_at for each in sent} == {None}
+    assert book.claim(sent[0].destination) is not None
+    assert [each for each, _ in book.unproved(sent[0].destination, "1.2.3.1")] == sent
 
 
 def test_work_goes_on_in_it(kept: Database, tmp_path: Path) -> None:

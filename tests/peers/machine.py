@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -68,16 +68,30 @@ class Machine:
         return received
 
 
+def role_item(sop_class_uid: str, role: bytes) -> bytes:
+    """SCP/SCU role selection, PS3.7 D.3.3.4."""
+    uid = sop_class_uid.encode()
+    return _item(0x54, struct.pack(">H", len(uid)) + uid + role)
+
+
 def association_request(
-    contexts: Sequence[tuple[str, ...]] = CONTEXTS, *, called: str = "XRAYTRIAGE", calling: str = "XRAY1"
+    contexts: Sequence[tuple[str, ...]] = CONTEXTS,
+    *,
+    called: str = "XRAYTRIAGE",
+    calling: str = "XRAY1",
+    roles: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """An A-ASSOCIATE-RQ, PS3.8 9.3.2. A context is its abstract syntax and then its transfer syntaxes."""
+    """An A-ASSOCIATE-RQ, PS3.8 9.3.2. A context is its abstract syntax and then its transfer syntaxes.
+
+    ``roles``: by SOP class the SCU and the SCP role asked for, a byte each.
+    """
     items = _item(0x10, b"1.2.840.10008.3.1.1.1")
     for index, (abstract_syntax, *transfer_syntaxes) in enumerate(contexts):
         syntaxes = _item(0x30, abstract_syntax.encode())
         syntaxes += b"".join(_item(0x40, syntax.encode()) for syntax in transfer_syntaxes)
         items += _item(0x20, bytes([2 * index + 1, 0, 0, 0]) + syntaxes)
-    items += _item(0x50, _item(0x51, (16_384).to_bytes(4, "big")) + _item(0x52, b"1.2.3.4"))
+    asked = b"".join(role_item(*each) for each in (roles or {}).items())
+    items += _item(0x50, _item(0x51, (16_384).to_bytes(4, "big")) + _item(0x52, b"1.2.3.4") + asked)
     titles = called.ljust(16).encode() + calling.ljust(16).encode()
     return pdu(1, b"\x00\x01\x00\x00" + titles + bytes(32) + items)
 

@@ -89,7 +89,7 @@ class ImageJson(JsonShape):
 
 
 class DeliveryJson(JsonShape):
-    """One object on its way to one destination."""
+    """One object on its way to one destination. ``committed_at``: proved to be there."""
 
     what: str
     sop_instance_uid: str = Field(validation_alias=AliasPath("instance", "sop_instance_uid"))
@@ -97,6 +97,7 @@ class DeliveryJson(JsonShape):
     state: DeliveryState
     attempts: int
     last_error: str | None
+    committed_at: Time | None
 
 
 class AnswerJson(JsonShape):

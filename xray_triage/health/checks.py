@@ -209,6 +209,29 @@ def elsewhere_check(count: Callable[[], int]) -> Check:
     return check("elsewhere", WARNING, message, number=number)
 
 
+def commitment_check(standings: Callable[[], Sequence[tuple[str, int, int, str | None]]]) -> Check:
+    """Whether what was acknowledged is proved to be there; says the worst that there is of any destination.
+
+    ``standings``: destination, how much it lacks, how much it has not proved for days, and why not.
+    """
+    found = standings()
+    for name, missing, _, _ in found:
+        if missing:
+            message = N_(
+                "%(name)s đã báo nhận nhưng không có %(n)d tệp, kể cả sau khi gửi lại. Trạm giữ các tệp này; hãy nhờ "
+                "người quản trị PACS tìm nguyên nhân rồi bấm gửi lại."
+            )
+            return check("commitment", WARNING, message, name=name, n=missing)
+    for name, _, overdue, obstacle in found:
+        if overdue:
+            message = N_(
+                "%(name)s chưa xác nhận là đang lưu %(n)d tệp nhận đã hơn 3 ngày. Trạm giữ các tệp này, không xóa; hãy "
+                "nhờ người quản trị PACS bật Storage Commitment hoặc cho trạm tìm kiếm."
+            )
+            return check("commitment", WARNING, message, name=name, n=overdue, detail=obstacle or "")
+    return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
+
+
 def reader_check(is_alive: Callable[[], bool]) -> Check:
     """Whether the reader process is there. It is restarted by itself."""
     if is_alive():

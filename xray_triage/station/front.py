@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI
 
 from dicom_router.clock import Clock
+from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
@@ -34,6 +35,7 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.station.answer_polling import AnswerWorkers
+from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
@@ -69,11 +71,12 @@ class Station:
                 )
             self._held = held.pop_all()
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
+        self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
-                allow=tuple(AllowedPeer(ae_title=p.ae_title, host=p.host) for p in config.listener.allow),
+                allow=allowed_peers(config),
                 max_associations=config.listener.max_associations,
             ),
             host=config.listener.host,
@@ -94,6 +97,12 @@ class Station:
                     )
                 ),
                 PerformedSteps(Steps(self.stores.database, clock=self._clock)),
+                StorageCommitment(
+                    spool=self.stores.spool,
+                    inbox=self.stores.inbox,
+                    book=self.stores.commitments,
+                    destinations=reporting_destinations(config),
+                ),
             ),
             clock=self._clock,
         )
@@ -135,6 +144,7 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        self._commitments.start()
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -147,6 +157,7 @@ class Station:
         self._listener.stop()
         self._supervisor.stop()
         self._answers.stop()
+        self._commitments.stop()
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
@@ -160,7 +171,7 @@ class Station:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self.stores, self._supervisor, clock=self._clock)),
+                health=Health(serving_probes(self._config, self.stores, self._supervisor, clock=self._clock)),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,
@@ -184,6 +195,22 @@ class Station:
                 card = card_of(manifest, self._config.model.thresholds)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
+
+
+def allowed_peers(config: Config) -> tuple[AllowedPeer, ...]:
+    """Who may speak to the listener: the machines, and each PACS that may report what it keeps."""
+    if not config.listener.allow:
+        return ()
+    machines = [AllowedPeer(ae_title=each.ae_title, host=each.host) for each in config.listener.allow]
+    reporting = reporting_destinations(config)
+    return (
+        *machines,
+        *(
+            AllowedPeer(ae_title=each.ae_title, host=each.host)
+            for each in config.destination
+            if each.name in reporting.get(each.ae_title, ())
+        ),
+    )
 
 
 def _only_one(folder: Path) -> TextIO:

@@ -1,4 +1,4 @@
-"""The way to each destination of station.toml: a transport that sends to it, an archive that is asked for answers.
+"""The way to each destination of station.toml: a transport that sends to it, an archive that is asked what it has.
 
 Must never know what is sent or asked.
 """
@@ -6,7 +6,10 @@ Must never know what is sent or asked.
 from typing import Any
 
 from dicom_router.clock import Clock
+from dicom_router.store.commitments import Commitments
 from dicom_router.transport.archive import Archive
+from dicom_router.transport.commitment import CommitmentPeer
+from dicom_router.transport.committer import ArchiveLookup, Committer, FolderLookup, Lookup
 from dicom_router.transport.compression import Economy
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
@@ -14,6 +17,7 @@ from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.protocol import Transport
+from dicom_router.upper_layer.requestor import Endpoint
 from xray_triage.config import Config, ConfigError, Destination
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.tls import client_tls
@@ -36,12 +40,40 @@ def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
     """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
     asked = config.destinations_for("requests")
     return {
-        each.name: DicomwebArchive(**_dicomweb(each, clock))
-        if each.url
-        else DimseArchive(sop_classes=tuple(KINDS), **_dimse(each, config, clock))
+        each.name: _make_archive(each, config, clock, tuple(KINDS))
         for each in config.destination
         if each.name in asked and each.kind in ("dimse", "dicomweb")
     }
+
+
+def make_committer(destination: Destination, config: Config, book: Commitments, *, clock: Clock) -> Committer:
+    """Who proves that a destination has what it acknowledged. Raises ConfigError."""
+    peer, lookup = None, _make_lookup(destination, config, clock)
+    if destination.kind == "dimse":
+        peer = CommitmentPeer(
+            Endpoint(
+                host=destination.host,
+                port=destination.port,
+                ae_title=destination.ae_title,
+                calling_ae_title=config.station.ae_title,
+                tls=client_tls(destination.tls) if destination.tls else None,
+            )
+        )
+    return Committer(book=book, destination=destination.name, peer=peer, lookup=lookup, clock=clock)
+
+
+def _make_lookup(destination: Destination, config: Config, clock: Clock) -> Lookup:
+    if destination.kind == "folder":
+        assert destination.path is not None  # config.py checked it
+        return FolderLookup(FolderTransport(destination.path, clock=clock))
+    return ArchiveLookup(_make_archive(destination, config, clock, ()))
+
+
+def _make_archive(destination: Destination, config: Config, clock: Clock, fetched: tuple[str, ...]) -> Archive:
+    """``fetched`` are the SOP classes that may be fetched."""
+    if destination.url:
+        return DicomwebArchive(**_dicomweb(destination, clock))
+    return DimseArchive(sop_classes=fetched, **_dimse(destination, config, clock))
 
 
 def _dicomweb(destination: Destination, clock: Clock) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from xray_triage.health.checks import (
     certificates_check,
     check,
     clock_check,
+    commitment_check,
     destination_check,
     disk_check,
     drift_check,
@@ -44,7 +45,7 @@ from xray_triage.tls import client_tls, server_tls, valid_until
 CHECK_SECONDS = 180.0
 
 
-def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+def serving_probes(config: Config, stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
 
@@ -61,6 +62,7 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
+        _commitment(config, stores),
     ]
 
 
@@ -78,6 +80,7 @@ def check_station(config: Config) -> list[Check]:
         partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),
+        _commitment(config, stores),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)
@@ -134,6 +137,11 @@ def _machine_check(standing: Standing) -> Check | None:
         changed=standing.changed,
         strange=standing.strange,
     )
+
+
+def _commitment(config: Config, stores: Stores) -> Probe:
+    proving = [each.name for each in config.destination if each.commitment]
+    return partial(commitment_check, partial(stores.commitments.standings, proving))
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

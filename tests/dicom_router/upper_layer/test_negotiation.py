@@ -11,7 +11,7 @@ from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage
 from dicom_router.upper_layer.negotiation import accept, parse_association_request
 from dicom_router.upper_layer.pdu import ProtocolViolation
 from tests.factories import DX
-from tests.peers.machine import association_request, results_of
+from tests.peers.machine import association_request, results_of, role_item
 
 EXPLICIT, IMPLICIT, JPEG_BASELINE, JPEG_LS = (
     "1.2.840.10008.1.2.1",
@@ -19,6 +19,8 @@ EXPLICIT, IMPLICIT, JPEG_BASELINE, JPEG_LS = (
     "1.2.840.10008.1.2.4.50",
     "1.2.840.10008.1.2.4.80",
 )
+
+COMMITMENT = "1.2.840.10008.1.20.1"
 
 
 def films(sop_class_uid: str) -> Sequence[str]:
@@ -45,6 +47,22 @@ def test_each_context_is_agreed_by_itself() -> None:
     pdu, contexts = accept(request, max_pdu=16_384, served=films)
     assert [context.transfer_syntax_uid for context in contexts.values()] == list(TRANSFER_SYNTAXES)
     assert set(results_of(pdu).values()) == {0}
+
+
+@pytest.mark.parametrize("role", [b"\0\1", b"\1\0", b"\1\1"])
+def test_only_where_we_may_be_either_a_role_is_agreed_to(role: bytes) -> None:
+    asked = association_request([(COMMITMENT, EXPLICIT), (DX, EXPLICIT)], roles={COMMITMENT: role, DX: role})
+    request = parse_association_request(asked)
+    agreed, _ = accept(request, max_pdu=16_384, served=lambda _: [EXPLICIT])
+    assert role_item(COMMITMENT, role) in agreed
+    assert role_item(DX, role) not in agreed
+
+
+def test_no_role_is_agreed_to_of_what_is_not_served() -> None:
+    asked = association_request([(COMMITMENT, EXPLICIT)], roles={COMMITMENT: b"\0\1"})
+    agreed, contexts = accept(parse_association_request(asked), max_pdu=16_384, served=films)
+    assert not contexts
+    assert role_item(COMMITMENT, b"\0\1") not in agreed
 
 
 def test_titles_lose_their_padding() -> None:

@@ -26,6 +26,7 @@ from xray_triage.health.checks import (
     asking_check,
     certificates_check,
     clock_check,
+    commitment_check,
     destination_check,
     disk_check,
     drift_check,
@@ -67,6 +68,10 @@ class Archive(Peer):
         raise NotImplementedError
 
 
+def standing(*, missing: int = 0, overdue: int = 0) -> tuple[str, int, int, str | None]:
+    return "pacs", missing, overdue, "no C-FIND"
+
+
 def fail() -> str:
     raise ValueError("golden film: 0.91 instead of 0.93")
 
@@ -96,6 +101,9 @@ def fail() -> str:
         (asking_check(lambda: [("unreachable", "no answer"), ("coming", "a large object")]), CheckState.OK),
         (asking_check(lambda: [("unreachable", "no answer"), ("not_offered", "no C-GET")]), CheckState.WARNING),
         (asking_check(lambda: [("of another version", "")]), CheckState.OK),
+        (commitment_check(lambda: [standing()]), CheckState.OK),
+        (commitment_check(lambda: [standing(), standing(missing=1)]), CheckState.WARNING),
+        (commitment_check(lambda: [standing(overdue=7), standing()]), CheckState.WARNING),
         (thresholds_check({}), CheckState.OK),
         (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
         (drift_check(12, None), CheckState.OK),

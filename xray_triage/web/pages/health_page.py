@@ -31,6 +31,7 @@ CHECKS = {
     "destination": N_("Nơi nhận"),
     "answers": N_("Trả lời hội chẩn"),
     "elsewhere": N_("Phim ở trạm khác"),
+    "commitment": N_("Lưu chắc chắn ở PACS"),
 }
 
 

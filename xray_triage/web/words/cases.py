@@ -103,6 +103,8 @@ class Words:
 
     def delivery(self, delivery: Delivery) -> State:
         """How far one object has come."""
+        if delivery.committed_at is not None:
+            return State(self.language.say(N_("đã chắc chắn ở PACS")), "good")
         tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad"}
         return State(self.language.say(DELIVERY_STATES[delivery.state]), tones.get(delivery.state, "wait"))
 

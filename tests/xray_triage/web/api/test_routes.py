@@ -52,6 +52,7 @@ def test_a_case_has_the_shape_that_programs_rely_on(client: httpx.Client, sqlite
     assert {(d["destination"], d["state"], d["attempts"], d["last_error"]) for d in case["deliveries"]} == {
         (PACS, "waiting", 0, None)
     }
+    assert {d["committed_at"] for d in case["deliveries"]} == {None}
 
 
 def test_the_list_is_the_worklist_and_can_be_narrowed(client: httpx.Client, sqlite_desk: TestDesk) -> None:
