@@ -166,6 +166,7 @@ def _image_of(row: Row) -> Image:
         received_at=row.received_at,
         read_at=row.read_at,
         exposed_at=row.exposed_at,
+        purged_at=row.purged_at,
         **_said(row.reading),
     )
 

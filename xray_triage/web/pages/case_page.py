@@ -76,6 +76,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "reason": own.registration.reason if own else "",
         "other_patients_order": other,
         "can_ask": can_ask,
+        "can_fetch": surroundings.fetch is not None,
         "taken_at": taken_at,
     }
 
