@@ -213,7 +213,7 @@ class ConsultationSection(Section):
 class RetentionSection(Section):
     """How long sent films stay, and how much disk is never used."""
 
-    keep_days: Annotated[int, Field(ge=1)] = 90
+    keep_days: Annotated[int, Field(ge=0)] = 90
     reserve_gb: Annotated[float, Field(ge=0)] = 5
 
 

@@ -16,13 +16,14 @@ from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
+from dicom_router.store.purges import Purges
 from dicom_router.store.spool import Spool
 from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
-from xray_triage.cases.heat import HeatMaps
+from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.studies import Studies
@@ -46,11 +47,13 @@ class Stores:
     outbox: Outbox
     commitments: Commitments
     holdings: Holdings
+    purges: Purges
     casebook: Casebook
     rereading: Rereading
     studies: Studies
     figures: FigureBook
     heat_maps: HeatMaps
+    small_pictures: SmallPictures
     consultations: Consultations
     orders: Orders
     machines: Machines
@@ -104,11 +107,20 @@ def join_stores(
         outbox=outbox,
         commitments=Commitments(database, ledger, outbox, clock=clock),
         holdings=Holdings(database),
+        purges=Purges(
+            database,
+            clock=clock,
+            originals=originals,
+            others=[each.name for each in config.destination if each.name not in originals],
+            read_kind=READ_WORK,
+            spool_id=spool.id,
+        ),
         casebook=casebook,
         rereading=Rereading(casebook, inbox=inbox, spool=spool),
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
+        small_pictures=SmallPictures(database),
         consultations=Consultations(
             database,
             clock=clock,

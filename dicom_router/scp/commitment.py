@@ -92,13 +92,16 @@ class StorageCommitment:
         failed: dict[Reference, int] = {}
         for each in wanted.named:
             arrival = arrived.get(each.sop_instance_uid)
-            if arrival is None or not self._is_whole(arrival):
+            if arrival is None or not self._is_kept(arrival):
                 failed[each] = Status.NO_SUCH_INSTANCE
             elif arrival.instance.sop_class_uid != each.sop_class_uid:
                 failed[each] = Status.CLASS_INSTANCE_CONFLICT
         return failed
 
-    def _is_whole(self, arrival: Arrival) -> bool:
+    def _is_kept(self, arrival: Arrival) -> bool:
+        """Whole on disk; or purged, for then every destination was proved to keep it."""
+        if self._inbox.purged([arrival.spooled.key]):
+            return True
         try:
             self._spool.verify(arrival.spooled)
         except DamagedFile as error:

@@ -7,15 +7,16 @@ import sqlalchemy as sa
 
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.store.database import Database
-from dicom_router.store.tables import arrival, delivery, instance_of, spooled_of
+from dicom_router.store.tables import arrival, delivery, instance_of, purged, spooled_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One instance and its file."""
+    """One instance and its file. ``is_purged``: the file went, for the PACS has it."""
 
     instance: InstanceRef
     spooled: SpooledFile
+    is_purged: bool = False
 
 
 class Holdings:
@@ -27,8 +28,12 @@ class Holdings:
     def of_studies(self, study_instance_uids: Iterable[str]) -> dict[str, list[Holding]]:
         """By study, what came first and what was made here after it; a study that is unknown has an empty list."""
         found: dict[str, list[Holding]] = {uid: [] for uid in study_instance_uids}
-        came = sa.select(arrival).where(~arrival.c.quarantined, arrival.c.study_instance_uid.in_(list(found)))
-        made = sa.select(delivery).where(delivery.c.what != "original", delivery.c.study_instance_uid.in_(list(found)))
+        came = sa.select(arrival, _is_purged(arrival)).where(
+            ~arrival.c.quarantined, arrival.c.study_instance_uid.in_(list(found))
+        )
+        made = sa.select(delivery, _is_purged(delivery)).where(
+            delivery.c.what != "original", delivery.c.study_instance_uid.in_(list(found))
+        )
         with self._database.read() as connection:
             rows = [*connection.execute(came.order_by(arrival.c.arrival_id))]
             rows += connection.execute(made.order_by(delivery.c.delivery_id))
@@ -36,7 +41,8 @@ class Holdings:
         for row in rows:
             if row.sop_instance_uid not in seen:
                 seen.add(row.sop_instance_uid)
-                found[row.study_instance_uid].append(Holding(instance=instance_of(row), spooled=spooled_of(row)))
+                one = Holding(instance=instance_of(row), spooled=spooled_of(row), is_purged=row.is_purged)
+                found[row.study_instance_uid].append(one)
         return found
 
     def studies_with(self, level: str, uids: Iterable[str]) -> list[str]:
@@ -46,3 +52,7 @@ class Holdings:
         made = sa.select(delivery.c.study_instance_uid).where(delivery.c[level].in_(wanted))
         with self._database.read() as connection:
             return list(connection.scalars(came.union(made)))
+
+
+def _is_purged(row: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.exists().where(purged.c.spool_key == row.c.spool_key).label("is_purged")

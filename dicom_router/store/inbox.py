@@ -1,8 +1,11 @@
 """Records received films; Success is answered only after this row is committed. Opens no file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
+from io import BytesIO
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -12,7 +15,7 @@ from dicom_router.store.database import Database, insert_new
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
-from dicom_router.store.tables import arrival, instance_of, spooled_columns, spooled_of
+from dicom_router.store.tables import arrival, instance_of, purged, spooled_columns, spooled_of
 
 AGAIN_RANK = 200  # of work that is done again: behind what comes in now
 
@@ -23,6 +26,15 @@ class Outcome(StrEnum):
     NEW = "new"
     SAME = "same"
     CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """How much came in. ``size_bytes``: of what is still here; ``first_at``: when the very first film ever came."""
+
+    films: int
+    size_bytes: int
+    first_at: datetime | None
 
 
 class Inbox:
@@ -88,6 +100,29 @@ class Inbox:
             return found
         raise LookupError(f"no arrival of {instance.sop_instance_uid} with this content")
 
+    def purged(self, keys: Iterable[str]) -> frozenset[str]:
+        """Those of these files that were deleted on purpose: the PACS has them."""
+        with self._database.read() as connection:
+            return frozenset(
+                connection.scalars(sa.select(purged.c.spool_key).where(purged.c.spool_key.in_(list(keys))))
+            )
+
+    def purged_header(self, key: str) -> BinaryIO | None:
+        """The header of a purged file, as a Part 10 file; None where nothing is kept of it."""
+        with self._database.read() as connection:
+            header = connection.scalar(sa.select(purged.c.header).where(purged.c.spool_key == key))
+        return None if header is None else BytesIO(header)
+
+    def volume(self, since: datetime) -> Volume:
+        """What came since then, quarantined too."""
+        is_here = ~sa.exists().where(purged.c.spool_key == arrival.c.spool_key)
+        here_bytes = sa.func.coalesce(sa.func.sum(sa.case((is_here, arrival.c.size_bytes), else_=0)), 0)
+        with self._database.read() as connection:
+            recent = sa.select(sa.func.count(), here_bytes).where(arrival.c.received_at >= since)
+            films, size_bytes = connection.execute(recent).one()
+            first_at = connection.scalar(sa.select(sa.func.min(arrival.c.received_at)))
+        return Volume(films=films, size_bytes=int(size_bytes), first_at=first_at)
+
     def of_study(self, study_instance_uid: str) -> list[Arrival]:
         """All that arrived of a study, quarantined too, in order of arrival."""
         return self._select(arrival.c.study_instance_uid == study_instance_uid)
@@ -125,7 +160,8 @@ def record_file(
 ) -> Outcome:
     """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
 
-    The disk may have lost or spoilt what was kept the first time; another station's disk is its own affair.
+    The disk may have lost or spoilt what was kept the first time; another station's disk is its own affair. What was
+    purged stays purged: the PACS has it.
     Raises SQLAlchemyError.
     """
     outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
@@ -133,6 +169,8 @@ def record_file(
         on_record = inbox.same(instance, spooled)
         if on_record.spool_id == spool.id:
             spool.replace(on_record.spooled.key, by=spooled.key)
+            if inbox.purged([on_record.spooled.key]):  # asked last: a purge in the same moment deletes it by itself
+                spool.delete(on_record.spooled.key)
         else:
             spool.delete(spooled.key)
     return outcome

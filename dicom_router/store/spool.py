@@ -7,7 +7,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -15,6 +15,7 @@ from typing import BinaryIO, Self, cast
 from dicom_router.dicom.instance import SpooledFile
 from dicom_router.dicom.part10 import dataset_sha256, seek_dataset
 from dicom_router.errors import DamagedFile, SpoolFull
+from dicom_router.store.fetched import FetchedFiles
 
 CHUNK_BYTES = 1 << 20
 _KEY = re.compile(r"[0-9a-f]{32}\Z")
@@ -31,6 +32,7 @@ class Spool:
         self._folder = folder
         self._incoming = folder / "incoming"
         self._reserve_bytes = reserve_bytes
+        self.fetched = FetchedFiles(folder.parent / "fetched")  # what was taken back of the films that were purged
         self._make_folders()
 
     def _make_folders(self) -> None:
@@ -67,11 +69,17 @@ class Spool:
         return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
 
     def open(self, key: str) -> BinaryIO:
-        """The kept file, from its start. Raises DamagedFile when it is gone."""
-        try:
+        """The kept file, or the copy of a purged one, from its start. Raises DamagedFile when there is neither."""
+        with suppress(FileNotFoundError):
             return self._path(key).open("rb")
+        try:
+            return self.fetched.open(key)
         except FileNotFoundError as error:
-            raise DamagedFile(f"the spool has lost {key}") from error
+            raise DamagedFile(f"the spool has lost {key}, or it is at the PACS alone") from error
+
+    def has(self, key: str) -> bool:
+        """Whether ``open`` would find it."""
+        return self._path(key).is_file() or self.fetched.has(key)
 
     def verify(self, spooled: SpooledFile) -> None:
         """Read a kept file to its end. Raises DamagedFile when it is gone or is no longer what was kept."""
@@ -88,6 +96,11 @@ class Spool:
     def delete(self, key: str) -> None:
         """Forget a file; harmless to repeat."""
         self._path(key).unlink(missing_ok=True)
+
+    def erase(self, key: str) -> None:
+        """Delete a file so that no power cut brings it back; harmless to repeat."""
+        self.delete(key)
+        sync_folder(self._path(key).parent)
 
     def replace(self, key: str, *, by: str) -> None:
         """Put the file ``by``, which holds the same dataset, in the place of ``key``, which a disk may have spoilt."""
@@ -112,6 +125,11 @@ class Spool:
         """What may still be written before the reserve is reached; never negative."""
         disk = os.statvfs(self._folder)
         return max(0, disk.f_bavail * disk.f_frsize - self._reserve_bytes)
+
+    def size_bytes(self) -> int:
+        """Of the whole disk."""
+        disk = os.statvfs(self._folder)
+        return disk.f_blocks * disk.f_frsize
 
     def _check_room(self, size_bytes: int) -> None:
         free = self.free_bytes()

@@ -17,7 +17,7 @@ from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, SpoolMismatch
 from dicom_router.store.database import Database
 from dicom_router.store.marker import Marker, new_marker, read_marker, write_marker
-from dicom_router.store.tables import arrival, spool, work
+from dicom_router.store.tables import arrival, purged, spool, work
 
 # A station whose power failed is known to be gone after these seconds, and not after the system's two hours.
 _KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 3, "tcp_keepalives_count": 3}
@@ -77,7 +77,7 @@ def _name(connection: sa.Connection, marker: Marker | None, place: dict[str, str
 
 def _rename(connection: sa.Connection, spool_id: str, marker: Marker) -> None:
     """Whatever the rows call their spool, it is this one: the marker may be another station's too, and stays."""
-    for table in (arrival, work, spool):
+    for table in (arrival, work, purged, spool):
         connection.execute(table.update().where(table.c.spool_id == spool_id).values(spool_id=marker.id))
 
 
@@ -104,7 +104,7 @@ def _keep(connection: sa.Connection, marker: Marker, place: dict[str, str]) -> N
     if connection.execute(spool.update().where(mine).values(place)).rowcount:
         return
     if connection.execute(sa.select(spool.c.spool_id)).first() is None:
-        for table in (arrival, work):
+        for table in (arrival, work, purged):
             connection.execute(table.update().where(table.c.spool_id.is_(None)).values(spool_id=marker.id))
     connection.execute(spool.insert().values(spool_id=marker.id, made_at=marker.made, **place))
 

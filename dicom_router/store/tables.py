@@ -156,6 +156,21 @@ spool = sa.Table(
     sa.Column("made_at", UtcDateTime, nullable=False),
 )
 
+# Files deleted on purpose, by their key in the spool: a file that is missing and not named here is lost. ``erased``: it
+# is gone from the disk; until then it is to be deleted. ``header``: a Part 10 file of the header alone, if it had one.
+purged = sa.Table(
+    "purged",
+    metadata,
+    sa.Column("spool_key", sa.Text, primary_key=True),
+    sa.Column("purged_at", UtcDateTime, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("header", sa.LargeBinary),
+    sa.Column("erased", sa.Boolean, nullable=False),
+    sa.Column("spool_id", sa.Text),
+)
+_standing = sa.not_(purged.c.erased)
+sa.Index("purged_standing", purged.c.spool_key, sqlite_where=_standing, postgresql_where=_standing)
+
 destination = sa.Table(
     "destination",
     metadata,

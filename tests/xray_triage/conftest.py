@@ -26,11 +26,11 @@ def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
 
 
 @contextmanager
-def desk_in(folder: Path) -> Iterator[TestDesk]:
-    """A desk on SQLite whose database and spool lie in ``folder``, anew or as they were left."""
+def desk_in(folder: Path, *, spool: Path | None = None, reserve_bytes: int = 0) -> Iterator[TestDesk]:
+    """A desk on SQLite whose database lies in ``folder``, anew or as it was left, and its spool there or elsewhere."""
     database = open_database(f"sqlite:///{folder / 'desk.db'}")
     migrate_router(database)
-    opened = open_desk(database, folder)
+    opened = open_desk(database, spool or folder, reserve_bytes=reserve_bytes)
     yield opened
     opened.renderer.close()
     database.close()

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import sqlalchemy as sa
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from pydicom.dataset import Dataset
 
 from dicom_router.dicom.instance import Acknowledgement, Arrival, reference_to
+from dicom_router.store import tables as router
+from dicom_router.store.commitments import Commitments, Proof
 from dicom_router.store.database import Database
 from dicom_router.store.inbox import Outcome
 from dicom_router.store.outbox import Delivery
@@ -153,6 +156,22 @@ class TestDesk(Stores):
                 taken.append(delivery)
         return taken
 
+    def prove(self) -> None:
+        """What the PACS does when it takes responsibility for all that it has taken."""
+        book = Commitments(self.database, self.ledger, self.outbox, clock=self.clock)
+        unproved = sa.select(router.delivery.c.study_instance_uid).where(router.delivery.c.committed_at.is_(None))
+        with self.database.read() as connection:
+            studies = set(connection.scalars(unproved))
+        for study in studies:
+            for delivery, _ in book.unproved(PACS, study):
+                book.commit(delivery, Proof.REPORT)
+
+    def arrivals(self) -> list[Arrival]:
+        """All that ever came."""
+        with self.database.read() as connection:
+            numbers = connection.scalars(sa.select(router.arrival.c.arrival_id)).all()
+        return [self.inbox.get(number) for number in numbers]
+
     def site(self, accepts: Literal["ask", "auto"] = "ask") -> Site:
         """The machines of this desk."""
         return Site(self.machines, accepts=accepts)
@@ -176,13 +195,25 @@ class TestDesk(Stores):
         return create_app(self, surroundings)
 
 
-def open_desk(database: Database, folder: Path, *, takes_requests: bool = True, reserve_bytes: int = 0) -> TestDesk:
-    """A desk on ``database``, which has the router's tables, and a spool in ``folder``."""
+def open_desk(
+    database: Database,
+    folder: Path,
+    *,
+    takes_requests: bool = True,
+    originals: bool = True,
+    second: str = "",
+    reserve_bytes: int = 0,
+) -> TestDesk:
+    """A desk on ``database``, which has the router's tables, and a spool in ``folder``.
+
+    Its PACS takes ``originals`` and requests; so does a ``second`` destination, if it has a name.
+    """
     migrate_cases(database)
-    sends = ("originals", "requests") if takes_requests else ("originals",)
+    sends = (*(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
+    names = (PACS, second) if second else (PACS,)
     config = Config(
         station=StationSection(name=STATION, ae_title="TEST", data_dir=folder),
-        destination=(Destination(name=PACS, kind="folder", path=folder / PACS, send=sends),),
+        destination=tuple(Destination(name=each, kind="folder", path=folder / each, send=sends) for each in names),
         registration=RegistrationSection(prefix="TA"),
         retention=RetentionSection(reserve_gb=reserve_bytes / 1e9),
     )

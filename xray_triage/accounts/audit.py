@@ -43,6 +43,7 @@ class Action(StrEnum):
     CUT_OFFS_SET = "cut_offs_set"  # for a machine
     CUT_OFFS_RESET = "cut_offs_reset"
     CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
+    FILM_PURGED = "film_purged"  # the PACS has it; detail: its SOP Instance UID
 
 
 REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program
@@ -78,6 +79,13 @@ class AuditTrail:
             return
         with self._database.write() as connection:
             connection.execute(audit.insert().values(at=now, **line))
+
+    def note_within(
+        self, connection: sa.Connection, action: Action, *, actor: str, subject: str, detail: str = ""
+    ) -> None:
+        """Add a line in the caller's transaction: it stands when what it tells of does."""
+        line = {"actor": actor, "action": action.value, "subject": subject, "detail": detail, "address": ""}
+        connection.execute(audit.insert().values(at=self._clock.now(), **line))
 
     def note_sight(self, *, actor: str, case_id: str, detail: str, address: str = "") -> None:
         """Add that ``actor`` got parts of a case, unless it stands there already: a viewer asks for many."""

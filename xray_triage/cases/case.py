@@ -12,12 +12,19 @@ from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, P
 from xray_triage.reading.patient import Patient
 
 
+class Place(StrEnum):
+    """Where the films of a case are."""
+
+    HERE = "here"
+    PACS = "at the PACS"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One film of a case and what the reader said of it. ``reason`` is set when it was not read.
 
     ``lines``: the widths of heart and chest as (x1, y1, x2, y2) in pixels of the film, which has ``rows`` and
-    ``columns``, 0 where they are not known.
+    ``columns``, 0 where they are not known. ``purged_at``: since when it lies at the PACS alone.
     """
 
     sop_instance_uid: str
@@ -37,6 +44,7 @@ class Image:
     rows: int = 0
     columns: int = 0
     machine: Acquaintance | None = None
+    purged_at: datetime | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -193,6 +201,11 @@ class Case:
     def reasons(self) -> tuple[str, ...]:
         deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
         return tuple(dict.fromkeys(deciding))
+
+    @property
+    def place(self) -> Place:
+        """Where its films are: at the PACS when one of them is no longer here."""
+        return Place.PACS if any(image.purged_at for image in self.images) else Place.HERE
 
     def film(self, sop_instance_uid: str) -> Image | None:
         """The one of this UID; None where the case has none."""

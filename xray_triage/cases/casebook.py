@@ -205,11 +205,30 @@ class Casebook:
         return self._load(tables.case.c.accession_number == accession_number)
 
     def arrivals_without_reading(self, reasons: Iterable[str]) -> list[int]:
-        """Arrivals whose film was not read for one of these reasons (codes), in order of reading."""
+        """Arrivals whose film is here and was not read for one of these reasons (codes), in order of reading."""
         image = tables.image
-        found = sa.select(image.c.arrival_id).where(image.c.reason.in_(list(reasons)))
+        found = sa.select(image.c.arrival_id).where(image.c.reason.in_(list(reasons)), image.c.purged_at.is_(None))
         with self._database.read() as connection:
             return list(connection.scalars(found.order_by(image.c.image_id)))
+
+    @staticmethod
+    def needed() -> sa.Select[tuple[str]]:
+        """The Study Instance UIDs of the cases whose films somebody still waits with: a question, an unread answer."""
+        asked = sa.or_(tables.IS_OPEN, tables.IS_UNREAD)
+        joined = sa.select(tables.case.c.study_instance_uid).join_from(tables.case, tables.consultation)
+        return joined.where(asked)
+
+    def note_purged(self, connection: sa.Connection, sop_instance_uids: Iterable[str]) -> None:
+        """In the caller's transaction: these films lie at the PACS alone from now on."""
+        image = tables.image
+        gone = image.update().where(image.c.sop_instance_uid.in_(list(sop_instance_uids)))
+        connection.execute(gone.values(purged_at=self._clock.now()))
+
+    def purged(self) -> int:
+        """How many films lie at the PACS alone."""
+        with self._database.read() as connection:
+            counted = sa.select(sa.func.count()).where(tables.image.c.purged_at.is_not(None))
+            return connection.execute(counted).scalar_one()
 
     def probabilities(self, model_sha256: str, *, newest: int) -> list[Mapping[str, float]]:
         """What this model said of each label, film by film: of the ``newest`` films read, those that it read."""

@@ -1,4 +1,7 @@
-"""The heat map of every film that has one, as a small picture. In a table of its own, which no list of cases loads."""
+"""The pictures that are kept of every film that has them: heat map and, of a purged one, the film itself, small.
+
+In tables of their own, which no list of cases loads. Never decodes a pixel.
+"""
 
 from collections.abc import Iterable
 
@@ -13,28 +16,51 @@ heat = sa.Table(
     sa.Column("sop_instance_uid", OutsideText, primary_key=True),
     sa.Column("png", sa.LargeBinary, nullable=False),
 )
+small_picture = sa.Table(
+    "small_picture",
+    metadata,
+    sa.Column("sop_instance_uid", OutsideText, primary_key=True),
+    sa.Column("jpeg", sa.LargeBinary, nullable=False),
+)
 
 
-class HeatMaps:
-    """Heat maps by the film's SOP Instance UID: RGBA PNG, to be laid over the whole film, transparent where cold."""
+class KeptPictures:
+    """Pictures by the film's SOP Instance UID."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, table: sa.Table) -> None:
         self._database = database
+        self._table = table
+        self._uid, self._picture = table.c
 
-    def keep(self, connection: sa.Connection, sop_instance_uid: str, png: bytes | None) -> None:
+    def keep(self, connection: sa.Connection, sop_instance_uid: str, picture: bytes | None) -> None:
         """Put this one in the place of what was kept before; None: there is none now. In the caller's transaction."""
-        connection.execute(heat.delete().where(heat.c.sop_instance_uid == sop_instance_uid))
-        if png is not None:
-            connection.execute(heat.insert().values(sop_instance_uid=sop_instance_uid, png=png))
+        connection.execute(self._table.delete().where(self._uid == sop_instance_uid))
+        if picture is not None:
+            row = {self._uid.name: sop_instance_uid, self._picture.name: picture}
+            connection.execute(self._table.insert().values(row))
 
     def of(self, sop_instance_uid: str) -> bytes | None:
         """The picture; None where there is none."""
         with self._database.read() as connection:
-            wanted = sa.select(heat.c.png).where(heat.c.sop_instance_uid == sop_instance_uid)
+            wanted = sa.select(self._picture).where(self._uid == sop_instance_uid)
             return connection.scalar(wanted)
 
     def among(self, sop_instance_uids: Iterable[str]) -> frozenset[str]:
         """Those of these films that have one."""
-        wanted = sa.select(heat.c.sop_instance_uid).where(heat.c.sop_instance_uid.in_(list(sop_instance_uids)))
+        wanted = sa.select(self._uid).where(self._uid.in_(list(sop_instance_uids)))
         with self._database.read() as connection:
             return frozenset(connection.scalars(wanted))
+
+
+class HeatMaps(KeptPictures):
+    """Heat maps: RGBA PNG, to be laid over the whole film, transparent where cold."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, heat)
+
+
+class SmallPictures(KeptPictures):
+    """What can still be seen of a film that lies at the PACS: a JPEG of some hundred pixels."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, small_picture)

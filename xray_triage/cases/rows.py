@@ -167,6 +167,7 @@ def image_of(row: Row) -> Image:
         received_at=row.received_at,
         read_at=row.read_at,
         exposed_at=row.exposed_at,
+        purged_at=row.purged_at,
         **_said(row.reading),
     )
 

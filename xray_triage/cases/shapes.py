@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
-from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState
+from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState, Place
 from xray_triage.reading.findings import Priority
 
 Time = Annotated[
@@ -165,7 +165,7 @@ class VerdictJson(JsonShape):
 
 
 class CaseJson(JsonShape):
-    """A study as the station knows it."""
+    """A study as the station knows it. ``film``: whether its films are here, or at the PACS alone."""
 
     case_id: str
     study_instance_uid: str
@@ -174,6 +174,7 @@ class CaseJson(JsonShape):
     exposed_at: Time | None
     received_at: Time
     read_at: Time
+    film: Place = Field(validation_alias="place")
     priority: Priority
     reasons: list[str]
     images: list[ImageJson]
@@ -185,9 +186,11 @@ class CaseJson(JsonShape):
     @classmethod
     def of(cls, case: Case, deliveries: Sequence[Delivery]) -> Self:
         """A case and what is on its way, which tells whether the request of its consultation has been sent."""
-        said = {name: getattr(case, name) for name in cls.model_fields if name != "deliveries"}
+        said = {name: getattr(case, name) for name in cls.model_fields if name not in ("deliveries", "film")}
         asked = case.consultation and case.consultation.with_delivery(deliveries)
-        return cls.model_validate(said | {"consultation": asked, "deliveries": deliveries}, context=case.case_id)
+        return cls.model_validate(
+            said | {"place": case.place, "consultation": asked, "deliveries": deliveries}, context=case.case_id
+        )
 
 
 class RefusedJson(JsonShape):

@@ -59,6 +59,7 @@ image = sa.Table(
     sa.Column("read_at", UtcDateTime, nullable=False),
     sa.Column("exposed_at", UtcDateTime),
     sa.Column("machine_id", sa.BigInteger),  # machines.py; NULL: the film was not read
+    sa.Column("purged_at", UtcDateTime),  # since when the film lies at the PACS alone; NULL: it is here
     sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
     sa.Index("image_case", "case_sequence"),
     sa.Index("image_machine", "machine_id", "image_id"),

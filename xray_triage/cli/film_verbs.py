@@ -105,11 +105,14 @@ def export(
 
     stores = configured_stores(config)
     exporter = Exporter(stores)
-    parcels = exporter.parcels(case)
+    parcels, elsewhere = exporter.parcels(case)
     stores.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))
     for parcel in progress(parcels, "exporting"):
         exporter.put(parcel, to)
     out.print(f"{len(parcels)} objects of case {case} written to {to}")
+    if elsewhere:
+        err.print(f"{elsewhere} more lie at the PACS alone: open the case on the page, then export again")
+        raise typer.Exit(1)
 
 
 def phantom(

@@ -239,7 +239,7 @@ class Consultations:
         """Who the patient is and which study it is, from the first film that can still be read."""
         for film in films:
             try:
-                with self._spool.open(film.spooled.key) as stream:
+                with self._inbox.purged_header(film.spooled.key) or self._spool.open(film.spooled.key) as stream:
                     header = read_header(stream)
             except DamagedFile:
                 continue

@@ -20,6 +20,7 @@ from xray_triage.language import LANGUAGES, N_, Language
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
 GIB = 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
+WARN_DAYS, LONG_DAYS = 60, 3650
 
 
 class CheckState(StrEnum):
@@ -82,6 +83,35 @@ def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> C
     elif free < warn_bytes:
         state, message = WARNING, N_("Ổ đĩa sắp đầy (còn %(size)s GB trống). Hãy giải phóng ổ đĩa.")
     return check("disk", state, message, size=free / GIB)
+
+
+def days_left_check(days_left: float | None) -> Check:
+    """Until the disk is full, if all goes on as in the last two weeks; None: nothing came, nothing can be told."""
+    state, message = OK, N_("Ổ đĩa đủ cho %(days)d ngày nữa, tính theo 14 ngày qua.")
+    if days_left is None:
+        message = N_("14 ngày qua không có phim nào, nên chưa biết ổ đĩa đủ cho bao lâu.")
+    elif days_left > LONG_DAYS:
+        message = N_("Ổ đĩa đủ cho hơn 10 năm nữa, tính theo 14 ngày qua.")
+    elif days_left < WARN_DAYS:
+        state = WARNING
+        message = N_(
+            "Ổ đĩa chỉ còn đủ cho %(days)d ngày: nhiều phim chưa xóa được, vì PACS chưa xác nhận đã lưu hoặc có ca "
+            "đang chờ. Hãy xem các nơi nhận và hàng đợi ở trang này, hoặc lắp ổ đĩa lớn hơn."
+        )
+    return check("days_left", state, message, days=int(days_left or 0))
+
+
+def retention_check(keep_days: int, purged: int, *, unproved: Sequence[str], takers: Sequence[str]) -> Check:
+    """Whether films are ever deleted. ``takers`` get the originals; of them the ``unproved`` prove nothing."""
+    message = N_(
+        "Phim được xóa khỏi trạm sau %(days)d ngày, hoặc sớm hơn khi ổ đĩa gần đầy, khi PACS đã xác nhận lưu; đến nay "
+        "đã xóa %(purged)d phim."
+    )
+    if not takers:
+        message = N_("Không phim nào bị xóa: không có nơi nhận nào lấy phim gốc (send có originals).")
+    elif unproved:
+        message = N_("Không phim nào bị xóa: %(names)s không xác nhận đã lưu (commitment = false).")
+    return check("retention", OK, message, days=keep_days, purged=purged, names=", ".join(unproved))
 
 
 def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:

@@ -140,6 +140,10 @@ class Reader:
         if work is None:
             return False
         arrival = self._stores.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
+        if self._stores.inbox.purged([arrival.spooled.key]):  # meanwhile; what was read of it stands
+            with self._stores.database.write() as connection:
+                self._stores.ledger.finish(connection, work)
+            return True
         started = self._clock.monotonic()
         try:
             film = self._read(arrival) if work.attempt < LAST_TRY else self._set_aside(arrival, work.attempt)

@@ -7,6 +7,7 @@ import fcntl
 import signal
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 
 from dicom_router.clock import Clock
+from dicom_router.errors import DamagedFile
 from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
@@ -24,6 +26,7 @@ from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
+from xray_triage.cases.case import Image
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.model.drift import ModelInUse, points_of, references_of
@@ -33,10 +36,13 @@ from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
-from xray_triage.rendering.renderer import Renderer
+from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
+from xray_triage.station.peers import make_sources
+from xray_triage.station.recall import Recall
+from xray_triage.station.retention import Retention, RetentionWorker
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import SPOOL_FOLDER, node_name, open_stores
@@ -44,6 +50,8 @@ from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
 from xray_triage.web.surroundings import Surroundings
+
+SMALL = Rendering(viewport=(640, 640), quality=60)  # what stays of a film that was purged, about 25 kB
 
 log = structlog.get_logger()
 
@@ -109,6 +117,10 @@ class Station:
         if config.web.tls:
             server_tls(config.web.tls)  # raises here, in words, what uvicorn would raise from its thread
         self._renderer = Renderer(self.stores.spool)
+        retention = Retention(self.stores, keep_days=config.retention.keep_days, draw=self._draw_small)
+        self._retention = RetentionWorker(retention)
+        sources = make_sources(config, clock=self._clock)
+        self._recall = Recall(self.stores.spool, sources) if sources else None
         self._web = WebServer(config.web, self._make_app())
 
     @property
@@ -144,6 +156,8 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        self._retention.start()
+        self._say_what_is_kept()
         self._commitments.start()
         log.info(
             "station open",
@@ -156,6 +170,7 @@ class Station:
         """Close the listener first, then let the others finish what they hold."""
         self._listener.stop()
         self._supervisor.stop()
+        self._retention.stop()
         self._answers.stop()
         self._commitments.stop()
         self._deliveries.stop()
@@ -167,11 +182,28 @@ class Station:
         self._answers.ring()
         self._deliveries.ring()
 
+    def _say_what_is_kept(self) -> None:
+        """Where nothing is ever purged, somebody must know it before the disk is full."""
+        takers = self._config.destinations_for("originals")
+        proving = [each.name for each in self._config.destination if each.name in takers and each.commitment]
+        if len(proving) < len(takers) or not takers:
+            log.warning("no film is ever purged: no destination takes originals, or one proves nothing", takers=takers)
+
+    def _draw_small(self, image: Image, key: str) -> bytes | None:
+        inverted = image.picture_key is None and "inverted" in image.flags  # the picture with the findings never is
+        try:
+            return self._renderer.render(key, replace(SMALL, inverted=inverted))
+        except (NoPicture, DamagedFile, OSError) as error:
+            log.warning("no small picture kept", sop_instance_uid=image.sop_instance_uid, error=str(error))
+            return None
+
     def _make_app(self) -> FastAPI:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self._config, self.stores, self._supervisor, clock=self._clock)),
+                health=Health(
+                    serving_probes(self._config, self.stores, self._supervisor, self._retention, clock=self._clock)
+                ),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,
@@ -180,6 +212,8 @@ class Station:
                 is_tls=self._config.web.tls is not None,
                 self_check=partial(check_apart, self._supervisor.config_path),
                 wake_delivery=self._ring_delivery,
+                fetch=self._recall.fetch if self._recall else None,
+                days_left=lambda: self._retention.outlook.days_left,
             ),
         )
 

@@ -68,8 +68,8 @@ class Exporter:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
-    def parcels(self, case_id: str) -> list[Parcel]:
-        """All that belongs to the case. Raises UnknownCase."""
+    def parcels(self, case_id: str) -> tuple[list[Parcel], int]:
+        """All that belongs to the case, and how many more lie at the PACS alone. Raises UnknownCase."""
         case = self._stores.casebook.case(case_id)
         if case is None:
             raise UnknownCase(case_id)
@@ -79,7 +79,9 @@ class Exporter:
             *self._stores.outbox.of_study(study_uid),
         ]
         by_key = {each.spooled.key: each for each in kept}  # an original has an arrival and a delivery of one file
-        return [self._parcel(each) for each in by_key.values()]
+        purged = self._stores.inbox.purged(by_key)
+        here = {key for key in by_key if key not in purged or self._stores.spool.has(key)}
+        return [self._parcel(each) for key, each in by_key.items() if key in here], len(by_key) - len(here)
 
     def _parcel(self, kept: Arrival | Delivery) -> Parcel:
         spooled = kept.spooled

@@ -46,6 +46,13 @@ def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
     }
 
 
+def make_sources(config: Config, *, clock: Clock) -> dict[str, Archive]:
+    """The archives from which a film can be taken back, by name. Raises ConfigError."""
+    takers = config.destinations_for("originals")
+    urls = [each for each in config.destination if each.url and each.kind in ("dimse", "dicomweb")]
+    return {each.name: DicomwebArchive(**_dicomweb(each, clock)) for each in urls if each.name in takers}
+
+
 def make_committer(destination: Destination, config: Config, book: Commitments, *, clock: Clock) -> Committer:
     """Who proves that a destination has what it acknowledged. Raises ConfigError."""
     peer, lookup = None, _make_lookup(destination, config, clock)

@@ -20,6 +20,7 @@ from xray_triage.health.checks import (
     check,
     clock_check,
     commitment_check,
+    days_left_check,
     destination_check,
     disk_check,
     drift_check,
@@ -27,6 +28,7 @@ from xray_triage.health.checks import (
     machine_check,
     model_check,
     reader_check,
+    retention_check,
     thresholds_check,
 )
 from xray_triage.language import LANGUAGES, N_
@@ -38,6 +40,7 @@ from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
 from xray_triage.station.peers import make_archives, make_transport
+from xray_triage.station.retention import Outlook, Retention, RetentionWorker, near_bytes
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
 from xray_triage.tls import client_tls, server_tls, valid_until
@@ -45,7 +48,9 @@ from xray_triage.tls import client_tls, server_tls, valid_until
 CHECK_SECONDS = 180.0
 
 
-def serving_probes(config: Config, stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+def serving_probes(
+    config: Config, stores: Stores, supervisor: Supervisor, retention: RetentionWorker, *, clock: Clock
+) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
 
@@ -56,7 +61,9 @@ def serving_probes(config: Config, stores: Stores, supervisor: Supervisor, *, cl
         return state.model["name"] if state.model else "…"
 
     return [
-        partial(disk_check, stores.spool.free_bytes),
+        partial(_disk_check, stores),
+        lambda: days_left_check(retention.outlook.days_left),
+        lambda: _retention_check(config, retention.outlook),
         partial(clock_check, clock),
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
@@ -70,8 +77,11 @@ def check_station(config: Config) -> list[Check]:
     """The self-check: runs the model on its golden film, and asks every destination for an echo and for answers."""
     clock = SystemClock()
     stores = open_stores(config, role="check", clock=clock)
+    outlook = Retention(stores, keep_days=config.retention.keep_days).outlook()
     probes: list[Probe] = [
-        partial(disk_check, stores.spool.free_bytes),
+        partial(_disk_check, stores),
+        lambda: days_left_check(outlook.days_left),
+        lambda: _retention_check(config, outlook),
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
@@ -104,6 +114,17 @@ def check_apart(config_path: Path) -> list[Check]:
         )
         for line in lines
     ]
+
+
+def _disk_check(stores: Stores) -> Check:
+    """Films go before they are old where room is near its end: to warn at the same line would be to warn always."""
+    return disk_check(stores.spool.free_bytes, warn_bytes=near_bytes(stores.spool) // 2)
+
+
+def _retention_check(config: Config, outlook: Outlook) -> Check:
+    takers = config.destinations_for("originals")
+    unproved = [each.name for each in config.destination if each.name in takers and not each.commitment]
+    return retention_check(config.retention.keep_days, outlook.purged, unproved=unproved, takers=takers)
 
 
 def _proven_name(config: Config) -> str:

@@ -80,7 +80,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         event_router(stores),
         picture_router(stores),
         answer_router(stores),
-        dicomweb_router(stores, surroundings.renderer),
+        dicomweb_router(stores, surroundings.renderer, surroundings.fetch),
     ):
         app.include_router(router, dependencies=seeing, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")

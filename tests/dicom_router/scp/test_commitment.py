@@ -12,6 +12,7 @@ from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.listener import Listener
 from dicom_router.store.database import migrate_router, open_database
 from dicom_router.store.inbox import Inbox, record_file
+from dicom_router.store.purges import ProvenFile, Purges
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.dicom_router.acknowledged import FILM, Desk
@@ -107,6 +108,19 @@ def test_a_film_whose_bytes_rotted_or_went_is_not_promised(station: Station) -> 
     files[gone].unlink()
     machine.ask(station.port, request((DX, rotten), (DX, gone)), waits=True)
     assert [item.FailureReason for item in machine.told[0].FailedSOPSequence] == [0x0112, 0x0112]
+
+
+def test_a_film_that_lies_at_the_pacs_alone_is_promised(station: Station) -> None:
+    uid, machine = station.keep(), AskingMachine()
+    film_here = station.inbox.accepted([uid])[uid]
+    purges = Purges(station.database, clock=station.clock, originals=("pacs",))
+    with station.database.write() as connection:
+        purges.mark(
+            connection, [ProvenFile(instance=film_here.instance, spooled=film_here.spooled, is_original=True)], {}
+        )
+    station.spool.erase(film_here.spooled.key)
+    machine.ask(station.port, request((DX, uid)), waits=True)
+    assert named(machine.told[0]) == [(DX, uid)]
 
 
 def test_a_machine_that_hangs_up_after_the_response_harms_nobody(station: Station) -> None:

@@ -24,6 +24,9 @@ def picture_router(stores: Stores) -> APIRouter:
     def show_picture(case_id: str, sop_instance_uid: str) -> Response:
         case = stores.casebook.case(case_id)
         film = case.film(sop_instance_uid) if case else None
+        small = stores.small_pictures.of(sop_instance_uid) if film and film.purged_at else None
+        if small is not None:
+            return Response(small, media_type="image/jpeg")
         if film is None or film.picture_key is None:
             raise HTTPException(404, "no picture")
         try:

@@ -87,6 +87,10 @@ class StationMetrics(Collector):
         oldest = summary.oldest_waiting_at
         age = max(0.0, (stores.clock.now() - oldest).total_seconds()) if oldest else 0.0
         yield GaugeMetricFamily("xray_triage_oldest_waiting_seconds", "Age of the oldest waiting delivery", value=age)
+        days_left = self._surroundings.days_left()
+        if days_left is not None:
+            yield GaugeMetricFamily("xray_triage_disk_days_left", "Days until the disk is full", value=days_left)
+        yield GaugeMetricFamily("xray_triage_films_purged", "Films at the PACS alone", value=stores.casebook.purged())
         checks = GaugeMetricFamily("xray_triage_check", "1 when the check is not bad", labels=["name"])
         for check in self._surroundings.health.report():
             checks.add_metric([check.name], check.state is not CheckState.BAD)

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
+from typing import BinaryIO
 
 from fastapi import HTTPException
 
 from dicom_router.dicom.instance import SpooledFile, reference_to
 from dicom_router.dicom.outline import Outline, read_outline
 from dicom_router.dicom.uids import is_uid
-from dicom_router.errors import DamagedFile
+from dicom_router.errors import DamagedFile, PeerRefused, PeerUnreachable
 from dicom_router.store.holdings import Holding
 from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
+from xray_triage.web.surroundings import Fetch
 
 HEADERS_KEPT = 4096
 
@@ -20,8 +23,9 @@ HEADERS_KEPT = 4096
 class Archive:
     """All that DICOMweb hands out, by name."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, fetch: Fetch | None = None) -> None:
         self._stores = stores
+        self._fetch = fetch
         self._kept_summary = lru_cache(maxsize=HEADERS_KEPT)(self._summary)  # a spooled file never changes
         self.picture = lru_cache(maxsize=HEADERS_KEPT)(self._picture)
 
@@ -46,6 +50,38 @@ class Archive:
                     found[study].append(self.picture(key))
         return found
 
+    def at_hand(self, found: Sequence[Holding]) -> list[Holding]:
+        """The same with their files here: what was purged is taken back from the PACS, and is as the PACS gives it.
+
+        404: it cannot be had from here; 503: the PACS does not answer now.
+        """
+        return [self._taken_back(one) if one.is_purged else one for one in found]
+
+    def _taken_back(self, purged: Holding) -> Holding:
+        key = purged.spooled.key
+        if not self._stores.spool.has(key):
+            if self._fetch is None:
+                raise HTTPException(404, "this film lies at the PACS alone, which has no url here to fetch it by")
+            try:
+                self._fetch(purged.instance, key)
+            except PeerUnreachable as error:
+                raise HTTPException(503, f"this film lies at the PACS: {error}", {"Retry-After": "30"}) from error
+            except PeerRefused as error:
+                raise HTTPException(404, f"this film lies at the PACS, which does not give it: {error}") from error
+        return replace(self._picture(key), is_purged=True)
+
+    def availability(self, holding: Holding) -> str:
+        """PS3.3 C.4.23.1.1."""
+        if not holding.is_purged or self._stores.spool.has(holding.spooled.key):
+            return "ONLINE"
+        return "NEARLINE" if self._fetch else "OFFLINE"
+
+    def small_picture(self, holding: Holding) -> bytes | None:
+        """A JPEG of a purged film, made when it went; None where there is none, or the film is at hand."""
+        if not holding.is_purged or self._stores.spool.has(holding.spooled.key):
+            return None
+        return self._stores.small_pictures.of(holding.instance.sop_instance_uid)
+
     def case_id(self, study: str) -> str:
         """What the audit trail calls a study: its case, or its UID before it is read."""
         case = self._stores.casebook.case_of_study(study)
@@ -60,8 +96,13 @@ class Archive:
 
     def outline(self, holding: Holding) -> Outline:
         """The header, large values left in the file. Raises DamagedFile."""
-        with self._stores.spool.open(holding.spooled.key) as stream:
+        with self._open_header(holding) as stream:
             return read_outline(stream)
+
+    def _open_header(self, holding: Holding) -> BinaryIO:
+        """The file, or what is kept of a purged one. Raises DamagedFile."""
+        kept = self._stores.inbox.purged_header(holding.spooled.key) if holding.is_purged else None
+        return kept or self._stores.spool.open(holding.spooled.key)
 
     def summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
         """Those attributes of an instance, or all without ``tags``; none of a damaged file."""
@@ -69,7 +110,7 @@ class Archive:
 
     def _summary(self, holding: Holding, tags: frozenset[str]) -> Attributes:
         try:
-            with self._stores.spool.open(holding.spooled.key) as stream:
+            with self._open_header(holding) as stream:
                 return attributes_of(read_outline(stream, only=[int(tag, 16) for tag in tags]))
         except (DamagedFile, OSError):
             return {}

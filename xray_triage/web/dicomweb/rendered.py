@@ -29,11 +29,22 @@ def rendered_router(archive: Archive, renderer: Renderer) -> APIRouter:
     """The routes of the pictures: of a study or a series that of its first film."""
     rendered = APIRouter()
 
-    def show(names: Sequence[str], frame: str, exposure: Rendering, accept: str, offers: Sequence[Offer]) -> Response:
+    def show(
+        names: Sequence[str],
+        frame: str,
+        exposure: Rendering,
+        accept: str,
+        offers: Sequence[Offer],
+        *,
+        small: bool = False,
+    ) -> Response:
         if not (frame.isascii() and frame.isdigit() and len(frame) < 10):
             raise HTTPException(400, "one frame at a time, counted from 1")
         offer = choose(accept, offers)
         holding = _first_film(archive, archive.find(*names))
+        if small and (kept := archive.small_picture(holding)) is not None:  # not worth a film over the link
+            return Response(kept, headers={"Content-Type": JPEG.media_type})
+        (holding,) = archive.at_hand([holding])
         inverted = archive.is_negative(holding)
         wanted = replace(exposure, frame=int(frame), media_type=offer.media_type, inverted=inverted)
         try:
@@ -74,7 +85,7 @@ def rendered_router(archive: Archive, renderer: Renderer) -> APIRouter:
     ) -> Response:
         exposure = _viewport(viewport)
         small = replace(exposure, viewport=exposure.viewport or THUMBNAIL, quality=80)
-        return show(_names(study, series, instance), frame, small, accept, (JPEG,))
+        return show(_names(study, series, instance), frame, small, accept, (JPEG,), small=True)
 
     return rendered
 

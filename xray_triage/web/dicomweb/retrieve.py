@@ -58,7 +58,7 @@ def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
     def retrieve_instances(
         who: Who, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
     ) -> Response:
-        answer = _instances(stores, archive.find(study, series, instance), accept)
+        answer = _instances(stores, archive.at_hand(archive.find(study, series, instance)), accept)
         stores.audit.note(Action.EXPORTED, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
         return answer
 
@@ -72,13 +72,15 @@ def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
     def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:
-        (holding,) = archive.find(study, series, instance)
+        (holding,) = archive.at_hand(archive.find(study, series, instance))
         return _frames(stores, holding, _numbers(numbers), accept)
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}")
     def retrieve_bulk(study: str, series: str, instance: str, tag: str, accept: Accept = "") -> Response:
-        (holding,) = archive.find(study, series, instance)
-        return _bulk(stores, holding, archive.outline(holding), tag, accept)
+        (holding,) = archive.at_hand(archive.find(study, series, instance))
+        with stores.spool.open(holding.spooled.key) as stream:
+            outline = read_outline(stream)
+        return _bulk(stores, holding, outline, tag, accept)
 
     return retrieve
 

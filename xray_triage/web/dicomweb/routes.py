@@ -9,9 +9,10 @@ from xray_triage.web.dicomweb.rendered import rendered_router
 from xray_triage.web.dicomweb.retrieve import retrieve_router
 from xray_triage.web.dicomweb.search import search_router
 from xray_triage.web.security.visitor import Who, address_of
+from xray_triage.web.surroundings import Fetch
 
 
-def dicomweb_router(stores: Stores, renderer: Renderer) -> APIRouter:
+def dicomweb_router(stores: Stores, renderer: Renderer, fetch: Fetch | None = None) -> APIRouter:
     """QIDO-RS and WADO-RS, read-only."""
 
     def note_sight(request: Request, who: Who) -> None:
@@ -22,7 +23,7 @@ def dicomweb_router(stores: Stores, renderer: Renderer) -> APIRouter:
             )
 
     router = APIRouter(prefix="/dicom-web", dependencies=[Depends(note_sight)])
-    archive = Archive(stores)
+    archive = Archive(stores, fetch)
     router.include_router(retrieve_router(stores, archive))
     router.include_router(rendered_router(archive, renderer))
     router.include_router(search_router(stores, archive))

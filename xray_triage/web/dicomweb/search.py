@@ -31,6 +31,7 @@ SERIES = (
 INSTANCE = ("00080016", SOP_UID, "00200013", "00280008", "00280010", "00280011", "00280100", "00083002")
 TAGS = frozenset((*ALWAYS, *STUDY, *SERIES, *INSTANCE))
 OF_THE_STUDY = ("00080020", "00080030", "00080050", "00100010", "00100020", "00100030", "00100040", "00200010")
+LEAST_AVAILABLE = ("OFFLINE", "NEARLINE", "ONLINE")
 LEVELS = {"studies": STUDY_UID, "series": SERIES_UID, "instances": SOP_UID}
 NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 THERE_IS_MORE = "There are additional results that can be requested"
@@ -160,7 +161,7 @@ class Search:
         modalities = dict.fromkeys(value for _, attributes in found if (value := value_of(attributes, MODALITY)))
         counted = {
             "00080005": _value("CS", "ISO_IR 192"),
-            "00080056": _value("CS", "ONLINE"),
+            "00080056": _value("CS", min(map(self._archive.availability, held), key=LEAST_AVAILABLE.index)),
             MODALITIES: _value("CS", *modalities),
             "00201206": _value("IS", len(set(series))),
             "00201208": _value("IS", len(held)),

@@ -79,6 +79,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "other_patients_order": other,
         "can_ask": can_ask,
         "rereading": _rereading(stores, case),
+        "can_fetch": surroundings.fetch is not None,
         "taken_at": taken_at,
     }
 

@@ -21,6 +21,8 @@ MOST_REFUSED = 50
 DELIVERY_ID = re.compile(r"[0-9]{1,18}")
 CHECKS = {
     "disk": N_("Ổ đĩa"),
+    "days_left": N_("Ổ đĩa còn đủ"),
+    "retention": N_("Xóa phim cũ"),
     "clock": N_("Đồng hồ"),
     "reader": N_("Chương trình đọc phim"),
     "model": N_("Mô hình AI"),

@@ -69,7 +69,9 @@ def qr(text: str) -> Markup:
 
 
 def _picture(stores: Stores, case: Case) -> str:
-    """Where the first film is to be had as a picture; empty where it is not kept."""
+    """Where the first film is to be had as a picture: small, of one that lies at the PACS; empty where it is lost."""
+    if (first := case.images[0]).purged_at is not None:
+        return f"/cases/{case.case_id}/picture/{first.sop_instance_uid}"
     for each in (arrival.instance for arrival in stores.inbox.of_study(case.study_instance_uid)):
         if each.sop_instance_uid == case.images[0].sop_instance_uid:
             series = f"/dicom-web/studies/{each.study_instance_uid}/series/{each.series_instance_uid}"

@@ -38,6 +38,7 @@ ACTIONS = {
     Action.EXPORTED: N_("xuất dữ liệu"),
     Action.CUT_OFFS_SET: N_("chấp nhận ngưỡng AI cho máy X-quang"),
     Action.CUT_OFFS_RESET: N_("trở về ngưỡng của mô hình"),
+    Action.FILM_PURGED: N_("xóa phim mà PACS đã xác nhận lưu"),
     Action.CUT_OFFS_LOST: N_("máy X-quang thay đổi, bỏ ngưỡng đã đặt"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
