@@ -5,6 +5,7 @@ every result it makes has the same UIDs the second time. Knows no peer and no pa
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -252,7 +253,7 @@ class Reader:
         )
 
     def _keep_results(self, film: Film) -> list[KeptResult]:
-        """Make the result objects and keep them: all, or none."""
+        """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
         if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
             return []
         made = make_results(
@@ -262,13 +263,14 @@ class Reader:
             station_name=self._policy.station_name,
             at=self._clock.now(),
         )
-        kept: list[KeptResult] = []
+        keeping: list[Future[KeptResult]] = []
         try:
-            kept.extend(self._keep(result) for result in made)
+            with ThreadPoolExecutor() as disk:
+                keeping.extend(disk.submit(self._keep, result) for result in made)
+            return [one.result() for one in keeping]
         except BaseException:
-            self._delete(result.spooled for result in kept)
+            self._delete(one.result().spooled for one in keeping if one.exception() is None)
             raise
-        return kept
 
     def _keep(self, result: ResultObject) -> KeptResult:
         spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))
