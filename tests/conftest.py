@@ -1,5 +1,10 @@
 """Fixtures for every test: the real peers live in tests/peers, one module each; needs.py marks who needs them."""
 
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 import xray_triage.reading  # noqa: F401 -- first of all: it keeps ONNX Runtime from telling its maker of us
@@ -18,3 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             for name in needs(item):
                 item.add_marker(name)
+
+
+@pytest.fixture
+def a_small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1M,nr_inodes=1000", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, timeout=60).returncode != 0:
+        pytest.skip("mounting a small filesystem needs root")
+    yield folder
+    subprocess.run(["umount", folder], check=True, timeout=60)

@@ -5,6 +5,7 @@ every result it makes has the same UIDs the second time. Knows no peer and no pa
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -286,7 +287,7 @@ class Reader:
         )
 
     def _keep_results(self, film: Film) -> list[KeptResult]:
-        """Make the result objects and keep them: all, or none."""
+        """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
         if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
             return []
         made = make_results(
@@ -297,13 +298,14 @@ class Reader:
             at=self._clock.now(),
             supersedes=self._report_before(film.arrival.instance),
         )
-        kept: list[KeptResult] = []
+        keeping: list[Future[KeptResult]] = []
         try:
-            kept.extend(self._keep(result) for result in made)
+            with ThreadPoolExecutor() as disk:
+                keeping.extend(disk.submit(self._keep, result) for result in made)
+            return [one.result() for one in keeping]
         except BaseException:
-            self._delete(result.spooled for result in kept)
+            self._delete(one.result().spooled for one in keeping if one.exception() is None)
             raise
-        return kept
 
     def _report_before(self, film: InstanceRef) -> InstanceRef | None:
         """The report of the film's earlier reading, where it was promised to anybody."""

@@ -160,7 +160,7 @@ def _flat_ends(image: Image) -> tuple[int, int]:
 def resize(image: Image, rows: int, columns: int) -> Image:
     """Resample to (rows, columns): the mean over each new pixel's area, or linear between pixels where it grows.
 
-    Running sums, not a product of matrices: the threads of a BLAS stall for 0.1 s when the cores are busy.
+    Sums, not a product of matrices: the threads of a BLAS stall for 0.1 s when the cores are busy.
     """
     return np.ascontiguousarray(_resize_rows(_resize_rows(image, rows).T, columns).T)
 
@@ -170,9 +170,11 @@ def _resize_rows(image: Image, after: int) -> Image:
     scale = before / after
     if scale < 1:
         return _rows_between(image, np.clip((np.arange(after) + 0.5) * scale - 0.5, 0, before - 1))
-    sums = np.zeros((before + 1, *image.shape[1:]))
-    np.cumsum(image, axis=0, out=sums[1:])
-    return as_image(np.diff(_rows_between(sums, np.arange(after + 1) * scale), axis=0) / scale)
+    edges = np.append(np.arange(after) * scale, before)
+    first = edges.astype(np.intp)
+    # Whole rows from edge to edge, without the part of the first that lies before, with that of the last that lies in.
+    cut = image[np.minimum(first, before - 1)] * as_image(edges - first)[:, None]
+    return as_image((np.add.reduceat(image, first[:-1]) - cut[:-1] + cut[1:]) / scale)
 
 
 def _rows_between(image: NDArray[Any], at: NDArray[Any]) -> NDArray[Any]:

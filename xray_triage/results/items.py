@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from pydicom import config
-from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -33,10 +32,7 @@ def element(keyword: str, value: Any) -> DataElement:
 def item(**attributes: Any) -> Dataset:
     """A dataset with these attributes, named by DICOM keyword."""
     elements = (element(keyword, value) for keyword, value in attributes.items())
-    made = Dataset({one.tag: one for one in elements})
-    # Every VR here is the dictionary's. Told so, pydicom does not look for ambiguous ones again at each level.
-    made.set_original_encoding(is_implicit_vr=False, is_little_endian=True, character_encoding=default_encoding)
-    return made
+    return Dataset({one.tag: one for one in elements})
 
 
 def add(dataset: Dataset, **attributes: Any) -> None:
@@ -46,9 +42,10 @@ def add(dataset: Dataset, **attributes: Any) -> None:
         dataset[one.tag] = one
 
 
-def coded(code: Code) -> list[Dataset]:
-    """The one item of a code sequence: PS3.3 8.8."""
-    return [item(CodeValue=code.value, CodingSchemeDesignator=code.scheme, CodeMeaning=code.meaning)]
+@cache
+def coded(code: Code) -> tuple[Dataset]:
+    """The one item of a code sequence, shared by all that use the code: PS3.3 8.8."""
+    return (item(CodeValue=code.value, CodingSchemeDesignator=code.scheme, CodeMeaning=code.meaning),)
 
 
 def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

@@ -3,7 +3,7 @@
 Making them again gives objects of the same UIDs. Must never know the spool, the database or the network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -42,22 +42,21 @@ def make_results(
     station_name: str,
     at: datetime,
     supersedes: InstanceRef | None = None,
-) -> list[ResultObject]:
-    """The report, and for a film that was read the picture and the outlines.
+) -> Iterator[ResultObject]:
+    """The report, and for a film that was read the picture and the outlines; each is made when it is asked for.
 
     ``source`` is the film's header with its text already repaired; ``supersedes`` the report of an earlier reading. A
     colour film (a digitised picture) gets no outlines: DICOM allows a grayscale presentation state over grayscale
     images only.
     """
     origin = Origin(source=source, model=reading.model, station_name=station_name, at=at)
-    results = [ResultObject(what="sr", dataset=make_report(origin, reading, supersedes))]
+    yield ResultObject(what="sr", dataset=make_report(origin, reading, supersedes))
     if reading.findings is None:
-        return results
+        return
     if radiograph is not None:
-        results.append(ResultObject(what="sc", dataset=make_capture(origin, reading, radiograph)))
+        yield ResultObject(what="sc", dataset=make_capture(origin, reading, radiograph))
     if is_possible(source):
-        results.append(ResultObject(what="gsps", dataset=make_presentation(origin, reading)))
-    return results
+        yield ResultObject(what="gsps", dataset=make_presentation(origin, reading))
 
 
 def make_request(

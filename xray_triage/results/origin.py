@@ -11,7 +11,6 @@ from functools import cached_property
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from xray_triage import __version__
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.results.codes import PROCESSING_EQUIPMENT
@@ -64,12 +63,11 @@ class Origin:
 
 
 def begin(origin: Origin, kind: Kind, *parts: str) -> Dataset:
-    """A dataset with patient, study, series, equipment and SOP common modules, and its file meta information.
+    """A dataset with patient, study, series, equipment and SOP common modules, and its transfer syntax.
 
     ``parts`` tell apart several objects of one kind that are made of the same film by the same model.
     """
     dataset = Dataset()
-    uid = origin.uid(kind.what, *parts)
     now = origin.local_time
     day, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
     add(
@@ -78,7 +76,7 @@ def begin(origin: Origin, kind: Kind, *parts: str) -> Dataset:
         InstanceCreationDate=day,
         InstanceCreationTime=time,
         SOPClassUID=kind.sop_class_uid,
-        SOPInstanceUID=uid,
+        SOPInstanceUID=origin.uid(kind.what, *parts),
         SeriesInstanceUID=origin.uid(kind.what, "series", *parts),
         SeriesNumber=str(kind.series_number),
         SeriesDate=day,
@@ -94,8 +92,8 @@ def begin(origin: Origin, kind: Kind, *parts: str) -> Dataset:
         add(dataset, TimezoneOffsetFromUTC=origin.utc_offset)
     copy_patient_and_study(origin.source, dataset)
     _add_equipment(dataset, origin)
-    dataset.file_meta = _file_meta(kind, uid)
-    dataset.preamble = bytes(128)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(kind.transfer_syntax_uid)
     return dataset
 
 
@@ -130,15 +128,3 @@ def _contribution(origin: Origin) -> Dataset:
         ContributionDateTime=origin.local_time.strftime("%Y%m%d%H%M%S"),
         ContributionDescription=f"model sha256 {model.sha256}" if model else "no AI model took part",
     )
-
-
-def _file_meta(kind: Kind, uid: str) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.FileMetaInformationGroupLength = 0  # dcmwrite puts the true length where it finds one
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(kind.sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(uid)
-    meta.TransferSyntaxUID = UID(kind.transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    return meta

@@ -67,7 +67,7 @@ def _wrap(picture: Path, folder: Path) -> Path:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = pixels.tobytes() + b"\0" * (pixels.size % 2)
+    dataset.add_new("PixelData", "OB", pixels.tobytes())
     path = folder / f"{len(list(folder.iterdir())):03}-{picture.stem}.dcm"  # two folders may use the same names
     path.write_bytes(encode_file(dataset))
     return path

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, BasicTextSRStorage, EncapsulatedPDFStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import BasicTextSRStorage, EncapsulatedPDFStorage, ExplicitVRLittleEndian, generate_uid
 
 from dicom_router.dicom.instance import Acknowledgement, Parcel, reference_to
 from dicom_router.dicom.part10 import encode_file
@@ -115,8 +115,6 @@ def _begin(source: Dataset, sop_class_uid: str, modality: str, at: datetime) -> 
     )
     copy_patient_and_study(source, dataset)
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    dataset.file_meta.MediaStorageSOPInstanceUID = UID(dataset.SOPInstanceUID)
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset
 

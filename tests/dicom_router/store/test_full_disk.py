@@ -1,9 +1,6 @@
 """A full disk, while receiving and while committing: said so, nothing half done, healed when space returns."""
 
 import io
-import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +14,6 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from tests.factories import StoppedClock, film, film_bytes
-
-
-@pytest.fixture
-def a_small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A filesystem of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1M,nr_inodes=1000", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, timeout=60).returncode != 0:
-        pytest.skip("mounting a small filesystem needs root")
-    yield folder
-    subprocess.run(["umount", folder], check=True, timeout=60)
 
 
 def fill(folder: Path) -> Path:

@@ -387,6 +387,24 @@ def test_reading_waits_out_a_full_disk_and_leaves_nothing_half(a_bench: Bench, a
     assert a_bench.case(a_film).priority is Priority.URGENT
 
 
+def test_a_disk_that_fills_up_between_report_and_picture_keeps_neither(
+    a_bench: Bench, a_film: Dataset, a_small_disk: Path
+) -> None:
+    spool, filler = Spool(a_small_disk / "spool"), a_small_disk / "somebody else"
+    a_bench.stores = replace(a_bench.stores, spool=spool)
+    a_bench.receive(a_film)
+    kept = list(spool.keys())
+    filler.write_bytes(bytes(spool.free_bytes() - 60_000))
+    assert a_bench.reader().run_once()
+    assert list(spool.keys()) == kept
+    assert a_bench.stores.casebook.case_of_study(a_film.StudyInstanceUID) is None
+    filler.unlink()
+    a_bench.clock.advance(60)
+    assert a_bench.reader().run_once()
+    size = {each.what: each.spooled.size_bytes for each in a_bench.stores.outbox.of_study(a_film.StudyInstanceUID)}
+    assert size["sr"] + size["gsps"] < 60_000 < size["sc"]
+
+
 def test_without_room_for_the_request_no_result_is_left_behind(a_bench: Bench, a_film: Dataset) -> None:
     a_bench.receive(a_film)
     whole, kept = a_bench.stores, sorted(a_bench.stores.spool.keys())

@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
+from dicom_router.dicom.part10 import encode_file
 from tests.factories import film, shared_folder
 from xray_triage.reading.findings import (
     KINDS,
@@ -105,9 +106,9 @@ def an_origin(source: Dataset, *, model: ModelIdentity | None = MODEL) -> Origin
 
 
 def results(source: Dataset, reading: Reading, radiograph: Radiograph | None = None) -> list[ResultObject]:
-    return make_results(source, reading, radiograph, station_name=STATION, at=AT)
+    return list(make_results(source, reading, radiograph, station_name=STATION, at=AT))
 
 
 def written(path: Path, dataset: Dataset) -> Path:
-    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    path.write_bytes(encode_file(dataset))
     return path

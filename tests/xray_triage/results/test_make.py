@@ -1,13 +1,16 @@
 import json
 import time
 import urllib.request
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from dicom_router.dicom.part10 import encode_file
 from tests.factories import CR
 from tests.peers.dcmtk import dciodvfy
 from tests.peers.orthanc import OrthancPeer
@@ -85,7 +88,9 @@ def test_results_are_made_whatever_the_machine_forgot(data: st.DataObject) -> No
         del source[name]
     made = results(source, a_full_reading(), a_radiograph())
     assert {"sr", "sc"} <= {one.what for one in made}
-    assert all(one.dataset.file_meta.MediaStorageSOPInstanceUID == one.dataset.SOPInstanceUID for one in made)
+    files = [pydicom.dcmread(BytesIO(encode_file(one.dataset))) for one in made]
+    names = [(one.file_meta.MediaStorageSOPInstanceUID, one.SOPInstanceUID) for one in files]
+    assert names == [(one.dataset.SOPInstanceUID,) * 2 for one in made]
 
 
 @pytest.mark.parametrize("seed", range(6))
