@@ -217,6 +217,13 @@ class RetentionSection(Section):
     reserve_gb: Annotated[float, Field(ge=0)] = 5
 
 
+class BackupSection(Section):
+    """Where a running station writes a backup every day, and how many stay there. None: nowhere."""
+
+    folder: Path | None = None
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
+
+
 class Config(BaseSettings):
     """The whole of station.toml."""
 
@@ -233,6 +240,7 @@ class Config(BaseSettings):
     destination: tuple[Destination, ...] = ()
     consultation: ConsultationSection = ConsultationSection()
     retention: RetentionSection = RetentionSection()
+    backup: BackupSection = BackupSection()
 
     @classmethod
     def settings_customise_sources(
@@ -255,6 +263,11 @@ class Config(BaseSettings):
         if self.consultation.destination and self.consultation.destination not in names:
             raise ValueError(f"consultation.destination {self.consultation.destination!r} is no [[destination]] name")
         return self
+
+    @property
+    def database_url(self) -> str:
+        """That of PostgreSQL, or of the SQLite file in ``data_dir``."""
+        return self.station.database or f"sqlite:///{self.station.data_dir / 'station.db'}"
 
     def destinations_for(self, what: Literal["results", "requests", "originals"]) -> tuple[str, ...]:
         """Names of the destinations that get this kind of object."""

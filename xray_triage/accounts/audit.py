@@ -39,12 +39,19 @@ class Action(StrEnum):
     ORDER_REOPENED = "order_reopened"
     ORDER_FINISHED = "order_finished"
     EXPORTED = "exported"
+    IMPORTED = "imported"  # films from a folder
+    RESTORED = "restored"  # the station, from a backup
+    STARTED = "started"  # the station
+    STOPPED = "stopped"
+    TRAIL_READ = "trail_read"
     CUT_OFFS_SET = "cut_offs_set"  # for a machine
     CUT_OFFS_RESET = "cut_offs_reset"
     CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
 
 
-REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program
+REPEATED = frozenset(
+    {Action.SEARCHED, Action.LISTED, Action.TRAIL_READ}
+)  # by every reload of a page, every poll of a program
 QUIET = timedelta(hours=1)
 LOOKED_BACK = 100
 

@@ -6,7 +6,7 @@ these functions.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dicom_router.clock import Clock
@@ -19,6 +19,7 @@ from xray_triage.language import LANGUAGES, N_, Language
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
 GIB = 1024**3
+OLDEST_BACKUP = timedelta(days=2)
 
 
 class CheckState(StrEnum):
@@ -144,6 +145,20 @@ def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange:
     else:
         return None
     return check(f"machine:{name}", WARNING, told, films=films)
+
+
+def backup_check(made_at: datetime | None, problem: str, now: datetime) -> Check:
+    """How it stands with the backups: when the newest was made, and why the last try failed, if it did."""
+    state, message = OK, N_("Bản sao lưu mới nhất: %(day)s.")
+    if problem:
+        state = WARNING
+        message = N_("Không sao lưu được; trạm sẽ tự thử lại. Hãy xem ổ đĩa sao lưu còn nối và còn chỗ không.")
+    elif made_at is None:
+        state, message = WARNING, N_("Chưa có bản sao lưu nào.")
+    elif now - made_at > OLDEST_BACKUP:
+        state = WARNING
+        message = N_("Bản sao lưu mới nhất đã cũ (%(day)s). Hãy xem nhật ký máy của trạm.")
+    return check("backup", state, message, day=f"{made_at:%d/%m/%Y}" if made_at else "", detail=problem)
 
 
 def destination_check(name: str, transport: Transport) -> Check:

@@ -3,13 +3,10 @@
 Everything above this module (the command line) speaks to it; nothing below imports it.
 """
 
-import fcntl
 import signal
 import threading
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import TextIO
 
 import structlog
 from fastapi import FastAPI
@@ -33,7 +30,9 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.station.answer_polling import AnswerWorkers
+from xray_triage.station.backups.daily import DailyBackup
 from xray_triage.station.delivery import DeliveryLanes
+from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import node_name, open_stores
@@ -45,10 +44,6 @@ from xray_triage.web.surroundings import Surroundings
 log = structlog.get_logger()
 
 
-class StationError(Exception):
-    """The station cannot start; the message is one line that says what to do."""
-
-
 class Station:
     """The front process: listener, deliveries, page, and the reader process beside them."""
 
@@ -56,10 +51,11 @@ class Station:
         self._config = config
         self._supervisor = supervisor
         self._clock = clock
-        self._lock = _only_one(config.station.data_dir)
+        self._lock = hold_station(config.station.data_dir)
         self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
+        self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -125,6 +121,8 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        if self._backup:
+            self._backup.start()
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -137,6 +135,8 @@ class Station:
         self._listener.stop()
         self._supervisor.stop()
         self._answers.stop()
+        if self._backup:
+            self._backup.stop()
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
@@ -151,7 +151,7 @@ class Station:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self.stores, self._supervisor, clock=self._clock)),
+                health=Health(serving_probes(self.stores, self._supervisor, self._backup, clock=self._clock)),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,
@@ -175,17 +175,3 @@ class Station:
                 card = card_of(manifest, self._config.model.thresholds)
         identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
         return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
-
-
-def _only_one(data_dir: Path) -> TextIO:
-    """Hold the station's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = (data_dir / "station.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise StationError(
-            f"a station is running on {data_dir} already; stop it, or choose another data_dir"
-        ) from error
-    return lock

@@ -16,6 +16,7 @@ from xray_triage.health.checks import (
     Probe,
     answers_check,
     asking_check,
+    backup_check,
     check,
     clock_check,
     destination_check,
@@ -34,6 +35,7 @@ from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
+from xray_triage.station.backups.daily import DailyBackup, standing_of
 from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
@@ -42,7 +44,9 @@ from xray_triage.tls import server_tls
 CHECK_SECONDS = 180.0
 
 
-def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+def serving_probes(
+    stores: Stores, supervisor: Supervisor, daily_backup: DailyBackup | None, *, clock: Clock
+) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
 
@@ -52,9 +56,15 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
             raise BundleError(state.problem)
         return state.model["name"] if state.model else "…"
 
+    def the_backup() -> Check:
+        assert daily_backup is not None
+        standing = daily_backup.standing
+        return backup_check(standing.made_at, standing.problem, clock.now())
+
     return [
         partial(disk_check, stores.spool.free_bytes),
         partial(clock_check, clock),
+        *([the_backup] if daily_backup else []),
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
@@ -71,6 +81,7 @@ def check_station(config: Config) -> list[Check]:
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
         partial(_certificates_check, config),
+        partial(_backup_check, config, clock),
         partial(_users_check, stores.accounts.users),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),
@@ -167,6 +178,19 @@ def _certificates_check(config: Config) -> Check:
     except ConfigError as error:
         return _bad("certificates", str(error))
     return check("certificates", CheckState.OK, N_("Chứng thư đọc được."))
+
+
+def _backup_check(config: Config, clock: Clock) -> Check:
+    folder = config.backup.folder
+    if folder is None:
+        message = N_("Chưa khai báo nơi sao lưu. Hãy thêm [backup] folder vào station.toml, trên một ổ đĩa khác.")
+        return check("backup", CheckState.WARNING, message)
+    standing = standing_of(config)
+    found = backup_check(standing.made_at, standing.problem, clock.now())
+    if found.state is CheckState.OK and folder.stat().st_dev == config.station.data_dir.stat().st_dev:
+        message = N_("Bản sao lưu nằm cùng ổ đĩa với dữ liệu; ổ hỏng thì mất cả hai. Hãy dùng một ổ đĩa khác.")
+        return check("backup", CheckState.WARNING, message)
+    return found
 
 
 def _users_check(users: Users) -> Check:

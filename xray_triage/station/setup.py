@@ -59,6 +59,10 @@ overdue_minutes = {{urgent = 30, routine = 1440}}   # then the case says so, and
 keep_days = 90               # not used yet: nothing is deleted
 reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
 
+[backup]                     # of the running station, every day
+# folder = "/media/backup"   # on another disk, made by you, for nobody else to read; without it there is none
+keep = 14                    # so many stay
+
 {destination}"""
 
 PACS = """\

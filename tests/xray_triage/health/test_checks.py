@@ -1,6 +1,6 @@
 """The checks in plain words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -24,6 +24,7 @@ from xray_triage.health.checks import (
     Health,
     answers_check,
     asking_check,
+    backup_check,
     clock_check,
     destination_check,
     disk_check,
@@ -80,6 +81,11 @@ def fail() -> str:
         (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC))), CheckState.WARNING),
         (model_check(lambda: "phổi 1.2", ValueError), CheckState.OK),
         (model_check(fail, ValueError), CheckState.BAD),
+        (backup_check(BUILT_AT, "", BUILT_AT + timedelta(days=2)), CheckState.OK),
+        (backup_check(BUILT_AT, "", BUILT_AT - timedelta(days=400)), CheckState.OK),
+        (backup_check(BUILT_AT, "", BUILT_AT + timedelta(days=3)), CheckState.WARNING),
+        (backup_check(BUILT_AT, "no such folder", BUILT_AT), CheckState.WARNING),
+        (backup_check(None, "", BUILT_AT), CheckState.WARNING),
         (destination_check("pacs", Peer()), CheckState.OK),
         (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
         (destination_check("pacs", Peer(PeerUnreachable("1/1/3", slowly=True))), CheckState.BAD),
