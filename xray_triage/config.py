@@ -187,6 +187,12 @@ class Destination(Section):
         return values
 
     @model_validator(mode="after")
+    def _no_password_in_the_url(self) -> "Destination":
+        if "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise ValueError("url has a password in it, which logs would show: give username and password_file instead")
+        return self
+
+    @model_validator(mode="after")
     def _has_an_address(self) -> "Destination":
         needed = {"dimse": ("host", "ae_title"), "dicomweb": ("url",), "folder": ("path",)}[self.kind]
         missing = [key for key in needed if not getattr(self, key)]
@@ -224,6 +230,19 @@ class BackupSection(Section):
     keep: Annotated[int, Field(ge=1, le=1000)] = 14
 
 
+class AuditSection(Section):
+    """Who collects the audit trail: ``host:port`` of a syslog server with TLS. Empty: nobody."""
+
+    syslog: Annotated[str, Field(pattern=r"^([^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})?$")] = ""
+    tls: Tls = Tls()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of ``syslog``, which is set."""
+        host, _, port = self.syslog.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class Config(BaseSettings):
     """The whole of station.toml."""
 
@@ -241,6 +260,7 @@ class Config(BaseSettings):
     consultation: ConsultationSection = ConsultationSection()
     retention: RetentionSection = RetentionSection()
     backup: BackupSection = BackupSection()
+    audit: AuditSection = AuditSection()
 
     @classmethod
     def settings_customise_sources(

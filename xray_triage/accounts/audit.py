@@ -124,7 +124,7 @@ class AuditTrail:
             wanted.append(audit.c.entry_id < before)
         found = sa.select(audit).where(*wanted).order_by(audit.c.entry_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(found).mappings()]
+            return [entry_of(row) for row in connection.execute(found).mappings()]
 
     def all_entries(
         self, *, actor: str = "", subject: str = "", since: datetime | None = None, until: datetime | None = None
@@ -136,6 +136,7 @@ class AuditTrail:
             before = page[-1].entry_id
 
 
-def _entry(row: sa.RowMapping) -> Entry:
+def entry_of(row: sa.RowMapping) -> Entry:
+    """A row of the table; an action of another version of the program stays a plain string."""
     action = str(row["action"])
     return Entry(**{**row, "action": Action(action) if action in list(Action) else action})

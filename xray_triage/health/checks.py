@@ -161,6 +161,14 @@ def backup_check(made_at: datetime | None, problem: str, now: datetime) -> Check
     return check("backup", state, message, day=f"{made_at:%d/%m/%Y}" if made_at else "", detail=problem)
 
 
+def collector_check(problem: str) -> Check:
+    """Whether the collector of the audit trail takes it; nothing is lost while it does not."""
+    state, message = OK, N_("Máy thu nhật ký trả lời.")
+    if problem:
+        state, message = WARNING, N_("Không gửi được nhật ký tới máy thu. Nhật ký được giữ lại và tự gửi lại.")
+    return check("audit", state, message, detail=problem)
+
+
 def destination_check(name: str, transport: Transport) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
     try:

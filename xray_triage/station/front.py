@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.clock import Clock
 from dicom_router.scp.echo import Echo
@@ -19,6 +20,7 @@ from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
+from xray_triage.accounts.audit import Action
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.model.drift import ModelInUse, points_of, references_of
@@ -30,6 +32,7 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.station.answer_polling import AnswerWorkers
+from xray_triage.station.audit_export.exporter import AuditExporter
 from xray_triage.station.backups.daily import DailyBackup
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.lock import StationError, hold_station
@@ -56,6 +59,7 @@ class Station:
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
+        self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -121,8 +125,9 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
-        if self._backup:
-            self._backup.start()
+        for worker in self._by_config():
+            worker.start()
+        self._note(Action.STARTED)
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -135,13 +140,25 @@ class Station:
         self._listener.stop()
         self._supervisor.stop()
         self._answers.stop()
-        if self._backup:
-            self._backup.stop()
+        self._note(Action.STOPPED)
+        for worker in self._by_config():
+            worker.stop()
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
         self.stores.database.close()
         self._lock.close()
+
+    def _by_config(self) -> list[DailyBackup | AuditExporter]:
+        """The workers that only some stations have."""
+        return [worker for worker in (self._backup, self._exporter) if worker is not None]
+
+    def _note(self, action: Action) -> None:
+        """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""
+        try:
+            self.stores.audit.note(action, actor="")
+        except SQLAlchemyError as error:
+            log.warning("not noted in the audit trail", action=action.value, problem=str(error))
 
     def _ring_delivery(self) -> None:
         self._answers.ring()
@@ -151,7 +168,9 @@ class Station:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self.stores, self._supervisor, self._backup, clock=self._clock)),
+                health=Health(
+                    serving_probes(self.stores, self._supervisor, self._backup, self._exporter, clock=self._clock)
+                ),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,

@@ -19,6 +19,7 @@ from xray_triage.health.checks import (
     backup_check,
     check,
     clock_check,
+    collector_check,
     destination_check,
     disk_check,
     drift_check,
@@ -35,6 +36,7 @@ from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
+from xray_triage.station.audit_export.exporter import AuditExporter, deliver
 from xray_triage.station.backups.daily import DailyBackup, standing_of
 from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.supervisor import Supervisor
@@ -45,7 +47,12 @@ CHECK_SECONDS = 180.0
 
 
 def serving_probes(
-    stores: Stores, supervisor: Supervisor, daily_backup: DailyBackup | None, *, clock: Clock
+    stores: Stores,
+    supervisor: Supervisor,
+    daily_backup: DailyBackup | None,
+    exporter: AuditExporter | None,
+    *,
+    clock: Clock,
 ) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
@@ -56,15 +63,14 @@ def serving_probes(
             raise BundleError(state.problem)
         return state.model["name"] if state.model else "…"
 
-    def the_backup() -> Check:
-        assert daily_backup is not None
-        standing = daily_backup.standing
-        return backup_check(standing.made_at, standing.problem, clock.now())
+    def the_backup(daily: DailyBackup) -> Check:
+        return backup_check(daily.standing.made_at, daily.standing.problem, clock.now())
 
     return [
         partial(disk_check, stores.spool.free_bytes),
         partial(clock_check, clock),
-        *([the_backup] if daily_backup else []),
+        *([partial(the_backup, daily_backup)] if daily_backup else []),
+        *([lambda: collector_check(exporter.problem)] if exporter else []),
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
@@ -82,6 +88,7 @@ def check_station(config: Config) -> list[Check]:
         *_manifest_checks(config, stores),
         partial(_certificates_check, config),
         partial(_backup_check, config, clock),
+        *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
         partial(_users_check, stores.accounts.users),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),

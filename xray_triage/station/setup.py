@@ -63,6 +63,9 @@ reserve_gb = 5               # below this much free disk the machine is told "tr
 # folder = "/media/backup"   # on another disk, made by you, for nobody else to read; without it there is none
 keep = 14                    # so many stay
 
+[audit]                      # who collects the audit trail, as DICOM audit messages by syslog over TLS
+syslog = ""                  # e.g. "10.20.0.9:6514"; "" = nobody. tls = {{ca = "collector-ca.pem"}} for its authority
+
 {destination}"""
 
 PACS = """\

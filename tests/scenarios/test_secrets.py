@@ -1,0 +1,103 @@
+"""A station that knows secrets, and whose PACS and database fail, tells none of them: no log, page, verb or ``ps``."""
+
+import base64
+import json
+import threading
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.factories import free_port, until
+from tests.peers.station import StationPeer
+from tests.scenarios.conftest import MakeStation
+from tests.xray_triage.bundles import make_bundle
+
+DATABASE_SECRET, PACS_SECRET, TYPED_SECRET = "kin-du-lieu-4711", "kin-pacs-0815", "kin-go-nham-1234"
+
+
+class Watcher:
+    """Keeps every command line and environment of a process and of all that it starts."""
+
+    def __init__(self, pid: int) -> None:
+        self.seen: set[str] = set()
+        self._root = psutil.Process(pid)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.01):
+            with suppress(psutil.Error):
+                for process in (self._root, *self._root.children(recursive=True)):
+                    with suppress(psutil.Error):
+                        self.seen.add(" ".join(process.cmdline()))
+                        self.seen.add(" ".join(f"{name}={value}" for name, value in process.environ().items()))
+
+
+@pytest.fixture
+def station(make_station: MakeStation, postgres_url: str, tmp_path: Path) -> StationPeer:
+    """On PostgreSQL, with a PACS that is not there, and a backup folder."""
+    (tmp_path / "backups").mkdir()
+    more = f'[[destination]]\nname = "pacs"\nkind = "dicomweb"\nurl = "http://127.0.0.1:{free_port()}"\n'
+    more += f'username = "tram"\npassword_file = "pacs.secret"\n[backup]\nfolder = "{tmp_path / "backups"}"\n'
+    made = make_station(bundle=make_bundle(tmp_path / "bundle"), more=more)
+    (made.folder / "pacs.secret").write_text(PACS_SECRET)
+    url = postgres_url.replace("postgres@", f"postgres:{DATABASE_SECRET}@")
+    text = made.config_path.read_text().replace('data_dir = "data"', f'data_dir = "data"\ndatabase = "{url}"')
+    made.config_path.write_text(text)
+    return made
+
+
+def test_no_secret_is_told_by_log_verb_page_or_ps(station: StationPeer, tmp_path: Path) -> None:
+    station.launch()
+    watcher = Watcher(station.process.pid)
+    until(lambda: station.status("/readyz") == 200)
+    until(lambda: any((tmp_path / "backups").glob("backup-*")))
+    answers = [json.dumps(station.get(path)) for path in ("/readyz", "/api/queue", "/api/model", "/api/cases")]
+    answers += [station.fetch(path)[1].decode() for path in ("/metrics", "/api/openapi.json", "/")]
+    login = urllib.request.Request(
+        f"http://127.0.0.1:{station.web_port}/login", data=f"name={TYPED_SECRET}&password={TYPED_SECRET}".encode()
+    )
+    with suppress(urllib.error.HTTPError):
+        urllib.request.urlopen(login, timeout=60).close()
+    verbs = [("check",), ("check", "--json"), ("backup", "--to", str(tmp_path / "more")), ("audit",), ("queue",)]
+    verbs += [("user", "list"), ("model", "list"), ("restore", str(tmp_path / "more"))]
+    told = [done.stdout + done.stderr for done in (station.cli(*verb) for verb in verbs)]
+    station.stop()
+    told.append(station.cli("restore", str(tmp_path / "backups")).stdout)
+    watcher.stop()
+    assert any("pg_dump" in line for line in watcher.seen)
+    assert "written and verified" in told[2]
+    secrets = [DATABASE_SECRET, PACS_SECRET, TYPED_SECRET, station.token]
+    secrets += [base64.b64encode(f"tram:{PACS_SECRET}".encode()).decode().rstrip("=")]
+    everything = "\n".join([*told, *answers, *watcher.seen, station.log()])
+    assert [secret for secret in secrets if secret in everything] == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("postgresql://", "postgres:/"),  # no URL at all
+        ("postgresql://", "mysql://"),
+        ("127.0.0.1:", "127.0.0.1:1"),  # nobody there, or no port
+        ('name = "pacs"', 'name = "pa cs"'),
+        ("reserve_gb = 0.1", "reserve_gb = "),
+        ('kind = "dicomweb"\nurl = "http://', f'kind = "dicomweb"\nurl = "http://tram:{PACS_SECRET}@'),
+    ],
+)
+def test_no_secret_is_told_when_the_configuration_is_wrong(station: StationPeer, right: str, wrong: str) -> None:
+    text = station.config_path.read_text()
+    assert right in text
+    station.config_path.write_text(text.replace(right, wrong, 1))
+    for verb in (("check",), ("cases",), ("backup", "--to", "more")):
+        done = station.cli(*verb)
+        assert done.returncode != 0
+        assert not [secret for secret in (DATABASE_SECRET, PACS_SECRET) if secret in done.stdout + done.stderr]
