@@ -54,6 +54,12 @@ def _finding_name(value: str) -> str:
     return value
 
 
+def _database_url(value: str) -> str:
+    if value and not value.startswith(("postgresql://", "sqlite:///")):
+        raise ValueError('it is "" for SQLite in data_dir, or a URL that begins with postgresql://')
+    return value
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 FindingName = Annotated[str, AfterValidator(_finding_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -81,7 +87,7 @@ class StationSection(Section):
     ae_title: AeTitle = "XRAY_TRIAGE"
     data_dir: Path = Path("data")
     language: Literal["vi", "en"] = "vi"
-    database: str = ""
+    database: Annotated[str, AfterValidator(_database_url)] = ""
 
 
 class Peer(Section):

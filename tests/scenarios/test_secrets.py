@@ -68,14 +68,12 @@ def test_no_secret_is_told_by_log_verb_page_or_ps(station: StationPeer, tmp_path
     )
     with suppress(urllib.error.HTTPError):
         urllib.request.urlopen(login, timeout=60).close()
-    verbs = [("check",), ("check", "--json"), ("backup", "--to", str(tmp_path / "more")), ("audit",), ("queue",)]
-    verbs += [("user", "list"), ("model", "list"), ("restore", str(tmp_path / "more"))]
+    verbs = [("check", "--json"), ("backup", "--to", str(tmp_path / "more")), ("audit",)]
     told = [done.stdout + done.stderr for done in (station.cli(*verb) for verb in verbs)]
-    station.stop()
-    told.append(station.cli("restore", str(tmp_path / "backups")).stdout)
     watcher.stop()
+    station.stop()
     assert any("pg_dump" in line for line in watcher.seen)
-    assert "written and verified" in told[2]
+    assert "written and verified" in told[1]
     secrets = [DATABASE_SECRET, PACS_SECRET, TYPED_SECRET, station.token]
     secrets += [base64.b64encode(f"tram:{PACS_SECRET}".encode()).decode().rstrip("=")]
     everything = "\n".join([*told, *answers, *watcher.seen, station.log()])
@@ -97,7 +95,7 @@ def test_no_secret_is_told_when_the_configuration_is_wrong(station: StationPeer,
     text = station.config_path.read_text()
     assert right in text
     station.config_path.write_text(text.replace(right, wrong, 1))
-    for verb in (("check",), ("cases",), ("backup", "--to", "more")):
-        done = station.cli(*verb)
-        assert done.returncode != 0
-        assert not [secret for secret in (DATABASE_SECRET, PACS_SECRET) if secret in done.stdout + done.stderr]
+    done = station.cli("cases")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert not [secret for secret in (DATABASE_SECRET, PACS_SECRET) if secret in done.stdout + done.stderr]

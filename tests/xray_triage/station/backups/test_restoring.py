@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.factories import until
+from tests.kept.test_kept import FOLDER, VERSIONS
 from tests.xray_triage.station.backups.conftest import SECRET, Station, make_station
 from tests.xray_triage.station.backups.killing import survives
 from xray_triage.station.backups.restoring import Restored, restore
@@ -133,6 +134,17 @@ def test_a_damaged_backup_is_refused_and_so_is_one_of_another_station(tmp_path: 
         bring_back(station, good.folder)
     with pytest.raises(BackupError, match="no backup of TRAM1 is there"):
         bring_back(station, tmp_path / "empty")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_backup_of_an_older_version_is_brought_to_the_tables_of_today(tmp_path: Path, version: str) -> None:
+    station = make_station(tmp_path / "station")
+    (station.data / "station.db").unlink()
+    with closing(sqlite3.connect(station.data / "station.db")) as database:
+        database.executescript((FOLDER / f"{version}.sqlite.sql").read_text(encoding="utf-8"))
+    station.write()
+    bring_back(station)
+    assert station.studies() == {"1.2.3.1", "1.2.3.2", "1.2.3.3"}
 
 
 def test_another_kind_of_database_is_told(tmp_path: Path) -> None:
