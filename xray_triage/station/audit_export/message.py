@@ -170,7 +170,8 @@ def _add_people(message: ET.Element, entry: Entry, event: Event, source: Source)
     person = entry.actor or entry.subject or "unknown"
     if event.code == ACTIVITY:
         _participant(message, "xray-triage", role=APPLICATION, other=f"AETITLES={source.ae_title}")
-        _participant(message, person, role=LAUNCHER, is_requestor=True)
+        if entry.actor:
+            _participant(message, entry.actor, role=LAUNCHER, is_requestor=True)
         return
     role = {EXPORT: SENDER, IMPORT: RECEIVER, QUERY: SENDER}.get(event.code)
     _participant(message, person, role=role, is_requestor=True, address=entry.address)
