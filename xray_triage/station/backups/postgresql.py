@@ -80,7 +80,8 @@ def _count(connection: sa.Connection) -> dict[str, int]:
 def _run(program: str, url: str, *words: str) -> None:
     """The password goes by a nameless file that only the program inherits."""
     parsed = sa.make_url(url)
-    bare = parsed.set(drivername="postgresql", password=None).difference_update_query(["password"])
+    place = {name: getattr(parsed, name) for name in ("username", "host", "port", "database", "query")}
+    bare = sa.URL.create("postgresql", **place).difference_update_query(["password"])
     password = str(parsed.password or parsed.query.get("password", "")).replace("\\", "\\\\").replace(":", "\\:")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     with tempfile.TemporaryFile("w") as secret:
