@@ -148,8 +148,8 @@ def audit(
     since = day.astimezone() if day else None
     until = (day + timedelta(days=1)).astimezone() if day else None
     accounts = _accounts(config)
-    accounts.audit.note(Action.TRAIL_READ, actor=command_line_user())
     found = accounts.audit.entries(actor=user, subject=case, since=since, until=until, limit=limit)
+    accounts.audit.note(Action.TRAIL_READ, actor=command_line_user())
     table = Table("at", "who", "what", "to", "detail", "from")
     for entry in found:
         line = (entry.actor, str(entry.action), entry.subject, entry.detail, entry.address)

@@ -80,10 +80,10 @@ def audit_router(stores: Stores, view: View) -> APIRouter:
 
     @pages.get("/audit")
     def show_trail(who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
-        stores.audit.note(Action.TRAIL_READ, actor=who.name)
         found = stores.audit.entries(
             actor=wanted.actor, subject=wanted.subject, before=before, limit=PAGE_ROWS + 1, **wanted.bounds
         )
+        stores.audit.note(Action.TRAIL_READ, actor=who.name)
         language = Language(who.language)
         page = view.render(
             "audit.html",
