@@ -54,6 +54,12 @@ def _finding_name(value: str) -> str:
     return value
 
 
+def _database_url(value: str) -> str:
+    if value and not value.startswith(("postgresql://", "sqlite:///")):
+        raise ValueError('it is "" for SQLite in data_dir, or a URL that begins with postgresql://')
+    return value
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 FindingName = Annotated[str, AfterValidator(_finding_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -81,7 +87,7 @@ class StationSection(Section):
     ae_title: AeTitle = "XRAY_TRIAGE"
     data_dir: Path = Path("data")
     language: Literal["vi", "en"] = "vi"
-    database: str = ""
+    database: Annotated[str, AfterValidator(_database_url)] = ""
 
 
 class Peer(Section):
@@ -187,6 +193,12 @@ class Destination(Section):
         return values
 
     @model_validator(mode="after")
+    def _no_password_in_the_url(self) -> "Destination":
+        if "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise ValueError("url has a password in it, which logs would show: give username and password_file instead")
+        return self
+
+    @model_validator(mode="after")
     def _has_an_address(self) -> "Destination":
         needed = {"dimse": ("host", "ae_title"), "dicomweb": ("url",), "folder": ("path",)}[self.kind]
         missing = [key for key in needed if not getattr(self, key)]
@@ -217,6 +229,26 @@ class RetentionSection(Section):
     reserve_gb: Annotated[float, Field(ge=0)] = 5
 
 
+class BackupSection(Section):
+    """Where a running station writes a backup every day, and how many stay there. None: nowhere."""
+
+    folder: Path | None = None
+    keep: Annotated[int, Field(ge=1, le=1000)] = 14
+
+
+class AuditSection(Section):
+    """Who collects the audit trail: ``host:port`` of a syslog server with TLS. Empty: nobody."""
+
+    syslog: Annotated[str, Field(pattern=r"^([^\s:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})?$")] = ""
+    tls: Tls = Tls()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of ``syslog``, which is set."""
+        host, _, port = self.syslog.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class Config(BaseSettings):
     """The whole of station.toml."""
 
@@ -233,6 +265,8 @@ class Config(BaseSettings):
     destination: tuple[Destination, ...] = ()
     consultation: ConsultationSection = ConsultationSection()
     retention: RetentionSection = RetentionSection()
+    backup: BackupSection = BackupSection()
+    audit: AuditSection = AuditSection()
 
     @classmethod
     def settings_customise_sources(
@@ -255,6 +289,11 @@ class Config(BaseSettings):
         if self.consultation.destination and self.consultation.destination not in names:
             raise ValueError(f"consultation.destination {self.consultation.destination!r} is no [[destination]] name")
         return self
+
+    @property
+    def database_url(self) -> str:
+        """That of PostgreSQL, or of the SQLite file in ``data_dir``."""
+        return self.station.database or f"sqlite:///{self.station.data_dir / 'station.db'}"
 
     def destinations_for(self, what: Literal["results", "requests", "originals"]) -> tuple[str, ...]:
         """Names of the destinations that get this kind of object."""

@@ -67,9 +67,8 @@ class Stores:
 
 def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Stores:
     """Open the database, bring its schema up to date, join what stands on it. See ``join_stores``."""
-    data_dir = config.station.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
-    database = open_database(config.station.database or f"sqlite:///{data_dir / 'station.db'}")
+    config.station.data_dir.mkdir(parents=True, exist_ok=True)
+    database = open_database(config.database_url)
     with ExitStack() as on_error:
         on_error.callback(database.close)
         migrate_router(database)

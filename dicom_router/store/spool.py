@@ -105,6 +105,16 @@ class Spool:
         self.delete(key)
         sync_folder(self._path(key).parent)
 
+    def bring_back(self, key: str, stream: BinaryIO) -> bool:
+        """Copy a file of a backup to the key that it had, unless one is there; whether it was. Raises SpoolFull."""
+        if self._path(key).exists():
+            return False
+        with self.begin() as incoming:
+            while chunk := stream.read(CHUNK_BYTES):
+                incoming.write(chunk)
+            self.replace(key, by=incoming.keep("").key)
+        return True
+
     def replace(self, key: str, *, by: str) -> None:
         """Put the file ``by``, which holds the same dataset, in the place of ``key``, which a disk may have spoilt."""
         self._path(by).replace(self._path(key))

@@ -40,13 +40,20 @@ class Action(StrEnum):
     ORDER_REOPENED = "order_reopened"
     ORDER_FINISHED = "order_finished"
     EXPORTED = "exported"
+    IMPORTED = "imported"  # films from a folder
+    RESTORED = "restored"  # the station, from a backup
+    STARTED = "started"  # the station
+    STOPPED = "stopped"
+    TRAIL_READ = "trail_read"
     CUT_OFFS_SET = "cut_offs_set"  # for a machine
     CUT_OFFS_RESET = "cut_offs_reset"
     CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
     FILM_PURGED = "film_purged"  # the PACS has it; detail: its SOP Instance UID
 
 
-REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program
+REPEATED = frozenset(
+    {Action.SEARCHED, Action.LISTED, Action.TRAIL_READ}
+)  # by every reload of a page, every poll of a program
 QUIET = timedelta(hours=1)
 LOOKED_BACK = 100
 
@@ -126,7 +133,7 @@ class AuditTrail:
             wanted.append(audit.c.entry_id < before)
         found = sa.select(audit).where(*wanted).order_by(audit.c.entry_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_entry(row) for row in connection.execute(found).mappings()]
+            return [entry_of(row) for row in connection.execute(found).mappings()]
 
     def all_entries(
         self, *, actor: str = "", subject: str = "", since: datetime | None = None, until: datetime | None = None
@@ -138,6 +145,7 @@ class AuditTrail:
             before = page[-1].entry_id
 
 
-def _entry(row: sa.RowMapping) -> Entry:
+def entry_of(row: sa.RowMapping) -> Entry:
+    """A row of the table; an action of another version of the program stays a plain string."""
     action = str(row["action"])
     return Entry(**{**row, "action": Action(action) if action in list(Action) else action})

@@ -78,3 +78,11 @@ audit = sa.Table(
     sa.Index("audit_subject", "subject", "entry_id"),
     sqlite_autoincrement=True,
 )
+
+# How far the collector has what the station tells: the last entry_id of audit, the last image_id of the films.
+audit_cursor = sa.Table(
+    "audit_cursor",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("last_id", sa.BigInteger, nullable=False),
+)

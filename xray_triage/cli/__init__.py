@@ -5,7 +5,15 @@ import sys
 
 import typer
 
-from xray_triage.cli import account_verbs, case_verbs, film_verbs, model_verbs, specialist_verbs, station_verbs
+from xray_triage.cli import (
+    account_verbs,
+    backup_verbs,
+    case_verbs,
+    film_verbs,
+    model_verbs,
+    specialist_verbs,
+    station_verbs,
+)
 
 app = typer.Typer(
     name="xray-triage",
@@ -15,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (station_verbs, film_verbs, case_verbs, account_verbs, specialist_verbs):
+for verbs in (station_verbs, film_verbs, case_verbs, account_verbs, specialist_verbs, backup_verbs):
     verbs.add_to(app)
 app.add_typer(model_verbs.app, name="model")
 
@@ -49,14 +57,15 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.consultations.consultations import CannotAsk
     from xray_triage.model.acquaintance import SiteError
     from xray_triage.reading.bundle import BundleError
-    from xray_triage.station.front import StationError
+    from xray_triage.station.backups.sqlite import BackupError
+    from xray_triage.station.lock import StationError
 
     if isinstance(error, UnknownCase):
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
     ours = (
-        ConfigError, StationError, BundleError, SiteError, AssessmentError, RouterError, CannotAsk, AccountError,
-        OSError,
+        ConfigError, StationError, BackupError, BundleError, SiteError, AssessmentError, RouterError, CannotAsk,
+        AccountError, OSError,
     )  # fmt: skip
     return " ".join(str(error).split()) if isinstance(error, ours) else None

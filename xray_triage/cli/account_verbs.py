@@ -143,9 +143,13 @@ def audit(
     config: ConfigPath = None,
 ) -> None:
     """Who saw and did what, the newest first."""
+    from xray_triage.accounts.audit import Action
+
     since = day.astimezone() if day else None
     until = (day + timedelta(days=1)).astimezone() if day else None
-    found = _accounts(config).audit.entries(actor=user, subject=case, since=since, until=until, limit=limit)
+    accounts = _accounts(config)
+    found = accounts.audit.entries(actor=user, subject=case, since=since, until=until, limit=limit)
+    accounts.audit.note(Action.TRAIL_READ, actor=command_line_user())
     table = Table("at", "who", "what", "to", "detail", "from")
     for entry in found:
         line = (entry.actor, str(entry.action), entry.subject, entry.detail, entry.address)

@@ -77,10 +77,13 @@ def import_folder(
 ) -> None:
     """Take films from a folder into the station, as if the machine had sent them."""
     from dicom_router.store.inbox import Outcome
+    from xray_triage.accounts.audit import Action
     from xray_triage.station.media import Importer
     from xray_triage.stores import configured_stores
 
-    importer = Importer(configured_stores(config, role="import"))
+    stores = configured_stores(config, role="import")
+    stores.audit.note(Action.IMPORTED, actor=command_line_user(), detail=str(folder))
+    importer = Importer(stores)
     paths = expand([folder])
     for path in progress(paths, "importing"):
         problem = importer.take(path)

@@ -69,7 +69,7 @@ def activate(
     from xray_triage.model.loading import prove_bundle
     from xray_triage.model.selection import choose, find_folder, folder_before
     from xray_triage.reading.bundle import BundleError
-    from xray_triage.station.front import StationError
+    from xray_triage.station.lock import StationError
 
     if bool(name) == previous:
         raise typer.BadParameter("name a bundle, or go back with --previous", param_hint="NAME")

@@ -21,6 +21,7 @@ BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
 GIB = 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
+OLDEST_BACKUP = timedelta(days=2)
 
 
 class CheckState(StrEnum):
@@ -187,6 +188,28 @@ def certificates_check(ends: Sequence[tuple[datetime, str]], clock: Clock) -> Ch
         state = BAD
         message = N_("Chứng thư %(path)s đã hết hạn ngày %(day)s: máy khác không nối được nữa. Hãy thay chứng thư mới.")
     return check("certificates", state, message, path=path, day=f"{end.astimezone():%d/%m/%Y}")
+
+
+def backup_check(made_at: datetime | None, problem: str, now: datetime) -> Check:
+    """How it stands with the backups: when the newest was made, and why the last try failed, if it did."""
+    state, message = OK, N_("Bản sao lưu mới nhất: %(day)s.")
+    if problem:
+        state = WARNING
+        message = N_("Không sao lưu được; trạm sẽ tự thử lại. Hãy xem ổ đĩa sao lưu còn nối và còn chỗ không.")
+    elif made_at is None:
+        state, message = WARNING, N_("Chưa có bản sao lưu nào.")
+    elif now - made_at > OLDEST_BACKUP:
+        state = WARNING
+        message = N_("Bản sao lưu mới nhất đã cũ (%(day)s). Hãy xem nhật ký máy của trạm.")
+    return check("backup", state, message, day=f"{made_at:%d/%m/%Y}" if made_at else "", detail=problem)
+
+
+def collector_check(problem: str) -> Check:
+    """Whether the collector of the audit trail takes it; nothing is lost while it does not."""
+    state, message = OK, N_("Máy thu nhật ký trả lời.")
+    if problem:
+        state, message = WARNING, N_("Không gửi được nhật ký tới máy thu. Nhật ký được giữ lại và tự gửi lại.")
+    return check("audit", state, message, detail=problem)
 
 
 def destination_check(name: str, transport: Transport) -> Check:

@@ -3,17 +3,15 @@
 Everything above this module (the command line) speaks to it; nothing below imports it.
 """
 
-import fcntl
 import signal
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TextIO
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile
@@ -26,6 +24,7 @@ from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
+from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Image
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
@@ -38,8 +37,11 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 from xray_triage.station.answer_polling import AnswerWorkers
+from xray_triage.station.audit_export.exporter import AuditExporter
+from xray_triage.station.backups.daily import DailyBackup
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
+from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.peers import make_sources
 from xray_triage.station.recall import Recall
 from xray_triage.station.retention import Retention, RetentionWorker
@@ -56,10 +58,6 @@ SMALL = Rendering(viewport=(640, 640), quality=60)  # what stays of a film that 
 log = structlog.get_logger()
 
 
-class StationError(Exception):
-    """The station cannot start; the message is one line that says what to do."""
-
-
 class Station:
     """The front process: listener, deliveries, page, and the reader process beside them."""
 
@@ -68,8 +66,8 @@ class Station:
         self._supervisor = supervisor
         self._clock = clock
         with ExitStack() as held:
-            held.enter_context(_only_one(config.station.data_dir))
-            held.enter_context(_only_one(config.station.data_dir / SPOOL_FOLDER))  # which two of these may lead to
+            held.enter_context(hold_station(config.station.data_dir))
+            held.enter_context(hold_station(config.station.data_dir / SPOOL_FOLDER))  # which two of these may lead to
             self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
             held.callback(self.stores.database.close)
             if not held.enter_context(sole_holder(self.stores.database, str(self.stores.spool.id))):
@@ -81,6 +79,8 @@ class Station:
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
+        self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
+        self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -159,6 +159,9 @@ class Station:
         self._retention.start()
         self._say_what_is_kept()
         self._commitments.start()
+        for worker in self._by_config():
+            worker.start()
+        self._note(Action.STARTED)
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -173,10 +176,24 @@ class Station:
         self._retention.stop()
         self._answers.stop()
         self._commitments.stop()
+        self._note(Action.STOPPED)
+        for worker in self._by_config():
+            worker.stop()
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
         self._held.close()
+
+    def _by_config(self) -> list[DailyBackup | AuditExporter]:
+        """The workers that only some stations have."""
+        return [worker for worker in (self._backup, self._exporter) if worker is not None]
+
+    def _note(self, action: Action) -> None:
+        """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""
+        try:
+            self.stores.audit.note(action, actor="")
+        except SQLAlchemyError as error:
+            log.warning("not noted in the audit trail", action=action.value, problem=str(error))
 
     def _ring_delivery(self) -> None:
         self._answers.ring()
@@ -202,7 +219,15 @@ class Station:
             self.stores,
             Surroundings(
                 health=Health(
-                    serving_probes(self._config, self.stores, self._supervisor, self._retention, clock=self._clock)
+                    serving_probes(
+                        self._config,
+                        self.stores,
+                        self._supervisor,
+                        self._retention,
+                        self._backup,
+                        self._exporter,
+                        clock=self._clock,
+                    )
                 ),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
@@ -245,15 +270,3 @@ def allowed_peers(config: Config) -> tuple[AllowedPeer, ...]:
             if each.name in reporting.get(each.ae_title, ())
         ),
     )
-
-
-def _only_one(folder: Path) -> TextIO:
-    """Hold a folder's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / "station.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise StationError(f"a station is running on {folder} already; stop it, or choose another data_dir") from error
-    return lock

@@ -16,9 +16,11 @@ from xray_triage.health.checks import (
     Probe,
     answers_check,
     asking_check,
+    backup_check,
     certificates_check,
     check,
     clock_check,
+    collector_check,
     commitment_check,
     days_left_check,
     destination_check,
@@ -39,6 +41,8 @@ from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
+from xray_triage.station.audit_export.exporter import AuditExporter, deliver
+from xray_triage.station.backups.daily import DailyBackup, standing_of
 from xray_triage.station.peers import make_archives, make_transport
 from xray_triage.station.retention import Outlook, Retention, RetentionWorker, near_bytes
 from xray_triage.station.supervisor import Supervisor
@@ -49,7 +53,14 @@ CHECK_SECONDS = 180.0
 
 
 def serving_probes(
-    config: Config, stores: Stores, supervisor: Supervisor, retention: RetentionWorker, *, clock: Clock
+    config: Config,
+    stores: Stores,
+    supervisor: Supervisor,
+    retention: RetentionWorker,
+    daily_backup: DailyBackup | None,
+    exporter: AuditExporter | None,
+    *,
+    clock: Clock,
 ) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
@@ -60,11 +71,16 @@ def serving_probes(
             raise BundleError(state.problem)
         return state.model["name"] if state.model else "…"
 
+    def the_backup(daily: DailyBackup) -> Check:
+        return backup_check(daily.standing.made_at, daily.standing.problem, clock.now())
+
     return [
         partial(_disk_check, stores),
         lambda: days_left_check(retention.outlook.days_left),
         lambda: _retention_check(config, retention.outlook),
         partial(clock_check, clock),
+        *([partial(the_backup, daily_backup)] if daily_backup else []),
+        *([lambda: collector_check(exporter.problem)] if exporter else []),
         partial(reader_check, lambda: supervisor.state.ready),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
@@ -86,6 +102,8 @@ def check_station(config: Config) -> list[Check]:
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
         partial(station_certificates_check, config, clock),
+        partial(_backup_check, config, clock),
+        *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
@@ -204,6 +222,19 @@ def station_certificates_check(config: Config, clock: Clock) -> Check:
     except ConfigError as error:
         return _bad("certificates", str(error))
     return certificates_check(ends, clock)
+
+
+def _backup_check(config: Config, clock: Clock) -> Check:
+    folder = config.backup.folder
+    if folder is None:
+        message = N_("Chưa khai báo nơi sao lưu. Hãy thêm [backup] folder vào station.toml, trên một ổ đĩa khác.")
+        return check("backup", CheckState.WARNING, message)
+    standing = standing_of(config)
+    found = backup_check(standing.made_at, standing.problem, clock.now())
+    if found.state is CheckState.OK and folder.stat().st_dev == config.station.data_dir.stat().st_dev:
+        message = N_("Bản sao lưu nằm cùng ổ đĩa với dữ liệu; ổ hỏng thì mất cả hai. Hãy dùng một ổ đĩa khác.")
+        return check("backup", CheckState.WARNING, message)
+    return found
 
 
 def _users_check(users: Users) -> Check:

@@ -59,6 +59,13 @@ overdue_minutes = {{urgent = 30, routine = 1440}}   # then the case says so, and
 keep_days = 90               # not used yet: nothing is deleted
 reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
 
+[backup]                     # of the running station, every day
+# folder = "/media/backup"   # on another disk, made by you, for nobody else to read; without it there is none
+keep = 14                    # so many stay
+
+[audit]                      # who collects the audit trail, as DICOM audit messages by syslog over TLS
+syslog = ""                  # e.g. "10.20.0.9:6514"; "" = nobody. tls = {{ca = "collector-ca.pem"}} for its authority
+
 {destination}"""
 
 PACS = """\

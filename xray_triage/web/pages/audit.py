@@ -79,10 +79,13 @@ def audit_router(stores: Stores, view: View) -> APIRouter:
     pages = APIRouter(default_response_class=HTMLResponse)
 
     @pages.get("/audit")
-    def show_trail(who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None) -> Response:
+    def show_trail(
+        request: Request, who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None
+    ) -> Response:
         found = stores.audit.entries(
             actor=wanted.actor, subject=wanted.subject, before=before, limit=PAGE_ROWS + 1, **wanted.bounds
         )
+        stores.audit.note(Action.TRAIL_READ, actor=who.name, address=address_of(request))
         language = Language(who.language)
         page = view.render(
             "audit.html",

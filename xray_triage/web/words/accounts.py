@@ -40,6 +40,11 @@ ACTIONS = {
     Action.CUT_OFFS_RESET: N_("trở về ngưỡng của mô hình"),
     Action.FILM_PURGED: N_("xóa phim mà PACS đã xác nhận lưu"),
     Action.CUT_OFFS_LOST: N_("máy X-quang thay đổi, bỏ ngưỡng đã đặt"),
+    Action.IMPORTED: N_("nhập phim từ thư mục"),
+    Action.RESTORED: N_("khôi phục trạm từ bản sao lưu"),
+    Action.STARTED: N_("khởi động trạm"),
+    Action.STOPPED: N_("dừng trạm"),
+    Action.TRAIL_READ: N_("xem nhật ký"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
     Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},

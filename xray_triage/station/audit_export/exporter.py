@@ -1,0 +1,79 @@
+"""Sends the audit trail to its collector, again and again until it takes it. Writes no line of the trail."""
+
+import socket
+import threading
+
+import structlog
+
+from dicom_router.clock import Bell, Clock
+from dicom_router.transport.backoff import delay
+from dicom_router.worker import run_forever
+from xray_triage.config import AuditSection, Config, ConfigError
+from xray_triage.station.audit_export.message import Source
+from xray_triage.station.audit_export.outlet import Outlet
+from xray_triage.station.audit_export.syslog import send
+from xray_triage.stores import Stores
+from xray_triage.tls import client_tls
+
+TICK_SECONDS = 5.0
+STOP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+def deliver(frames: tuple[bytes, ...], audit: AuditSection) -> str:
+    """Why the collector did not take them, or nothing. Without any it is only asked whether it is there."""
+    try:
+        send(frames, audit.address, client_tls(audit.tls))
+    except (OSError, ConfigError) as error:
+        return f"{audit.syslog}: {error}"
+    return ""
+
+
+class AuditExporter:
+    """The worker; ``[audit] syslog`` is set."""
+
+    def __init__(self, config: Config, stores: Stores, *, clock: Clock) -> None:
+        self._audit, self._clock = config.audit, clock
+        source = Source(ae_title=config.station.ae_title, name=config.station.name)
+        self._outlet = Outlet(stores, source, host=socket.gethostname())
+        self._problem, self._failures, self._due_at = "", 0, 0.0
+        self._stop, self._bell = threading.Event(), Bell()
+        options = {"bell": self._bell, "poll_seconds": TICK_SECONDS, "stop": self._stop, "name": "audit"}
+        self._thread = threading.Thread(target=run_forever, args=(self.run_once,), kwargs=options, daemon=True)
+
+    @property
+    def problem(self) -> str:
+        """Why the collector did not take the last batch; nothing when it did."""
+        return self._problem
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """A batch under way that is not finished is sent again after the next start."""
+        self._stop.set()
+        self._bell.ring()
+        self._thread.join(STOP_SECONDS)
+
+    def run_once(self) -> bool:
+        """Send one batch, if there is one and its time has come; whether the collector took one."""
+        if self._clock.monotonic() < self._due_at:
+            return False
+        batch = self._outlet.next()
+        if batch is None:
+            return False
+        self._note(deliver(batch.frames, self._audit))
+        if self._problem:
+            return False
+        self._outlet.done(batch)
+        return True
+
+    def _note(self, problem: str) -> None:
+        if problem and not self._problem:
+            log.warning("audit trail not sent", problem=problem)
+        if self._problem and not problem:
+            log.info("audit trail sent again")
+        self._problem = problem
+        self._failures = self._failures + 1 if problem else 0
+        self._due_at = self._clock.monotonic() + (delay(self._failures, jitter=0) if problem else 0)
