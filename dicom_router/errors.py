@@ -9,6 +9,8 @@ RouterError
 ├── DamagedFile         these bytes are not what they claim to be
 ├── FenceLost           the lease ran out and another worker took the work: drop the result
 ├── DatabaseDamaged     the database file cannot be read: set it aside, rebuild from the spool
+│   └── JournalDamaged  the file is sound, its newest changes (the WAL) are not: set those aside
+├── DatabaseLost        the database is gone and its spool is there: rebuild from the spool
 └── SchemaTooNew        the database was written by a newer program: stop, touch nothing
 """
 
@@ -71,6 +73,14 @@ class FenceLost(RouterError):
 
 class DatabaseDamaged(RouterError):
     """The database cannot be opened or read."""
+
+
+class JournalDamaged(DatabaseDamaged):
+    """The write-ahead log beside the database holds nothing that can be read: the newest changes may be lost."""
+
+
+class DatabaseLost(RouterError):
+    """There is no database, or an empty one, beside a spool that had one."""
 
 
 class SchemaTooNew(RouterError):

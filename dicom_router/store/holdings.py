@@ -18,6 +18,11 @@ class Holding:
     spooled: SpooledFile
 
 
+def expects_file(table: sa.Table) -> sa.ColumnElement[bool]:  # noqa: ARG001 -- all rows do, so far
+    """Whether the file of a row of ``arrival`` or ``delivery`` must be in the spool: nobody took it away on purpose."""
+    return sa.true()
+
+
 class Holdings:
     """Arrivals that are not quarantined, and deliveries of objects made here; each SOP Instance UID once."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import Outbox
+from dicom_router.store.outbox import LATER_RANK, ROUTINE_RANK, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.store.tables import arrival, instance_of, spooled_columns, spooled_of
 
@@ -46,12 +47,24 @@ class Inbox:
         self._work_kind = work_kind
         self._destinations = destinations
 
-    def record(self, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str) -> Outcome:
-        """COMMIT 1. After SAME nothing points to ``spooled`` (see ``same``); after CONFLICT it waits for a person."""
+    def record(
+        self,
+        *,
+        instance: InstanceRef,
+        spooled: SpooledFile,
+        calling_ae_title: str,
+        peer_host: str,
+        received_at: datetime | None = None,
+    ) -> Outcome:
+        """COMMIT 1. After SAME nothing points to ``spooled`` (see ``same``); after CONFLICT it waits for a person.
+
+        ``received_at``: when it came, of a file that is found again; it is read and sent behind what comes in now.
+        """
+        rank = ROUTINE_RANK if received_at is None else LATER_RANK
         values = {
             **asdict(instance),
             **spooled_columns(spooled),
-            "received_at": self._clock.now(),
+            "received_at": received_at or self._clock.now(),
             "calling_ae_title": calling_ae_title,
             "peer_host": peer_host,
         }
@@ -60,7 +73,7 @@ class Inbox:
             if arrival_id is None:
                 conflict = insert_new(connection, arrival, {**values, "quarantined": True})
                 return Outcome.SAME if conflict is None else Outcome.CONFLICT
-            self._ledger.enqueue(connection, kind=self._work_kind, key=str(arrival_id))
+            self._ledger.enqueue(connection, kind=self._work_kind, key=str(arrival_id), rank=rank)
             self._outbox.enqueue(
                 connection,
                 instance=instance,
@@ -68,6 +81,7 @@ class Inbox:
                 what="original",
                 urgent=False,
                 destinations=self._destinations,
+                rank=rank,
             )
             return Outcome.NEW
 
@@ -104,13 +118,26 @@ class Inbox:
 
 
 def record_file(
-    inbox: Inbox, spool: Spool, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str
+    inbox: Inbox,
+    spool: Spool,
+    *,
+    instance: InstanceRef,
+    spooled: SpooledFile,
+    calling_ae_title: str,
+    peer_host: str,
+    received_at: datetime | None = None,
 ) -> Outcome:
     """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
 
     The disk may have lost or spoilt what was kept the first time. Raises SQLAlchemyError.
     """
-    outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+    outcome = inbox.record(
+        instance=instance,
+        spooled=spooled,
+        calling_ae_title=calling_ae_title,
+        peer_host=peer_host,
+        received_at=received_at,
+    )
     if outcome is Outcome.SAME:
         spool.replace(inbox.same(instance, spooled).key, by=spooled.key)
     return outcome

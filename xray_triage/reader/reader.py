@@ -19,6 +19,7 @@ from dicom_router.dicom.matching import fold
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
+from dicom_router.store.outbox import LATER_RANK
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
 from xray_triage.model.acquaintance import Met, Site
@@ -39,7 +40,6 @@ from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
 WANT_OF_A_MODEL = ("no_model", "model_failed")
-AGAIN_RANK = 200  # behind the films that come in now
 KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
 FULL_DISK_PAUSE_SECONDS = 30.0
 AUTO_REQUEST = {"urgent": (Priority.URGENT,), "abnormal": (Priority.URGENT, Priority.ABNORMAL), "never": ()}
@@ -99,7 +99,7 @@ class Reader:
         with self._stores.database.write() as connection:
             queued = [
                 self._stores.ledger.enqueue(
-                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=AGAIN_RANK
+                    connection, kind=READ_WORK, key=f"{arrival_id}{KEY_SEPARATOR}{model}", rank=LATER_RANK
                 )
                 for arrival_id in waiting
             ]

@@ -19,7 +19,7 @@ from xray_triage.results.codes import (
     VIETNAMESE,
 )
 from xray_triage.results.items import add, coded, item, reference
-from xray_triage.results.origin import PRODUCT, Origin
+from xray_triage.results.origin import Origin
 from xray_triage.results.uids import derive_uid
 
 CONTAINS = "CONTAINS"

@@ -24,6 +24,7 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse, points_of, references_of
 from xray_triage.model.selection import chosen_folder
 from xray_triage.model.site import card_of
@@ -34,9 +35,11 @@ from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.delivery import DeliveryLanes
+from xray_triage.station.rebuilding import open_or_rebuild
+from xray_triage.station.reconciling import Reconciler
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
-from xray_triage.stores import node_name, open_stores
+from xray_triage.stores import node_name
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
@@ -50,14 +53,21 @@ class StationError(Exception):
 
 
 class Station:
-    """The front process: listener, deliveries, page, and the reader process beside them."""
+    """The front process: listener, deliveries, page, and the reader process beside them.
 
-    def __init__(self, config: Config, supervisor: Supervisor, *, clock: Clock) -> None:
+    ``suspect``: the station before this one, in the same process, met damage in the database.
+    """
+
+    def __init__(self, config: Config, supervisor: Supervisor, *, clock: Clock, suspect: bool = False) -> None:
         self._config = config
         self._supervisor = supervisor
         self._clock = clock
         self._lock = _only_one(config.station.data_dir)
-        self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
+        self._stop, self._damage = threading.Event(), ""
+        self.stores = open_or_rebuild(config, clock=self._clock, wake=self._ring_delivery, suspect=suspect)
+        self.stores.database.tell_damage(self._heed_damage)
+        self._rebuilt = Rebuilt(config.station.data_dir)
+        self._reconciler = Reconciler(self.stores, self._rebuilt, clock=self._clock, on_film=self._supervisor.ring)
         self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
@@ -100,24 +110,24 @@ class Station:
     def url(self) -> str:
         return self._web.url
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        stop = threading.Event()
+    def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT, or until somebody meets damage in the database. True: it was damage."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: self._stop.set())
         self.start()
-        stop.wait()
+        self._stop.wait()
         log.info("stopping")
         self.stop()
+        return bool(self._damage)
 
     def start(self) -> None:
         """Take back what this station held when it last died, then open: listener, deliveries, page, reader."""
-        self.stores.spool.clear_incoming()
+        self.stores.spool.collect_incoming()
         self.stores.ledger.free_leases(forgive=True)
         Ledger(self.stores.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(
             forgive=True
         )
-        self._supervisor.open(self._ring_delivery)
+        self._supervisor.open(self._ring_delivery, self._heed_damage)
         try:
             self._listener.start()
             self._web.start()
@@ -125,6 +135,7 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        self._reconciler.start()
         log.info(
             "station open",
             dicom=f"{self._config.station.ae_title}@{self._config.listener.host}:{self.dicom_port}",
@@ -135,6 +146,7 @@ class Station:
     def stop(self) -> None:
         """Close the listener first, then let the others finish what they hold."""
         self._listener.stop()
+        self._reconciler.stop()
         self._supervisor.stop()
         self._answers.stop()
         self._deliveries.stop()
@@ -142,6 +154,13 @@ class Station:
         self._renderer.close()
         self.stores.database.close()
         self._lock.close()
+
+    def _heed_damage(self, problem: str) -> None:
+        """End this station, that the next one in this process sets the database aside. A server's is not ours."""
+        log.error("database damaged", detail=problem)
+        if self.stores.database.is_sqlite:
+            self._damage = problem
+            self._stop.set()
 
     def _ring_delivery(self) -> None:
         self._answers.ring()
@@ -151,7 +170,15 @@ class Station:
         return create_app(
             self.stores,
             Surroundings(
-                health=Health(serving_probes(self.stores, self._supervisor, clock=self._clock)),
+                health=Health(
+                    serving_probes(
+                        self.stores,
+                        self._supervisor,
+                        clock=self._clock,
+                        rebuilt=self._rebuilt,
+                        missing=lambda: self._reconciler.missing,
+                    )
+                ),
                 renderer=self._renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,
@@ -160,6 +187,7 @@ class Station:
                 is_tls=self._config.web.tls is not None,
                 self_check=partial(check_apart, self._supervisor.config_path),
                 wake_delivery=self._ring_delivery,
+                rebuilt=self._rebuilt,
             ),
         )
 

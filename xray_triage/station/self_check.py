@@ -1,12 +1,15 @@
 """Which checks a station has: those that a page asks for at every request, and the full ones of ``check``."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from dicom_router import child
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.errors import DatabaseDamaged, DatabaseLost
+from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
 from xray_triage.config import Config, ConfigError
 from xray_triage.consultations.answers import Answers
@@ -18,14 +21,17 @@ from xray_triage.health.checks import (
     asking_check,
     check,
     clock_check,
+    database_check,
     destination_check,
     disk_check,
     drift_check,
     machine_check,
     model_check,
     reader_check,
+    spool_check,
     thresholds_check,
 )
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
@@ -42,9 +48,11 @@ from xray_triage.tls import server_tls
 CHECK_SECONDS = 180.0
 
 
-def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> list[Probe]:
+def serving_probes(
+    stores: Stores, supervisor: Supervisor, *, clock: Clock, rebuilt: Rebuilt, missing: Callable[[], Missing]
+) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
-    shows what the queue knows of the destinations) or runs the model."""
+    shows what the queue knows of the destinations) or runs the model. ``missing``: at the last look."""
 
     def the_model_in_use() -> str:
         state = supervisor.state
@@ -54,8 +62,10 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
 
     return [
         partial(disk_check, stores.spool.free_bytes),
+        lambda: database_check(rebuilt.events(), stores.database.damage),
+        lambda: _spool_check(missing(), stores),
         partial(clock_check, clock),
-        partial(reader_check, lambda: supervisor.state.ready),
+        partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
     ]
@@ -64,9 +74,15 @@ def serving_probes(stores: Stores, supervisor: Supervisor, *, clock: Clock) -> l
 def check_station(config: Config) -> list[Check]:
     """The self-check: runs the model on its golden film, and asks every destination for an echo and for answers."""
     clock = SystemClock()
-    stores = open_stores(config, role="check", clock=clock)
+    try:
+        stores = open_stores(config, role="check", clock=clock)
+    except (DatabaseDamaged, DatabaseLost) as error:
+        return [database_check([], str(error))]
+    rebuilt = Rebuilt(config.station.data_dir)
     probes: list[Probe] = [
         partial(disk_check, stores.spool.free_bytes),
+        lambda: database_check(rebuilt.events(), stores.database.damage),
+        lambda: _spool_check(stores.reconciliation.missing(), stores),
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
@@ -130,6 +146,10 @@ def _machine_check(standing: Standing) -> Check | None:
         changed=standing.changed,
         strange=standing.strange,
     )
+
+
+def _spool_check(missing: Missing, stores: Stores) -> Check:
+    return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

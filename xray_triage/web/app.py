@@ -24,7 +24,7 @@ from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import audit_router, note_lists
 from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
-from xray_triage.web.pages.health_page import health_router
+from xray_triage.web.pages.health_page import acknowledging_router, health_router
 from xray_triage.web.pages.login import login_router
 from xray_triage.web.pages.model_page import model_router
 from xray_triage.web.pages.news import news_router
@@ -73,6 +73,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),
         health_router(stores, surroundings, view),
+        acknowledging_router(stores, surroundings),
         model_router(stores, surroundings.model_in_use, view),
         print_router(stores, view),
         order_router(stores, view),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xray_triage.health.checks import Check, Health
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse
 from xray_triage.rendering.renderer import Renderer
 
@@ -21,3 +22,4 @@ class Surroundings:
     is_tls: bool = False
     self_check: Callable[[], Sequence[Check]] = tuple
     wake_delivery: Callable[[], object] = tuple
+    rebuilt: Rebuilt | None = None

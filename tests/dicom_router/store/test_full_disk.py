@@ -58,7 +58,7 @@ def test_nothing_is_begun_when_only_the_reserve_is_left(tmp_path: Path) -> None:
     assert spool.free_bytes() == 0
     with pytest.raises(SpoolFull, match="free some disk"):
         spool.begin()
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
 
 
 def test_receiving_on_a_full_disk_leaves_no_trace_and_goes_on_when_space_returns(a_small_disk: Path) -> None:
@@ -69,7 +69,7 @@ def test_receiving_on_a_full_disk_leaves_no_trace_and_goes_on_when_space_returns
         with pytest.raises(SpoolFull):
             spool.keep(io.BytesIO(large))
     assert list(spool.keys()) == [first.key]
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
     spool.delete(first.key)
     assert spool.keep(io.BytesIO(large)).size_bytes == len(large)
 
@@ -81,7 +81,7 @@ def test_a_disk_that_fills_up_in_mid_file_is_said_so(a_small_disk: Path) -> None
         fill(a_small_disk)
         with pytest.raises(SpoolFull):
             incoming.write(bytes(100_000))
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
 
 
 def test_a_commit_on_a_full_disk_leaves_no_half_rows_and_goes_on_when_space_returns(a_small_disk: Path) -> None:

@@ -71,6 +71,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "deliveries": stores.outbox.of_study(case.study_instance_uid),
         "rounds": [*asked, *reversed(case.earlier_consultations)],
         "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),
+        "gone": stores.reconciliation.missing_of(case.study_instance_uid),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(stores, surroundings.health),
         "reason": own.registration.reason if own else "",

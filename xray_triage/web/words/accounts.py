@@ -38,6 +38,7 @@ ACTIONS = {
     Action.CUT_OFFS_SET: N_("chấp nhận ngưỡng AI cho máy X-quang"),
     Action.CUT_OFFS_RESET: N_("trở về ngưỡng của mô hình"),
     Action.CUT_OFFS_LOST: N_("máy X-quang thay đổi, bỏ ngưỡng đã đặt"),
+    Action.LOSS_ACKNOWLEDGED: N_("biết cơ sở dữ liệu đã được dựng lại"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
     Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},
