@@ -1,8 +1,9 @@
 """A station killed with -9 whose database is lost or damaged: it says so, and every film is back in its case."""
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.scenarios.conftest import MakeStation
 from tests.xray_triage.bundles import make_bundle
 from xray_triage.simulation import phantom
 
-FILMS = 3
+FILMS = 2
 PAGE_BYTES = 4096
 
 
@@ -65,26 +66,26 @@ def empty(path: Path) -> None:
     path.touch()
 
 
+@pytest.fixture(scope="module")
+def a_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "calm")
+
+
 SAYS = {remove: "lost", empty: "lost", zero_the_journal: "journal", cut_the_journal: ""}
 
 
 @pytest.mark.parametrize("harm", [remove, empty, no_database, cut, overwrite_a_page, zero_the_journal, cut_the_journal])
 def test_every_film_is_back_in_its_case(
-    harm: Callable[[Path], None], make_station: MakeStation, own_orthanc: OrthancPeer, tmp_path: Path
+    harm: Callable[[Path], None], make_station: MakeStation, own_orthanc: OrthancPeer, a_bundle: Path
 ) -> None:
-    station = make_station(pacs=own_orthanc, bundle=make_bundle(tmp_path / "bundle"))
+    station = make_station(pacs=own_orthanc, bundle=a_bundle)
     station.start()
-    films = [phantom.dataset(phantom.render(seed=seed, rows=600, columns=500)) for seed in range(FILMS)]
-    for number, film in enumerate(films):
-        path = film_file(tmp_path / f"{number}.dcm", film)
-        assert storescu(station.dicom_port, path, called=AE_TITLE).returncode == 0
-    uids = {str(film.SOPInstanceUID) for film in films}
-    until(lambda: station.images().keys() == uids and station.is_done())
+    uids = send_films(station)
     sent = sorted(own_orthanc.sop_instance_uids())
     station.kill()
     harm(station.folder / "data" / "station.db")
     station.forget_token()
-    seconds = station.start()
+    station.start()
     until(lambda: station.images().keys() == uids and station.is_done())
     assert {image["status"] for image in station.images().values()} == {"read"}
     assert sorted(own_orthanc.sop_instance_uids()) == sent  # nothing of ours taken for a film, nothing made twice
@@ -92,9 +93,73 @@ def test_every_film_is_back_in_its_case(
     (check,) = (check for check in told(station) if check["name"] == "database")
     assert check["state"] == ("warning" if why else "ok"), check
     assert f" {why}: " in f"{check['detail']} : "
-    assert seconds < 60
     assert "reader stopped" not in station.log()
+
+
+def send_films(station: StationPeer, seeds: Iterable[int] = range(FILMS)) -> set[str]:
+    """Their SOP Instance UIDs, when they are read and sent on."""
+    films = [phantom.dataset(phantom.render(seed=seed, rows=600, columns=500)) for seed in seeds]
+    for film in films:
+        path = film_file(station.folder / "film.dcm", film)
+        assert storescu(station.dicom_port, path, called=AE_TITLE).returncode == 0
+    uids = {str(film.SOPInstanceUID) for film in films}
+    until(lambda: uids <= station.images().keys() and station.is_done())
+    return uids
 
 
 def told(station: StationPeer) -> list[dict[str, str]]:
     return [json.loads(line) for line in station.cli("check", "--json").stdout.splitlines()]
+
+
+def test_a_running_station_that_meets_damage_makes_the_database_anew(make_station: MakeStation, a_bundle: Path) -> None:
+    """Whoever meets it first: here the reader, whose new life looks through the whole file."""
+    station = make_station(bundle=a_bundle)
+    station.start()
+    uids = send_films(station)
+    front = station.process.pid
+    overwrite_a_page(station.folder / "data" / "station.db")
+    _, reader = station.processes()
+    reader.kill()
+    until(lambda: "database begun anew" in station.log())
+    station.forget_token()
+    until(lambda: station.status("/readyz") == 200)
+    until(lambda: station.images().keys() == uids and station.is_done())
+    assert (station.process.pid, station.process.poll()) == (front, None)
+    log = station.log()
+    assert log.count("reader stopped") == 1  # the one that was killed here
+    assert log.index("database damaged") < log.index("database set aside") < log.index("database begun anew")
+    (kept,) = (station.folder / "data").glob("damaged-*/station.db")
+    assert kept.stat().st_size
+    assert uids < uids | send_films(station, [7])
+    assert station.stop() == 0
+
+
+def test_a_database_of_a_newer_program_is_refused_and_not_touched(make_station: MakeStation, a_bundle: Path) -> None:
+    station = make_station(bundle=a_bundle)
+    station.start()
+    assert station.stop() == 0
+    path = station.folder / "data" / "station.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE router_version SET version_num = '9999'")
+    connection.close()
+    before, files = path.read_bytes(), {one.name for one in path.parent.iterdir()}
+    station.launch()
+    assert station.process.wait(60) == 1
+    assert "install the newer program" in station.log()
+    assert path.read_bytes() == before
+    assert {one.name for one in path.parent.iterdir()} == files
+
+
+def test_a_verb_makes_no_new_database_in_the_place_of_a_lost_one(make_station: MakeStation, a_bundle: Path) -> None:
+    station = make_station(bundle=a_bundle)
+    assert station.cli("user", "add", "mai").returncode == 0  # a new station: nothing is lost
+    remove(station.folder / "data" / "station.db")
+    for verb in (["cases"], ["user", "add", "binh"], ["init"]):
+        said = station.cli(*verb)
+        assert (said.returncode, "start the station" in said.stderr) == (1, True), said.stderr
+    assert station.cli("check").returncode == 1
+    (check,) = told(station)
+    assert (check["name"], check["state"]) == ("database", "bad")
+    assert not (station.folder / "data" / "station.db").exists()
+    shutil.rmtree(station.folder / "data")
+    assert station.cli("user", "add", "binh").returncode == 0  # and this one is new again

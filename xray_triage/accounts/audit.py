@@ -48,7 +48,7 @@ class Action(StrEnum):
 
 
 REPEATED = frozenset({Action.SEARCHED, Action.LISTED})  # by every reload of a page, every poll of a program
-LOOKS = REPEATED | {Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED}  # they change nothing
+LOOKS = REPEATED | {Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED, Action.EXPORTED}  # they change nothing
 QUIET = timedelta(hours=1)
 LOOKED_BACK = 100
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pydicom.dataset import Dataset
 
+from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.findings import Code
 from xray_triage.results.codes import (
     DEVICE,

@@ -1,8 +1,6 @@
 """A full disk, while receiving and while committing: said so, nothing half done, healed when space returns."""
 
 import io
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,31 +14,15 @@ from dicom_router.store.inbox import Inbox, Outcome
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
+from tests.disks import fill, small_disk
 from tests.factories import StoppedClock, film, film_bytes
 
 
 @pytest.fixture
 def a_small_disk(tmp_path: Path) -> Iterator[Path]:
     """A filesystem of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1M,nr_inodes=1000", "none", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, timeout=60).returncode != 0:
-        pytest.skip("mounting a small filesystem needs root")
-    yield folder
-    subprocess.run(["umount", folder], check=True, timeout=60)
-
-
-def fill(folder: Path) -> Path:
-    """Take all space that is left, as somebody else would."""
-    filler = folder / "somebody else"
-    with filler.open("wb", buffering=0) as stream:
-        try:
-            while stream.write(bytes(4096)):
-                pass
-        except OSError:
-            return filler
-    return filler
+    with small_disk(tmp_path / "small", 1) as folder:
+        yield folder
 
 
 def test_the_reserve_is_never_eaten(a_small_disk: Path) -> None:
