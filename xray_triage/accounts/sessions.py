@@ -50,9 +50,10 @@ class Sessions:
             return None
         if renew and abs(now - row["seen_at"]) >= RENEWED_AFTER:
             self._unwritten[hashed] = now
-            with suppress(OperationalError), self._database.write() as connection:  # it renews and must not fail
-                connection.execute(session.update().where(session.c.session_hash == hashed).values(seen_at=now))
-                del self._unwritten[hashed]
+            with suppress(OperationalError):  # it renews and must not fail
+                with self._database.write() as connection:
+                    connection.execute(session.update().where(session.c.session_hash == hashed).values(seen_at=now))
+                self._unwritten.pop(hashed, None)
         return account_of(row)
 
     def close(self, session_id: str) -> None:

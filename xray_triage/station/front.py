@@ -13,6 +13,7 @@ from typing import TextIO
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.scp.echo import Echo
@@ -33,13 +34,14 @@ from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import Renderer
+from xray_triage.station import ballast
 from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.rebuilding import open_or_rebuild
 from xray_triage.station.reconciling import Reconciler
 from xray_triage.station.self_check import check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
-from xray_triage.stores import node_name
+from xray_triage.stores import Stores, node_name
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
@@ -64,7 +66,7 @@ class Station:
         self._clock = clock
         self._lock = _only_one(config.station.data_dir)
         self._stop, self._damage = threading.Event(), ""
-        self.stores = open_or_rebuild(config, clock=self._clock, wake=self._ring_delivery, suspect=suspect)
+        self.stores = self._open_stores(suspect=suspect)
         self.stores.database.tell_damage(self._heed_damage)
         self._rebuilt = Rebuilt(config.station.data_dir)
         self._reconciler = Reconciler(self.stores, self._rebuilt, clock=self._clock, on_film=self._supervisor.ring)
@@ -102,6 +104,18 @@ class Station:
         self._renderer = Renderer(self.stores.spool)
         self._web = WebServer(config.web, self._make_app())
 
+    def _open_stores(self, *, suspect: bool) -> Stores:
+        data_dir, wake = self._config.station.data_dir, self._ring_delivery
+        try:
+            stores = open_or_rebuild(self._config, clock=self._clock, wake=wake, suspect=suspect)
+        except OperationalError as error:
+            if not ballast.give_up(data_dir):
+                raise
+            log.error("disk full, ballast given up", error=str(error.orig))
+            stores = open_or_rebuild(self._config, clock=self._clock, wake=wake, suspect=suspect)
+        ballast.lay(data_dir)
+        return stores
+
     @property
     def dicom_port(self) -> int:
         return self._listener.port
@@ -122,7 +136,7 @@ class Station:
 
     def start(self) -> None:
         """Take back what this station held when it last died, then open: listener, deliveries, page, reader."""
-        self.stores.spool.collect_incoming()
+        self._collect_incoming()
         self.stores.ledger.free_leases(forgive=True)
         Ledger(self.stores.database, clock=self._clock, node=node_name(self._config, "reader")).free_leases(
             forgive=True
@@ -142,6 +156,13 @@ class Station:
             page=self.url,
             data=str(self._config.station.data_dir),
         )
+
+    def _collect_incoming(self) -> None:
+        try:
+            if count := self.stores.spool.collect_incoming():
+                log.warning("half-received files set apart", count=count)
+        except OSError as error:  # the disk is full: the next start has another go
+            log.warning("half-received files not set apart", error=str(error))
 
     def stop(self) -> None:
         """Close the listener first, then let the others finish what they hold."""
