@@ -72,6 +72,14 @@ class Reconciliation:
         keys = set(self._spool.keys())  # last: what was committed meanwhile is there
         return Missing(arrivals=len(arrivals - keys), others=len(others - arrivals - keys))
 
+    def took_back(self, study_instance_uid: str) -> bool:
+        """Whether a film of the study was found in the spool: its peers may have more of it than we know."""
+        mine = sa.and_(
+            arrival.c.study_instance_uid == study_instance_uid, arrival.c.calling_ae_title == CALLING_AE_TITLE
+        )
+        with self._database.read() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(mine))))
+
     def missing_of(self, study_instance_uid: str) -> int:
         """Of how many arrivals of a study the file is gone."""
         mine = sa.select(arrival.c.spool_key).where(

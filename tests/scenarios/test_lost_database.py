@@ -89,6 +89,8 @@ def test_every_film_is_back_in_its_case(
     until(lambda: station.images().keys() == uids and station.is_done())
     assert {image["status"] for image in station.images().values()} == {"read"}
     assert sorted(own_orthanc.sop_instance_uids()) == sent  # nothing of ours taken for a film, nothing made twice
+    if harm is remove:
+        assert statuses(station) == {"found"}  # at the PACS; sent twice it would be as well
     why = SAYS.get(harm, "damaged")
     (check,) = (check for check in told(station) if check["name"] == "database")
     assert check["state"] == ("warning" if why else "ok"), check
@@ -105,6 +107,14 @@ def send_films(station: StationPeer, seeds: Iterable[int] = range(FILMS)) -> set
     uids = {str(film.SOPInstanceUID) for film in films}
     until(lambda: uids <= station.images().keys() and station.is_done())
     return uids
+
+
+def statuses(station: StationPeer) -> set[str]:
+    """What the PACS said of every delivery."""
+    with sqlite3.connect(station.folder / "data" / "station.db") as connection:
+        found = {status for (status,) in connection.execute("SELECT status FROM delivery")}
+    connection.close()
+    return found
 
 
 def told(station: StationPeer) -> list[dict[str, str]]:

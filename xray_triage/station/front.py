@@ -70,7 +70,13 @@ class Station:
         self.stores.database.tell_damage(self._heed_damage)
         self._rebuilt = Rebuilt(config.station.data_dir)
         self._reconciler = Reconciler(self.stores, self._rebuilt, clock=self._clock, on_film=self._supervisor.ring)
-        self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
+        self._deliveries = DeliveryLanes(
+            config,
+            outbox=self.stores.outbox,
+            spool=self.stores.spool,
+            clock=self._clock,
+            is_doubtful=self.stores.reconciliation.took_back,
+        )
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._listener = Listener(
             limits=ListenerLimits(

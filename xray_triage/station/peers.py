@@ -35,13 +35,17 @@ def make_transport(
 def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
     """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
     asked = config.destinations_for("requests")
-    return {
-        each.name: DicomwebArchive(**_dicomweb(each, clock))
-        if each.url
-        else DimseArchive(sop_classes=tuple(KINDS), **_dimse(each, config, clock))
-        for each in config.destination
-        if each.name in asked and each.kind in ("dimse", "dicomweb")
-    }
+    archives = {each.name: make_archive(each, config, clock=clock) for each in config.destination if each.name in asked}
+    return {name: archive for name, archive in archives.items() if archive is not None}
+
+
+def make_archive(destination: Destination, config: Config, *, clock: Clock) -> Archive | None:
+    """The archive behind one destination; None for a folder. Raises ConfigError."""
+    if destination.kind == "folder":
+        return None
+    if destination.url:
+        return DicomwebArchive(**_dicomweb(destination, clock))
+    return DimseArchive(sop_classes=tuple(KINDS), **_dimse(destination, config, clock))
 
 
 def _dicomweb(destination: Destination, clock: Clock) -> dict[str, Any]:
