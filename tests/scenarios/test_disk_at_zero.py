@@ -13,6 +13,8 @@ from tests.peers.station import AE_TITLE, StationPeer
 from tests.xray_triage.bundles import make_bundle
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow
+
 MEGABYTES = 24
 
 

@@ -16,6 +16,8 @@ from tests.scenarios.conftest import MakeStation
 from tests.xray_triage.bundles import make_bundle
 from xray_triage.simulation import phantom
 
+pytestmark = pytest.mark.slow
+
 FILMS = 2
 PAGE_BYTES = 4096
 

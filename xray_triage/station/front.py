@@ -132,13 +132,20 @@ class Station:
 
     def run(self) -> bool:
         """Serve until SIGTERM or SIGINT, or until somebody meets damage in the database. True: it was damage."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+        asked = threading.Event()
+
+        def end(*_: object) -> None:
+            asked.set()
+            self._stop.set()
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         self.start()
         self._stop.wait()
         log.info("stopping")
         self.stop()
-        return bool(self._damage)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return bool(self._damage) and not asked.is_set()
 
     def start(self) -> None:
         """Take back what this station held when it last died, then open: listener, deliveries, page, reader."""

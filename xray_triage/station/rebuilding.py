@@ -17,7 +17,7 @@ from dicom_router.store.database import means_damage
 from dicom_router.store.spool import sync_folder
 from xray_triage.config import Config
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
-from xray_triage.stores import DATABASE_FILE, Stores, open_stores
+from xray_triage.stores import DATABASE_FILE, START, Stores, open_stores
 
 JOURNALS = (f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm")
 
@@ -65,9 +65,9 @@ def open_or_rebuild(
 def _begin_anew(config: Config, error: Exception, *, clock: Clock, restore: Restore) -> None:
     why = Why.LOST if isinstance(error, DatabaseLost) else Why.DAMAGED
     if config.station.database:  # a server's backups are its administrator's
-        Rebuilt(config.station.data_dir).add(Rebuilding(at=clock.now(), why=why, detail=str(error)))
+        Rebuilt(config.station.data_dir).add(Rebuilding(at=clock.now(), why=why, detail=_words(error)))
         sync_folder(config.station.data_dir)
-        log.error("database lost", detail=str(error))
+        log.error("database lost", detail=_words(error))
         return
     folder = _set_aside(config, (DATABASE_FILE, *JOURNALS), why=why, error=error, clock=clock)
     backup_at = restore(folder)
@@ -81,15 +81,20 @@ def _set_aside(config: Config, names: tuple[str, ...], *, why: Why, error: Excep
     folder = _unused(data_dir / f"{why.value}-{now:%Y%m%dT%H%M%SZ}")
     there = [data_dir / name for name in names if (data_dir / name).exists()]
     kept = folder.name if there else ""
-    Rebuilt(data_dir).add(Rebuilding(at=now, why=why, detail=str(error), kept=kept))
+    Rebuilt(data_dir).add(Rebuilding(at=now, why=why, detail=_words(error), kept=kept))
     sync_folder(data_dir)
-    log.error("database set aside", why=why.value, detail=str(error), kept=kept)
+    log.error("database set aside", why=why.value, detail=_words(error), kept=kept)
     if there:
         folder.mkdir()
     for path in there:
         path.rename(folder / path.name)
     sync_folder(data_dir)
     return folder
+
+
+def _words(error: Exception) -> str:
+    """Without the advice, which is followed here."""
+    return str(error).removesuffix(f": {START}")
 
 
 def _unused(folder: Path) -> Path:
