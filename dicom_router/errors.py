@@ -10,6 +10,8 @@ RouterError
 ├── FenceLost           the lease ran out and another worker took the work: drop the result
 ├── DatabaseDamaged     the database file cannot be read: set it aside, rebuild from the spool
 ├── SpoolMismatch       the database is another station's: a person must give this one its own
+│   └── JournalDamaged  the file is sound, its newest changes (the WAL) are not: set those aside
+├── DatabaseLost        the database is gone and its spool is there: rebuild from the spool
 └── SchemaTooNew        the database was written by a newer program: stop, touch nothing
 """
 
@@ -76,6 +78,14 @@ class DatabaseDamaged(RouterError):
 
 class SpoolMismatch(RouterError):
     """The database's films lie in another spool, and its station has this one's name."""
+
+
+class JournalDamaged(DatabaseDamaged):
+    """The write-ahead log beside the database holds nothing that can be read: the newest changes may be lost."""
+
+
+class DatabaseLost(RouterError):
+    """There is no database, or an empty one, beside a spool that had one."""
 
 
 class SchemaTooNew(RouterError):

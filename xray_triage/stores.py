@@ -10,17 +10,21 @@ from functools import partial
 from pathlib import Path
 
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database, has_tables, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
+from dicom_router.store.marker import MARKER_FILE
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.purges import Purges
+from dicom_router.store.reconciliation import Reconciliation
 from dicom_router.store.spool import Spool
 from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
+from xray_triage.cases import tables
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
@@ -32,7 +36,9 @@ from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
 READ_WORK = "read"
+DATABASE_FILE = "station.db"
 SPOOL_FOLDER = "spool"
+START = "start the station (xray-triage serve): it makes the database anew out of backup and spool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,7 @@ class Stores:
     orders: Orders
     machines: Machines
     accounts: Accounts
+    reconciliation: Reconciliation
 
     @property
     def audit(self) -> AuditTrail:
@@ -65,17 +72,43 @@ class Stores:
         return self.accounts.audit
 
 
-def open_stores(config: Config, *, role: str, clock: Clock, wake: Callable[[], None] = lambda: None) -> Stores:
-    """Open the database, bring its schema up to date, join what stands on it. See ``join_stores``."""
-    config.station.data_dir.mkdir(parents=True, exist_ok=True)
-    database = open_database(config.database_url)
+def open_stores(
+    config: Config,
+    *,
+    role: str,
+    clock: Clock,
+    wake: Callable[[], None] = lambda: None,
+    make: bool = False,
+    thorough: bool = False,
+) -> Stores:
+    """Open the database, bring its schema up to date, join what stands on it. See ``join_stores``, ``open_database``.
+
+    Raises DatabaseLost when there is none beside a spool that had one, unless told to ``make`` it; DatabaseDamaged.
+    """
+    data_dir = config.station.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path, spool = data_dir / DATABASE_FILE, data_dir / SPOOL_FOLDER
+    is_used = not make and _is_used(spool)
+    if is_used and not config.station.database and not path.exists():
+        raise DatabaseLost(f"{path} is gone, and its films are there: {START}")
+    try:
+        database = open_database(config.database_url, thorough=thorough)
+    except DatabaseDamaged as error:
+        raise type(error)(f"{error}: {START}") from error
     with ExitStack() as on_error:
         on_error.callback(database.close)
+        if is_used and not has_tables(database):
+            raise DatabaseLost(f"the database is empty, and {spool} is not: {START}")
         migrate_router(database)
         migrate_cases(database)
         stores = join_stores(database, config, role=role, clock=clock, wake=wake)
         on_error.pop_all()
     return stores
+
+
+def _is_used(spool: Path) -> bool:
+    """Whether a database was ever made beside this spool, or films lie in it."""
+    return (spool / MARKER_FILE).exists() or (spool.is_dir() and any(Spool(spool).keys()))
 
 
 def configured_stores(path: Path | None, *, role: str = "cli") -> Stores:
@@ -132,6 +165,12 @@ def join_stores(
         ),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
         accounts=accounts,
+        reconciliation=Reconciliation(
+            spool=spool,
+            database=database,
+            inbox=inbox,
+            others=[tables.image.c.picture_key, tables.answer.c.spool_key],
+        ),
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
     )
 

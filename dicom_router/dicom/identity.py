@@ -4,17 +4,20 @@ Never recursive and bounded in memory, so that neither a bomb of nested sequence
 does more than raise DamagedFile: what comes from the network is looked at here before any library opens it.
 """
 
+import os
 import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
+from pydicom.filereader import read_partial
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from dicom_router.dicom.instance import InstanceRef
+from dicom_router.dicom.part10 import seek_dataset
 from dicom_router.dicom.text import decode_uid
-from dicom_router.dicom.uids import is_uid
-from dicom_router.errors import DamagedFile
+from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_uid
+from dicom_router.errors import DAMAGE, DamagedFile
 
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UNDEFINED = 0xFFFFFFFF
@@ -43,6 +46,20 @@ def read_identity(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid
         series_instance_uid=series,
         transfer_syntax_uid=str(transfer_syntax_uid),
     )
+
+
+def identify_file(stream: BinaryIO) -> InstanceRef:
+    """The instance in a whole Part 10 file, looked at as the listener looks at one. Raises DamagedFile."""
+    start = seek_dataset(stream)
+    stream.seek(0)
+    try:
+        syntax = str(read_partial(stream, stop_when=lambda *_: True).file_meta.get("TransferSyntaxUID", ""))
+    except DAMAGE as error:
+        raise DamagedFile(f"its file meta information cannot be read: {error}") from error
+    if syntax not in TRANSFER_SYNTAXES:
+        raise DamagedFile(f"not taken in transfer syntax {syntax or 'without a name'}")
+    end = stream.seek(0, os.SEEK_END)
+    return read_identity(stream, start=start, end=end, transfer_syntax_uid=syntax)
 
 
 def check_structure(stream: BinaryIO, *, end: int, transfer_syntax_uid: str) -> None:

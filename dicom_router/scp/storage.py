@@ -105,7 +105,14 @@ class Storage:
 
     def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
         try:
-            outcome = record_file(self._inbox, self._spool, instance=instance, spooled=spooled, **sender)
+            outcome = record_file(
+                self._inbox,
+                self._spool,
+                instance=instance,
+                spooled=spooled,
+                calling_ae_title=sender["calling_ae_title"],
+                peer_host=sender["peer_host"],
+            )
         except SQLAlchemyError as error:
             log.error("film not recorded", key=spooled.key, **sender, error=str(error).splitlines()[0])
             return self._after_failed_commit(instance, spooled)

@@ -6,7 +6,7 @@ every commit is fsynced (WAL, synchronous=FULL). Errors of the database come out
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,15 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
-from dicom_router.errors import DatabaseDamaged, PeerUnreachable, SchemaTooNew
+from dicom_router.errors import DatabaseDamaged, JournalDamaged, PeerUnreachable, SchemaTooNew
 
 BUSY_SECONDS = 30.0
 # An error's text goes into logs: without the parameters, which name patients.
 _ENGINE: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "hide_parameters": True}
 MIGRATION_LOCK = 0x58524159  # any number: it only has to be the same in every node
+WAL_HEAD_BYTES = 32
+WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # sqlite.org/fileformat2.html, 4.1
+ROUTER_VERSION = "router_version"
 MIGRATIONS = Path(__file__).parent / "migrations"  # the router's revisions, and the env.py of every owner's
 
 
@@ -68,10 +71,27 @@ class Database:
 
         self._watch: sqlite3.Connection | None = None
         self._watch_lock = threading.Lock()
+        self._damage: str | None = None
+        self._on_damage: Callable[[str], None] = lambda _: None
+        sa.event.listen(engine, "handle_error", self._hear)
 
     @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
+
+    @property
+    def damage(self) -> str | None:
+        """What the database said when somebody met damage in it; None as long as nobody did."""
+        return self._damage
+
+    def tell_damage(self, to: Callable[[str], None]) -> None:
+        """Call ``to`` whenever somebody meets damage, in that thread and before the error comes out."""
+        self._on_damage = to
+
+    def _hear(self, context: sa.engine.ExceptionContext) -> None:
+        if means_damage(context.original_exception):
+            self._damage = str(context.original_exception)
+            self._on_damage(self._damage)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -106,16 +126,16 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, check: bool = True) -> Database:
+def open_database(url: str, *, thorough: bool = False) -> Database:
     """Open ``sqlite:///path`` (made when absent; its folder is not) or ``postgresql://…``.
 
-    ``check`` walks a SQLite file once for damage; leave it out where another process just did.
-    Raises DatabaseDamaged (SQLite: what is there is no sound database) or PeerUnreachable (PostgreSQL does not
-    answer). Anything else, e.g. a folder we may not write to, is SQLAlchemy's OperationalError.
+    A SQLite file is walked once for damage; ``thorough`` compares its indexes with its tables too. Raises
+    DatabaseDamaged (SQLite: what is there is no sound database) or PeerUnreachable (PostgreSQL does not answer).
+    Anything else, e.g. a folder we may not write to, is SQLAlchemy's OperationalError.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed, check=check)
+        return _open_sqlite(parsed, look="integrity_check" if thorough else "quick_check")
     engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_ENGINE)
     try:
         with engine.connect():
@@ -127,16 +147,17 @@ def open_database(url: str, *, check: bool = True) -> Database:
         ) from error
 
 
-def _open_sqlite(url: sa.URL, *, check: bool) -> Database:
+def _open_sqlite(url: sa.URL, *, look: str) -> Database:
+    _check_journal(Path(f"{url.database}-wal"))
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_ENGINE)
     sa.event.listen(engine, "connect", _prepare_connection)
     sa.event.listen(engine, "begin", _begin)
     try:
         with engine.connect() as connection:
-            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one() if check else "ok"
+            verdict = connection.exec_driver_sql(f"PRAGMA {look}(1)").scalar_one()
     except DatabaseError as error:
         engine.dispose()
-        if _means_damage(error.orig):
+        if means_damage(error.orig):
             raise DatabaseDamaged(f"{url.database}: {error.orig}") from error
         raise
     if verdict != "ok":
@@ -145,9 +166,23 @@ def _open_sqlite(url: sa.URL, *, check: bool) -> Database:
     return Database(engine)
 
 
-def _means_damage(error: BaseException | None) -> bool:
+def _check_journal(path: Path) -> None:
+    """SQLite would pass over a spoilt journal in silence. One that was never written is empty."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(WAL_HEAD_BYTES)
+    except FileNotFoundError:
+        return
+    if head and (len(head) < WAL_HEAD_BYTES or head[:4] not in WAL_MAGIC):
+        raise JournalDamaged(f"{path}: the newest changes cannot be read")
+
+
+def means_damage(error: BaseException | None) -> bool:
+    """Whether the driver's error says that the database itself is damaged: SQLite, or PostgreSQL's class XX."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    if code is not None:
+        return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return getattr(error, "sqlstate", None) in ("XX001", "XX002")  # data_corrupted, index_corrupted
 
 
 def _prepare_connection(connection: sqlite3.Connection, _record: object) -> None:
@@ -212,4 +247,10 @@ def _upgrade(connection: sa.Connection, scripts: Path, version_table: str) -> No
 
 def migrate_router(database: Database) -> None:
     """Make or renew the tables of tables.py."""
-    migrate(database, scripts=MIGRATIONS, version_table="router_version")
+    migrate(database, scripts=MIGRATIONS, version_table=ROUTER_VERSION)
+
+
+def has_tables(database: Database) -> bool:
+    """Whether the router ever made its tables here."""
+    with database.read() as connection:
+        return sa.inspect(connection).has_table(ROUTER_VERSION)

@@ -19,6 +19,15 @@ class Holding:
     is_purged: bool = False
 
 
+def expects_file(row: sa.FromClause, spool_id: str | None) -> sa.ColumnElement[bool]:
+    """Whether the file of a row of ``arrival`` or ``delivery`` must be in the spool: it is no other station's, and was
+    not purged."""
+    elsewhere = arrival.alias()
+    study = elsewhere.c.study_instance_uid == row.c.study_instance_uid
+    others = sa.exists().where(study, elsewhere.c.spool_id.is_distinct_from(spool_id))
+    return sa.and_(~sa.exists().where(purged.c.spool_key == row.c.spool_key), ~others)
+
+
 class Holdings:
     """Arrivals that are not quarantined, and deliveries of objects made here; each SOP Instance UID once."""
 

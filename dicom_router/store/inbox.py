@@ -13,11 +13,9 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import Outbox
+from dicom_router.store.outbox import LATER_RANK, ROUTINE_RANK, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.store.tables import arrival, instance_of, purged, spooled_columns, spooled_of
-
-AGAIN_RANK = 200  # of work that is done again: behind what comes in now
 
 
 class Outcome(StrEnum):
@@ -60,12 +58,24 @@ class Inbox:
         self._work_kind = work_kind
         self._destinations = destinations
 
-    def record(self, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str) -> Outcome:
-        """COMMIT 1. After SAME nothing points to ``spooled`` (see ``same``); after CONFLICT it waits for a person."""
+    def record(
+        self,
+        *,
+        instance: InstanceRef,
+        spooled: SpooledFile,
+        calling_ae_title: str,
+        peer_host: str,
+        received_at: datetime | None = None,
+    ) -> Outcome:
+        """COMMIT 1. After SAME nothing points to ``spooled`` (see ``same``); after CONFLICT it waits for a person.
+
+        ``received_at``: when it came, of a file that is found again; it is read and sent behind what comes in now.
+        """
+        rank = ROUTINE_RANK if received_at is None else LATER_RANK
         values = {
             **asdict(instance),
             **spooled_columns(spooled),
-            "received_at": self._clock.now(),
+            "received_at": received_at or self._clock.now(),
             "calling_ae_title": calling_ae_title,
             "peer_host": peer_host,
             "spool_id": self._ledger.spool_id,
@@ -75,7 +85,7 @@ class Inbox:
             if arrival_id is None:
                 conflict = insert_new(connection, arrival, {**values, "quarantined": True})
                 return Outcome.SAME if conflict is None else Outcome.CONFLICT
-            self._ledger.enqueue(connection, kind=self._work_kind, key=str(arrival_id))
+            self._ledger.enqueue(connection, kind=self._work_kind, key=str(arrival_id), rank=rank)
             self._outbox.enqueue(
                 connection,
                 instance=instance,
@@ -83,6 +93,7 @@ class Inbox:
                 what="original",
                 urgent=False,
                 destinations=self._destinations,
+                rank=rank,
             )
             return Outcome.NEW
 
@@ -143,7 +154,7 @@ class Inbox:
     def read_again(self, arrival_id: int) -> bool:
         """Queue an arrival behind those that come in now. False: it is in the queue already."""
         with self._database.write() as connection:
-            return self._ledger.repeat(connection, kind=self._work_kind, key=str(arrival_id), rank=AGAIN_RANK)
+            return self._ledger.repeat(connection, kind=self._work_kind, key=str(arrival_id), rank=LATER_RANK)
 
     def is_queued(self, arrival_ids: Iterable[int]) -> bool:
         """Whether one of these arrivals waits to be read or is being read."""
@@ -156,7 +167,14 @@ class Inbox:
 
 
 def record_file(
-    inbox: Inbox, spool: Spool, *, instance: InstanceRef, spooled: SpooledFile, calling_ae_title: str, peer_host: str
+    inbox: Inbox,
+    spool: Spool,
+    *,
+    instance: InstanceRef,
+    spooled: SpooledFile,
+    calling_ae_title: str,
+    peer_host: str,
+    received_at: datetime | None = None,
 ) -> Outcome:
     """COMMIT 1 of a file that is in the spool, by whatever way it came. After SAME its bytes are those on record.
 
@@ -164,7 +182,13 @@ def record_file(
     purged stays purged: the PACS has it.
     Raises SQLAlchemyError.
     """
-    outcome = inbox.record(instance=instance, spooled=spooled, calling_ae_title=calling_ae_title, peer_host=peer_host)
+    outcome = inbox.record(
+        instance=instance,
+        spooled=spooled,
+        calling_ae_title=calling_ae_title,
+        peer_host=peer_host,
+        received_at=received_at,
+    )
     if outcome is Outcome.SAME:
         on_record = inbox.same(instance, spooled)
         if on_record.spool_id == spool.id:

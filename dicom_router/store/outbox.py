@@ -23,6 +23,7 @@ from dicom_router.store.tables import instance_of, spooled_columns, spooled_of
 LANES = ("light", "bulk")
 URGENT_RANK = 0
 ROUTINE_RANK = 100
+LATER_RANK = 200  # behind what comes in now
 MOST_SHOWN = 500  # refused deliveries: a PACS that takes no outlines refuses some of every film, for years
 DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
 
@@ -113,13 +114,14 @@ class Outbox:
         what: str,
         urgent: bool,
         destinations: Sequence[str],
+        rank: int = ROUTINE_RANK,
     ) -> bool:
         """Ask for delivery, in the caller's transaction. Harmless to repeat: an instance goes to a destination once.
 
-        False: every destination has it already, nobody needs this spooled file.
+        False: every destination has it already, nobody needs this spooled file. ``rank`` is that of what is not urgent.
         """
         values = {**asdict(instance), **spooled_columns(spooled), "what": what, "queued_at": self._clock.now()}
-        uid, size, rank = instance.sop_instance_uid, spooled.size_bytes, URGENT_RANK if urgent else ROUTINE_RANK
+        uid, size, rank = instance.sop_instance_uid, spooled.size_bytes, URGENT_RANK if urgent else rank
         is_needed = False
         for name in destinations:
             kind = _work_kind(name, "bulk" if what == "original" else "light")

@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -34,6 +35,7 @@ class Spool:
         self.id = id
         self._folder = folder
         self._incoming = folder / "incoming"
+        self._apart = folder / "apart"
         self._reserve_bytes = reserve_bytes
         self.fetched = FetchedFiles(folder.parent / "fetched")  # what was taken back of the films that were purged
         self._make_folders()
@@ -120,12 +122,30 @@ class Spool:
         self._path(by).replace(self._path(key))
         sync_folder(self._path(key).parent)
 
-    def clear_incoming(self) -> int:
-        """At start, before anybody receives: remove what a crash left half written; how many files."""
+    def kept_at(self, key: str) -> datetime:
+        """When it was written, by the clock of that day. Raises FileNotFoundError."""
+        return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
+
+    def collect_incoming(self) -> int:
+        """At start, before anybody receives: set apart what a crash left half written; how many files."""
         leftovers = list(self._incoming.iterdir())
         for leftover in leftovers:
-            leftover.unlink(missing_ok=True)
+            self._move_apart(leftover, f"{leftover.name}.incoming")
         return len(leftovers)
+
+    def set_apart(self, key: str) -> None:
+        """Put a file that nobody can use where a person may look at it; it is no kept file any more."""
+        self._move_apart(self._path(key), key)
+
+    def apart(self) -> tuple[int, int]:
+        """How many files were set apart, and their bytes."""
+        sizes = [path.stat().st_size for path in self._apart.iterdir()] if self._apart.is_dir() else []
+        return len(sizes), sum(sizes)
+
+    def _move_apart(self, path: Path, name: str) -> None:
+        self._apart.mkdir(exist_ok=True)
+        path.replace(self._apart / name)
+        sync_folder(self._apart)
 
     def keys(self) -> Iterator[str]:
         """Every kept file, in no order."""

@@ -21,7 +21,7 @@ RESULTS = sa.table("result", sa.column("key", sa.Text), sa.column("node", sa.Tex
 
 def work_until_killed(url: str, node: str) -> None:
     """Claim, compute for some milliseconds, write the result and finish in one commit; for ever."""
-    database = open_database(url, check=False)
+    database = open_database(url)
     ledger = Ledger(database, clock=SystemClock(), node=node, lease_seconds=LEASE_SECONDS)
     ledger.free_leases(forgive=False)
     while True:

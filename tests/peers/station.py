@@ -163,6 +163,10 @@ class StationPeer:
             stores.database.close()
         return self._token
 
+    def forget_token(self) -> None:
+        """The database that knew it is gone."""
+        self._token = ""
+
     def is_done(self) -> bool:
         """Whether nothing is left to read or to send."""
         queue = self.get("/api/queue")

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database
@@ -49,13 +51,16 @@ class Action(StrEnum):
     CUT_OFFS_RESET = "cut_offs_reset"
     CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
     FILM_PURGED = "film_purged"  # the PACS has it; detail: its SOP Instance UID
+    LOSS_ACKNOWLEDGED = "loss_acknowledged"  # of what a lost or damaged database took with it
 
 
-REPEATED = frozenset(
-    {Action.SEARCHED, Action.LISTED, Action.TRAIL_READ}
-)  # by every reload of a page, every poll of a program
+# By every reload of a page, every poll of a program.
+REPEATED = frozenset({Action.SEARCHED, Action.LISTED, Action.TRAIL_READ})
+LOOKS = REPEATED | {Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED, Action.EXPORTED}  # they change nothing
 QUIET = timedelta(hours=1)
 LOOKED_BACK = 100
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +84,22 @@ class AuditTrail:
         self._clock = clock
 
     def note(self, action: Action, *, actor: str, subject: str = "", detail: str = "", address: str = "") -> None:
-        """Add a line. ``actor`` is the user's name; a verb of the command line says ``cli:`` and the system's user."""
+        """Add a line. ``actor`` is the user's name; a verb of the command line says ``cli:`` and the system's user.
+
+        Who only looks is not held up by a full disk: the line then stands in the log.
+        """
         line = {"actor": actor, "action": action.value, "subject": subject, "detail": detail, "address": address}
         now = self._clock.now()
         if action in REPEATED and self._stands(line, now):
             return
-        with self._database.write() as connection:
-            connection.execute(audit.insert().values(at=now, **line))
+        try:
+            with self._database.write() as connection:
+                connection.execute(audit.insert().values(at=now, **line))
+        except OperationalError as error:
+            if action not in LOOKS:
+                raise
+            seen = {"actor": actor, "action": action.value, "subject": subject, "address": address}
+            log.error("not in the audit trail", **seen, error=str(error.orig))
 
     def note_within(
         self, connection: sa.Connection, action: Action, *, actor: str, subject: str, detail: str = ""

@@ -2,13 +2,15 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
-from dicom_router.store.database import Database
+from dicom_router.store.database import Database, UtcDateTime
 from xray_triage.accounts.tables import account, session, token
 from xray_triage.accounts.users import Account, account_of
 
@@ -23,13 +25,14 @@ class Sessions:
         self._database = database
         self._clock = clock
         self._idle = idle
+        self._unwritten: dict[str, datetime] = {}  # the last looks for which the disk had no room
 
     def open(self, user: Account) -> str:
         """A new session; gives its id of 256 random bits."""
         session_id, now = secrets.token_urlsafe(32), self._clock.now()
         row = {"session_hash": _hash(session_id), "account_id": user.account_id, "opened_at": now, "seen_at": now}
         with self._database.write() as connection:
-            connection.execute(session.delete().where(sa.not_(self._is_alive(now))))
+            connection.execute(session.delete().where(sa.not_(self._is_alive(now, session.c.seen_at))))
             connection.execute(session.insert().values(row))
         return session_id
 
@@ -39,15 +42,18 @@ class Sessions:
         found = (
             sa.select(account, session.c.seen_at)
             .join(session, session.c.account_id == account.c.account_id)
-            .where(session.c.session_hash == hashed, account.c.is_active, self._is_alive(now))
+            .where(session.c.session_hash == hashed, account.c.is_active, self._is_alive(now, self._seen_at(hashed)))
         )
         with self._database.read() as connection:
             row = connection.execute(found).mappings().one_or_none()
         if row is None:
             return None
         if renew and abs(now - row["seen_at"]) >= RENEWED_AFTER:
-            with self._database.write() as connection:
-                connection.execute(session.update().where(session.c.session_hash == hashed).values(seen_at=now))
+            self._unwritten[hashed] = now
+            with suppress(OperationalError):  # it renews and must not fail
+                with self._database.write() as connection:
+                    connection.execute(session.update().where(session.c.session_hash == hashed).values(seen_at=now))
+                self._unwritten.pop(hashed, None)
         return account_of(row)
 
     def close(self, session_id: str) -> None:
@@ -55,11 +61,15 @@ class Sessions:
         with self._database.write() as connection:
             connection.execute(session.delete().where(session.c.session_hash == _hash(session_id)))
 
-    def _is_alive(self, now: datetime) -> sa.ColumnElement[bool]:
+    def _seen_at(self, hashed: str) -> sa.ColumnElement[datetime]:
+        unwritten = self._unwritten.get(hashed)
+        return session.c.seen_at if unwritten is None else sa.literal(unwritten, UtcDateTime())
+
+    def _is_alive(self, now: datetime, seen_at: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
         """A session from the future is dead too: the clock was set back, and its age is not known."""
         return sa.and_(
-            session.c.seen_at > now - self._idle,
-            session.c.seen_at < now + self._idle,
+            seen_at > now - self._idle,
+            seen_at < now + self._idle,
             session.c.opened_at > now - LIFETIME,
         )
 
@@ -102,7 +112,7 @@ class Tokens:
         if row is None:
             return None
         if renew and (row["used_at"] is None or abs(now - row["used_at"]) >= RENEWED_AFTER):
-            with self._database.write() as connection:
+            with suppress(OperationalError), self._database.write() as connection:  # it renews and must not fail
                 connection.execute(token.update().where(token.c.token_id == row["token_id"]).values(used_at=now))
         return account_of(row)
 

@@ -3,12 +3,14 @@
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
@@ -169,13 +171,16 @@ class Casebook:
         return next(iter(self._load(each.c.sequence == same.scalar_subquery())), None)
 
     def see_answer(self, case_id: str) -> None:
-        """Somebody has the answers before their eyes: they are unread no more, until another comes."""
+        """Somebody has the answers before their eyes: they are unread no more, until another comes.
+
+        On a full disk they stay unread.
+        """
         asked = tables.consultation
         unread = sa.and_(asked.c.case_sequence == _sequence(case_id), tables.IS_UNREAD)
         with self._database.read() as connection:
             if connection.execute(sa.select(asked.c.consultation_id).where(unread)).first() is None:
                 return
-        with self._database.write() as connection:
+        with suppress(OperationalError), self._database.write() as connection:
             connection.execute(asked.update().where(unread).values(seen_at=self._clock.now()))
 
     def case(self, case_id: str) -> Case | None:

@@ -76,11 +76,14 @@ def serve(config: ConfigPath = None) -> None:
     settings = load_config(path)
     print_surely()
     log_to_stderr()
-    clock = SystemClock()
-    with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here
-        from xray_triage.station.front import Station
+    clock, is_damaged = SystemClock(), False
+    while True:
+        with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here
+            from xray_triage.station.front import Station
 
-        Station(settings, supervisor, clock=clock).run()
+            is_damaged = Station(settings, supervisor, clock=clock, suspect=is_damaged).run()
+        if not is_damaged:
+            return
 
 
 def check(config: ConfigPath = None, as_json: AsJson = False) -> None:

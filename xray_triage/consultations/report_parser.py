@@ -16,10 +16,10 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.outline import Extent, Outline, read_outline
 from dicom_router.errors import DAMAGE, DamagedFile
 from xray_triage.cases.case import AnswerNote
+from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.header import items, text
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_TYPE, PERSON_OBSERVER_NAME
-from xray_triage.results.origin import PRODUCT
 
 KINDS: Mapping[str, str] = {
     uid.BasicTextSRStorage: "text",

@@ -14,11 +14,12 @@ from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
 from dicom_router.transport.archive import Archive
 from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
+from xray_triage.health.rebuilt import Rebuilding, Why
 from xray_triage.language import LANGUAGES, N_, Language
 
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
 OLDEST_BACKUP = timedelta(days=2)
@@ -113,6 +114,70 @@ def retention_check(keep_days: int, purged: int, *, unproved: Sequence[str], tak
     elif unproved:
         message = N_("Không phim nào bị xóa: %(names)s không xác nhận đã lưu (commitment = false).")
     return check("retention", OK, message, days=keep_days, purged=purged, names=", ".join(unproved))
+
+
+def database_check(rebuilt: Sequence[Rebuilding], damage: str | None) -> Check:
+    """Whether the database is sound, and what of it was lost. ``damage``: what it said when somebody met some."""
+    if damage is not None:
+        message = N_(
+            "Cơ sở dữ liệu hỏng hoặc đã mất. SQLite: trạm đang chạy tự cất bản hỏng và dựng lại từ bản sao lưu và kho "
+            "phim; trạm chưa chạy thì hãy khởi động. PostgreSQL: hãy gọi người quản trị cơ sở dữ liệu."
+        )
+        return check("database", BAD, message, detail=damage)
+    if not rebuilt:
+        return check("database", OK, N_("Cơ sở dữ liệu tốt."))
+    last = rebuilt[-1]
+    message = NOT_GOT_BACK[last.why is Why.JOURNAL, last.backup_at is not None]
+    told = [f"{one.at:%Y-%m-%d %H:%M} {one.why}: {one.detail}; kept: {one.kept or 'nothing'}" for one in rebuilt]
+    day, backup = (f"{at.astimezone():%d/%m/%Y %H:%M}" if at else "" for at in (last.at, last.backup_at))
+    return check("database", WARNING, message, detail=" | ".join(told), day=day, backup=backup, films=last.films)
+
+
+_EMPTY = N_(
+    "Cơ sở dữ liệu bị mất hoặc hỏng đã được dựng lại lúc %(day)s từ kho phim (lấy lại %(films)s phim), không có bản "
+    "sao lưu. Không lấy lại được: tài khoản, phiếu đăng ký chụp, câu hỏi hội chẩn và trả lời, ý kiến của bác sĩ, nhật "
+    "ký, ngưỡng của máy. Hãy thêm lại người dùng (xray-triage init), hỏi lại các ca chờ trả lời, rồi bấm Đã biết ở "
+    "trang Tình trạng trạm."
+)
+_BACKUP = N_(
+    "Cơ sở dữ liệu bị mất hoặc hỏng đã được dựng lại lúc %(day)s từ bản sao lưu lúc %(backup)s và kho phim (lấy lại "
+    "%(films)s phim). Không lấy lại được những gì ghi sau bản sao lưu: tài khoản, mật khẩu mới, phiếu đăng ký chụp, "
+    "câu hỏi hội chẩn và trả lời, ý kiến của bác sĩ, nhật ký. Hãy xem lại, rồi bấm Đã biết ở trang Tình trạng trạm."
+)
+_JOURNAL = N_(
+    "Phần ghi mới nhất của cơ sở dữ liệu (WAL) bị hỏng, đã cất riêng lúc %(day)s; lấy lại %(films)s phim từ kho. Có "
+    "thể mất những thay đổi cuối cùng trước đó: tài khoản, phiếu đăng ký chụp, câu hỏi hội chẩn và trả lời, ý kiến "
+    "của bác sĩ. Hãy xem lại, rồi bấm Đã biết ở trang Tình trạng trạm."
+)
+# By: was it the journal alone, was there a backup.
+NOT_GOT_BACK = {(False, False): _EMPTY, (False, True): _BACKUP, (True, False): _JOURNAL, (True, True): _BACKUP}
+
+
+def spool_check(films: int, files: int, apart: tuple[int, int]) -> Check:
+    """Whether every row has its file. ``films``, ``files``: which have none, of what came and of what was made here.
+
+    ``apart``: files that nobody can use, kept for a person, and their bytes.
+    """
+    state, message = OK, N_("Kho phim khớp với cơ sở dữ liệu.")
+    if films or files:
+        state = WARNING
+        message = N_(
+            "%(films)s phim và %(files)s tệp kết quả không còn trên đĩa của trạm. Hãy kiểm tra ổ đĩa (smartctl, fsck), "
+            "rồi gửi lại phim từ máy X-quang hoặc chép lại từ bản sao lưu; trang của ca nói thiếu mấy phim."
+        )
+    elif apart[0]:
+        message = N_(
+            "Kho phim khớp với cơ sở dữ liệu. %(apart)s tệp không dùng được (%(size)s MB) để riêng trong spool/apart."
+        )
+    return check(
+        "spool",
+        state,
+        message,
+        films=films,
+        files=files,
+        apart=apart[0],
+        size=-(-apart[1] // MIB),
+    )
 
 
 def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:
@@ -285,8 +350,10 @@ def commitment_check(standings: Callable[[], Sequence[tuple[str, int, int, str |
     return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
 
 
-def reader_check(is_alive: Callable[[], bool]) -> Check:
-    """Whether the reader process is there. It is restarted by itself."""
+def reader_check(is_alive: Callable[[], bool], *, is_held_up: Callable[[], bool] = lambda: False) -> Check:
+    """Whether the reader process is there. It is restarted by itself, but for a damaged database (``is_held_up``)."""
     if is_alive():
         return check("reader", OK, N_("Chương trình đọc phim đang chạy."))
+    if is_held_up():
+        return check("reader", BAD, N_("Chương trình đọc phim chờ cơ sở dữ liệu được dựng lại."))
     return check("reader", BAD, N_("Chương trình đọc phim đang khởi động lại; phim được đọc sau ít giây."))

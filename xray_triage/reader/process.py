@@ -18,6 +18,7 @@ import structlog
 
 from dicom_router.child import restrain
 from dicom_router.clock import Bell, SystemClock
+from dicom_router.errors import DatabaseDamaged
 from dicom_router.worker import run_forever
 from xray_triage.config import load_config
 from xray_triage.log import ignore_pydicom_warnings, log_to_stderr, print_surely
@@ -51,7 +52,19 @@ def main(config_path: Path, *, with_model: bool = True) -> None:
     bell, stop = Bell(), threading.Event()
     threading.Thread(target=_follow_stdin, args=(bell, stop), name="bell", daemon=True).start()
     clock = SystemClock()
-    stores = open_stores(config, role="reader", clock=clock)
+
+    def give_up(problem: str) -> None:
+        tell({"event": "damaged", "problem": problem})
+        stop.set()
+        bell.ring()
+
+    try:
+        stores = open_stores(config, role="reader", clock=clock)
+    except DatabaseDamaged as error:
+        give_up(str(error))
+        return
+    if stores.database.is_sqlite:  # else it is its administrator's, who mends it under us
+        stores.database.tell_damage(give_up)
     stores.ledger.free_leases(forgive=False)
     reader = Reader(
         stores,

@@ -19,8 +19,8 @@ from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_
 from dicom_router.dicom.matching import fold
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
-from dicom_router.store.inbox import AGAIN_RANK
 from dicom_router.store.ledger import Work
+from dicom_router.store.outbox import LATER_RANK
 from xray_triage.cases.case import AUTOMATIC
 from xray_triage.consultations.consultations import PreparedRequest
 from xray_triage.model.acquaintance import Met, Site
@@ -125,9 +125,9 @@ class Reader:
 
     def _queue_again(self, connection: Connection, arrival_id: int, model: str, *, repeat: bool) -> bool:
         ledger, key = self._stores.ledger, f"{arrival_id}{KEY_SEPARATOR}{model}"
-        if ledger.enqueue(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK):
+        if ledger.enqueue(connection, kind=READ_WORK, key=key, rank=LATER_RANK):
             return True
-        return repeat and ledger.repeat(connection, kind=READ_WORK, key=key, rank=AGAIN_RANK)
+        return repeat and ledger.repeat(connection, kind=READ_WORK, key=key, rank=LATER_RANK)
 
     def _at_hand(self, reason: str) -> list[int]:
         """Arrivals in our spool that were not read for this reason (a code)."""

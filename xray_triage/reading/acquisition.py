@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from xray_triage.reading.header import items, text, words
 
 View = Literal["PA", "AP", ""]
+PRODUCT = "xray-triage"  # the equipment that our own objects name: PS3.3 C.7.5.1
 
 # Whole words, without accents. A film of someone lying or at the bedside is AP, whatever else was typed.
 FROM_BEHIND = re.compile(r"\b(?:PA|POSTERO ?ANTERIOR)\b")
@@ -41,6 +42,11 @@ def _one_of(said: str) -> View:
 
 def _meanings(dataset: Dataset, keyword: str) -> str:
     return " ".join(words(item, "CodeMeaning") for item in items(dataset, keyword))
+
+
+def is_ours(dataset: Dataset) -> bool:
+    """Whether this program made it, here or at another station: a report, a picture, outlines, a request; no film."""
+    return {text(dataset, "Manufacturer"), text(dataset, "ManufacturerModelName")} == {PRODUCT}
 
 
 PAIRS = (("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"), ("StudyDate", "StudyTime"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pydicom.dataset import Dataset
 
+from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.findings import Code
 from xray_triage.results.codes import (
     DEVICE,
@@ -19,7 +20,7 @@ from xray_triage.results.codes import (
     VIETNAMESE,
 )
 from xray_triage.results.items import add, coded, item, reference
-from xray_triage.results.origin import PRODUCT, Origin
+from xray_triage.results.origin import Origin
 from xray_triage.results.uids import derive_uid
 
 CONTAINS = "CONTAINS"

@@ -12,13 +12,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from xray_triage import __version__
+from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.results.codes import PROCESSING_EQUIPMENT
 from xray_triage.results.copying import copy_patient_and_study, formed
 from xray_triage.results.items import add, coded, item
 from xray_triage.results.uids import derive_uid
-
-PRODUCT = "xray-triage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

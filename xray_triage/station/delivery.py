@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dicom_router.clock import Bell, Clock
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
+from dicom_router.transport.asking import AskingTransport
 from dicom_router.transport.compression import Economy
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.protocol import Transport
 from dicom_router.worker import run_forever
 from xray_triage.config import Config, Destination
-from xray_triage.station.peers import make_transport
+from xray_triage.station.peers import make_archive, make_transport
 
 POLL_SECONDS = 2.0
 STOP_SECONDS = 5.0
@@ -54,8 +55,12 @@ class Lane:
 class DeliveryLanes:
     """All forwarders of the station, in threads of the front process."""
 
-    def __init__(self, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, *, outbox: Outbox, spool: Spool, clock: Clock, is_doubtful: Callable[[str], bool]
+    ) -> None:
+        """``is_doubtful``: whether a peer may have things of a study that this station does not know of."""
         self._config = config
+        self._is_doubtful = is_doubtful
         self._outbox, self._spool, self._clock = outbox, spool, clock
         self._economies = {each.name: Economy(each.compression, clock=clock) for each in config.destination}
         self._bulk = [self._lane(destination, "bulk") for destination in config.destination]
@@ -68,6 +73,8 @@ class DeliveryLanes:
     def _lane(self, destination: Destination, name: str, *, when_idle: Callable[[], None] = lambda: None) -> Lane:
         economy = self._economies[destination.name]  # one for both lanes: the results teach how fast the link is
         transport = make_transport(destination, self._config, clock=self._clock, economy=economy)
+        if archive := make_archive(destination, self._config, clock=self._clock):
+            transport = AskingTransport(transport, archive, is_doubtful=self._is_doubtful, clock=self._clock)
         forwarder = Forwarder(
             outbox=self._outbox,
             spool=self._spool,

@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile
@@ -28,6 +28,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Image
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse, points_of, references_of
 from xray_triage.model.selection import chosen_folder
 from xray_triage.model.site import card_of
@@ -36,18 +37,22 @@ from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
 from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
+from xray_triage.station import ballast
 from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.audit_export.exporter import AuditExporter
 from xray_triage.station.backups.daily import DailyBackup
+from xray_triage.station.backups.restoring import put_newest
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.peers import make_sources
+from xray_triage.station.rebuilding import open_or_rebuild
 from xray_triage.station.recall import Recall
+from xray_triage.station.reconciling import Reconciler
 from xray_triage.station.retention import Retention, RetentionWorker
-from xray_triage.station.self_check import check_apart, serving_probes
+from xray_triage.station.self_check import Serving, check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
-from xray_triage.stores import SPOOL_FOLDER, node_name, open_stores
+from xray_triage.stores import SPOOL_FOLDER, Stores, node_name
 from xray_triage.tls import server_tls
 from xray_triage.web.app import create_app
 from xray_triage.web.server import WebServer
@@ -59,16 +64,20 @@ log = structlog.get_logger()
 
 
 class Station:
-    """The front process: listener, deliveries, page, and the reader process beside them."""
+    """The front process: listener, deliveries, page, and the reader process beside them.
 
-    def __init__(self, config: Config, supervisor: Supervisor, *, clock: Clock) -> None:
+    ``suspect``: the station before this one, in the same process, met damage in the database.
+    """
+
+    def __init__(self, config: Config, supervisor: Supervisor, *, clock: Clock, suspect: bool = False) -> None:
         self._config = config
         self._supervisor = supervisor
         self._clock = clock
+        self._stop, self._damage = threading.Event(), ""
         with ExitStack() as held:
             held.enter_context(hold_station(config.station.data_dir))
             held.enter_context(hold_station(config.station.data_dir / SPOOL_FOLDER))  # which two of these may lead to
-            self.stores = open_stores(config, role="front", clock=self._clock, wake=self._ring_delivery)
+            self.stores = self._open_stores(suspect=suspect)
             held.callback(self.stores.database.close)
             if not held.enter_context(sole_holder(self.stores.database, str(self.stores.spool.id))):
                 raise StationError(
@@ -76,7 +85,16 @@ class Station:
                     "database of its own and an empty data_dir"
                 )
             self._held = held.pop_all()
-        self._deliveries = DeliveryLanes(config, outbox=self.stores.outbox, spool=self.stores.spool, clock=self._clock)
+        self.stores.database.tell_damage(self._heed_damage)
+        self._rebuilt = Rebuilt(config.station.data_dir)
+        self._reconciler = Reconciler(self.stores, self._rebuilt, clock=self._clock, on_film=self._supervisor.ring)
+        self._deliveries = DeliveryLanes(
+            config,
+            outbox=self.stores.outbox,
+            spool=self.stores.spool,
+            clock=self._clock,
+            is_doubtful=self.stores.reconciliation.took_back,
+        )
         self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
@@ -123,6 +141,18 @@ class Station:
         self._recall = Recall(self.stores.spool, sources) if sources else None
         self._web = WebServer(config.web, self._make_app())
 
+    def _open_stores(self, *, suspect: bool) -> Stores:
+        data_dir, wake, restore = self._config.station.data_dir, self._ring_delivery, partial(put_newest, self._config)
+        try:
+            stores = open_or_rebuild(self._config, clock=self._clock, wake=wake, restore=restore, suspect=suspect)
+        except OperationalError as error:
+            if not ballast.give_up(data_dir):
+                raise
+            log.error("disk full, ballast given up", error=str(error.orig))
+            stores = open_or_rebuild(self._config, clock=self._clock, wake=wake, restore=restore, suspect=suspect)
+        ballast.lay(data_dir)
+        return stores
+
     @property
     def dicom_port(self) -> int:
         return self._listener.port
@@ -131,24 +161,31 @@ class Station:
     def url(self) -> str:
         return self._web.url
 
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    def run(self) -> bool:
+        """Serve until SIGTERM or SIGINT, or until somebody meets damage in the database. True: it was damage."""
+        asked = threading.Event()
+
+        def end(*_: object) -> None:
+            asked.set()
+            self._stop.set()
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
         self.start()
-        stop.wait()
+        self._stop.wait()
         log.info("stopping")
         self.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        return bool(self._damage) and not asked.is_set()
 
     def start(self) -> None:
         """Take back what this station held when it last died, then open: listener, deliveries, page, reader."""
-        self.stores.spool.clear_incoming()
+        self._collect_incoming()
         self.stores.ledger.free_leases(forgive=True)
         Ledger(self.stores.database, clock=self._clock, node=node_name(self.stores.spool, "reader")).free_leases(
             forgive=True
         )
-        self._supervisor.open(self._ring_delivery)
+        self._supervisor.open(self._ring_delivery, self._heed_damage)
         try:
             self._listener.start()
             self._web.start()
@@ -156,6 +193,7 @@ class Station:
             raise StationError(f"cannot listen: {error}; is another program using the port?") from error
         self._deliveries.start()
         self._answers.start()
+        self._reconciler.start()
         self._retention.start()
         self._say_what_is_kept()
         self._commitments.start()
@@ -169,9 +207,17 @@ class Station:
             data=str(self._config.station.data_dir),
         )
 
+    def _collect_incoming(self) -> None:
+        try:
+            if count := self.stores.spool.collect_incoming():
+                log.warning("half-received files set apart", count=count)
+        except OSError as error:  # the disk is full: the next start has another go
+            log.warning("half-received files not set apart", error=str(error))
+
     def stop(self) -> None:
         """Close the listener first, then let the others finish what they hold."""
         self._listener.stop()
+        self._reconciler.stop()
         self._supervisor.stop()
         self._retention.stop()
         self._answers.stop()
@@ -194,6 +240,13 @@ class Station:
             self.stores.audit.note(action, actor="")
         except SQLAlchemyError as error:
             log.warning("not noted in the audit trail", action=action.value, problem=str(error))
+
+    def _heed_damage(self, problem: str) -> None:
+        """End this station, that the next one in this process sets the database aside. A server's is not ours."""
+        log.error("database damaged", detail=problem)
+        if self.stores.database.is_sqlite:
+            self._damage = problem
+            self._stop.set()
 
     def _ring_delivery(self) -> None:
         self._answers.ring()
@@ -222,10 +275,14 @@ class Station:
                     serving_probes(
                         self._config,
                         self.stores,
-                        self._supervisor,
-                        self._retention,
-                        self._backup,
-                        self._exporter,
+                        Serving(
+                            supervisor=self._supervisor,
+                            retention=self._retention,
+                            backup=self._backup,
+                            exporter=self._exporter,
+                            rebuilt=self._rebuilt,
+                            missing=lambda: self._reconciler.missing,
+                        ),
                         clock=self._clock,
                     )
                 ),
@@ -239,6 +296,7 @@ class Station:
                 wake_delivery=self._ring_delivery,
                 fetch=self._recall.fetch if self._recall else None,
                 days_left=lambda: self._retention.outlook.days_left,
+                rebuilt=self._rebuilt,
             ),
         )
 

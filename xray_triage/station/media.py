@@ -1,15 +1,11 @@
 """Films in from a folder and cases out to one: the way of a USB stick when the link is dead. Talks to no peer."""
 
-import os
 from collections import Counter
 from pathlib import Path
-from typing import BinaryIO
 
 from dicom_router.clock import SystemClock
-from dicom_router.dicom.identity import read_identity
-from dicom_router.dicom.instance import Arrival, InstanceRef, Parcel, read_header
-from dicom_router.dicom.part10 import seek_dataset
-from dicom_router.dicom.uids import TRANSFER_SYNTAXES
+from dicom_router.dicom.identity import identify_file
+from dicom_router.dicom.instance import Arrival, Parcel
 from dicom_router.errors import DamagedFile
 from dicom_router.store.inbox import Outcome, record_file
 from dicom_router.store.outbox import Delivery
@@ -40,7 +36,7 @@ class Importer:
 
     def _take(self, path: Path) -> Outcome:
         with path.open("rb") as stream:
-            instance = _identify(stream)
+            instance = identify_file(stream)
             stream.seek(0)
             spooled = self._stores.spool.keep(stream)
         return record_file(
@@ -51,15 +47,6 @@ class Importer:
             calling_ae_title=CALLING_AE_TITLE,
             peer_host=HOST,
         )
-
-
-def _identify(stream: BinaryIO) -> InstanceRef:
-    """The instance, looked at as the listener does. Raises DamagedFile."""
-    syntax = str(read_header(stream).file_meta.get("TransferSyntaxUID", ""))
-    if syntax not in TRANSFER_SYNTAXES:
-        raise DamagedFile(f"not taken in transfer syntax {syntax or 'without a name'}")
-    end = stream.seek(0, os.SEEK_END)
-    return read_identity(stream, start=seek_dataset(stream), end=end, transfer_syntax_uid=syntax)
 
 
 class Exporter:

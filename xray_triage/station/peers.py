@@ -3,6 +3,7 @@
 Must never know what is sent or asked.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from dicom_router.clock import Clock
@@ -39,11 +40,19 @@ def make_transport(
 def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
     """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
     asked = config.destinations_for("requests")
-    return {
-        each.name: _make_archive(each, config, clock, tuple(KINDS))
-        for each in config.destination
-        if each.name in asked and each.kind in ("dimse", "dicomweb")
-    }
+    archives = {each.name: make_archive(each, config, clock=clock) for each in config.destination if each.name in asked}
+    return {name: archive for name, archive in archives.items() if archive is not None}
+
+
+def make_archive(
+    destination: Destination, config: Config, *, clock: Clock, fetched: Sequence[str] = tuple(KINDS)
+) -> Archive | None:
+    """The archive behind one destination; None for a folder. ``fetched``: SOP classes to fetch. Raises ConfigError."""
+    if destination.kind == "folder":
+        return None
+    if destination.url:
+        return DicomwebArchive(**_dicomweb(destination, clock))
+    return DimseArchive(sop_classes=tuple(fetched), **_dimse(destination, config, clock))
 
 
 def make_sources(config: Config, *, clock: Clock) -> dict[str, Archive]:
@@ -70,17 +79,11 @@ def make_committer(destination: Destination, config: Config, book: Commitments, 
 
 
 def _make_lookup(destination: Destination, config: Config, clock: Clock) -> Lookup:
-    if destination.kind == "folder":
-        assert destination.path is not None  # config.py checked it
-        return FolderLookup(FolderTransport(destination.path, clock=clock))
-    return ArchiveLookup(_make_archive(destination, config, clock, ()))
-
-
-def _make_archive(destination: Destination, config: Config, clock: Clock, fetched: tuple[str, ...]) -> Archive:
-    """``fetched`` are the SOP classes that may be fetched."""
-    if destination.url:
-        return DicomwebArchive(**_dicomweb(destination, clock))
-    return DimseArchive(sop_classes=fetched, **_dimse(destination, config, clock))
+    archive = make_archive(destination, config, clock=clock, fetched=())
+    if archive is not None:
+        return ArchiveLookup(archive)
+    assert destination.path is not None  # config.py checked it
+    return FolderLookup(FolderTransport(destination.path, clock=clock))
 
 
 def _dicomweb(destination: Destination, clock: Clock) -> dict[str, Any]:

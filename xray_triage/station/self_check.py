@@ -1,12 +1,16 @@
 """Which checks a station has: those that a page asks for at every request, and the full ones of ``check``."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from dicom_router import child
 from dicom_router.clock import Clock, SystemClock
+from dicom_router.errors import DatabaseDamaged, DatabaseLost
+from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
 from xray_triage.config import Config, ConfigError
 from xray_triage.consultations.answers import Answers
@@ -22,6 +26,7 @@ from xray_triage.health.checks import (
     clock_check,
     collector_check,
     commitment_check,
+    database_check,
     days_left_check,
     destination_check,
     disk_check,
@@ -31,8 +36,10 @@ from xray_triage.health.checks import (
     model_check,
     reader_check,
     retention_check,
+    spool_check,
     thresholds_check,
 )
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
@@ -52,18 +59,22 @@ from xray_triage.tls import client_tls, server_tls, valid_until
 CHECK_SECONDS = 180.0
 
 
-def serving_probes(
-    config: Config,
-    stores: Stores,
-    supervisor: Supervisor,
-    retention: RetentionWorker,
-    daily_backup: DailyBackup | None,
-    exporter: AuditExporter | None,
-    *,
-    clock: Clock,
-) -> list[Probe]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Who knows how a running station does. ``missing``: files that were not in the spool at the last look."""
+
+    supervisor: Supervisor
+    retention: RetentionWorker
+    backup: DailyBackup | None
+    exporter: AuditExporter | None
+    rebuilt: Rebuilt
+    missing: Callable[[], Missing]
+
+
+def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: Clock) -> list[Probe]:
     """Checks of the running station: what the processes know already; none asks the network (the page
     shows what the queue knows of the destinations) or runs the model."""
+    supervisor, retention, exporter = serving.supervisor, serving.retention, serving.exporter
 
     def the_model_in_use() -> str:
         state = supervisor.state
@@ -78,10 +89,12 @@ def serving_probes(
         partial(_disk_check, stores),
         lambda: days_left_check(retention.outlook.days_left),
         lambda: _retention_check(config, retention.outlook),
+        lambda: database_check(serving.rebuilt.events(), stores.database.damage),
+        lambda: _spool_check(serving.missing(), stores),
         partial(clock_check, clock),
-        *([partial(the_backup, daily_backup)] if daily_backup else []),
+        *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
-        partial(reader_check, lambda: supervisor.state.ready),
+        partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
@@ -92,12 +105,18 @@ def serving_probes(
 def check_station(config: Config) -> list[Check]:
     """The self-check: runs the model on its golden film, and asks every destination for an echo and for answers."""
     clock = SystemClock()
-    stores = open_stores(config, role="check", clock=clock)
+    try:
+        stores = open_stores(config, role="check", clock=clock)
+    except (DatabaseDamaged, DatabaseLost) as error:
+        return [database_check([], str(error))]
     outlook = Retention(stores, keep_days=config.retention.keep_days).outlook()
+    rebuilt = Rebuilt(config.station.data_dir)
     probes: list[Probe] = [
         partial(_disk_check, stores),
         lambda: days_left_check(outlook.days_left),
         lambda: _retention_check(config, outlook),
+        lambda: database_check(rebuilt.events(), stores.database.damage),
+        lambda: _spool_check(stores.reconciliation.missing(), stores),
         partial(clock_check, clock),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
@@ -181,6 +200,10 @@ def _machine_check(standing: Standing) -> Check | None:
 def _commitment(config: Config, stores: Stores) -> Probe:
     proving = [each.name for each in config.destination if each.commitment]
     return partial(commitment_check, partial(stores.commitments.standings, proving))
+
+
+def _spool_check(missing: Missing, stores: Stores) -> Check:
+    return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
 
 def _ask(config: Config, index: int, clock: Clock) -> Check:

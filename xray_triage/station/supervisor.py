@@ -2,7 +2,7 @@
 
 The two processes share the database and a pair of pipes. To the reader: one byte is a ring (the first one says
 "begin"), end of file is "stop". From the reader: one JSON object a line, {"event": "loaded" | "ready" | "busy" |
-"done" | "idle", ...}. Knows no DICOM and no model.
+"done" | "idle" | "damaged", ...}; after the last one, of the database, it ends. Knows no DICOM and no model.
 
 A film that ends the reader is set aside by the reader itself. Where film after film does, or the loading, it is the
 model: the reader is then started without it for a while, so that the films are told to be unread, and AI to be off.
@@ -31,15 +31,20 @@ LOADING_DEATH = 3  # films: no film is at fault where the model does not even lo
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 RESTART_SECONDS = (0.0, 1.0, 5.0, 15.0, 30.0)
 STOP_SECONDS = 10.0
+DAMAGED = "the database is damaged, and is made anew first"
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderState:
-    """What the front knows of the reader. ``problem`` says in one line why AI is off; None while it is on."""
+    """What the front knows of the reader. ``problem`` says in one line why AI is off; None while it is on.
+
+    ``damaged``: it met damage in the database, and does not begin again before the front has seen to that.
+    """
 
     alive: bool = False
+    damaged: bool = False
     ready: bool = False
     problem: str | None = None
     model: dict[str, str] | None = None
@@ -75,6 +80,7 @@ class Supervisor:
         self._is_resting = False
         self._rest_until: float | None = None
         self._on_done: Callable[[], None] | None = None
+        self._on_damage: Callable[[str], None] = lambda _: None
         self._clock = clock
         self._state = ReaderState()
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,9 +100,10 @@ class Supervisor:
     def state(self) -> ReaderState:
         return self._state
 
-    def open(self, on_done: Callable[[], None]) -> None:
-        """Let the reader begin. ``on_done`` is called, from a thread of ours, after every film."""
-        self._on_done = on_done
+    def open(self, on_done: Callable[[], None], on_damage: Callable[[str], None]) -> None:
+        """Let the reader begin. Both are called from a thread of ours: ``on_done`` after every film, ``on_damage``
+        with the database's words when the reader could not go on for damage in it."""
+        self._on_done, self._on_damage = on_done, on_damage
         self.ring()
 
     def ring(self) -> None:
@@ -130,6 +137,9 @@ class Supervisor:
                     child.end(self._process)
             if self._stopping.is_set():
                 return
+            if self._state.damaged:  # the front ends this supervisor; if it does not, the reader looks again
+                self._stopping.wait(RESTART_SECONDS[-1])
+                continue
             lives_without_success = 0 if was_ready else lives_without_success + 1
             pause = RESTART_SECONDS[min(lives_without_success, len(RESTART_SECONDS) - 1)]
             self._state = ReaderState(
@@ -215,6 +225,9 @@ class Supervisor:
                 model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
                 restarts=self._state.restarts,
             )
+        if message["event"] == "damaged":
+            self._state = ReaderState(damaged=True, problem=DAMAGED, restarts=self._state.restarts)
+            self._on_damage(str(message.get("problem")))
         if message["event"] == "done":
             self._deaths = 0 if message.get("read") else self._deaths
             self._state = replace(self._state, problem=problem)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -24,7 +25,7 @@ from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import audit_router, note_lists
 from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
-from xray_triage.web.pages.health_page import health_router
+from xray_triage.web.pages.health_page import acknowledging_router, health_router
 from xray_triage.web.pages.login import login_router
 from xray_triage.web.pages.model_page import model_router
 from xray_triage.web.pages.news import news_router
@@ -60,6 +61,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _say_what_is_wrong)
     for error, status in STATUS_OF.items():
         app.add_exception_handler(error, partial(_say_it, status))
+    app.add_exception_handler(OperationalError, _say_try_later)
     app.state.is_ending = lambda: False  # WebServer knows better
     app.state.stores, app.state.surroundings = stores, surroundings
     view = View(surroundings.station_name, clock=stores.clock)
@@ -73,6 +75,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),
         health_router(stores, surroundings, view),
+        acknowledging_router(stores, surroundings),
         model_router(stores, surroundings.model_in_use, view),
         print_router(stores, view),
         order_router(stores, view),
@@ -93,6 +96,13 @@ def _say_what_is_wrong(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     detail = [{"loc": list(one["loc"]), "msg": one["msg"], "type": one["type"]} for one in error.errors()]
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+
+def _say_try_later(_: Request, error: Exception) -> Response:
+    """Only what has to be written fails so. The driver's own words name no patient."""
+    assert isinstance(error, OperationalError)
+    detail = f"the database cannot take this now ({error.orig}): is the disk full? Nothing was changed; try again"
+    return JSONResponse({"detail": detail}, 503)
 
 
 def _say_it(status: int, _: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dicom_router.dicom.instance import InstanceRef
 from xray_triage.health.checks import Check, Health
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse
 from xray_triage.rendering.renderer import Renderer
 
@@ -30,3 +31,4 @@ class Surroundings:
     wake_delivery: Callable[[], object] = tuple
     fetch: Fetch | None = None
     days_left: Callable[[], float | None] = lambda: None
+    rebuilt: Rebuilt | None = None

@@ -1,6 +1,7 @@
 """A full disk, while receiving and while committing: said so, nothing half done, healed when space returns."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,15 @@ from dicom_router.store.inbox import Inbox, Outcome
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
+from tests.disks import fill, small_disk
 from tests.factories import StoppedClock, film, film_bytes
 
 
-def fill(folder: Path) -> Path:
-    """Take all space that is left, as somebody else would."""
-    filler = folder / "somebody else"
-    with filler.open("wb", buffering=0) as stream:
-        try:
-            while stream.write(bytes(4096)):
-                pass
-        except OSError:
-            return filler
-    return filler
+@pytest.fixture
+def a_small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of one megabyte."""
+    with small_disk(tmp_path / "small", 1) as folder:
+        yield folder
 
 
 def test_the_reserve_is_never_eaten(a_small_disk: Path) -> None:
@@ -43,7 +40,7 @@ def test_nothing_is_begun_when_only_the_reserve_is_left(tmp_path: Path) -> None:
     assert spool.free_bytes() == 0
     with pytest.raises(SpoolFull, match="free some disk"):
         spool.begin()
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
 
 
 def test_receiving_on_a_full_disk_leaves_no_trace_and_goes_on_when_space_returns(a_small_disk: Path) -> None:
@@ -54,7 +51,7 @@ def test_receiving_on_a_full_disk_leaves_no_trace_and_goes_on_when_space_returns
         with pytest.raises(SpoolFull):
             spool.keep(io.BytesIO(large))
     assert list(spool.keys()) == [first.key]
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
     spool.delete(first.key)
     assert spool.keep(io.BytesIO(large)).size_bytes == len(large)
 
@@ -66,7 +63,7 @@ def test_a_disk_that_fills_up_in_mid_file_is_said_so(a_small_disk: Path) -> None
         fill(a_small_disk)
         with pytest.raises(SpoolFull):
             incoming.write(bytes(100_000))
-    assert spool.clear_incoming() == 0
+    assert spool.collect_incoming() == 0
 
 
 def test_a_commit_on_a_full_disk_leaves_no_half_rows_and_goes_on_when_space_returns(a_small_disk: Path) -> None:

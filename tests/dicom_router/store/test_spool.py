@@ -144,8 +144,8 @@ def test_at_start_what_a_crash_left_half_written_is_removed(spool: Spool, tmp_pa
     abandoned = spool.begin()
     abandoned.write(b"half a film")
     again = Spool(tmp_path / "spool")
-    assert again.clear_incoming() == 1
-    assert again.clear_incoming() == 0
+    assert again.collect_incoming() == 1
+    assert again.collect_incoming() == 0
     assert list(again.keys()) == [kept.key]
     abandoned.discard()
 
@@ -180,7 +180,7 @@ def test_a_process_killed_at_any_moment_leaves_only_whole_files_and_all_that_it_
         for line in log.read_text().split("\n")[:-1]:  # what the kill cut off was not reported
             if len(words := line.split(" ")) == 3:
                 reported[words[0]] = (words[1], int(words[2]))
-    spool.clear_incoming()
+    spool.collect_incoming()
     kept = set(spool.keys())
     assert len(reported) > 20
     assert reported.keys() <= kept

@@ -111,7 +111,7 @@ from dicom_router.store.database import open_database
 from xray_triage.orders.order import Registration
 from xray_triage.orders.orders import Orders
 
-orders = Orders(open_database(sys.argv[1], check=False), clock=SystemClock(), prefix="TA")
+orders = Orders(open_database(sys.argv[1]), clock=SystemClock(), prefix="TA")
 typed = Registration(patient_name="NGUYỄN VĂN A", patient_birth_date=date(1980, 2, 1), patient_sex=None)
 
 def register(number):

@@ -11,16 +11,20 @@ import pytest
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import reference_to
 from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.reconciliation import Missing
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.forwarder import Forwarder
 from tests.factories import film_bytes, until
 from tests.xray_triage.bundles import make_bundle, spoil_on_films
 from xray_triage.cases.case import Case
+from xray_triage.config import load_config
 from xray_triage.health.checks import CheckState, model_check, ready
+from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.reading.bundle import BundleError
 from xray_triage.reading.findings import Priority
 from xray_triage.simulation import phantom
-from xray_triage.station.self_check import serving_probes
+from xray_triage.station.retention import Retention, RetentionWorker
+from xray_triage.station.self_check import Serving, serving_probes
 from xray_triage.station.supervisor import ReaderLimits, Supervisor
 from xray_triage.stores import Stores, configured_stores
 
@@ -69,10 +73,17 @@ class Ward:
 
     def is_off(self, supervisor: Supervisor) -> bool:
         """Whether the page says so."""
-        checks = {
-            check.name: check
-            for check in (probe() for probe in serving_probes(self.stores, supervisor, clock=SystemClock()))
-        }
+        config = load_config(self.config_path)
+        serving = Serving(
+            supervisor=supervisor,
+            retention=RetentionWorker(Retention(self.stores, keep_days=config.retention.keep_days)),
+            backup=None,
+            exporter=None,
+            rebuilt=Rebuilt(config.station.data_dir),
+            missing=Missing,
+        )
+        probes = serving_probes(config, self.stores, serving, clock=SystemClock())
+        checks = {check.name: check for check in (probe() for probe in probes)}
         return checks["model"].state is CheckState.BAD and not ready(list(checks.values()))
 
     def reasons(self) -> set[str | None]:

@@ -7,9 +7,11 @@ the old one or the new one, and doing it again is harmless.
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 
 from dicom_router.clock import Clock
 from dicom_router.store.spool import Spool, sync_folder
@@ -25,12 +27,15 @@ from xray_triage.station.backups.backup import (
     backups_in,
     check_backup,
     look_into,
+    newest_backup,
 )
 from xray_triage.station.backups.files import copy_private
 from xray_triage.station.backups.postgresql import put_postgresql
 from xray_triage.station.backups.sqlite import BackupError, put_sqlite
 from xray_triage.station.lock import hold_station
-from xray_triage.stores import Stores, open_stores
+from xray_triage.stores import DATABASE_FILE, open_stores
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,22 @@ def find_backup(folder: Path, *, station: str | None) -> Backup:
     return found
 
 
+def put_newest(config: Config, aside: Path) -> datetime | None:
+    """Put the newest usable backup's SQLite database in the place of one that is gone; when it was made, or None.
+
+    What lies there is kept in ``aside``. Whoever calls holds the station's lock.
+    """
+    backup = newest_backup(config.backup.folder, station=config.station.ae_title) if config.backup.folder else None
+    if backup is None or backup.manifest.kind != "sqlite":
+        return None
+    try:
+        put_sqlite(backup.database, config.station.data_dir / DATABASE_FILE, aside=aside)
+    except (BackupError, OSError) as error:
+        log.error("backup not usable", folder=str(backup.folder), problem=str(error))
+        return None
+    return backup.made_at
+
+
 def restore(folder: Path, config_path: Path, *, clock: Clock, by: str) -> Restored:
     """Bring the station of ``config_path`` back; without such a file the backup's is put there first.
 
@@ -94,7 +115,7 @@ def restore(folder: Path, config_path: Path, *, clock: Clock, by: str) -> Restor
         stores = open_stores(here, role="restore", clock=clock)
         with closing(stores.database):
             stores.audit.note(Action.RESTORED, actor=by, subject=backup.folder.name)
-            newer, lost = compare(stores)
+            newer, lost = len(stores.reconciliation.loose()), stores.reconciliation.missing().arrivals
     same = config_path.read_bytes() == (backup.folder / CONFIG_FILE).read_bytes()
     kept = name if backup.manifest.kind == "postgresql" else str(aside) if aside.exists() else None
     return Restored(backup=backup, aside=kept, brought=brought, other_config=not same, newer=newer, lost=lost)
@@ -132,17 +153,3 @@ def _put(source: Path, place: Path) -> bool:
     beside.rename(place)
     sync_folder(place.parent)
     return True
-
-
-def compare(stores: Stores) -> tuple[int, int]:
-    """How many files of the spool no row names, and how many arrivals have no file."""
-    with stores.database.read() as connection:
-        tables = sa.MetaData()
-        tables.reflect(connection)
-        columns = [
-            table.c[key] for table in tables.sorted_tables for key in ("spool_key", "picture_key") if key in table.c
-        ]
-        named = {key for column in columns for key in connection.scalars(sa.select(column))}
-        arrived = set(connection.scalars(sa.select(tables.tables["arrival"].c.spool_key)))
-    kept = set(stores.spool.keys())
-    return len(kept - named), len(arrived - kept)

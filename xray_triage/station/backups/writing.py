@@ -102,7 +102,7 @@ class BackupWriter:
 
     def _copy_database(self, work: Path) -> tuple[Kind, dict[str, int], dict[str, str]]:
         url = sa.make_url(self._config.database_url)
-        with closing(open_database(self._config.database_url, check=False)) as database, database.read() as looking:
+        with closing(open_database(self._config.database_url)) as database, database.read() as looking:
             ask = "SELECT version_num FROM {}"
             versions = {name: looking.exec_driver_sql(ask.format(name)).scalar_one() for name in VERSION_TABLES}
         if url.get_backend_name() == "sqlite":

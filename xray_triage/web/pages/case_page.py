@@ -73,6 +73,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "passed_over": stores.consultations.obstacles_of(case.case_id) if asked else [],
         "rounds": [*asked, *reversed(case.earlier_consultations)],
         "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),
+        "gone": stores.reconciliation.missing_of(case.study_instance_uid),
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(stores, surroundings.health),
         "reason": own.registration.reason if own else "",

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xray_triage import __version__
+from xray_triage.accounts.audit import Action
 from xray_triage.health.checks import CheckState
 from xray_triage.health.inspection import Inspection
 from xray_triage.language import N_
@@ -19,10 +20,13 @@ from xray_triage.web.surroundings import Surroundings
 
 MOST_REFUSED = 50
 DELIVERY_ID = re.compile(r"[0-9]{1,18}")
+COUNT = re.compile(r"[0-9]{1,4}")
 CHECKS = {
     "disk": N_("Ổ đĩa"),
     "days_left": N_("Ổ đĩa còn đủ"),
     "retention": N_("Xóa phim cũ"),
+    "database": N_("Cơ sở dữ liệu"),
+    "spool": N_("Kho phim"),
     "clock": N_("Đồng hồ"),
     "reader": N_("Chương trình đọc phim"),
     "model": N_("Mô hình AI"),
@@ -73,6 +77,25 @@ def health_router(stores: Stores, surroundings: Surroundings, view: View) -> API
     return pages
 
 
+def acknowledging_router(stores: Stores, surroundings: Surroundings) -> APIRouter:
+    """The button by which a person says that they know what a lost database took with it."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+
+    @pages.post("/health/acknowledge")
+    def acknowledge(form: Form, who: Who) -> Response:
+        """``count``: of how many rebuildings the page told."""
+        count, rebuilt = form.get("count", ""), surroundings.rebuilt
+        if not COUNT.fullmatch(count):
+            raise HTTPException(400, "count is no number")
+        if rebuilt is not None and (told := rebuilt.events()[: int(count)]):
+            detail = "; ".join(f"{one.at:%Y-%m-%d %H:%M} {one.why}" for one in told)
+            stores.audit.note(Action.LOSS_ACKNOWLEDGED, actor=who.name, detail=detail)
+            rebuilt.acknowledge(len(told))
+        return RedirectResponse("/health", 303)
+
+    return pages
+
+
 def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
     summary = stores.outbox.summary()
     refused = [
@@ -88,6 +111,7 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
         "refused": refused,
         "notices": notes,
         "apart": [stores.casebook.case_of_study(study) for study in notes.quarantined],
+        "rebuilt": len(surroundings.rebuilt.events()) if surroundings.rebuilt else 0,
         "unread": stores.inbox.unread(),
         "model": surroundings.model_in_use(),
         "version": __version__,

@@ -45,6 +45,7 @@ ACTIONS = {
     Action.STARTED: N_("khởi động trạm"),
     Action.STOPPED: N_("dừng trạm"),
     Action.TRAIL_READ: N_("xem nhật ký"),
+    Action.LOSS_ACKNOWLEDGED: N_("biết cơ sở dữ liệu đã được dựng lại"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
     Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from benchmarks import years
 from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from tests.xray_triage.web.conftest import bearer
-from xray_triage.health.checks import Check, CheckState
+from xray_triage.accounts.audit import Action
+from xray_triage.health.checks import Check, CheckState, database_check
+from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.orders.order import Registration
 from xray_triage.reading.findings import KINDS, Priority
 
@@ -260,3 +263,34 @@ def test_the_metrics_count_without_naming_anybody(client: httpx.Client, sqlite_d
     assert 'seconds_bucket{le="0.4"} 1.0' in client.get("/metrics").text  # counted once
     assert "Hoa" not in metrics
     assert dataset.StudyInstanceUID not in metrics
+
+
+def test_a_database_made_anew_is_told_until_somebody_acknowledges_it(
+    serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk, tmp_path: Path
+) -> None:
+    rebuilt = Rebuilt(tmp_path)
+    url = serve(sqlite_desk.app(lambda: database_check(rebuilt.events(), None), rebuilt=rebuilt))
+    with httpx.Client(base_url=url, timeout=60, headers=bearer(sqlite_desk)) as client:
+        assert "/health/acknowledge" not in client.get("/health").text
+        rebuilt.add(Rebuilding(at=sqlite_desk.clock.now(), why=Why.LOST, detail="station.db is gone", films=12))
+        page = client.get("/health").text
+        assert "lấy lại 12 phim" in page
+        assert 'name="count" value="1"' in page
+        for wrong in ("", "-1", "all", "99999"):
+            assert client.post("/health/acknowledge", data={"count": wrong}).status_code == 400
+        rebuilt.add(Rebuilding(at=sqlite_desk.clock.now(), why=Why.DAMAGED, detail="malformed"))
+        assert client.post("/health/acknowledge", data={"count": "1"}).status_code == 303
+    assert [event.why for event in rebuilt.events()] == [Why.DAMAGED]  # nobody has seen this one
+    (line,) = (one for one in sqlite_desk.audit.entries() if one.action is Action.LOSS_ACKNOWLEDGED)
+    assert (line.actor, line.detail.endswith("lost")) == ("doctor", True)
+
+
+def test_a_case_says_that_its_film_is_gone(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    told = "1 phim của ca này không còn trên đĩa"
+    assert told not in client.get(f"/cases/{case_id}").text
+    case = sqlite_desk.casebook.case(case_id)
+    assert case is not None
+    (film_row,) = sqlite_desk.inbox.of_study(case.study_instance_uid)
+    sqlite_desk.spool.delete(film_row.spooled.key)
+    assert told in client.get(f"/cases/{case_id}").text
