@@ -165,8 +165,9 @@ class Golden(_Strict):
 
 
 class Steadiness(_Strict):
-    """In how many of the ``looks`` of other machines at most one film in ten changed its priority; the worst look."""
+    """Of the ``looks`` of other machines ``passed`` changed the priority of at most ``limit`` of the films."""
 
+    limit: Fraction
     looks: Annotated[int, Field(ge=1)]
     passed: int
     worst: Fraction
