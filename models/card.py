@@ -5,7 +5,12 @@ from pathlib import Path
 
 from models import confounding, robustness
 from models.recipes import RECIPES, Recipe
-from xray_triage.reading.bundle import Manifest
+from models.worth import NAMED_AUC, NAMED_PRECISION
+from xray_triage.model.site import STATION_MIX
+from xray_triage.model.worth import lacks, lines
+from xray_triage.reading.bundle import Label, Manifest
+from xray_triage.reading.findings import ABNORMAL
+from xray_triage.reading.naming import ALWAYS_NAMED, group_of
 
 TEMPLATE = Path(__file__).with_name("card.template.md")
 FAILURES = Path(__file__).with_name("failures.md")  # what a person saw on the worst films, in words
@@ -25,6 +30,12 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         name=manifest.name,
         version=manifest.version,
         licence=manifest.licence,
+        worth="\n".join(f"* {line}" for line in (*lines(manifest), *lacks(manifest))),
+        share=STATION_MIX[ABNORMAL],
+        named_auc=NAMED_AUC,
+        named_precision=NAMED_PRECISION,
+        always=", ".join(ALWAYS_NAMED),
+        stations="\n".join(station_row(label) for label in manifest.labels if label.at_station) or NOT_MEASURED,
         members=members(manifest.training.get("recipes", [])),
         side=manifest.input.size,
         cells=-(-manifest.input.size // 32),
@@ -101,6 +112,16 @@ def label_row(name: str, found: Mapping) -> str:
         f"{found['calibration_error']:.3f}",
         "no" if found["withheld"] else "yes",
     )
+
+
+def station_row(label: Label) -> str:
+    """One label on a station's films."""
+    found = label.at_station
+    assert found is not None
+    shares = ("–" if share is None else f"{share:.2f}" for share in (found.auc, found.sensitivity, found.precision))
+    told = "withheld" if label.withheld else group_of(label.name, shown=label.shown is True) or "its name"
+    told = "orders the list" if label.name == ABNORMAL else told
+    return row(label.name, f"{found.positives} / {found.films}", *shares, told)
 
 
 def chexnet_rows(found: Mapping) -> str:

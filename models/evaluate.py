@@ -2,8 +2,8 @@
 
 The figures are those that ``xray-triage model evaluate`` gives on the test split: the same code, the station's own way
 from file to answer. Beside them CheXNet on the same films, alarms, what the gate refuses, what becomes of films in the
-looks of other machines, and what other steps left in ``work``. Writes evaluation.json and MODEL_CARD.md, and puts the
-figures and what is withheld into manifest.json.
+looks of other machines, what a day at a station is like, and what other steps left in ``work``. Writes evaluation.json
+and MODEL_CARD.md, and puts the figures, what is withheld and what is told by name into manifest.json.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models import card, data, pointing, refusals, robustness
+from models import card, data, pointing, refusals, robustness, worth
 from models.runs import Runs
 from xray_triage.assessment import figures
 from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
@@ -23,10 +23,11 @@ from xray_triage.assessment.examiner import Examiner
 from xray_triage.assessment.labels import read_labels
 from xray_triage.assessment.predictions import Prediction
 from xray_triage.config import Config
-from xray_triage.reading.bundle import load_bundle
+from xray_triage.reading.bundle import load_bundle, load_manifest
 
 FEWEST_POSITIVES = 15
 URGENT = ("pneumothorax", "edema")
+DEADLY, LEAST_FOUND = ("pneumothorax",), 0.5  # one that misses most of these would be trusted where it is silent
 COVID19 = "its films and the films without it come from different hospitals, and a network tells the hospitals apart"
 STEPS = {  # what other steps left in the folder ``work``; told on the card where it is there
     "recipes": "recipes.json",
@@ -51,12 +52,18 @@ def main() -> None:
     for name, file in STEPS.items():
         if (options.work / file).exists():
             measured[name] = json.loads((options.work / file).read_text())
+    if measured.get("confounding", {}).get("bundle") != measured["model_sha256"]:
+        measured.pop("confounding", None)  # of another bundle
     for row in measured["labels"].values():
-        row["withheld"] = withheld(row, measured.get("confounding", {}))
+        row["withheld"] = withheld(row, measured)
+        name_it(row, measured)
     measured["alarms"] = {who: alarms(measured["labels"], said) for who, said in measured["over"].items()}
+    measured.pop("worth", None)  # till what it hangs on is in the manifest
     put_into_manifest(options.bundle / "manifest.json", measured)
-    if not options.again:  # what is withheld decides a priority too
+    if not options.again:  # what is withheld or named decides a priority too
         measured["robustness"] = robustness.measure(options.bundle, options.films, test_films(options.films))
+    measured["worth"] = worth.of_bundle(load_manifest(options.bundle), measured)
+    put_into_manifest(options.bundle / "manifest.json", measured)
     path.write_text(json.dumps(measured, indent=1) + "\n")
     (options.bundle / "MODEL_CARD.md").write_text(card.write(load_bundle(options.bundle).manifest, measured))
     print((options.bundle / "MODEL_CARD.md").read_text())
@@ -73,12 +80,15 @@ def measure_all(options: argparse.Namespace) -> dict:
     runs = Runs(load_bundle(options.bundle), threads=options.threads)
     pixels = data.served(options.films, test, runs.bundle.manifest.input)
     ratio = overall(examiner, answers).cardiothoracic
+    here, limit = worth.station_films(answers, test), limit_of_ratio(examiner, labels, options.films, everything)
     return {
         "model_sha256": examiner.identity.sha256,
         "splits": splits(everything),
         "labels": {name: asdict(table(examiner, name, answers)) for name in data.LABELS},
         "parts": parts(examiner, answers),
-        "cardiothoracic": asdict(ratio) if ratio else None,
+        "cardiothoracic": asdict(ratio) | {"marked_above": limit} if ratio else None,
+        "station": worth.rows(here, examiner.thresholds, limit),
+        "station_auc": worth.aucs(here),
         "chexnet": beside_chexnet(answers, data.read_references(options.films)),
         "over": over(examiner, answers),
         "gate": refusals.measure(runs, pixels, test),
@@ -87,6 +97,14 @@ def measure_all(options: argparse.Namespace) -> dict:
         "milliseconds": runs.milliseconds(pixels[:1]),
         "megabytes": sum(file.stat().st_size for file in options.bundle.glob("*.onnx")) / 1e6,
     }
+
+
+def limit_of_ratio(examiner: Examiner, labels: Path, folder: Path, films: Sequence[data.Film]) -> float | None:
+    """From which ratio a heart is marked: on the calibration split, as every other threshold."""
+    _, lines = read_labels(labels, where={"split": "calibration", "source": "nih"})
+    upright = {film.image for film in films if film.view == "PA"}
+    lines = [line for line in lines if line.key in upright]
+    return worth.limit_of_ratio(worth.station_films(examiner.answers(labels, lines, folder / "images"), films))
 
 
 def test_films(folder: Path) -> list[data.Film]:
@@ -125,18 +143,29 @@ def parts(examiner: Examiner, answers: Sequence[Prediction]) -> list[dict]:
     return [asdict(part) for part in [*found, *overall(examiner, nih).parts]]
 
 
-def withheld(row: Mapping, confounding: Mapping) -> str | None:
-    """Why the doctor does not see the label with these figures; None shows it."""
-    if row["label"] == "tuberculosis":
-        return confounding.get("withheld", "nobody has looked whether its score reads lungs")
-    if row["label"] == "covid19":
-        return COVID19
-    if row["positives"] < FEWEST_POSITIVES:
-        return f"only {row['positives']} test films show it: too few to say how good the answer is"
+def withheld(row: Mapping, measured: Mapping) -> str | None:
+    """Why the doctor is not told of the label with these figures; None tells."""
+    name, positives, films = row["label"], row["positives"], row["films"]
+    if name == "tuberculosis":
+        return measured.get("confounding", {}).get("withheld", "nobody has looked whether its score reads lungs")
+    if name == "covid19":
+        over = [name in film for films in measured["over"].values() for film in films]
+        return f"{COVID19}; {np.mean(over):.0%} of {len(over)} films of a third, from before it, are over its threshold"
+    if positives < FEWEST_POSITIVES:
+        return f"only {positives} of {films} test films show it: too few to say how good the answer is"
     low, high = row["auc_interval"] or (0.0, 1.0)
-    if low <= 0.5:
-        return f"not better than chance on the test films (AUC {low:.2f} to {high:.2f})"
-    return None
+    auc = f"AUC {row['auc']:.2f} ({low:.2f} to {high:.2f})"
+    if name in DEADLY and row["sensitivity"] < LEAST_FOUND:
+        return f"it finds {row['sensitivity']:.0%} of the {positives} of {films} test films that show it, {auc}"
+    return f"not better than chance: {auc} on {positives} of {films} test films" if low <= 0.5 else None
+
+
+def name_it(row: dict, measured: Mapping) -> None:
+    """How good it is on a station's films, and whether the doctor is told of it by its name."""
+    name, auc = row["label"], measured["station_auc"]
+    row["at_station"] = worth.of_label(name, measured["station"], auc[name]) if name in auc else None
+    named = row["at_station"] is not None and worth.may_be_named(name, row["at_station"])
+    row["shown"] = named and row["withheld"] is None
 
 
 def beside_chexnet(answers: Sequence[Prediction], said: Mapping[str, Mapping[str, float]]) -> dict:
@@ -187,11 +216,16 @@ def put_into_manifest(path: Path, measured: dict) -> None:
         for name in ("sensitivity", "specificity", "auc", "calibration_error"):
             label[name] = round(row[name], 4)
         label["auc_interval"] = [round(value, 4) for value in row["auc_interval"]]
-        label["withheld"] = row["withheld"]
-    if ratio := measured["cardiothoracic"]:
-        manifest["cardiothoracic"] = ratio | {"mean_absolute_error": round(ratio["mean_absolute_error"], 4)}
+        label |= {"withheld": row["withheld"], "shown": row["shown"], "at_station": rounded(row["at_station"])}
+    manifest["cardiothoracic"] = rounded(measured["cardiothoracic"])
+    manifest["worth"] = measured.get("worth")
     manifest["training"] |= {"films_per_split": measured["splits"]}
     path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+
+
+def rounded(found: Mapping | None) -> dict | None:
+    """The same in four digits."""
+    return found and {name: round(value, 4) if isinstance(value, float) else value for name, value in found.items()}
 
 
 if __name__ == "__main__":

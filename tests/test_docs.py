@@ -30,7 +30,8 @@ from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
 from xray_triage.orders.worklist_entries import entry_of
 from xray_triage.reading.decoding import DECODERS, NATIVE
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission
-from xray_triage.reading.findings import KINDS, REASONS, Code
+from xray_triage.reading.findings import REASONS, Code
+from xray_triage.reading.naming import TOLD
 from xray_triage.results import capture, codes, presentation, report, request
 from xray_triage.station.setup import Choices, write_config
 
@@ -346,7 +347,7 @@ def test_it_lists_the_objects_that_are_made() -> None:
 
 def test_it_lists_the_code_of_every_finding() -> None:
     listed = {name: (code, meaning) for name, code, meaning in rows(CONFORMANCE, "**Findings.**")}
-    assert listed == {k.name: (f"{k.code.value} {k.code.scheme}", k.code.meaning) for k in KINDS.values()}
+    assert listed == {k.name: (f"{k.code.value} {k.code.scheme}", k.code.meaning) for k in TOLD.values()}
 
 
 def test_it_lists_the_code_of_every_reason() -> None:
@@ -360,12 +361,12 @@ def test_it_lists_the_code_of_every_reason() -> None:
 
 def test_it_lists_the_whole_private_coding_scheme() -> None:
     named = [value for value in vars(codes).values() if isinstance(value, Code)]
-    used = [*named, *codes.TRIAGE.values(), *codes.SITES.values(), *(kind.code for kind in KINDS.values())]
+    used = [*named, *codes.TRIAGE.values(), *codes.SITES.values(), *(kind.code for kind in TOLD.values())]
     private = {code.value: code.meaning for code in used if code.scheme == "99XRT"}
     assert {value: meaning for value, _, meaning, _ in rows(CONFORMANCE, "**Private coding scheme")} == private
     # No other module makes a private code. rows.py: a word of another version, for the page, in no object.
     makers = {path.name for path in SOURCES if '"99XRT"' in path.read_text(encoding="utf-8")}
-    assert makers == {"findings.py", "codes.py", "rows.py"}
+    assert makers == {"findings.py", "naming.py", "codes.py", "rows.py"}
 
 
 def test_it_lists_the_codes_of_the_report() -> None:

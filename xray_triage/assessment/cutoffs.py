@@ -188,7 +188,10 @@ def _by_film(label: str, answer: Prediction) -> Word:
 
 
 def _said(label: str, case: Case) -> bool | None:
-    """Whether the verdict says that ``label`` is there; None when it does not say."""
+    """Whether the verdict says that ``label`` is there; None when it does not say.
+
+    Of what the doctor saw under its own name only: who agrees with "opacity" has not said which.
+    """
     if case.verdict is None:
         return None
     alarmed, agrees = case.priority in ALARMS, case.verdict.agrees
@@ -196,7 +199,7 @@ def _said(label: str, case: Case) -> bool | None:
         return alarmed == agrees
     if not alarmed:
         return False if agrees else None
-    seen = {finding.kind.name for image in case.images for finding in image.findings if finding.positive}
+    seen = {finding.kind.name for image in case.images for finding in image.told if finding.positive}
     return agrees if seen == {label} else None
 
 

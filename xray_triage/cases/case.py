@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dicom_router.store.outbox import Delivery, DeliveryState
 from xray_triage.language import N_
 from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
+from xray_triage.reading.naming import listed, told
 from xray_triage.reading.patient import Patient
 
 
@@ -50,6 +51,16 @@ class Image:
     def calibrated(self) -> bool:
         """Whether it was read with cut-offs that were set for its machine."""
         return self.machine is not None and self.machine.calibrated
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """What the doctor is told of the findings, the strongest first."""
+        return told(self.findings)
+
+    @property
+    def listed(self) -> tuple[Finding, ...]:
+        """What a program is told: every label, and the groups."""
+        return listed(self.findings)
 
     @property
     def status(self) -> str:

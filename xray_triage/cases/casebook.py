@@ -67,6 +67,7 @@ class Casebook:
         self._write_image(connection, before.sequence, arrival, seen)
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
+        changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
         if patient.id or patient.name:
             changes |= patient_columns
         if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
@@ -119,6 +120,12 @@ class Casebook:
         # An alarm once given stays, even if the film is read again; "not read" is no alarm and yields to a reading.
         return was if was in ALARMS and was.rank < now.rank else now
 
+    @staticmethod
+    def _is_unproven(connection: sa.Connection, sequence: int) -> bool:
+        films = sa.select(tables.image.c.reading).where(tables.image.c.case_sequence == sequence)
+        machines = (rows.machine_of(reading) for reading in connection.scalars(films))
+        return any(machine is not None and not machine.clears for machine in machines)
+
     def cases(  # noqa: PLR0913 -- what a doctor can narrow the list to
         self,
         *,
@@ -130,6 +137,7 @@ class Casebook:
         until: datetime | None = None,
         studies: Sequence[str] | None = None,
         newest: int | None = None,
+        unproven: bool | None = None,
         limit: int = 100,
         before: str | None = None,
     ) -> list[Case]:
@@ -138,7 +146,8 @@ class Casebook:
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
         2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
         ``until``. ``studies``: none but these. ``newest``: only so many of the last, and those with an open
-        question or an unread answer. ``before``: the case_id that the page before this one ended with; UnknownCase
+        question or an unread answer. ``unproven``: only those without a mark that may not be called clear, or none of
+        them. ``before``: the case_id that the page before this one ended with; UnknownCase
         when there is none.
         """
         wanted = worklist.CaseFilter(
@@ -148,6 +157,7 @@ class Casebook:
             until=until,
             studies=None if studies is None else tuple(studies),
             newest=newest,
+            unproven=unproven,
         )
         if day is not None:
             wanted = worklist.on_day(wanted, day)
@@ -281,6 +291,14 @@ class Casebook:
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(counted)}
         return {priority: found.get(rows.urgency(priority), 0) for priority in Priority}
+
+    def unproven(self, *, newest: int | None = None) -> int:
+        """How many cases without a mark may not be called clear, among all or the ``newest``."""
+        counted = sa.select(sa.func.count()).select_from(tables.case).where(tables.IS_UNPROVEN)
+        if newest is not None:
+            counted = counted.where(worklist.among_newest(newest))
+        with self._database.read() as connection:
+            return connection.execute(counted).scalar_one()
 
     def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
         """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""

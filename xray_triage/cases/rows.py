@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from dicom_router.dicom.matching import fold
 from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Problem, Verdict
 from xray_triage.reading.findings import (
-    KINDS,
     REASONS,
     Acquaintance,
     Box,
@@ -21,11 +20,13 @@ from xray_triage.reading.findings import (
     Finding,
     FindingKind,
     MachineState,
+    Measured,
     ModelIdentity,
     Priority,
     Reading,
     Reason,
 )
+from xray_triage.reading.naming import TOLD
 from xray_triage.reading.patient import Patient
 
 Row = sa.Row[Any]
@@ -152,6 +153,12 @@ def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:
     return said["model"].sha256 if said["model"] else None, findings | scores
 
 
+def machine_of(reading: str) -> Acquaintance | None:
+    """What was known of the machine when its film was read."""
+    machine: Acquaintance | None = _said(reading)["machine"]
+    return machine
+
+
 def _verdict_of(row: Row) -> Verdict:
     return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
 
@@ -212,6 +219,9 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "probability": float(finding.probability),
         "threshold": float(finding.threshold),
         "box": [int(side) for side in box] if box else None,
+        "shown": finding.shown,
+        "group": finding.group,
+        "measured": finding.measured,
     }
 
 
@@ -221,12 +231,16 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
         probability=entry["probability"],
         threshold=entry["threshold"],
         box=Box(*entry["box"]) if entry["box"] else None,
+        # A film read before findings had groups was reported with every label by its name.
+        shown=entry.get("shown", True),
+        group=entry.get("group"),
+        measured=Measured(*measured) if (measured := entry.get("measured")) else None,
     )
 
 
 def kind_named(name: str) -> FindingKind:
     """The kind of finding called ``name``. A word that this version no longer knows is shown as it was written."""
-    return KINDS.get(name) or FindingKind(name, Code(name, "99XRT", name), name)
+    return TOLD.get(name) or FindingKind(name, Code(name, "99XRT", name), name)
 
 
 def _reason_of(code: str | None) -> Reason | None:

@@ -36,8 +36,19 @@ class JsonShape(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True)
 
 
+class MeasuredJson(JsonShape):
+    """What decided instead of the probability: a measure and the limit that it must be over to be marked."""
+
+    value: float
+    limit: float
+
+
 class FindingJson(JsonShape):
-    """``box`` is [x, y, width, height] in pixels of the film."""
+    """A label of the model, or one of the groups ``opacity`` and ``other``, which come last.
+
+    ``shown``: the doctor is told of it by this name; a label that is not is told as its ``group``. A group has the
+    numbers of its strongest label. ``box`` is [x, y, width, height] in pixels of the film.
+    """
 
     code: str = Field(validation_alias=AliasPath("kind", "code", "value"))
     scheme: str = Field(validation_alias=AliasPath("kind", "code", "scheme"))
@@ -46,6 +57,9 @@ class FindingJson(JsonShape):
     threshold: float
     positive: bool
     box: list[int] | None
+    shown: bool
+    group: str | None
+    measured: MeasuredJson | None
 
 
 class ModelJson(JsonShape):
@@ -78,7 +92,7 @@ class ImageJson(JsonShape):
     reason: str | None = Field(None, validation_alias=AliasPath("reason", "code"))
     reason_text: str | None = Field(None, validation_alias=AliasPath("reason", "vi"))
     priority: Priority
-    findings: list[FindingJson]
+    findings: list[FindingJson] = Field(validation_alias="listed")
     scores: dict[str, float | None]
     flags: list[str]
     model: ModelJson | None

@@ -32,6 +32,8 @@ case = sa.Table(
     sa.Column("priority", sa.Text, nullable=False),
     sa.Column("urgency", sa.Integer, nullable=False),
     sa.Column("exposed_at", UtcDateTime),
+    # No mark, and for the sake of a film's machine no clearance all the same: Case.unproven.
+    sa.Column("is_unproven", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("case_id", name="case_case_id"),
     sa.UniqueConstraint("study_instance_uid", name="case_study"),
     sa.Index("case_worklist", "urgency", "sequence"),
@@ -42,6 +44,9 @@ case = sa.Table(
     sa.Index("case_accession", "accession_number", postgresql_using="hash"),
     sqlite_autoincrement=True,
 )
+
+IS_UNPROVEN = case.c.is_unproven.is_(True)
+sa.Index("case_unproven", case.c.sequence, sqlite_where=IS_UNPROVEN, postgresql_where=IS_UNPROVEN)
 
 image = sa.Table(
     "image",

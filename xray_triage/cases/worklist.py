@@ -38,7 +38,7 @@ class CaseFilter:
     """What a worklist shows. ``words`` are folded, each to be found; ``since`` <= received < ``until``.
 
     ``newest``: only so many of the last cases, by number, for clocks are wrong at times; and those with an open
-    question or an unread answer.
+    question or an unread answer. ``unproven``: only cases without a mark that may not be called clear, or none of them.
     """
 
     words: tuple[str, ...] = ()
@@ -48,6 +48,7 @@ class CaseFilter:
     until: datetime | None = None
     studies: tuple[str, ...] | None = None
     newest: int | None = None
+    unproven: bool | None = None
 
 
 def understood(wanted: CaseFilter, search: str, today: date) -> CaseFilter:
@@ -164,6 +165,8 @@ def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield case.c.study_instance_uid.in_(wanted.studies)
     if wanted.until is not None:
         yield case.c.received_at < wanted.until
+    if wanted.unproven is not None:
+        yield tables.IS_UNPROVEN if wanted.unproven else ~tables.IS_UNPROVEN
     for word in wanted.words:
         yield case.c.search_text.contains(word, autoescape=True)
     if wanted.state is CaseState.NONE:

@@ -45,7 +45,10 @@ def cases(
         return
     table = Table(Column("case", no_wrap=True), "priority", "patient", "findings", "received", "consultation")
     for case in found:
-        findings = {f"{f.kind.vi} {f.probability:.0%}" for image in case.images for f in image.findings if f.positive}
+        findings = {
+            f"{one.kind.vi} {one.measured.value if one.measured else format(one.probability, '.0%')}"
+            for one in (one for image in case.images for one in image.told if one.positive)
+        }
         reasons = {image.reason.vi for image in case.images if image.reason}
         table.add_row(
             case.case_id,

@@ -1,4 +1,4 @@
-"""Verbs about model bundles: model list, verify, activate, import; evaluate, threshold and site hang beside them."""
+"""Verbs about model bundles: model list, show, verify, activate, import; evaluate, threshold, site hang beside them."""
 
 import re
 from pathlib import Path
@@ -36,6 +36,23 @@ def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
             what = row.get("problem") or f"{row['name']} {row['version']}"
             mark = "*" if folder == chosen else "-" if folder == before else " "
             out.print(f"{mark} {folder.name:20} {what}", soft_wrap=True)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", config: ConfigPath = None) -> None:
+    """Say what a bundle (default: the one in use) is worth at a station, and what it does not know."""
+    from xray_triage.model.selection import chosen_folder, find_folder
+    from xray_triage.model.worth import lacks, lines
+    from xray_triage.reading.bundle import load_manifest
+
+    settings = settings_or_defaults(config)
+    manifest = load_manifest(find_folder(settings, name) if name else chosen_folder(settings))
+    out.print(f"{manifest.name} {manifest.version}, {manifest.licence}", markup=False)
+    for line in lines(manifest):
+        out.print(f"* {line}", markup=False, soft_wrap=True)
+    withheld = {label.name: label.withheld for label in manifest.labels if label.withheld}
+    for line in (*(f"{label} is withheld: {why}" for label, why in withheld.items()), *lacks(manifest)):
+        out.print(f"! {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

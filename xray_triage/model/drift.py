@@ -36,7 +36,7 @@ class ModelInUse:
     """The model that reads now, what computes it (for people), and by label what was measured of it.
 
     ``references``: how its scores lay; ``points``: how often it was right; ``card``: what the site's machines are held
-    against, None where the bundle cannot be read any more.
+    against; ``manifest``: what it says of itself. Both None where the bundle cannot be read any more.
     """
 
     identity: ModelIdentity
@@ -44,6 +44,7 @@ class ModelInUse:
     references: Mapping[str, Reference]
     points: Mapping[str, OperatingPoint] = field(default_factory=dict)
     card: Card | None = None
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,13 @@ from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import classify
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, Finding, NotReadable, Priority, Reading
+from xray_triage.reading.naming import listed, told_positive
 from xray_triage.reading.patient import repair_text
 from xray_triage.reading.radiograph import Radiograph, admit, open_picture
 from xray_triage.reading.triage import not_read
 from xray_triage.results.make import make_results
+from xray_triage.results.wording import limit, value
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
@@ -35,7 +37,7 @@ class FilmJson(JsonShape):
     status: str
     reason: str | None = Field(None, validation_alias=AliasPath("reading", "not_readable", "reason", "code"))
     priority: Priority = Field(validation_alias=AliasPath("reading", "decision", "priority"))
-    findings: list[FindingJson] = Field([], validation_alias=AliasPath("reading", "findings", "findings"))
+    findings: list[FindingJson] = Field(validation_alias="listed")
     scores: dict[str, float | None] = Field({}, validation_alias=AliasPath("reading", "findings", "scores"))
     flags: list[str] = Field(validation_alias=AliasPath("reading", "flags"))
     model: ModelJson | None = Field(validation_alias=AliasPath("reading", "model"))
@@ -56,6 +58,11 @@ class FilmReading:
     def status(self) -> str:
         return "not_read" if self.reading.not_readable else "read"
 
+    @property
+    def listed(self) -> tuple[Finding, ...]:
+        """Every label, and the groups."""
+        return listed(self.reading.findings.findings) if self.reading.findings else ()
+
     def as_json(self) -> dict[str, Any]:
         """One line of ``read --json``."""
         return FilmJson.model_validate(self).model_dump(mode="json")
@@ -67,10 +74,9 @@ class FilmReading:
             why = self.reading.not_readable
             return f"{self.path}: {priority.value}: {ENGLISH.translate(why.reason.vi)} {why.detail}".rstrip()
         lines = [f"{self.path}: {priority.value} ({self.seconds:.2f} s)"]
-        findings = self.reading.findings.positive if self.reading.findings else ()
-        for one in findings:
+        for one in told_positive(self.reading.findings.findings if self.reading.findings else ()):
             name = ENGLISH.translate(one.kind.vi)
-            lines.append(f"  {name:24} {one.probability:6.1%}  (threshold {one.threshold:.1%})")
+            lines.append(f"  {name:24} {value(one, ENGLISH):>6}  (threshold {limit(one, ENGLISH)})")
         ratio = self.reading.findings.scores.get(CARDIOTHORACIC_RATIO) if self.reading.findings else None
         lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ratio:6.2f}"]
         return "\n".join(lines)

@@ -30,13 +30,14 @@ from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.acquisition import exposed_at, machine_of
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
+from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
-from xray_triage.results.wording import percent
+from xray_triage.results.wording import value
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
@@ -275,9 +276,9 @@ class Reader:
         priority = film.reading.decision.priority
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
             return None
-        positive = film.reading.findings.positive if film.reading.findings else ()
+        positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
         grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
-        seen = "; ".join([*grave, *(f"{finding.kind.vi} {percent(finding.probability)}" for finding in positive)])
+        seen = "; ".join([*grave, *(f"{finding.kind.vi} {value(finding)}" for finding in positive)])
         return self._stores.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],

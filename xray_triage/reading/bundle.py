@@ -56,11 +56,26 @@ class Reference(_Strict):
         return self
 
 
+class AtStation(_Strict):
+    """One label on ``films`` PA films of adults, ``positives`` of them with it.
+
+    ``precision``: which share of its marks are right where as many films are abnormal as at a station; None without
+    a mark.
+    """
+
+    films: int
+    positives: int
+    auc: Fraction | None
+    sensitivity: Fraction | None
+    precision: Fraction | None
+
+
 class Label(_Strict):
     """One output of the network; what is said of it was measured on films the network never saw.
 
     ``name`` is one of findings.KINDS or ``abnormal``. ``withheld`` says why the label is not shown to the doctor (it
-    then goes into the scores only); None shows it.
+    then goes into the scores only). ``shown``: it is told by its name, else in a group (naming.py); None: the bundle
+    is of the old kind, which did not say.
     """
 
     name: str
@@ -73,6 +88,8 @@ class Label(_Strict):
     calibration_error: Fraction | None = None
     reference: Reference | None = None
     withheld: str | None = None
+    shown: bool | None = None
+    at_station: AtStation | None = None
 
 
 class Outputs(_Strict):
@@ -112,10 +129,14 @@ class Outlines(_Strict):
 
 
 class CardiothoracicError(_Strict):
-    """How far the ratio out of ``masks`` lay from the drawn one, on ``films`` films the network never saw."""
+    """How far the ratio out of ``masks`` lay from the drawn one, on ``films`` films the network never saw.
+
+    Cardiomegaly is marked where the ratio is above ``marked_above``, whatever its score; None: the score decides.
+    """
 
     mean_absolute_error: Fraction
     films: Annotated[int, Field(ge=1)]
+    marked_above: Fraction | None = None
 
 
 class Gate(_Strict):
@@ -145,6 +166,40 @@ class Golden(_Strict):
     tolerance: Annotated[float, Field(gt=0, le=0.05)] = 0.01
 
 
+class Steadiness(_Strict):
+    """Of the ``looks`` of other machines ``passed`` changed the priority of at most ``limit`` of the films."""
+
+    limit: Fraction
+    looks: Annotated[int, Field(ge=1)]
+    passed: int
+    worst: Fraction
+    worst_look: str
+
+
+class Worth(_Strict):
+    """A day at a station, out of PA films of adults that taught nothing: ``healthy`` of them, and ``abnormal``.
+
+    ``films`` a day, ``share`` of them abnormal. Of these are ``flagged`` (any mark), ``falsely`` so, abnormal and
+    ``missed``, ``urgent``. ``rang``: so many of the measured films were urgent, ``rang_healthy`` of them had nothing.
+    ``refused``: share of all adults' frontal films that are not read. ``laterals``, and how many are read all the same.
+    """
+
+    healthy: int
+    abnormal: int
+    films: int
+    share: Fraction
+    flagged: float
+    falsely: float
+    missed: float
+    urgent: float
+    rang: int
+    rang_healthy: int
+    refused: Fraction
+    laterals: int
+    laterals_read: int
+    steadiness: Steadiness | None = None
+
+
 class Manifest(_Strict):
     """manifest.json. ``training`` is free: data, metrics, who and when; it ends up on the model's card."""
 
@@ -160,6 +215,7 @@ class Manifest(_Strict):
     gate: Gate | None = None
     cardiothoracic: CardiothoracicError | None = None
     golden: Golden
+    worth: Worth | None = None
     training: dict[str, Any] = {}
 
     @model_validator(mode="after")

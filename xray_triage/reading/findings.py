@@ -103,7 +103,7 @@ _REASONS = {
     "not_a_projection": N_("Không phải phim X-quang thường quy (CR/DX)."),
     "not_an_original": N_("Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc."),
     "not_a_chest": N_("Không phải phim ngực."),
-    "not_frontal": N_("Không phải phim ngực thẳng."),
+    "not_frontal": N_("Phim nghiêng hoặc chếch; AI chỉ đọc phim ngực thẳng."),
     "rotated": N_("Phim bị xoay; hãy xoay lại và gửi lại."),
     "child": N_("Người bệnh nhỏ tuổi hơn giới hạn của mô hình."),
     "no_pixels": N_("Tệp không có ảnh."),
@@ -147,21 +147,44 @@ class Cardiothoracic:
 
     @property
     def ratio(self) -> float:
-        return (self.heart.right - self.heart.left) / (self.thorax.right - self.thorax.left)
+        """In three decimals, from which everybody rounds: else it is 0.65 here and 0.66 there."""
+        return round((self.heart.right - self.heart.left) / (self.thorax.right - self.thorax.left), 3)
+
+
+class Measured(NamedTuple):
+    """What decides instead of a probability: a measure of the film, as it is written, and the limit that it is over."""
+
+    value: float
+    limit: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One label's answer: calibrated probability 0..1, the site's threshold, where."""
+    """One label's answer: calibrated probability 0..1, the site's threshold, where.
+
+    ``shown``: the doctor is told of it by its name; else ``group`` says under which name of naming.py. ``measured``,
+    where it is known, goes before the probability.
+    """
 
     kind: FindingKind
     probability: float
     threshold: float
     box: Box | None = None
+    shown: bool = True
+    group: str | None = None
+    measured: Measured | None = None
 
     @property
     def positive(self) -> bool:
+        if self.measured is not None:
+            return self.measured.value > self.measured.limit
         return self.probability >= self.threshold
+
+    @property
+    def strength(self) -> float:
+        """How far it is over (1 and more) or under what decides."""
+        value, limit = self.measured or (self.probability, self.threshold)
+        return value / max(limit, 1e-6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +200,9 @@ class ModelIdentity:
 class Findings:
     """All that the model said of one film.
 
-    ``findings`` holds the labels shown to the doctor, most probable relative to its threshold first; ``scores`` the
-    general numbers (``abnormal`` 0..1, ``cardiothoracic_ratio`` or None, and labels the bundle withholds).
+    ``findings`` holds the labels that are told to the doctor, by name or in a group (naming.py), the strongest first;
+    ``scores`` the general numbers (``abnormal`` 0..1, ``cardiothoracic_ratio`` or None, and labels the bundle
+    withholds).
     ``cardiothoracic`` holds the lines behind that ratio, ``flags`` what the model saw of the film itself.
     ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
     A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding.
@@ -192,14 +216,10 @@ class Findings:
     cardiothoracic: Cardiothoracic | None = None
     flags: tuple[str, ...] = ()
 
-    @property
-    def positive(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.positive)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriageDecision:
-    """How soon, and why: names of the findings that decided, or SEVERITY, most decisive first."""
+    """How soon, and why: names of the findings that decided, as they are told, or SEVERITY, most decisive first."""
 
     priority: Priority
     reasons: tuple[str, ...]

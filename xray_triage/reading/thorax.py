@@ -25,6 +25,10 @@ HEART_WITHIN = (0.06, 1.02)
 # for 7.8 % at most in the drawn films; of lungs cut so that 2 % of them were missing, 96 to 100 % were found, by side.
 CUT = 0.08
 PART = 0.05  # of the largest part: smaller ones are specks. The heart may part a lung in two
+# On films of arms and dark ground beside the body some of it is taken for lung, at the film's edge and beyond a lung of
+# at least this share of its size. Of 660 films of two hospitals 36 were called cropped, 4 of them for it. Of those left
+# some 6 are bedside films whose white lung is drawn onto an arm. 34 of 60 films of tb_lundis are called so, rightly.
+LUNG_TO_STRAY = 0.2
 
 Mask = NDArray[np.bool_]
 
@@ -58,8 +62,9 @@ def look(masks: Image, radiograph: Radiograph, spec: InputSpec) -> tuple[Cardiot
 
 
 def organs_in(masks: Image) -> list[Mask]:
-    """The pixels of each organ, without specks; none at all where a mask is nothing but fragments."""
-    return [_without_specks(mask >= INSIDE) for mask in masks]
+    """The pixels of each organ, without specks and strays; none at all where a mask is nothing but fragments."""
+    right_lung, left_lung, heart = (_without_specks(mask >= INSIDE) for mask in masks)
+    return [_without_strays(right_lung), _without_strays(left_lung[:, ::-1])[:, ::-1], heart]
 
 
 def are_cut(organs: Sequence[Mask]) -> bool:
@@ -128,14 +133,33 @@ def _left_end(mask: Image, part: Mask) -> tuple[float, float]:
     return first + 0.5 - float(reach.max()), float(furthest.mean()) + 0.5
 
 
-def _without_specks(mask: Mask) -> Mask:
-    """The largest of the parts that do not touch each other and what is not much smaller; nothing of a mere scatter."""
+def _without_strays(lung: Mask) -> Mask:
+    """A lung on the left of the picture without what lies at that edge, all of it beyond a part fit to be the lung."""
+    if not lung[:, 0].any():
+        return lung
+    labels = _parts(lung)
+    parts = [labels == number for number in np.unique(labels[lung])]
+    for part in parts:
+        last = int(np.flatnonzero(part.any(axis=0))[-1])
+        inner = [one for one in parts if not one[:, : last + 1].any() and one.sum() >= LUNG_TO_STRAY * part.sum()]
+        if part[:, 0].any() and inner:
+            lung = lung & ~part
+    return lung
+
+
+def _parts(mask: Mask) -> NDArray[np.int32]:
+    """A number for every part that hangs together, 0 outside."""
     labels = np.where(mask, np.arange(1, mask.size + 1, dtype=np.int32).reshape(mask.shape), 0)
     while True:
         spread = _least_of_each_run(_least_of_each_run(labels).T).T
         if np.array_equal(spread, labels):
-            break
+            return labels
         labels = spread
+
+
+def _without_specks(mask: Mask) -> Mask:
+    """The largest of the parts that do not touch each other and what is not much smaller; nothing of a mere scatter."""
+    labels = _parts(mask)
     sizes = np.bincount(labels[mask], minlength=1)
     kept: Mask = mask & (sizes >= PART * sizes.max())[labels]
     return kept if 2 * sizes.max() >= mask.sum() else np.zeros_like(mask)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from xray_triage.reading.findings import ABNORMAL, SEVERITY, Findings, Priority, TriageDecision
+from xray_triage.reading.naming import name_of, told_positive
 
 GRAVE = ("pneumothorax", "edema", "pleural_effusion", "mass")  # what must not wait, as far as a score tells it
 
@@ -32,8 +33,9 @@ def decide(findings: Findings, policy: Policy, *, severe_from: float | None = No
 
     Urgent too with a severity above ``severe_from``: the site's gravest films.
     """
-    positive = tuple(finding.kind.name for finding in findings.positive)
-    urgent = tuple(name for name in positive if name in policy.urgent)
+    positive = tuple(finding.kind.name for finding in told_positive(findings.findings))
+    rings = {name_of(one) for one in findings.findings if one.positive and one.kind.name in policy.urgent}
+    urgent = tuple(name for name in positive if name in rings)
     said = {**findings.scores, **{finding.kind.name: finding.probability for finding in findings.findings}}
     if severe_from is not None and severity(said) > severe_from:
         urgent = (*urgent, SEVERITY)

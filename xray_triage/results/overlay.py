@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
+from xray_triage.reading.naming import told_positive
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.drawing import BACKGROUND, FINDING_COLOURS, MEASURE, Colour, font, tag
 from xray_triage.results.panel import PANEL_WIDTH, draw_panel, panel_height
-from xray_triage.results.wording import percent
+from xray_triage.results.wording import value
 
 SMALLEST_SIDE, LARGEST_SIDE = 768, 1024  # of the film's longer side in the picture
 HEAT_FROM, HEAT_OPACITY = 0.3, 0.45
@@ -33,12 +34,13 @@ def draw(reading: Reading, radiograph: Radiograph, *, station_name: str, at: dat
     film = _film(radiograph)
     if reading.findings.heat_map is not None:
         _warm(film, reading.findings.heat_map)
-    colours = colours_of(reading.findings.positive)
+    positive = told_positive(reading.findings.findings)
+    colours = colours_of(positive)
     scale = film.width / radiograph.columns, film.height / radiograph.rows
     canvas = ImageDraw.Draw(film)
     if reading.findings.cardiothoracic is not None:
         _draw_widths(canvas, reading.findings.cardiothoracic, scale)
-    _draw_outlines(canvas, reading.findings.positive, colours, scale, film.size)
+    _draw_outlines(canvas, positive, colours, scale, film.size)
     height = max(film.height, panel_height(reading))
     picture = Image.new("RGB", (film.width + PANEL_WIDTH, height), BACKGROUND)
     picture.paste(film, (0, (height - film.height) // 2))
@@ -109,7 +111,7 @@ def _draw_outlines(
         right, bottom = left + box.width * scale[0], top + box.height * scale[1]
         canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=BACKGROUND, width=5)
         canvas.rectangle((left, top, right, bottom), outline=colour, width=3)
-        labels.append((f"{finding.kind.vi} {percent(finding.probability)}", (left, top), colour))
+        labels.append((f"{finding.kind.vi} {value(finding)}", (left, top), colour))
     taken: list[tuple[float, float, float]] = []
     for text, corner, colour in labels:
         tag(canvas, _free_place(text, corner, size, taken), text, colour)

@@ -9,16 +9,18 @@ from datetime import datetime
 from PIL import Image, ImageDraw
 
 from xray_triage.reading.findings import Finding, Findings, Priority, Reading
+from xray_triage.reading.naming import told, told_positive
 from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, Colour, fitted, font, wrapped
 from xray_triage.results.wording import (
     DISCLAIMER,
     NOTHING_FOUND,
     flag_lines,
-    percent,
+    limit,
     priority,
     score_lines,
     standing_lines,
     untold_lines,
+    value,
 )
 
 PANEL_WIDTH = 430
@@ -37,7 +39,7 @@ def panel_height(reading: Reading) -> int:
     """What the panel needs; the picture is at least as high."""
     assert reading.findings is not None
     small = len(_score_lines(reading.findings)) + len(_flag_lines(reading))
-    return _HEAD + _ROW * len(reading.findings.findings) + _SMALL * small + 24 + _FOOT
+    return _HEAD + _ROW * len(told(reading.findings.findings)) + _SMALL * small + 24 + _FOOT
 
 
 def draw_panel(
@@ -54,7 +56,7 @@ def draw_panel(
     canvas, x = ImageDraw.Draw(picture), left + MARGIN
     _draw_head(canvas, x, reading)
     y = _HEAD
-    for finding in reading.findings.findings:
+    for finding in told(reading.findings.findings):
         _draw_finding(canvas, x, y, finding, colours.get(finding.kind.name, LINE))
         y += _ROW
     y += 12
@@ -70,7 +72,7 @@ def _draw_head(canvas: ImageDraw.ImageDraw, x: int, reading: Reading) -> None:
     canvas.text((x, 22), "AI SÀNG LỌC PHIM NGỰC", font=font(15, bold=True), fill=DIM)
     canvas.rounded_rectangle((x, 50, x + _INNER, 108), radius=8, fill=badge)
     canvas.text((x + _INNER / 2, 79), priority(reading).upper(), font=font(28, bold=True), fill=TEXT, anchor="mm")
-    if reading.findings is not None and not reading.findings.positive:
+    if reading.findings is not None and not told_positive(reading.findings.findings):
         canvas.text((x, 120), NOTHING_FOUND, font=font(15), fill=TEXT)
     canvas.text((x, 148), "Dấu hiệu", font=font(14), fill=DIM)
     canvas.text((x + _INNER, 148), "xác suất  |  ngưỡng", font=font(14), fill=DIM, anchor="ra")
@@ -82,13 +84,14 @@ def _draw_finding(canvas: ImageDraw.ImageDraw, x: int, y: int, finding: Finding,
     ink = TEXT if finding.positive else DIM
     name = fitted(finding.kind.vi, letters, _INNER - 140)
     canvas.text((x, y), name, font=letters, fill=ink)
-    canvas.text((x + _INNER - 68, y), percent(finding.probability), font=letters, fill=ink, anchor="ra")
-    canvas.text((x + _INNER, y + 1), percent(finding.threshold), font=font(15), fill=DIM, anchor="ra")
+    canvas.text((x + _INNER - 68, y), value(finding), font=letters, fill=ink, anchor="ra")
+    canvas.text((x + _INNER, y + 1), limit(finding), font=font(15), fill=DIM, anchor="ra")
     bar = y + 22
     canvas.rectangle((x, bar, x + _INNER, bar + 5), fill=LINE)
     filled = colour if finding.positive else DIM
-    canvas.rectangle((x, bar, x + _INNER * finding.probability, bar + 5), fill=filled)
-    notch = x + _INNER * finding.threshold
+    share, held_against = finding.measured or (finding.probability, finding.threshold)
+    canvas.rectangle((x, bar, x + _INNER * min(share, 1), bar + 5), fill=filled)
+    notch = x + _INNER * held_against
     canvas.rectangle((notch - 1, bar - 3, notch + 1, bar + 8), fill=TEXT)
 
 
@@ -106,7 +109,7 @@ def _draw_foot(canvas: ImageDraw.ImageDraw, x: int, y: int, reading: Reading, st
 
 
 def _score_lines(findings: Findings) -> list[str]:
-    return _wrapped([*score_lines(findings.scores), *untold_lines(findings)])
+    return _wrapped([*score_lines(findings.scores, findings.findings), *untold_lines(findings)])
 
 
 def _flag_lines(reading: Reading) -> list[str]:

@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
+from xray_triage.reading.naming import told_positive
 from xray_triage.results.copying import formed
 from xray_triage.results.items import add, item, reference
 from xray_triage.results.origin import Kind, Origin, begin
 from xray_triage.results.report import ends, outline
-from xray_triage.results.wording import cardiothoracic, percent, summary
+from xray_triage.results.wording import cardiothoracic, summary, value
 
 PRESENTATION = Kind(
     what="gsps",
@@ -87,7 +88,7 @@ def _displayed_area(source: Dataset) -> Dataset:
 def _annotation(source: Dataset, reading: Reading, film: Dataset) -> Dataset:
     """PS3.3 C.10.5, in pixels of the original."""
     rows, columns = int(source.Rows), int(source.Columns)
-    positive = reading.findings.positive if reading.findings else ()
+    positive = told_positive(reading.findings.findings) if reading.findings else ()
     located = [finding for finding in positive if finding.box is not None]
     widths = reading.findings.cardiothoracic if reading.findings else None
     graphics = [_polyline(outline(one.box)) for one in located if one.box is not None]
@@ -125,7 +126,7 @@ def _label(finding: Finding, rows: int, columns: int) -> Dataset:
     height = LABEL_HEIGHT * rows
     top = box.y - height if box.y >= height else float(box.y)
     right = min(float(columns), box.x + max(box.width, 0.35 * columns))
-    return _text(f"{finding.kind.vi} {percent(finding.probability)}", float(box.x), top, right, top + height)
+    return _text(f"{finding.kind.vi} {value(finding)}", float(box.x), top, right, top + height)
 
 
 def _width_label(widths: Cardiothoracic, rows: int, columns: int) -> Dataset:

@@ -20,6 +20,7 @@ from xray_triage.reading.findings import (
     ModelIdentity,
     Reading,
 )
+from xray_triage.reading.naming import GROUPS, listed
 from xray_triage.results import codes
 from xray_triage.results.content import (
     CONTAINS,
@@ -117,7 +118,7 @@ def _evaluations(reading: Reading) -> list[Dataset]:
 
 
 def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
-    groups = [_finding_group(origin, finding, findings.model) for finding in findings.findings]
+    groups = [_finding_group(origin, finding, findings.model) for finding in listed(findings.findings)]
     abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
     if abnormal is not None:
         value, whole = f"{100 * abnormal:.2f}", _whole_film(origin.source)
@@ -138,18 +139,24 @@ def _group(origin: Origin, label: str, name: str, children: Sequence[Dataset]) -
 
 
 def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity) -> Dataset:
-    """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it."""
-    kind, located = finding.kind, finding.positive and finding.box is not None
+    """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it.
+
+    A label that is told in a group has its numbers only: whether anything is there, and where, the group says.
+    """
+    kind, tells = finding.kind, finding.shown
+    located = tells and finding.positive and finding.box is not None
     inferred_from = [] if located else _whole_film(origin.source)
     children = [
         code_item(CONTAINS, codes.FINDING, kind.code),
         number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT, inferred_from),
         number_item(codes.THRESHOLD, f"{100 * finding.threshold:.2f}", codes.PERCENT),
-        code_item(CONTAINS, codes.PRESENCE, codes.PRESENT if finding.positive else codes.ABSENT),
     ]
-    if finding.positive:
+    if tells:
+        children.append(code_item(CONTAINS, codes.PRESENCE, codes.PRESENT if finding.positive else codes.ABSENT))
+    if tells and finding.positive:
         children += [*_algorithm(model), *_place(origin.source, finding)]
-    return _group(origin, kind.vi, kind.name, children)
+    label = kind.vi if finding.group is None else f"{GROUPS[finding.group].vi}: {kind.vi}"
+    return _group(origin, label, kind.name, children)
 
 
 def _place(source: Dataset, finding: Finding) -> list[Dataset]:

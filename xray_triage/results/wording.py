@@ -3,7 +3,7 @@
 Must never know DICOM.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from xray_triage.language import N_, VIETNAMESE, Language
 from xray_triage.reading.findings import (
@@ -18,6 +18,7 @@ from xray_triage.reading.findings import (
     Priority,
     Reading,
 )
+from xray_triage.reading.naming import told_positive
 
 DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
 NOTHING_FOUND = N_("Không có dấu hiệu nào vượt ngưỡng.")
@@ -40,9 +41,19 @@ def percent(probability: float) -> str:
     return ">99%" if probability > 0.99 else f"{100 * probability:.0f}%"
 
 
+def value(finding: Finding, language: Language = VIETNAMESE) -> str:
+    """What was found, as it is written: ``93%``, or the measure that goes before it: ``0,57``."""
+    return percent(finding.probability) if finding.measured is None else language.number(finding.measured.value, 2)
+
+
+def limit(finding: Finding, language: Language = VIETNAMESE) -> str:
+    """What it is held against, written likewise."""
+    return percent(finding.threshold) if finding.measured is None else language.number(finding.measured.limit, 2)
+
+
 def score(finding: Finding) -> str:
     """``tràn khí màng phổi 93% (ngưỡng 50%)``."""
-    return f"{finding.kind.vi} {percent(finding.probability)} (ngưỡng {percent(finding.threshold)})"
+    return f"{finding.kind.vi} {value(finding)} (ngưỡng {limit(finding)})"
 
 
 def cardiothoracic(ratio: float) -> str:
@@ -50,24 +61,38 @@ def cardiothoracic(ratio: float) -> str:
     return f"Chỉ số tim – lồng ngực {VIETNAMESE.number(round(ratio, 2), 2)}"
 
 
-def cardiothoracic_line(ratio: float, language: Language = VIETNAMESE) -> str:
-    """The ratio and what it means, judged as it is written."""
+def cardiothoracic_line(ratio: float, language: Language = VIETNAMESE, *, marked_above: float | None = None) -> str:
+    """The ratio and what it means, judged as it is written; over the limit and not marked: why not."""
     written = round(ratio, 2)
-    told = N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)")
+    told, marked = N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)"), marked_above or LARGEST_NORMAL_RATIO
     if written > LARGEST_NORMAL_RATIO:
         told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
-    return language.say(told, r=language.number(written, 2), limit=language.number(LARGEST_NORMAL_RATIO, 2))
+    if LARGEST_NORMAL_RATIO < written <= marked:
+        told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s; AI chỉ đánh dấu khi trên %(marked)s)")
+    numbers = {"r": written, "limit": LARGEST_NORMAL_RATIO, "marked": marked}
+    return language.say(told, **{name: language.number(number, 2) for name, number in numbers.items()})
+
+
+def marked_above(findings: Iterable[Finding]) -> float | None:
+    """The ratio from which these findings mark a heart; None: its score does."""
+    return next((one.measured.limit for one in findings if one.measured is not None), None)
 
 
 def score_lines(
-    scores: Mapping[str, float | None], language: Language = VIETNAMESE, *, is_abnormal: bool = False
+    scores: Mapping[str, float | None],
+    findings: Iterable[Finding],
+    language: Language = VIETNAMESE,
+    *,
+    is_abnormal: bool = False,
 ) -> list[str]:
     """The general scores. The labels that the bundle withholds are not for the doctor."""
     abnormal, ratio = scores.get(ABNORMAL), scores.get(CARDIOTHORACIC_RATIO)
     told = N_("Xác suất có bất thường: %(p)s")
     told = N_("Xác suất có bất thường: %(p)s, vượt ngưỡng") if is_abnormal else told
     lines = [] if abnormal is None else [language.say(told, p=percent(abnormal))]
-    return lines if ratio is None else [*lines, cardiothoracic_line(ratio, language)]
+    if ratio is not None:
+        lines.append(cardiothoracic_line(ratio, language, marked_above=marked_above(findings)))
+    return lines
 
 
 def untold_lines(findings: Findings) -> list[str]:
@@ -116,10 +141,10 @@ def summary(reading: Reading) -> list[str]:
     """
     lines = [f"Ưu tiên: {priority(reading).upper()}", *standing_lines(reading)]
     if reading.findings is not None:
-        positive = reading.findings.positive
-        lines += [score(finding) for finding in positive] or [NOTHING_FOUND]
+        every = reading.findings.findings
+        lines += [score(finding) for finding in told_positive(every)] or [NOTHING_FOUND]
         ratio = reading.findings.scores.get(CARDIOTHORACIC_RATIO)
-        lines += [] if ratio is None else [cardiothoracic_line(ratio)]
+        lines += [] if ratio is None else [cardiothoracic_line(ratio, marked_above=marked_above(every))]
         lines += untold_lines(reading.findings)
     elif reading.not_readable is not None:
         lines += [f"AI không đọc phim này: {reading.not_readable.reason.vi}"]

@@ -29,8 +29,10 @@ from dicom_router.transport.sending import parse_address, send_files
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import one_time_password
 from xray_triage.console import out as console
+from xray_triage.language import VIETNAMESE
 from xray_triage.log import log_to_stderr
-from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.reading.findings import Priority
+from xray_triage.reading.naming import TOLD
 from xray_triage.results.wording import UNPROVEN, percent
 from xray_triage.simulation.films import gather
 from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs, answer, ask_if_nobody_did
@@ -175,7 +177,7 @@ def _follow(path: Path, station: RunningStation, pacs: StandInPacs) -> Outcome:
         film=path.name,
         priority=_told(image),
         findings=image["reason_text"]
-        or ", ".join(_say(finding) for finding in image["findings"] if finding["positive"]),
+        or ", ".join(_say(finding) for finding in image["findings"] if finding["positive"] and finding["shown"]),
         page_seconds=page_seconds,
         pacs_seconds=pacs_seconds,
         objects=" ".join(sorted(delivery["what"] for delivery in case["deliveries"])),
@@ -226,7 +228,9 @@ def _told(image: dict[str, Any]) -> str:
 
 
 def _say(finding: dict[str, Any]) -> str:
-    return f"{KINDS[finding['name']].vi} {percent(finding['probability'])}"
+    measured = finding["measured"]
+    said = VIETNAMESE.number(measured["value"], 2) if measured else percent(finding["probability"])
+    return f"{TOLD[finding['name']].vi} {said}"
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:

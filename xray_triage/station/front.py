@@ -304,14 +304,19 @@ class Station:
         told = self._supervisor.state.model
         if told is None:
             return None
-        references, points, card = {}, {}, None
+        identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
+        in_use = ModelInUse(identity=identity, runtime=told["runtime"], references={})
         with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
             manifest = load_manifest(chosen_folder(self._config))
             if manifest.model_sha256 == told["sha256"]:
-                references, points = references_of(manifest), points_of(manifest)
-                card = card_of(manifest, self._config.model.thresholds)
-        identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
-        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
+                return replace(
+                    in_use,
+                    references=references_of(manifest),
+                    points=points_of(manifest),
+                    card=card_of(manifest, self._config.model.thresholds),
+                    manifest=manifest,
+                )
+        return in_use
 
 
 def allowed_peers(config: Config) -> tuple[AllowedPeer, ...]:

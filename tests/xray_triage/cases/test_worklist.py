@@ -1,6 +1,7 @@
 """Which cases the worklist shows and in which order, over SQLite and PostgreSQL."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.worklist import CaseFilter, on_day, typed_day, understood
-from xray_triage.reading.findings import Priority
+from xray_triage.reading.findings import Acquaintance, MachineState, Priority
 from xray_triage.reading.patient import Patient
 
 Mark = Callable[..., None]
@@ -53,6 +54,36 @@ def test_overdue_consultations_come_before_all_then_the_most_urgent_then_the_new
     mark(normal, state="answered", overdue_at=desk.clock.now())
     assert ids(desk)[0] == abnormal
     assert ids(desk)[-1] == normal
+
+
+def test_cases_that_may_not_be_called_clear_are_counted_and_listed_apart_from_the_normal(desk: TestDesk) -> None:
+    learning = Acquaintance(state=MachineState.LEARNING, films=3, needed=200)
+    known = replace(learning, state=MachineState.SET)
+    normal = reading(Priority.NORMAL)
+    clear, by_hand = desk.add(replace(normal, machine=known)).case_id, desk.add(normal).case_id
+    new, strange = (
+        desk.add(replace(normal, machine=machine)).case_id for machine in (learning, replace(known, strange=True))
+    )
+    marked = desk.add(replace(reading(Priority.ABNORMAL), machine=learning)).case_id
+    assert ids(desk, unproven=True) == [strange, new]
+    assert ids(desk, priority="normal", unproven=False) == [by_hand, clear]
+    assert ids(desk, unproven=False)[0] == marked
+    assert desk.casebook.unproven() == 2
+    assert desk.casebook.unproven(newest=2) == 1
+    assert {case.case_id for case in desk.casebook.cases() if case.unproven} == {new, strange}
+
+
+def test_a_second_film_of_an_unknown_machine_takes_the_clearance_back_and_a_mark_ends_the_question(
+    desk: TestDesk,
+) -> None:
+    learning = Acquaintance(state=MachineState.LEARNING, films=3, needed=200)
+    study = {"study_instance_uid": "1.2.3.77"}
+    desk.add(reading(Priority.NORMAL), **study)
+    assert desk.casebook.unproven() == 0
+    desk.add(replace(reading(Priority.NORMAL), machine=learning), **study)
+    assert desk.casebook.unproven() == 1
+    desk.add(replace(reading(Priority.ABNORMAL), machine=learning), **study)
+    assert desk.casebook.unproven() == 0
 
 
 def test_urgent_cases_of_old_make_room_for_the_newest_and_what_is_open_or_unread_stays(

@@ -8,7 +8,7 @@ from onnx import helper
 
 from tests.xray_triage.bundles import make_bundle
 from xray_triage.reading.bundle import BundleError, load_bundle, sha256_of
-from xray_triage.reading.findings import Findings, NotReadable
+from xray_triage.reading.findings import Finding, Findings, Measured, NotReadable
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, verify
 from xray_triage.reading.radiograph import Radiograph
 
@@ -30,11 +30,15 @@ def read(folder: Path, **options: object) -> Findings:
     return findings
 
 
+def marked(findings: Findings) -> tuple[Finding, ...]:
+    return tuple(finding for finding in findings.findings if finding.positive)
+
+
 def test_findings_come_calibrated_with_threshold_and_model(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path))
     assert findings.findings[0].kind.name == "cardiomegaly"
-    assert [finding.kind.name for finding in findings.positive] == ["cardiomegaly"]
-    assert findings.positive[0].probability == pytest.approx(0.95, abs=0.02)
+    assert [finding.kind.name for finding in marked(findings)] == ["cardiomegaly"]
+    assert marked(findings)[0].probability == pytest.approx(0.95, abs=0.02)
     assert findings.scores["abnormal"] == pytest.approx(0.88, abs=0.02)
     assert findings.scores["cardiothoracic_ratio"] is None
     assert findings.abnormal_threshold == 0.5
@@ -42,7 +46,7 @@ def test_findings_come_calibrated_with_threshold_and_model(tmp_path: Path) -> No
 
 
 def test_the_box_lies_where_the_film_made_the_network_speak(tmp_path: Path) -> None:
-    box = read(make_bundle(tmp_path)).positive[0].box
+    box = marked(read(make_bundle(tmp_path)))[0].box
     assert box is not None
     assert box.x == pytest.approx(960, abs=150)
     assert box.y == pytest.approx(1200, abs=150)
@@ -68,20 +72,20 @@ def test_a_film_without_findings_has_no_heat(tmp_path: Path) -> None:
 
 def test_a_bundle_without_activation_maps_gives_findings_without_place(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path, activation_maps=False))
-    assert findings.positive[0].box is None
+    assert marked(findings)[0].box is None
     assert findings.heat_map is None
 
 
 def test_a_withheld_label_is_a_score_and_no_finding(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path, withheld=["cardiomegaly", "abnormal"]))
-    assert not findings.positive
+    assert not marked(findings)
     assert findings.scores["cardiomegaly"] == pytest.approx(0.95, abs=0.02)
     assert findings.abnormal_threshold is None
 
 
 def test_the_sites_threshold_goes_over_the_bundles(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path), thresholds={"cardiomegaly": 0.99, "pneumothorax": 0.01, "abnormal": 0.7})
-    assert [finding.kind.name for finding in findings.positive] == ["pneumothorax"]
+    assert [finding.kind.name for finding in marked(findings)] == ["pneumothorax"]
     assert findings.abnormal_threshold == 0.7
 
 
@@ -132,15 +136,64 @@ def test_a_normalised_film_is_measured_and_marked_like_any_other(tmp_path: Path)
     verify(bundle, OnnxClassifier(bundle))
     findings = read(make_bundle(tmp_path, masks=a_chest(), normalised=True, input=squash))
     assert findings.scores["cardiothoracic_ratio"] == 0.5
-    assert [finding.kind.name for finding in findings.positive] == ["cardiomegaly"]
-    assert findings.positive[0].box is not None
+    assert [finding.kind.name for finding in marked(findings)] == ["cardiomegaly"]
+    assert marked(findings)[0].box is not None
+
+
+@pytest.mark.parametrize(("limit", "is_marked"), [(0.49, True), (0.5, False), (None, True)])
+def test_a_heart_is_marked_by_its_measured_ratio_before_its_score(
+    tmp_path: Path, limit: float | None, *, is_marked: bool
+) -> None:
+    error = {"mean_absolute_error": 0.02, "films": 58, "marked_above": limit}
+    squash = {"size": 64, "mean": 0.0, "std": 1.0, "fit": "squash", "trim": False}
+    findings = read(make_bundle(tmp_path, masks=a_chest(), cardiothoracic=error, input=squash))
+    (heart,) = (one for one in findings.findings if one.kind.name == "cardiomegaly")
+    assert heart.probability > heart.threshold
+    assert heart.measured == (None if limit is None else Measured(0.5, limit))
+    assert (heart in marked(findings)) is is_marked
+    assert (heart.box is not None) is is_marked
+
+
+def test_score_mark_and_lines_go_by_one_number(tmp_path: Path) -> None:
+    error = {"mean_absolute_error": 0.02, "films": 58, "marked_above": 0.55}
+    masks = a_chest()
+    masks[2] = 0
+    masks[2, 30:50, 19:51] = 1  # 32 of 48 columns
+    squash = {"size": 64, "mean": 0.0, "std": 1.0, "fit": "squash", "trim": False}
+    findings = read(make_bundle(tmp_path, masks=masks, cardiothoracic=error, input=squash))
+    (heart,) = (one for one in findings.findings if one.kind.name == "cardiomegaly")
+    assert findings.cardiothoracic is not None
+    assert findings.cardiothoracic.ratio == findings.scores["cardiothoracic_ratio"] == 0.667
+    assert heart.measured == Measured(0.67, 0.55)
+
+
+def test_a_heart_that_cannot_be_measured_is_marked_by_its_score(tmp_path: Path) -> None:
+    error = {"mean_absolute_error": 0.02, "films": 58, "marked_above": 0.55}
+    no_chest = np.zeros((3, 64, 64), np.float32)
+    findings = read(make_bundle(tmp_path, masks=no_chest, cardiothoracic=error))
+    assert [(one.kind.name, one.measured) for one in marked(findings)] == [("cardiomegaly", None)]
+
+
+def test_a_bundle_says_which_findings_are_told_by_name(tmp_path: Path) -> None:
+    logits = {"pneumonia": 3.0, "mass": 2.0, "emphysema": 1.0, "edema": 3.0, "abnormal": 2.0}
+    folder = make_bundle(tmp_path, logits=logits)
+    assert {one.kind.name: one.group for one in read(folder).findings} == {
+        "pneumonia": "opacity", "mass": "other", "emphysema": "other", "edema": None,
+    }  # fmt: skip
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for label in manifest["labels"]:
+        label["shown"] = label["name"] in ("mass", "pneumonia")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert {one.kind.name: one.group for one in read(folder).findings} == {
+        "pneumonia": None, "mass": None, "emphysema": "other", "edema": "other",
+    }  # fmt: skip
 
 
 def test_masks_of_no_chest_give_no_ratio_and_take_nothing_from_the_findings(tmp_path: Path) -> None:
     findings = read(make_bundle(tmp_path, masks=np.zeros((3, 64, 64), np.float32)))
     assert findings.scores["cardiothoracic_ratio"] is None
     assert findings.cardiothoracic is None
-    assert [finding.kind.name for finding in findings.positive] == ["cardiomegaly"]
+    assert [finding.kind.name for finding in marked(findings)] == ["cardiomegaly"]
 
 
 def test_the_gate_refuses_with_the_most_probable_reason(tmp_path: Path) -> None:
@@ -149,6 +202,24 @@ def test_the_gate_refuses_with_the_most_probable_reason(tmp_path: Path) -> None:
     assert isinstance(refused, NotReadable)
     assert refused.reason.code == "rotated"
     assert "rotated 0.84" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        ({"frontal": -2.0, "not_frontal": 5.0, "rotated": -4.0, "not_a_chest": 18.0, "child": -4.0}, "not_frontal"),
+        ({"frontal": -3.0, "not_frontal": -5.0, "rotated": 4.0, "not_a_chest": 17.0, "child": -6.0}, "rotated"),
+        ({"frontal": -3.0, "not_frontal": -5.0, "rotated": -6.0, "not_a_chest": 17.0, "child": 2.0}, "child"),
+        ({"frontal": -3.0, "not_frontal": -2.5, "rotated": -6.0, "not_a_chest": 17.0, "child": -7.0}, "not_a_chest"),
+        ({"frontal": -3.0, "not_a_chest": 17.0}, "not_a_chest"),
+    ],
+)
+def test_a_film_far_from_all_others_is_called_what_it_looks_like_if_it_looks_like_anything(
+    tmp_path: Path, gate: dict[str, float], reason: str
+) -> None:
+    refused = classifier(make_bundle(tmp_path, gate=gate)).classify(radiograph())
+    assert isinstance(refused, NotReadable)
+    assert refused.reason.code == reason
 
 
 def test_a_film_that_the_gate_lets_pass_is_read(tmp_path: Path) -> None:

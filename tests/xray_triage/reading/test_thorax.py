@@ -136,6 +136,21 @@ def test_a_lung_that_the_heart_parts_in_two_is_one_lung() -> None:
     assert found(parted) == found(chest())
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_an_arm_taken_for_lung_beside_the_lung_neither_cuts_nor_widens_the_chest(side: int) -> None:
+    masks = chest(left=0.3, right=0.72, heart=0.2)
+    columns = slice(0, 20) if side == 0 else slice(SIZE - 20, SIZE)
+    masks[side, 60:160, columns] = 1
+    assert not are_cut(organs_in(masks))
+    assert found(masks) == found(chest(left=0.3, right=0.72, heart=0.2))
+
+
+def test_a_lung_at_the_edge_with_a_speck_beside_it_is_cut_all_the_same() -> None:
+    masks = chest(left=-0.05)
+    masks[0, 60:100, 66:72] = 1  # too small to be the lung itself
+    assert are_cut(organs_in(masks))
+
+
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
 def test_a_lung_that_runs_along_the_edge_is_cut(side: str) -> None:
     places = {"left": -0.05, "right": 1.05, "top": -0.05, "bottom": 1.05}

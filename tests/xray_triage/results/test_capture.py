@@ -23,7 +23,8 @@ from tests.xray_triage.results.making import (
     header,
     written,
 )
-from xray_triage.reading.findings import KINDS, REASONS, Acquaintance, Box, MachineState, Priority, Reading
+from xray_triage.reading.findings import REASONS, Acquaintance, Box, MachineState, Priority, Reading
+from xray_triage.reading.naming import TOLD
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import LARGEST_BYTES, compress, make_capture
 from xray_triage.results.drawing import FINDING_COLOURS, MEASURE, fitted, font, wrapped
@@ -123,8 +124,8 @@ def test_labels_of_outlines_at_one_place_do_not_lie_on_each_other() -> None:
 
 
 def test_the_font_in_the_package_has_every_letter_that_we_write() -> None:
-    words = [kind.vi for kind in KINDS.values()] + [reason.vi for reason in REASONS.values()]
-    words += [*FLAGS.values(), *score_lines({"abnormal": 0.5, "cardiothoracic_ratio": 0.5})]
+    words = [kind.vi for kind in TOLD.values()] + [reason.vi for reason in REASONS.values()]
+    words += [*FLAGS.values(), *score_lines({"abnormal": 0.5, "cardiothoracic_ratio": 0.5}, [])]
     letters = set(
         "".join([*words, DISCLAIMER, NOTHING_FOUND, STATION, "àÀảẢãÃáÁạẠăằẳẵắặâầẩẫấậđĐêềểễếệôồổỗốộơờởỡớợưừửữứựỳỷỹýỵ…"])
     )

@@ -141,6 +141,25 @@ def test_every_label_is_said_to_be_present_or_absent(tmp_path: Path) -> None:
     }
 
 
+def test_a_label_told_in_a_group_keeps_its_number_and_the_group_says_what_is_there(tmp_path: Path) -> None:
+    place = Box(x=10, y=20, width=30, height=40)
+    hidden = [
+        replace(a_finding(name, probability, place), shown=False, group="opacity")
+        for name, probability in (("pneumonia", 0.7), ("atelectasis", 0.2))
+    ]
+    path = written(tmp_path / "sr.dcm", report(a_reading(*hidden)))
+    assert dciodvfy(path) == []
+    found = parsed(path)
+    (group,) = found.get_planar_roi_measurement_groups()
+    assert (group.tracking_identifier, group.finding_type.value) == ("mờ phổi", "112001")
+    presence = PydicomCode("705057003", "SCT", "Presence")
+    assert [one.value.meaning for one in group.get_qualitative_evaluations(presence)] == ["Present"]
+    labels = {one.tracking_identifier: one for one in found.get_image_measurement_groups()}
+    for name, probability in (("mờ phổi: viêm phổi", 70.0), ("mờ phổi: xẹp phổi", 20.0)):
+        assert [float(number.value) for number in labels[name].get_measurements()] == [probability, 50.0]
+        assert not labels[name].get_qualitative_evaluations(presence)
+
+
 def test_every_group_tells_where_on_the_film_its_number_comes_from_as_ohif_needs() -> None:
     dataset = report(a_full_reading())
     (measured,) = (one for one in dataset.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "126010")

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tests.xray_triage.results.making import a_finding, a_full_reading, a_reading
-from xray_triage.reading.findings import Acquaintance, MachineState, Priority
+from xray_triage.reading.findings import Acquaintance, MachineState, Measured, Priority
 from xray_triage.results.wording import cardiothoracic_line, score_lines, summary
 
 
@@ -21,8 +21,28 @@ def test_the_ratio_is_judged_as_it_is_written(ratio: float, said: str) -> None:
 
 
 def test_a_score_that_is_not_known_and_one_that_is_withheld_are_not_told() -> None:
-    assert score_lines({"abnormal": None, "cardiothoracic_ratio": None, "mass": 0.4}) == []
-    assert score_lines({}) == []
+    assert score_lines({"abnormal": None, "cardiothoracic_ratio": None, "mass": 0.4}, []) == []
+    assert score_lines({}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.5, "Chỉ số tim – lồng ngực 0,50 (không quá 0,50)"),
+        (0.53, "Chỉ số tim – lồng ngực 0,53 (trên 0,50; AI chỉ đánh dấu khi trên 0,55)"),
+        (0.56, "Chỉ số tim – lồng ngực 0,56 (trên 0,50: bóng tim to)"),
+    ],
+)
+def test_a_ratio_over_the_limit_counts_or_says_why_not(ratio: float, said: str) -> None:
+    assert cardiothoracic_line(ratio, marked_above=0.55) == said
+
+
+def test_what_cannot_be_named_is_told_as_a_group() -> None:
+    hidden = replace(a_finding("pneumonia", 0.7), shown=False, group="opacity")
+    lines = summary(a_reading(hidden, replace(a_finding("cardiomegaly", 0.1), measured=Measured(0.57, 0.55))))
+    assert "mờ phổi 70% (ngưỡng 50%)" in lines
+    assert "bóng tim to 0,57 (ngưỡng 0,55)" in lines
+    assert not any("viêm phổi" in line for line in lines)
 
 
 def test_a_film_that_cuts_a_lung_off_says_so() -> None:

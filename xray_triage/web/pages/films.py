@@ -54,7 +54,7 @@ def films(
             "heat": f"/cases/{case.case_id}/heat/{image.sop_instance_uid}" if image.sop_instance_uid in warm else None,
             "boxes": [
                 {"name": name(each), "box": list(box)}
-                for each in image.findings
+                for each in image.told
                 if each.positive and (box := each.box) is not None
             ],
             "lines": [list(line) for line in image.lines],

@@ -1,4 +1,4 @@
-"""The page of the model: every X-ray machine, how well it is known, and the button that sets its cut-offs."""
+"""The page of the model: what it is worth, every X-ray machine, how well it is known, and what sets its cut-offs."""
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from xray_triage.language import N_, Language
 from xray_triage.model.acquaintance import Site, SiteError, Standing, machines_under
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
+from xray_triage.model.worth import lacks, lines
 from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
 from xray_triage.stores import Stores
 from xray_triage.web.pages.plots import Plot, Series, stacked
@@ -44,6 +45,8 @@ def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], 
             states=STATES,
             needed=FILMS_TO_LEARN,
             named=lambda labels: findings_named(labels, language),
+            worth=lines(model.manifest, language) if model and model.manifest else [],
+            lacks=lacks(model.manifest, language) if model and model.manifest else [],
             problem=problem,
         )
 

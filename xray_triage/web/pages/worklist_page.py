@@ -34,6 +34,7 @@ STATES = (
     (DeliveryState.WAITING.value, N_("Đang chờ gửi")),
     (DeliveryState.REFUSED.value, N_("Bị từ chối")),
 )
+UNPROVEN = "unproven"  # stands among the priorities: no mark, and no clearance
 Text = Annotated[str, Query(max_length=100)]
 
 
@@ -69,7 +70,7 @@ def asked(
     """What somebody asked for."""
     return Asked(
         q=q.strip(),
-        priority=priority if priority in list(Priority) else "",
+        priority=priority if priority in (*Priority, UNPROVEN) else "",
         state=state if state in dict(STATES) else "",
         day=day if _day(day) else "",
         before=before,
@@ -109,7 +110,7 @@ def _context(stores: Stores, health: Health, wanted: Asked) -> dict[str, Any]:
         "states": STATES,
         "rows": [(case, sent[case.study_instance_uid]) for case in page],
         "more": page[-1].case_id if len(cases) > ROWS else "",
-        "counts": stores.casebook.counts(newest=wanted.newest),
+        "counts": _counts(stores, wanted.newest),
         "unread": stores.inbox.unread(),
         "notices": notices(stores, health),
         "positives": positives,
@@ -117,13 +118,23 @@ def _context(stores: Stores, health: Health, wanted: Asked) -> dict[str, Any]:
     }
 
 
+def _counts(stores: Stores, newest: int | None) -> dict[str, int]:
+    """How many cases there are behind each filter, in their order: those not cleared apart from the normal ones."""
+    counts, unproven = stores.casebook.counts(newest=newest), stores.casebook.unproven(newest=newest)
+    found = {priority.value: count for priority, count in counts.items()}
+    normal = found.pop(Priority.NORMAL.value)
+    return found | {UNPROVEN: unproven, Priority.NORMAL.value: normal - unproven}
+
+
 def _cases(stores: Stores, wanted: Asked) -> list[Case]:
     """One more than a page has, where there are more."""
     by_delivery = wanted.state in list(DeliveryState)
+    priority = Priority.NORMAL.value if wanted.priority == UNPROVEN else wanted.priority
     find = partial(
         stores.casebook.cases,
         search=wanted.q,
-        priority=wanted.priority or None,
+        priority=priority or None,
+        unproven=wanted.priority == UNPROVEN if priority == Priority.NORMAL.value else None,
         state=None if by_delivery else wanted.state or None,
         day=_day(wanted.day),
         studies=stores.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,

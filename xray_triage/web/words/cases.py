@@ -18,7 +18,17 @@ from xray_triage.reading.findings import (
     Priority,
     Reason,
 )
-from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, UNPROVEN, machine_lines, percent, score_lines
+from xray_triage.results.wording import (
+    DISCLAIMER,
+    FLAGS,
+    NOTHING_FOUND,
+    UNPROVEN,
+    limit,
+    machine_lines,
+    percent,
+    score_lines,
+    value,
+)
 
 OBJECTS = {
     "original": N_("Phim gốc"),
@@ -62,6 +72,10 @@ class Words:
     def priority(self, priority: Priority) -> str:
         return self.language.translate(priority.vi)
 
+    def filter(self, name: str) -> str:
+        """A filter of the worklist: a priority, or ``unproven``."""
+        return self.priority(Priority(name)) if name in list(Priority) else self.language.translate(UNPROVEN)
+
     def standing(self, case: Case) -> str:
         """The priority of a case; one without a mark, of a machine that is not known yet, is not called normal."""
         return self.language.translate(UNPROVEN) if case.unproven else self.priority(case.priority)
@@ -72,6 +86,14 @@ class Words:
 
     def finding(self, kind: FindingKind) -> str:
         return self.language.translate(kind.vi)
+
+    def value(self, finding: Finding) -> str:
+        """What was found, as it is written: a probability, or the measure that goes before it."""
+        return value(finding, self.language)
+
+    def limit(self, finding: Finding) -> str:
+        """What it is held against."""
+        return limit(finding, self.language)
 
     def reason(self, reason: Reason) -> str:
         return self.language.translate(reason.vi)
@@ -152,7 +174,7 @@ class Words:
 
     def scores(self, image: Image) -> list[str]:
         """The general scores of a film, and what its model does not tell: there the doctor is alone."""
-        lines = score_lines(image.scores, self.language, is_abnormal=ABNORMAL in image.reasons)
+        lines = score_lines(image.scores, image.findings, self.language, is_abnormal=ABNORMAL in image.reasons)
         judged = {finding.kind for finding in image.findings}
         untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
         if judged and untold:
@@ -205,10 +227,10 @@ def can_ask(case: Case) -> bool:
 
 
 def positives(case: Case) -> list[Finding]:
-    """The findings above their threshold over all films of the case, each at its most probable, the strongest first."""
+    """The findings above their threshold over all films of the case, each at its strongest, the strongest first."""
     strongest: dict[str, Finding] = {}
-    for finding in (finding for image in case.images for finding in image.findings if finding.positive):
+    for finding in (finding for image in case.images for finding in image.told if finding.positive):
         known = strongest.get(finding.kind.name)
-        if known is None or finding.probability > known.probability:
+        if known is None or finding.strength > known.strength:
             strongest[finding.kind.name] = finding
-    return sorted(strongest.values(), key=lambda finding: -finding.probability)
+    return sorted(strongest.values(), key=lambda finding: -finding.strength)

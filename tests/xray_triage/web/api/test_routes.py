@@ -45,6 +45,9 @@ def test_a_case_has_the_shape_that_programs_rely_on(client: httpx.Client, sqlite
         "threshold": 0.5,
         "positive": True,
         "box": [10, 20, 30, 40],
+        "shown": True,
+        "group": None,
+        "measured": None,
     }
     assert image["scores"] == {"abnormal": 0.9, "cardiothoracic_ratio": 0.51}
     assert case["model"] == {"name": "phổi", "version": "1.2", "sha256": "ab" * 32}

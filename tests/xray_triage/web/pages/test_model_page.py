@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from starlette.types import ASGIApp
 
+from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.desk import MODEL, TestDesk, reading
 from tests.xray_triage.web.conftest import bearer
 from xray_triage.accounts.audit import Action
@@ -15,6 +17,7 @@ from xray_triage.accounts.roles import Role
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import FILMS_TO_LEARN, Card
 from xray_triage.reading.acquisition import Machine
+from xray_triage.reading.bundle import load_manifest
 from xray_triage.reading.findings import Acquaintance, MachineState, Priority
 
 CARD = Card(model_sha256=MODEL.sha256, cut_offs={"mass": 0.5, "abnormal": 0.5}, shares={"mass": 0.1, "abnormal": 0.4})
@@ -125,3 +128,28 @@ def test_the_api_and_the_metrics_tell_every_machine(sqlite_desk: TestDesk, a_pag
         'xray_triage_machine_films{machine="GE, Definium, <b>1</b>",state="learning"} 60.0'
         in a_page.get("/metrics").text
     )
+
+
+def test_the_page_says_what_the_model_is_worth_and_what_an_old_bundle_does_not_say(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str], tmp_path: Path
+) -> None:
+    worth = {
+        "healthy": 69, "abnormal": 219, "films": 50, "share": 0.15, "flagged": 29.24, "falsely": 22.9, "missed": 1.16,
+        "urgent": 2.5, "rang": 50, "rang_healthy": 3, "refused": 0.003, "laterals": 3, "laterals_read": 0,
+        "steadiness": {"limit": 0.1, "looks": 13, "passed": 0, "worst": 0.38, "worst_look": "blurred"},
+    }  # fmt: skip
+    measured, old = (
+        load_manifest(make_bundle(tmp_path / name, logits={"edema": 1.0, "mass": 1.0, "abnormal": 1.0}, **changes))
+        for name, changes in (("new", {"worth": worth}), ("old", {}))
+    )
+    with opened(sqlite_desk, serve, model=replace(IN_USE, manifest=measured)) as page:
+        text = page.get("/model").text
+    assert "Mỗi ngày 50 phim PA của người lớn, 7,5 phim có bất thường: AI đánh dấu 29,2 phim và bỏ sót 1,2 phim" in text
+    assert "Báo khẩn 2,5 phim mỗi ngày; khi đo, 3 trong 50 phim báo khẩn không có bất thường." in text
+    assert "0 trong 13 kiểu đã thử" in text
+    assert "chưa được đo xem có ích" not in text
+    with opened(sqlite_desk, serve, model=replace(IN_USE, manifest=old)) as page:
+        text = page.get("/model").text
+    assert "chưa được đo xem có ích" in text
+    assert "chỉ gọi tên: tràn dịch màng phổi, bóng tim to, phù phổi" in text
+    assert "Mỗi ngày" not in text
