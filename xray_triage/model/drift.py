@@ -3,7 +3,7 @@
 Counted from the casebook when somebody asks. It must never know a page, a network, or how a model is run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xray_triage.cases.casebook import Casebook
@@ -36,7 +36,7 @@ class ModelInUse:
     """The model that reads now, what computes it (for people), and by label what was measured of it.
 
     ``references``: how its scores lay; ``points``: how often it was right; ``card``: what the site's machines are held
-    against, None where the bundle cannot be read any more.
+    against, None where the bundle cannot be read any more; ``lacks``: keys of limits.LACKS.
     """
 
     identity: ModelIdentity
@@ -44,6 +44,7 @@ class ModelInUse:
     references: Mapping[str, Reference]
     points: Mapping[str, OperatingPoint] = field(default_factory=dict)
     card: Card | None = None
+    lacks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import fcntl
 import signal
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +26,7 @@ from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.model.drift import ModelInUse, points_of, references_of
+from xray_triage.model.limits import lacking
 from xray_triage.model.selection import chosen_folder
 from xray_triage.model.site import card_of
 from xray_triage.orders.steps import Steps
@@ -167,14 +169,22 @@ class Station:
         told = self._supervisor.state.model
         if told is None:
             return None
-        references, points, card = {}, {}, None
+        in_use = ModelInUse(
+            identity=ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"]),
+            runtime=told["runtime"],
+            references={},
+        )
         with suppress(BundleError):  # the bundle was taken away, or another one chosen for the next start
             manifest = load_manifest(chosen_folder(self._config))
             if manifest.model_sha256 == told["sha256"]:
-                references, points = references_of(manifest), points_of(manifest)
-                card = card_of(manifest, self._config.model.thresholds)
-        identity = ModelIdentity(name=told["name"], version=told["version"], sha256=told["sha256"])
-        return ModelInUse(identity=identity, runtime=told["runtime"], references=references, points=points, card=card)
+                return replace(
+                    in_use,
+                    references=references_of(manifest),
+                    points=points_of(manifest),
+                    card=card_of(manifest, self._config.model.thresholds),
+                    lacks=lacking(manifest),
+                )
+        return in_use
 
 
 def _only_one(data_dir: Path) -> TextIO:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from xray_triage.language import N_, Language
 from xray_triage.model.acquaintance import Site, SiteError, Standing, machines_under
 from xray_triage.model.drift import ModelInUse
+from xray_triage.model.limits import LACKS
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
 from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
 from xray_triage.stores import Stores
@@ -39,6 +40,7 @@ def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], 
             "model.html",
             who,
             model=model,
+            lacks=[(name, language.translate(LACKS[name])) for name in model.lacks] if model else [],
             machines=[(each, each.proposal()) for each in standings],
             plots={each.known.machine_id: plot_of(each, language) for each in standings if each.scores},
             states=STATES,
