@@ -5,7 +5,7 @@ Pure, from the manifest. It must never know how a model is run.
 
 from collections.abc import Mapping
 
-from xray_triage.language import N_
+from xray_triage.language import ENGLISH, N_, Language
 from xray_triage.reading.bundle import Manifest
 from xray_triage.reading.findings import ABNORMAL
 
@@ -36,3 +36,8 @@ def lacking(manifest: Manifest) -> list[str]:
         "licence": manifest.licence != UNKNOWN,
     }
     return [name for name in LACKS if not has[name]]
+
+
+def told(manifest: Manifest, language: Language = ENGLISH) -> dict[str, str]:
+    """What it lacks in words, by key."""
+    return {name: language.translate(LACKS[name]) for name in lacking(manifest)}
