@@ -176,7 +176,7 @@ def test_a_pickle_of_the_whole_model_gives_the_same_weights(
 
 
 def test_a_safetensors_file_gives_the_same_weights(densenet: nn.Module, tmp_path: Path) -> None:
-    header, numbers = {"__metadata__": {"format": "pt"}}, b""
+    header, numbers = {"__metadata__": {"format": "pt"}}, bytearray()
     weights = {name: tensor for name, tensor in densenet.state_dict().items() if name != "op_threshs"}
     for name, tensor in weights.items():
         begin, kind = len(numbers), {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype]
