@@ -149,11 +149,7 @@ def operating_point(name: str, logits: NDArray[np.float32], films: Sequence[data
     truth = np.array([film.labels[index] for film in films])[counts]
     scale, offset = platt(logits[counts], truth)
     probability = 1 / (1 + np.exp(-(scale * logits[counts].astype(np.float64) + offset)))
-    if name in SCREENED:
-        rule, threshold = "sensitivity 0.90", figures.threshold_at_sensitivity(probability, truth, SENSITIVITY)
-    else:
-        wanted = SPECIFICITY_URGENT if name in URGENT else SPECIFICITY
-        rule, threshold = f"specificity {wanted:.2f}", figures.threshold_at_specificity(probability, truth, wanted)
+    rule, threshold = cut_off(name, probability, truth)
     return {
         "scale": scale, "offset": offset, "threshold": round(threshold, 6), "rule": rule,
         "positives": int(truth.sum()), "films": len(truth), "auc": figures.auc(probability, truth),
@@ -161,6 +157,14 @@ def operating_point(name: str, logits: NDArray[np.float32], films: Sequence[data
         "sensitivity": figures.sensitivity(probability, truth, threshold),
         "specificity": figures.specificity(probability, truth, threshold),
     }  # fmt: skip
+
+
+def cut_off(name: str, probability: NDArray[np.float64], truth: NDArray) -> tuple[str, float]:
+    """By which rule a label's threshold is put, and where."""
+    if name in SCREENED:
+        return "sensitivity 0.90", figures.threshold_at_sensitivity(probability, truth, SENSITIVITY)
+    wanted = SPECIFICITY_URGENT if name in URGENT else SPECIFICITY
+    return f"specificity {wanted:.2f}", figures.threshold_at_specificity(probability, truth, wanted)
 
 
 def reference(probability: NDArray[np.float64]) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ from models import confounding, robustness
 from models.recipes import RECIPES, Recipe
 from models.worth import NAMED_AUC, NAMED_PRECISION
 from xray_triage.model.site import STATION_MIX
-from xray_triage.model.worth import lacks, lines
+from xray_triage.model.worth import lines
 from xray_triage.reading.bundle import Label, Manifest
 from xray_triage.reading.findings import ABNORMAL
 from xray_triage.reading.naming import ALWAYS_NAMED, group_of
@@ -30,7 +30,7 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         name=manifest.name,
         version=manifest.version,
         licence=manifest.licence,
-        worth="\n".join(f"* {line}" for line in (*lines(manifest), *lacks(manifest))),
+        worth="\n".join(f"* {line}" for line in (*lines(manifest), *told(manifest).values())),
         share=STATION_MIX[ABNORMAL],
         named_auc=NAMED_AUC,
         named_precision=NAMED_PRECISION,

@@ -6,11 +6,12 @@ empty stand-ins for the layers ("Restricting Globals" in Python's documentation 
 """
 
 import collections
+import json
 import pickle
 import tarfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,6 +67,7 @@ BROKEN = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError,
     AssertionError, MemoryError,
 )  # fmt: skip
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 WRAPPED_IN = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.")  # of a parallel wrapper, of TorchXRayVision's own ResNet
 
@@ -115,6 +117,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 def load(path: Path) -> Any:
     """What the file holds, tensors and stand-ins. PyTorch's own reader, with TensorsOnly as its only unpickler."""
+    if path.suffix == ".safetensors":
+        return safetensors(path)
     if tarfile.is_tarfile(path) or (zipfile.is_zipfile(path) and is_script(path)):
         raise CheckpointError(f"{path} is a PyTorch archive of another kind: give a state dict, or the model's pickle")
     unpickler = ModuleType("tensors_only")
@@ -125,6 +129,27 @@ def load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=False, pickle_module=unpickler)
     except BROKEN as error:
         raise CheckpointError(f"{path} is no PyTorch checkpoint, or a damaged one ({type(error).__name__})") from error
+
+
+def safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of Hugging Face: eight bytes, the length of the header; the header in JSON; the numbers."""
+    content = path.read_bytes()
+    try:
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        header.pop("__metadata__", None)
+        return {name: _tensor(content[start:], **entry) for name, entry in header.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} is no safetensors file, or a damaged one ({type(error).__name__})") from error
+
+
+def _tensor(content: bytes, *, dtype: str, shape: Sequence[int], data_offsets: Sequence[int]) -> Tensor:
+    begin, end = data_offsets
+    if not 0 <= begin <= end <= len(content):
+        raise ValueError("beyond the end of the file")
+    if begin == end:
+        return torch.zeros(shape, dtype=DTYPES[dtype])
+    return torch.frombuffer(bytearray(content[begin:end]), dtype=DTYPES[dtype]).reshape(shape)
 
 
 def is_script(path: Path) -> bool:

@@ -7,6 +7,7 @@ of None belongs to an output that this release was not trained for.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+LICENCE = "Apache-2.0 as TorchXRayVision; the terms of the films it was trained on are their makers'"
 OUTPUTS = (
     "Atelectasis", "Consolidation", "Infiltration", "Pneumothorax", "Edema", "Emphysema",
     "Fibrosis", "Effusion", "Pneumonia", "Pleural_Thickening", "Cardiomegaly", "Nodule",

@@ -3,12 +3,13 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, TimeElapsedColumn, track
 from rich.text import Text
 
 T = TypeVar("T")
@@ -38,3 +39,12 @@ def progress(items: Iterable[T], what: str, *, quiet: bool = False, total: float
     yield from track(
         items, description=what, total=total, console=err, transient=True, disable=quiet or not err.is_terminal
     )
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar as of ``progress`` for work that tells itself how far it is: so many done, of so many, of what."""
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total, of: bar.update(task, completed=done, total=total, description=of)

@@ -18,13 +18,18 @@ import torchvision
 from PIL import Image
 from torch import nn
 
-from models import torchxrayvision
+from models import foreign, torchxrayvision
 from models.checkpoint import CheckpointError, open_checkpoint
+from models.fitting import unmeasured
 from models.releases import OUTPUTS, RELEASES, recognised
 from tests.xray_triage.cli.test_cli import run
 from xray_triage.model.importing import import_checkpoint
+from xray_triage.model.limits import lacking
+from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.reading.bundle import Bundle, load_bundle
+from xray_triage.reading.findings import Findings, NotReadable
 from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
+from xray_triage.reading.radiograph import Radiograph
 from xray_triage.simulation import phantom
 
 pytestmark = pytest.mark.workshop
@@ -52,8 +57,15 @@ def a_state_dict(densenet: nn.Module, tmp_path_factory: pytest.TempPathFactory) 
 def station(a_state_dict: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A station's folder into whose data the checkpoint was imported, as the command does it."""
     folder = tmp_path_factory.mktemp("station")
-    said = import_checkpoint(a_state_dict, folder / "data" / "bundles" / "xrv", {"--licence": "Apache-2.0"})
+    steps: list[str] = []
+    bundle = folder / "data" / "bundles" / "xrv"
+    said = import_checkpoint(
+        a_state_dict, bundle, ["--licence", "Apache-2.0"], lambda done, total, what: steps.append(what)
+    )
     assert said.startswith("xrv: densenet121; shows atelectasis, ")
+    assert "Not proven on labelled films: a film without a mark is never taken to be normal." in said
+    assert steps == ["writing the graph"]
+    assert [path.name for path in bundle.parent.iterdir()] == ["xrv"]
     return folder
 
 
@@ -62,9 +74,9 @@ def imported(station: Path) -> Bundle:
     return load_bundle(station / "data" / "bundles" / "xrv")
 
 
-def options(checkpoint: Path, bundle: Path, **changes: str) -> argparse.Namespace:
-    values = {"arch": None, "labels": "", "weights": "", "licence": "unknown"} | changes
-    return argparse.Namespace(checkpoint=checkpoint, bundle=bundle, **values)
+def options(checkpoint: Path, bundle: Path, **changes: object) -> argparse.Namespace:
+    values = {"arch": None, "outputs": "", "weights": "", "licence": "", "labels": None, "films": None, "size": 0}
+    return argparse.Namespace(checkpoint=checkpoint, bundle=bundle, where=[], ignore=[], **values | changes)
 
 
 def test_the_bundle_is_whole_and_its_labels_and_thresholds_are_the_checkpoints(imported: Bundle) -> None:
@@ -72,11 +84,40 @@ def test_the_bundle_is_whole_and_its_labels_and_thresholds_are_the_checkpoints(i
     found = {label.name: label.threshold for label in imported.manifest.labels}
     assert found["pleural_effusion"] == pytest.approx(THRESHOLDS[OUTPUTS.index("Effusion")])
     assert "fracture" not in found
-    assert len(found) == 14
+    assert len(found) == 15
+    assert found["abnormal"] == 0.5
     assert (imported.manifest.licence, imported.manifest.input.size) == ("Apache-2.0", 224)
     card = (imported.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "not measured" in card
-    assert "no input gate" in card
+    assert "Nothing was measured" in card
+    assert "Not proven on labelled films" in card
+    assert imported.manifest.training["origin"]["checkpoint"] == "checkpoint.pt"
+    assert lacking(imported.manifest) == ["proven", "energies"]
+
+
+def test_our_gate_and_outlines_are_lent_to_it(imported: Bundle) -> None:
+    classifier = OnnxClassifier(imported)
+    drawn = phantom.render(seed=3, rows=512, columns=512).image
+    upright = classifier.classify(Radiograph(image=drawn, rows=512, columns=512))
+    turned = classifier.classify(Radiograph(image=drawn[::-1, ::-1].copy(), rows=512, columns=512))
+    assert isinstance(upright, Findings)
+    assert upright.scores["cardiothoracic_ratio"] is not None
+    assert isinstance(turned, NotReadable)
+    ours = load_bundle(SHIPPED_FOLDER / SHIPPED_DEFAULT).manifest
+    assert imported.companion is not None
+    assert imported.companion.identity.sha256 == ours.model_sha256
+    assert imported.manifest.cardiothoracic == ours.cardiothoracic
+
+
+def test_without_films_abnormal_is_the_mean_of_its_labels(imported: Bundle) -> None:
+    film = phantom.render(seed=3, rows=400, columns=400).image
+    logits = OnnxClassifier(imported).see(film).logits
+    rows = imported.manifest.labels
+    above = [
+        logit - np.log(label.threshold / (1 - label.threshold))
+        for label, logit in zip(rows, logits, strict=True)
+        if label.name != "abnormal" and not label.withheld
+    ]
+    assert logits[-1] == pytest.approx(np.mean(above), abs=1e-3 * np.abs(logits).max())
 
 
 def test_the_stations_probabilities_are_the_networks_own(imported: Bundle, densenet: nn.Module) -> None:
@@ -134,6 +175,21 @@ def test_a_pickle_of_the_whole_model_gives_the_same_weights(
     assert all(torch.equal(opened.weights[name], tensor) for name, tensor in expected.items())
 
 
+def test_a_safetensors_file_gives_the_same_weights(densenet: nn.Module, tmp_path: Path) -> None:
+    header, numbers = {"__metadata__": {"format": "pt"}}, bytearray()
+    weights = {name: tensor for name, tensor in densenet.state_dict().items() if name != "op_threshs"}
+    for name, tensor in weights.items():
+        begin, kind = len(numbers), {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype]
+        numbers += tensor.numpy().tobytes()
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [begin, len(numbers)]}  # type: ignore[dict-item]
+    told = json.dumps(header).encode()
+    path = tmp_path / "theirs.safetensors"
+    path.write_bytes(len(told).to_bytes(8, "little") + told + numbers)
+    opened = open_checkpoint(path)
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in opened.weights.items())
+    assert foreign.architecture(opened, None) == "densenet121"
+
+
 @pytest.mark.parametrize("prefix", ["", "model.", "module."])
 def test_a_resnet_is_known_by_its_names_and_answers_as_itself(tmp_path: Path, prefix: str) -> None:
     torch.manual_seed(1)
@@ -141,14 +197,16 @@ def test_a_resnet_is_known_by_its_names_and_answers_as_itself(tmp_path: Path, pr
     network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     torch.save({prefix + name: t for name, t in network.eval().state_dict().items()}, tmp_path / "resnet.pt")
     opened = open_checkpoint(tmp_path / "resnet.pt")
-    arch = torchxrayvision.architecture(opened, None)
+    arch = foreign.architecture(opened, None)
     assert arch == "resnet50"
-    outputs = torchxrayvision.kept_outputs(opened, len(OUTPUTS), "", "resnet50-res512-all")
-    served = torchxrayvision.Served(torchxrayvision.load_network(opened, arch), arch, outputs).eval()
+    rows = unmeasured(foreign.kept_outputs(opened, len(OUTPUTS), "", "resnet50-res512-all"), len(OUTPUTS))
+    heads, zero = [row.head for row in rows], [torchxrayvision.zero_of(row) for row in rows]
+    served = foreign.Served(foreign.load_network(opened, arch), arch, heads, zero).eval()
     films = torch.randn(1, 1, 96, 96)
     with torch.no_grad():
         logits, maps = served(films)
-        expected = network(films)[:, [output.index for output in outputs]]
+        answers = network(films).numpy()
+    expected = torch.from_numpy(np.stack([head(answers) for head in heads], axis=1)).float()
     assert torch.allclose(logits, expected, rtol=1e-4, atol=1e-5)
     over = expected - served.zero
     assert torch.allclose(maps.mean((2, 3)), over, rtol=1e-3, atol=1e-3)  # a positive film is hot somewhere
@@ -161,19 +219,22 @@ def test_a_release_is_known_by_its_file_name_and_brings_its_thresholds(densenet:
     assert all(len(release.op_threshs) == len(OUTPUTS) for release in RELEASES.values())
     torch.save({n: t for n, t in densenet.state_dict().items() if n != "op_threshs"}, tmp_path / "plain.pt")
     plain = open_checkpoint(tmp_path / "plain.pt")
-    outputs = {o.name: o for o in torchxrayvision.kept_outputs(plain, 18, "", "densenet121-res224-chex")}
+    outputs = {o.name: o for o in foreign.kept_outputs(plain, 18, "", "densenet121-res224-chex")}
     assert outputs["pneumothorax"].threshold == 0.0531293
-    assert outputs["hernia"].withheld == torchxrayvision.NO_THRESHOLD
-    unknown = torchxrayvision.kept_outputs(plain, 18, "", "")
-    assert {output.threshold for output in unknown} == {torchxrayvision.UNKNOWN_THRESHOLD}
+    assert outputs["hernia"].withheld == foreign.NO_THRESHOLD
+    unknown = foreign.kept_outputs(plain, 18, "", "")
+    assert {output.threshold for output in unknown} == {foreign.UNKNOWN_THRESHOLD}
 
 
 def test_names_must_fit_the_outputs(a_state_dict: Path, tmp_path: Path) -> None:
-    for labels, why in (("Mass,Nodule", "2 names for 18 outputs"), (",".join(["Fracture"] * 18), "is a finding")):
+    for outputs, why in (("Mass,Nodule", "2 names for 18 outputs"), (",".join(["Fracture"] * 18), "is a finding")):
         with pytest.raises(CheckpointError, match=why):
-            torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", labels=labels))
+            torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", outputs=outputs))
     with pytest.raises(CheckpointError, match="unknown release"):
         torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", weights="densenet"))
+    for size in (16, 4096, -1):
+        with pytest.raises(CheckpointError, match=f"an input of {size} pixels: must be 32 to 2048"):
+            torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", size=size))
     with pytest.raises(CheckpointError, match="a densenet121, not a resnet50"):
         torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", arch="resnet50"))
     assert list(tmp_path.iterdir()) == []
@@ -205,10 +266,12 @@ def bad_checkpoints(folder: Path, densenet: nn.Module) -> Iterator[tuple[str, Pa
     weights = densenet.state_dict()
     spoilt = weights | {"features.norm5.bias": torch.full((1024,), float("nan"))}
     coloured = weights | {"features.conv0.weight": torch.zeros(64, 3, 7, 7)}
+    smaller = weights | {"features.conv0.weight": torch.zeros(64, 1, 3, 3)}
     less = {name: tensor for name, tensor in weights.items() if "denseblock4" not in name}
     for name, value in {
         "is spoilt: features.norm5.bias": spoilt,
         "conv0.weight is .64, 3, 7, 7.": coloured,
+        "conv0.weight is .64, 1, 3, 3.": smaller,
         "denseblock4": less,
         "no densenet121 and no resnet50": {"layer.weight": torch.zeros(3)},
         "no weights by name": [1, 2],
@@ -232,6 +295,13 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path, a_state_dict: Path) -> No
     cut = a_state_dict.read_bytes()[:100_000]
     with zipfile.ZipFile(tmp_path / "script.zip", "w") as script:
         script.writestr("archive/constants.pkl", b"")
+    lies = json.dumps({"weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 800]}}).encode()
+    odd = json.dumps({"weight": {"dtype": "STRING", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    headed = [len(header).to_bytes(8, "little") + header + bytes(8) for header in (lies, odd, b"[1]", b"{")]
+    for content in (b"", b"\xff" * 100, cut, *headed):
+        (tmp_path / "bad.safetensors").write_bytes(content)
+        with pytest.raises(CheckpointError, match="no safetensors file"):
+            open_checkpoint(tmp_path / "bad.safetensors")
     for content, why in ((b"", "no PyTorch checkpoint"), (b"text", "no PyTorch checkpoint"), (cut, "no PyTorch")):
         (tmp_path / "bad.pt").write_bytes(content)
         with pytest.raises(CheckpointError, match=why):

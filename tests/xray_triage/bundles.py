@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, sha256_of
+from xray_triage.reading.bundle import (
+    COMPANION_FOLDER,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    OUTLINES_FILE,
+    sha256_of,
+)
 from xray_triage.reading.normalisation import Energies, as_read
 from xray_triage.reading.pixels import InputSpec, prepare
 
@@ -142,6 +149,18 @@ def _one_turn() -> onnx.GraphProto:
     told = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("on", TensorProto.BOOL), ("after", 1))]
     nodes = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["before"], ["after"])]
     return helper.make_graph(nodes, "turn", given, told)
+
+
+def give_companion(folder: Path, *, energies: Energies | None = None, **made: Any) -> Path:
+    """Put a bundle ``made`` so into the bundle in ``folder``, as its companion."""
+    inside = make_bundle(folder / COMPANION_FOLDER, **made)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest["companion"] = {
+        "model_sha256": sha256_of(inside / MODEL_FILE),
+        "energies": asdict(energies) if energies else None,
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
 
 
 def _graph(

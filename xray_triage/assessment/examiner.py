@@ -15,7 +15,7 @@ from xray_triage.cases.casebook import Casebook
 from xray_triage.config import Config
 from xray_triage.model.loading import prove_bundle
 from xray_triage.model.selection import chosen_folder, find_folder
-from xray_triage.reader.offline import OfflineReader
+from xray_triage.reader.offline import FilmReading, OfflineReader
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.bundle import Manifest, load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier
@@ -92,6 +92,11 @@ class Examiner:
 
     def _casebook(self) -> Casebook:
         return open_stores(self._config, role="cli", clock=SystemClock()).casebook
+
+
+def without_model(config: Config) -> Callable[[Path], FilmReading]:
+    """The station's way from a file up to the model: what it would ask a model about has a radiograph."""
+    return OfflineReader(None, SitePolicy.from_config(config), clock=SystemClock()).read
 
 
 def _cases(casebook: Casebook, key: str, value: str) -> list[Case]:

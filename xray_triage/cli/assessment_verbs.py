@@ -69,7 +69,7 @@ def evaluate(
     from xray_triage.assessment.labels import read_labels
     from xray_triage.assessment.report import as_json as figures_json
 
-    _, lines = read_labels(labels, where=_conditions(where), ignore=ignore or ())
+    _, lines = read_labels(labels, where=conditions(where), ignore=ignore or ())
     examiner = _examiner(config, bundle, quiet=as_json)
     answered = examiner.answers(labels, lines, films)
     accuracy = measure(
@@ -128,7 +128,7 @@ def threshold(
 
     if any(not 0 < value < 1 for value in at or ()):
         raise typer.BadParameter("between 0 and 1", param_hint="--at")
-    conditions = _conditions(where)
+    wanted = conditions(where)
     examiner = _examiner(config, "", quiet=as_json)
     if label not in examiner.thresholds:
         known = ", ".join(examiner.thresholds)
@@ -136,7 +136,7 @@ def threshold(
     if truth is None:
         judged = examiner.judged_by_verdicts(label)
     else:
-        judged = examiner.judged_by_reads(label, truth, films, where=conditions, ignore=ignore or ())
+        judged = examiner.judged_by_reads(label, truth, films, where=wanted, ignore=ignore or ())
     if not judged.scores:
         why = "; ".join(f"{reason}: {count}" for reason, count in judged.left_out.items()) or "there is none"
         raise AssessmentError(
@@ -161,7 +161,8 @@ def threshold(
         out.print(sentence, soft_wrap=True)
 
 
-def _conditions(where: Sequence[str] | None) -> dict[str, str]:
+def conditions(where: Sequence[str] | None) -> dict[str, str]:
+    """What --where asks, by column."""
     pairs = [text.partition("=") for text in where or ()]
     if any(not column or not equals for column, equals, _ in pairs):
         raise typer.BadParameter("write COLUMN=VALUE", param_hint="--where")

@@ -1,14 +1,19 @@
 """Verbs about model bundles: model list, show, verify, activate, import; evaluate, threshold, site hang beside them."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from xray_triage.cli import assessment_verbs, site_verbs
 from xray_triage.cli.options import AsJson, ConfigPath, settings_or_defaults
-from xray_triage.console import err, out, print_json
+from xray_triage.console import out, print_json, steps
+
+if TYPE_CHECKING:
+    from xray_triage.reading.bundle import Label
 
 app = typer.Typer(help="The model bundles that read films.", no_args_is_help=True)
 assessment_verbs.add_to(app)
@@ -36,23 +41,6 @@ def list_bundles(as_json: AsJson = False, config: ConfigPath = None) -> None:
             what = row.get("problem") or f"{row['name']} {row['version']}"
             mark = "*" if folder == chosen else "-" if folder == before else " "
             out.print(f"{mark} {folder.name:20} {what}", soft_wrap=True)
-
-
-@app.command()
-def show(name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", config: ConfigPath = None) -> None:
-    """Say what a bundle (default: the one in use) is worth at a station, and what it does not know."""
-    from xray_triage.model.selection import chosen_folder, find_folder
-    from xray_triage.model.worth import lacks, lines
-    from xray_triage.reading.bundle import load_manifest
-
-    settings = settings_or_defaults(config)
-    manifest = load_manifest(find_folder(settings, name) if name else chosen_folder(settings))
-    out.print(f"{manifest.name} {manifest.version}, {manifest.licence}", markup=False)
-    for line in lines(manifest):
-        out.print(f"* {line}", markup=False, soft_wrap=True)
-    withheld = {label.name: label.withheld for label in manifest.labels if label.withheld}
-    for line in (*(f"{label} is withheld: {why}" for label, why in withheld.items()), *lacks(manifest)):
-        out.print(f"! {line}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -101,16 +89,87 @@ def activate(
     out.print(f"{identity.name} {identity.version} reads from the next start on: restart the station")
 
 
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", as_json: AsJson = False, config: ConfigPath = None
+) -> None:
+    """Tell what a bundle (default: the one in use) is worth at a station, where it comes from, and what it lacks."""
+    from xray_triage.model.limits import told
+    from xray_triage.model.selection import chosen_folder, find_folder
+    from xray_triage.model.worth import lines
+    from xray_triage.reading.bundle import load_bundle
+
+    settings = settings_or_defaults(config)
+    manifest = load_bundle(find_folder(settings, name) if name else chosen_folder(settings)).manifest
+    lacks = told(manifest)
+    if as_json:
+        labels = [label.model_dump(mode="json", exclude={"reference"}) for label in manifest.labels]
+        identity = manifest.model_dump(mode="json", include={"name", "version", "licence", "training"})
+        said = {"proven": manifest.proven, "worth": lines(manifest), "labels": labels, "lacks": lacks}
+        print_json(identity | said)
+        return
+    out.print(f"{manifest.name} {manifest.version}, licence: {manifest.licence}", soft_wrap=True)
+    for what, words in manifest.training.get("origin", {}).items():
+        out.print(f"{what}: {words}", soft_wrap=True)
+    for line in lines(manifest):
+        out.print(f"* {line}", markup=False, soft_wrap=True)
+    out.print(_labels_table(manifest.labels))
+    for sentence in lacks.values():
+        out.print(f"! {sentence}", markup=False, soft_wrap=True)
+
+
+def _labels_table(labels: "Sequence[Label]") -> Table:
+    def figure(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    table = Table("label", "cut-off", "AUC", "sensitivity", "specificity", "shown")
+    for label in labels:
+        figures = (figure(each) for each in (label.auc, label.sensitivity, label.specificity))
+        table.add_row(
+            label.name, f"{label.threshold:.3f}", *figures, f"no: {label.withheld}" if label.withheld else "yes"
+        )
+    return table
+
+
 @app.command("import")
 def import_checkpoint(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A .pt or .pth file.", exists=True, show_default=False)
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A .pt, .pth or .safetensors file.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
     ],
-    name: Annotated[str, typer.Option("--name", help="What the bundle is to be called.", show_default=False)],
+    name: Annotated[
+        str, typer.Option("--name", help="What the bundle is to be called; default: as the file.", show_default=False)
+    ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="LABELS.csv",
+            help="What is known of films, as for `evaluate`: the bundle is calibrated and measured on them.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    films: assessment_verbs.Films = None,
+    where: assessment_verbs.Where = None,
+    ignore: assessment_verbs.Ignore = None,
     arch: Annotated[
         str, typer.Option(help="densenet121 or resnet50; default: as the checkpoint's names say.", show_default=False)
     ] = "",
-    labels: Annotated[
+    size: Annotated[
+        int,
+        typer.Option(
+            help="Pixels of its square input; default: 224 for DenseNet121, 512 for ResNet50.", show_default=False
+        ),
+    ] = 0,
+    outputs: Annotated[
         str,
         typer.Option(
             help="TorchXRayVision's label names in the order of the outputs, comma between.", show_default=False
@@ -120,7 +179,9 @@ def import_checkpoint(
         str,
         typer.Option(help="The release it is, e.g. densenet121-res224-all; else by its file name.", show_default=False),
     ] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the weights, for the card.")] = "unknown",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the weights; default: that of the release, or unknown.", show_default=False)
+    ] = "",
     to: Annotated[
         Path | None, typer.Option("--to", help="Where the bundle goes; default: bundles/ in the data folder.")
     ] = None,
@@ -128,23 +189,46 @@ def import_checkpoint(
 ) -> None:
     """Turn a TorchXRayVision DenseNet121 or ResNet50 checkpoint into a bundle. Nothing in the file is executed.
 
-    Takes released files (whole pickled models) and plain state dicts. PyTorch
-    and ONNX must agree to 1e-4 on it. Needs the workshop with torch: a
-    checkout of the source. At a station without it, make the bundle elsewhere
-    with --to and copy the folder.
+    Takes released files (whole pickled models), plain state dicts and
+    safetensors. PyTorch and ONNX must agree to 1e-4 on it. The bundle that
+    ships lends it input gate, outlines and cardiothoracic ratio. With films of
+    your own (--labels, --films; at least 15 abnormal ones and 15 without a
+    finding) it also gets calibrated probabilities, cut-offs, a score
+    `abnormal` and figures on its card; without, no film is ever cleared by it.
+    Needs the workshop with torch: a checkout of the source. At a station
+    without it, make the bundle elsewhere with --to and copy the folder.
     """
     from xray_triage.model.importing import import_checkpoint as run_import
     from xray_triage.model.selection import own_folder
 
+    name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.stem).lstrip("._-")[:64]
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise typer.BadParameter("letters, digits, . _ - only, 64 at most", param_hint="--name")
     if arch not in ("", "densenet121", "resnet50"):
         raise typer.BadParameter("densenet121 or resnet50", param_hint="--arch")
+    if labels is None and (films or where or ignore):
+        raise typer.BadParameter("needs --labels, which says what is on the films", param_hint="--films")
+    assessment_verbs.conditions(where)
     folder = to or own_folder(settings_or_defaults(config))
-    options = {"--arch": arch, "--labels": labels, "--weights": weights, "--licence": licence}
-    with err.status("importing (a minute or two)"):
-        said = run_import(checkpoint, folder / name, {key: value for key, value in options.items() if value})
+    values = {
+        "--arch": arch,
+        "--size": str(size or ""),
+        "--outputs": outputs,
+        "--weights": weights,
+        "--licence": licence,
+    }
+    values |= {"--labels": str(labels.absolute()) if labels else "", "--films": str(films.absolute()) if films else ""}
+    words = [word for option, value in values.items() if value for word in (option, value)]
+    words += [
+        word
+        for option, texts in (("--where", where), ("--ignore", ignore))
+        for text in texts or ()
+        for word in (option, text)
+    ]
+    with steps("importing") as watch:
+        said = run_import(checkpoint, folder / name, words, watch)
     out.print(said, soft_wrap=True)
     out.print(
-        f"Read {folder / name / 'MODEL_CARD.md'}; then: xray-triage model activate {folder / name if to else name}"
+        f"Read {folder / name / 'MODEL_CARD.md'}; then: xray-triage model activate {folder / name if to else name}",
+        soft_wrap=True,
     )

@@ -45,8 +45,8 @@ class Card:
     """What is needed of a model's manifest. ``cut_offs``: of the labels shown and of ``abnormal``, before any site's.
 
     ``fixed``: those that station.toml sets; no site step moves them. ``shares``: of a station's films that each
-    cut-off should flag; a label that was never measured has none. ``reference``: how the scores of ``abnormal`` should
-    lie on a station's films.
+    cut-off should flag; a label that was never measured has none, and where ``abnormal`` was not, no label has.
+    ``reference``: how the scores of ``abnormal`` should lie on a station's films.
     """
 
     model_sha256: str
@@ -81,7 +81,7 @@ def card_of(manifest: Manifest, own: Mapping[str, float]) -> Card:
     return Card(
         model_sha256=manifest.model_sha256,
         cut_offs={name: own.get(name, label.threshold) for name, label in shown.items()},
-        shares={name: share for name, label in shown.items() if (share := _expected(label, mix)) is not None},
+        shares=_shares(shown, mix) if manifest.proven else {},
         fixed=frozenset(name for name in shown if name in own),
         reference=with_prevalence(measured, mix[ABNORMAL]) if measured else None,
     )
@@ -92,6 +92,11 @@ def _mix(manifest: Manifest) -> dict[str, float]:
     pairs = stated.items() if isinstance(stated, Mapping) else ()
     sane = {name: float(share) for name, share in pairs if isinstance(share, int | float) and 0 < share < 1}
     return {**STATION_MIX, **sane}
+
+
+def _shares(shown: Mapping[str, Label], mix: Mapping[str, float]) -> dict[str, float]:
+    expected = ((name, _expected(label, mix)) for name, label in shown.items())
+    return {name: share for name, share in expected if share is not None}
 
 
 def _expected(label: Label, mix: Mapping[str, float]) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from xray_triage.language import ENGLISH, N_, Language
 from xray_triage.reading.bundle import Label, Manifest, Worth
 from xray_triage.reading.findings import ABNORMAL, KINDS
-from xray_triage.reading.naming import ALWAYS_NAMED, OPACITY, OTHER, group_of, is_shown
+from xray_triage.reading.naming import OPACITY, OTHER, group_of, is_shown
 
 YOUNGEST = 15  # years; [policy] minimum_age_years may say another
 
@@ -18,25 +18,6 @@ def lines(manifest: Manifest, language: Language = ENGLISH) -> list[str]:
     worth, labels = manifest.worth, manifest.labels
     told = [*_names(labels, language), *_heart(manifest, language), *_blind(labels, language)]
     return [*_day(worth, language), *told, *_limits(worth, language)] if worth else told
-
-
-def lacks(manifest: Manifest, language: Language = ENGLISH) -> list[str]:
-    """What a bundle of the old kind does not have, and what is done without it."""
-    missing = []
-    if manifest.worth is None:
-        missing.append(language.say(N_("Gói mô hình này chưa được đo xem có ích đến đâu ở một trạm y tế.")))
-    if any(label.shown is None for label in manifest.labels if label.name in KINDS):
-        told = N_("Gói mô hình này không nói dấu hiệu nào đủ tốt để gọi tên; chỉ gọi tên: %(kinds)s.")
-        missing.append(language.say(told, kinds=_kinds(ALWAYS_NAMED, language)))
-    if manifest.cardiothoracic is None or manifest.cardiothoracic.marked_above is None:
-        missing.append(
-            language.say(N_("Không có ngưỡng đo được cho chỉ số tim – lồng ngực: bóng tim to được đánh dấu theo điểm."))
-        )
-    if manifest.outlines is None:
-        missing.append(
-            language.say(N_("Phim không được đưa về một kiểu xử lý ảnh trước khi đọc: máy khác dễ làm đổi kết quả."))
-        )
-    return missing
 
 
 def _day(worth: Worth, language: Language) -> list[str]:

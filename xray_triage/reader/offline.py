@@ -25,13 +25,16 @@ from xray_triage.reading.patient import repair_text
 from xray_triage.reading.radiograph import Radiograph, admit, open_picture
 from xray_triage.reading.triage import not_read
 from xray_triage.results.make import make_results
-from xray_triage.results.wording import limit, value
+from xray_triage.results.wording import UNPROVEN, limit, value
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
 
 class FilmJson(JsonShape):
-    """One line of ``read --json``. ``reason`` is the code why the film was not read."""
+    """One line of ``read --json``. ``reason`` is the code why the film was not read.
+
+    ``proven``: whether it is known how often the model is right; where it is not, `normal` says nothing.
+    """
 
     file: Path = Field(validation_alias="path")
     status: str
@@ -41,6 +44,7 @@ class FilmJson(JsonShape):
     scores: dict[str, float | None] = Field({}, validation_alias=AliasPath("reading", "findings", "scores"))
     flags: list[str] = Field(validation_alias=AliasPath("reading", "flags"))
     model: ModelJson | None = Field(validation_alias=AliasPath("reading", "model"))
+    proven: bool | None = Field(None, validation_alias=AliasPath("reading", "findings", "proven"))
     seconds: Annotated[float, AfterValidator(lambda seconds: round(seconds, 4))]
 
 
@@ -73,7 +77,8 @@ class FilmReading:
         if self.reading.not_readable:
             why = self.reading.not_readable
             return f"{self.path}: {priority.value}: {ENGLISH.translate(why.reason.vi)} {why.detail}".rstrip()
-        lines = [f"{self.path}: {priority.value} ({self.seconds:.2f} s)"]
+        said = ENGLISH.translate(UNPROVEN) if self.reading.unproven else priority.value
+        lines = [f"{self.path}: {said} ({self.seconds:.2f} s)"]
         for one in told_positive(self.reading.findings.findings if self.reading.findings else ()):
             name = ENGLISH.translate(one.kind.vi)
             lines.append(f"  {name:24} {value(one, ENGLISH):>6}  (threshold {limit(one, ENGLISH)})")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xray_triage.reading.findings import ABNORMAL, KINDS, REASONS, ModelIdentity
 from xray_triage.reading.normalisation import EDGES, Energies
@@ -20,6 +20,7 @@ MODEL_FILE = "model.onnx"
 OUTLINES_FILE = "outlines.onnx"
 MANIFEST_FILE = "manifest.json"
 GOLDEN_FILE = "golden.png"
+COMPANION_FOLDER = "companion"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -105,6 +106,19 @@ class Outputs(_Strict):
     masks: str | None = None
 
 
+def _can_be_reached(energies: Energies) -> Energies:
+    if len(energies.bands) != len(EDGES) - 1 or min(*energies.bands, energies.spread) <= 0:
+        raise ValueError(f"energies must have {len(EDGES) - 1} bands, all of them and the spread above 0")
+    if not 0 <= energies.level <= 1:
+        raise ValueError("energies: level must be 0 to 1")
+    if not 0 < energies.share <= 1:
+        raise ValueError("energies: share must be above 0, at most 1")
+    return energies
+
+
+WantedEnergies = Annotated[Energies, AfterValidator(_can_be_reached)]
+
+
 class Outlines(_Strict):
     """A graph of its own, outlines.onnx, that draws the masks before the other one reads.
 
@@ -114,18 +128,18 @@ class Outlines(_Strict):
     """
 
     sha256: Sha256
-    energies: Energies
+    energies: WantedEnergies
 
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> Self:
-        energies = self.energies
-        if len(energies.bands) != len(EDGES) - 1 or min(*energies.bands, energies.spread) <= 0:
-            raise ValueError(f"energies must have {len(EDGES) - 1} bands, all of them and the spread above 0")
-        if not 0 <= energies.level <= 1:
-            raise ValueError("energies: level must be 0 to 1")
-        if not 0 < energies.share <= 1:
-            raise ValueError("energies: share must be above 0, at most 1")
-        return self
+
+class Companion(_Strict):
+    """A whole bundle of ours within this one, in the folder ``companion``, for a network that only names findings.
+
+    Its gate says what the film is, its masks where lungs and heart are; it prepares the film for itself. The film that
+    this bundle's network reads is brought to ``energies`` within those lungs (normalisation.py); None: it is not.
+    """
+
+    model_sha256: Sha256
+    energies: WantedEnergies | None = None
 
 
 class CardiothoracicError(_Strict):
@@ -211,6 +225,7 @@ class Manifest(_Strict):
     input: InputSpec
     outputs: Outputs = Outputs()
     outlines: Outlines | None = None
+    companion: Companion | None = None
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
     gate: Gate | None = None
     cardiothoracic: CardiothoracicError | None = None
@@ -230,8 +245,10 @@ class Manifest(_Strict):
             raise ValueError("golden.probabilities must name every label, and no other")
         if (self.gate is None) != (self.outputs.gate is None):
             raise ValueError("gate and outputs.gate need each other")
-        if self.cardiothoracic is not None and self.outputs.masks is None:
-            raise ValueError("cardiothoracic needs outputs.masks")
+        if self.companion is not None and (self.gate or self.outputs.masks or self.outlines):
+            raise ValueError("a bundle with a companion has no gate, outputs.masks or outlines of its own")
+        if self.cardiothoracic is not None and self.outputs.masks is None and self.companion is None:
+            raise ValueError("cardiothoracic needs outputs.masks, or a companion")
         if self.outlines is not None and self.outputs.masks is None:
             raise ValueError("outlines need outputs.masks")
         if not (32 <= self.input.size <= 2048 and self.input.channels in (1, 3) and self.input.std > 0):
@@ -240,13 +257,20 @@ class Manifest(_Strict):
             raise ValueError("input.percentiles must rise, within 0 to 100")
         return self
 
+    @property
+    def proven(self) -> bool:
+        """Whether it was measured how often ``abnormal`` is right. If not, its silence means nothing."""
+        known = [label for label in self.labels if label.name == ABNORMAL and label.withheld is None]
+        return any(label.sensitivity is not None and label.specificity is not None for label in known)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle whose files are there and whose hashes are right."""
+    """A bundle whose files are there and whose hashes are right; those of its companion too, where it has one."""
 
     folder: Path
     manifest: Manifest
+    companion: Self | None = None
 
     @property
     def identity(self) -> ModelIdentity:
@@ -270,7 +294,7 @@ def load_bundle(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise BundleError(f"no model bundle at {folder}: there is no such folder")
     manifest = load_manifest(folder)
-    bundle = Bundle(folder=folder, manifest=manifest)
+    bundle = Bundle(folder=folder, manifest=manifest, companion=_companion(folder, manifest.companion))
     if Path(manifest.golden.file).name != manifest.golden.file:
         raise BundleError(f"{folder / MANIFEST_FILE} is wrong: golden.file must be a plain file name")
     _check_hash(bundle.model_path, manifest.model_sha256)
@@ -278,6 +302,18 @@ def load_bundle(folder: Path) -> Bundle:
         _check_hash(bundle.outlines_path, manifest.outlines.sha256)
     _check_hash(bundle.golden_path, manifest.golden.sha256)
     return bundle
+
+
+def _companion(folder: Path, promised: Companion | None) -> Bundle | None:
+    if promised is None:
+        return None
+    inside = folder / COMPANION_FOLDER
+    manifest = load_manifest(inside)
+    if manifest.companion or not manifest.gate or not manifest.outputs.masks:
+        raise BundleError(f"{inside} is no companion: it must have a gate and masks, and no companion of its own")
+    if manifest.model_sha256 != promised.model_sha256:
+        raise BundleError(f"{inside} is not the companion that {folder / MANIFEST_FILE} names")
+    return load_bundle(inside)
 
 
 def load_manifest(folder: Path) -> Manifest:

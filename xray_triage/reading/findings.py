@@ -205,7 +205,8 @@ class Findings:
     withholds).
     ``cardiothoracic`` holds the lines behind that ratio, ``flags`` what the model saw of the film itself.
     ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
-    A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding.
+    A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding. ``proven``:
+    whether anybody knows how often that score is right.
     """
 
     findings: tuple[Finding, ...]
@@ -215,6 +216,7 @@ class Findings:
     abnormal_threshold: float | None = None
     cardiothoracic: Cardiothoracic | None = None
     flags: tuple[str, ...] = ()
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,8 +289,10 @@ class Reading:
 
     @property
     def unproven(self) -> bool:
-        """Whether it has no mark, and for its machine's sake may not be called clear all the same."""
-        return self.decision.priority is Priority.NORMAL and self.machine is not None and not self.machine.clears
+        """Whether it has no mark, and for its machine's or its model's sake may not be called clear all the same."""
+        known_machine = self.machine is None or self.machine.clears
+        known_model = self.findings is None or self.findings.proven
+        return self.decision.priority is Priority.NORMAL and not (known_machine and known_model)
 
 
 def with_site(

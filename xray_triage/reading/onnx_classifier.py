@@ -24,7 +24,8 @@ from xray_triage.reading.findings import (
 )
 from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.naming import group_of, is_shown, speakers
-from xray_triage.reading.pixels import Image, as_image, prepare
+from xray_triage.reading.normalisation import as_read
+from xray_triage.reading.pixels import Image, as_image, moved, prepare
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.runtime import Runtime, Session
 from xray_triage.reading.thorax import look
@@ -65,6 +66,8 @@ class OnnxClassifier:
         self._thresholds = _thresholds(bundle, thresholds or {})
         self._own = thresholds or {}
         self._session = Session(bundle, runtime or Runtime())
+        self.companion = OnnxClassifier(bundle.companion, runtime=runtime) if bundle.companion else None
+        self._guide = (bundle.companion or bundle).manifest  # of the gate and the masks
 
     @property
     def identity(self) -> ModelIdentity:
@@ -81,18 +84,35 @@ class OnnxClassifier:
         return self._bundle.manifest
 
     def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
-        answer = self._run(radiograph.image)
-        refused = self._gate(answer)
+        answer = self.see(radiograph.image)
+        refused = self.refusal(answer)
         thresholds = with_site(self._thresholds, cut_offs or {}, fixed=self._own)
         return refused if refused is not None else self._findings(answer, radiograph, thresholds)
 
     def probabilities(self, image: Image) -> dict[str, float]:
         """The calibrated probability of every label, withheld ones too, whatever the gate says of the image."""
-        return self._calibrated(self._run(image))
+        return self._calibrated(self.see(image))
 
-    def _run(self, image: Image) -> Output:
+    def see(self, image: Image) -> Output:
+        """What the graph says of an image (h, w) 0..1, with the companion's gate and masks where there is one.
+
+        Raises ModelFailed.
+        """
+        beside = self.companion.see(image) if self.companion else None
+        answer = self._run(self._prepared(image, beside.masks if beside else None))
+        return replace(answer, gate=beside.gate, masks=beside.masks) if beside else answer
+
+    def _prepared(self, image: Image, masks: Image | None) -> Image:
+        """The film for the network of this bundle; ``masks`` are the companion's."""
+        spec, companion = self._bundle.manifest.input, self._bundle.manifest.companion
+        film = prepare(image, spec)
+        if companion is None or companion.energies is None or masks is None:
+            return film
+        return as_read(film, moved(masks, image, self._guide.input, spec), spec, companion.energies)
+
+    def _run(self, film: Image) -> Output:
         manifest = self._bundle.manifest
-        named = self._session.run(prepare(image, manifest.input))
+        named = self._session.run(film)
         gate, maps, masks = manifest.outputs.gate, manifest.outputs.activation_maps, manifest.outputs.masks
         return Output(
             logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
@@ -108,8 +128,9 @@ class OnnxClassifier:
             found[label.name] = float(1 / (1 + np.exp(-np.clip(margin, -60, 60))))
         return found
 
-    def _gate(self, answer: Output) -> NotReadable | None:
-        gate = self._bundle.manifest.gate
+    def refusal(self, answer: Output) -> NotReadable | None:
+        """Why the input gate would not have the film read, or None."""
+        gate = self._guide.gate
         if gate is None or answer.gate is None:
             return None
         shares = np.exp(answer.gate - answer.gate.max())
@@ -122,7 +143,7 @@ class OnnxClassifier:
 
     def _findings(self, answer: Output, radiograph: Radiograph, thresholds: Mapping[str, float]) -> Findings:
         probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
-        heart, flags = (None, ()) if answer.masks is None else look(answer.masks, radiograph, spec)
+        heart, flags = (None, ()) if answer.masks is None else look(answer.masks, radiograph, self._guide.input)
         findings: list[Finding] = []
         places: dict[str, Image] = {}
         for index, label in enumerate(self._bundle.manifest.labels):
@@ -145,6 +166,7 @@ class OnnxClassifier:
             abnormal_threshold=thresholds.get(ABNORMAL),
             cardiothoracic=heart,
             flags=flags,
+            proven=self._bundle.manifest.proven,
         )
 
     def _finding(self, label: Label, probability: float, threshold: float, heart: Cardiothoracic | None) -> Finding:
@@ -188,6 +210,8 @@ def verify(bundle: Bundle, classifier: OnnxClassifier) -> None:
             f"{bundle.folder}: on the golden film {worst} is {found[worst]:.3f}, "
             f"should be {golden.probabilities[worst]:.3f}"
         )
+    if bundle.companion and classifier.companion:
+        verify(bundle.companion, classifier.companion)
 
 
 def measured(label: str, ratio: float | None, manifest: Manifest) -> Measured | None:

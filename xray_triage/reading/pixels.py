@@ -147,6 +147,29 @@ def without_borders(image: Image) -> tuple[int, int, int, int]:
     return x, y, image.shape[1] - x - right * block, image.shape[0] - y - bottom * block
 
 
+def moved(masks: Image, image: Image, before: InputSpec, after: InputSpec) -> Image:
+    """Masks (n, h, w) over the input of one network -> over that of another which sees ``image`` otherwise.
+
+    0 where the first network saw nothing of the film.
+    """
+    seen, wanted = place(image, before), place(image, after)
+    columns, known_columns = _moved(masks.shape[2], 0, (seen, before.size), (wanted, after.size))
+    rows, known_rows = _moved(masks.shape[1], 1, (seen, before.size), (wanted, after.size))
+    return as_image(masks[:, rows][:, :, columns] * np.outer(known_rows, known_columns))
+
+
+def _moved(
+    count: int, axis: int, before: tuple[Placement, int], after: tuple[Placement, int]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """For each of ``count`` places along one axis: which of as many before it was, and whether there was any."""
+    (seen, side), (wanted, other) = before, after
+    at = (np.arange(count) + 0.5) * other / count - wanted.input[axis]
+    on_film = wanted.film[axis] + at * wanted.film[axis + 2] / wanted.input[axis + 2]
+    share = (on_film - seen.film[axis]) / seen.film[axis + 2]
+    back = (seen.input[axis] + share * seen.input[axis + 2]) * count / side
+    return np.clip(back, 0, count - 1).astype(np.intp), (share >= 0) & (share < 1)
+
+
 def _flat_ends(image: Image) -> tuple[int, int]:
     """How many lines at the start and at the end are border: nearly one value all along, letters aside."""
     most = int(len(image) * LARGEST_TRIM)

@@ -30,6 +30,9 @@ FLAGS: Mapping[str, str] = {
     ),
 }
 UNPROVEN = N_("chưa kết luận")  # in the place of a priority
+UNPROVEN_MODEL = N_(
+    "Mô hình này chưa được chứng minh trên phim có nhãn: không có dấu hiệu không có nghĩa là bình thường."
+)
 SEVERE = N_("Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm.")
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
@@ -116,6 +119,8 @@ def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE)
         lines.append(language.say(N_("Phim của máy này khác phim mô hình biết; đừng dựa vào kết quả âm tính.")))
     if machine.state is MachineState.PROPOSED:
         lines.append(language.say(N_("Ngưỡng AI cho máy X-quang này chưa được người quản trị chấp nhận.")))
+    elif machine.state is MachineState.LEARNING and machine.films > machine.needed:  # only a model without figures
+        lines.append(language.say(UNPROVEN_MODEL))
     elif machine.state is MachineState.LEARNING:
         told = N_("AI đang làm quen với máy X-quang này (%(n)d/%(all)d).")
         if machine.changed:
@@ -127,7 +132,9 @@ def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE)
 def standing_lines(reading: Reading) -> list[str]:
     """That it is among the gravest of its machine, and why it may not be called clear."""
     severe = [SEVERE] if SEVERITY in reading.decision.reasons else []
-    return [*severe, *machine_lines(reading.machine)]
+    lines = [*severe, *machine_lines(reading.machine)]
+    measured = reading.findings is None or reading.findings.proven or UNPROVEN_MODEL in lines
+    return lines if measured else [*lines, UNPROVEN_MODEL]
 
 
 def flag_lines(reading: Reading) -> list[str]:

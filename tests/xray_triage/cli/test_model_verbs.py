@@ -179,11 +179,44 @@ def test_the_shared_films_are_measured_as_they_lie(tmp_path: Path) -> None:
     assert any(each["label"] == "mass" and each["auc"] is not None for each in told["figures"])
 
 
-@pytest.mark.parametrize("verb", ["list", "verify", "activate", "import", "evaluate", "threshold"])
+@pytest.mark.parametrize("verb", ["list", "show", "verify", "activate", "import", "evaluate", "threshold"])
 def test_every_verb_of_model_has_help(tmp_path: Path, verb: str) -> None:
     said = run("model", verb, "--help", folder=tmp_path)
     assert said.returncode == 0
     assert "Usage" in said.stdout
+
+
+def test_show_tells_what_a_bundle_is_and_what_it_lacks(station: Path) -> None:
+    origin = {"checkpoint": "theirs.pt", "release": "unknown"}
+    bundle = make_bundle(station / "old", name="old", licence="unknown", training={"origin": origin})
+    said = run("model", "show", str(bundle), folder=station)
+    assert said.returncode == 0, said.stderr
+    for words in ("old 1.0.0, licence: unknown", "checkpoint: theirs.pt", "! It has no input gate", "! The licence"):
+        assert words in said.stdout
+    told = json.loads(run("model", "show", "--json", folder=station).stdout)
+    lacks = ["gate", "masks", "energies", "worth", "shown", "ratio"]
+    assert (told["name"], told["proven"], list(told["lacks"])) == ("test-bundle", True, lacks)
+    assert told["labels"][0]["sensitivity"] == 0.8
+    assert run("model", "show", "none", folder=station).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--films", "."), "needs --labels"),
+        (("--where", "a=b"), "needs --labels"),
+        (("--labels", "absent.csv"), "absent.csv"),
+        (("--labels", "labels.csv", "--where", "source"), "COLUMN=VALUE"),
+        (("--arch", "vgg"), "densenet121 or resnet50"),
+        (("--name", "../x"), "letters, digits"),
+    ],
+)
+def test_import_tells_wrong_usage_before_anything_is_made(station: Path, arguments: tuple[str, ...], why: str) -> None:
+    (station / "theirs.pt").write_bytes(b"")
+    said = run("model", "import", "theirs.pt", *arguments, folder=station)
+    assert said.returncode == 2
+    assert why in " ".join(said.stderr.replace("│", " ").split())
+    assert [path.name for path in (station / "data" / "bundles").iterdir()] == ["own"]
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from xray_triage.language import N_, Language
 from xray_triage.model.acquaintance import Site, SiteError, Standing, machines_under
 from xray_triage.model.drift import ModelInUse
+from xray_triage.model.limits import told
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
-from xray_triage.model.worth import lacks, lines
+from xray_triage.model.worth import lines
 from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
 from xray_triage.stores import Stores
 from xray_triage.web.pages.plots import Plot, Series, stacked
@@ -46,7 +47,7 @@ def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], 
             needed=FILMS_TO_LEARN,
             named=lambda labels: findings_named(labels, language),
             worth=lines(model.manifest, language) if model and model.manifest else [],
-            lacks=lacks(model.manifest, language) if model and model.manifest else [],
+            lacks=told(model.manifest, language) if model and model.manifest else {},
             problem=problem,
         )
 
@@ -63,8 +64,8 @@ def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], 
             change = site.accept if act == "accept" else site.reset
             change(int(number), model.card, by=who.name)
         except SiteError:
-            told = N_("Không đặt được: không có máy này, chưa đủ phim, hoặc AI đang tắt.")
-            return HTMLResponse(page(who, Language(who.language).say(told)), 409)
+            problem = N_("Không đặt được: không có máy này, chưa đủ phim, hoặc AI đang tắt.")
+            return HTMLResponse(page(who, Language(who.language).say(problem)), 409)
         return RedirectResponse("/model", 303)
 
     return pages

@@ -91,6 +91,27 @@ def test_without_a_model_the_page_says_so(sqlite_desk: TestDesk, serve: Callable
         assert page.post("/model/accept", data={"machine": "1"}).status_code == 409
 
 
+def test_the_page_says_what_the_model_lacks(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str], tmp_path: Path
+) -> None:
+    bundle = make_bundle(tmp_path / "bundle", labels=[{"name": "mass", "threshold": 0.5}], logits={"mass": 1.0})
+    with opened(sqlite_desk, serve, model=replace(IN_USE, manifest=load_manifest(bundle))) as page:
+        text = page.get("/model").text
+        assert "Chưa được chứng minh trên phim có nhãn" in text
+        assert "Không có bộ lọc đầu vào" in text
+    with opened(sqlite_desk, serve) as page:
+        assert "chứng minh" not in page.get("/model").text
+
+
+def test_a_model_that_cannot_learn_a_machine_says_so_in_the_place_of_a_count(
+    sqlite_desk: TestDesk, a_page: httpx.Client
+) -> None:
+    calm = replace(reading(Priority.NORMAL, mass=0.1), machine=replace(NEW, films=NEW.needed + 1))
+    text = a_page.get(f"/cases/{sqlite_desk.add(calm).case_id}").text
+    assert "Mô hình này chưa được chứng minh trên phim có nhãn" in text
+    assert "201/200" not in text
+
+
 def test_a_case_without_a_mark_is_not_called_normal_while_its_machine_is_learned(
     sqlite_desk: TestDesk, a_page: httpx.Client
 ) -> None:
