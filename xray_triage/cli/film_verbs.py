@@ -76,7 +76,6 @@ def import_folder(
     config: ConfigPath = None,
 ) -> None:
     """Take films from a folder into the station, as if the machine had sent them."""
-    from dicom_router.store.inbox import Outcome
     from xray_triage.accounts.audit import Action
     from xray_triage.station.media import Importer
     from xray_triage.stores import configured_stores
@@ -89,9 +88,8 @@ def import_folder(
         problem = importer.take(path)
         if problem:
             err.print(f"{path}: {problem}", soft_wrap=True)
-    new, same, conflict, skipped = (importer.counts[o] for o in (Outcome.NEW, Outcome.SAME, Outcome.CONFLICT, None))
-    out.print(f"{new} new, {same} known already, {conflict} kept aside, {skipped} not DICOM or damaged")
-    if skipped == len(paths):
+    out.print(importer.summary())
+    if importer.counts[None] == len(paths):
         err.print(f"{folder}: nothing here that could be imported")
         raise typer.Exit(1)
 

@@ -34,6 +34,11 @@ class Importer:
         self.counts[outcome] += 1
         return "another film with the same UID is here already; kept aside" if outcome is Outcome.CONFLICT else None
 
+    def summary(self) -> str:
+        """What became of the files, in one line."""
+        new, same, conflict, skipped = (self.counts[o] for o in (Outcome.NEW, Outcome.SAME, Outcome.CONFLICT, None))
+        return f"{new} new, {same} known already, {conflict} kept aside, {skipped} not DICOM or damaged"
+
     def _take(self, path: Path) -> Outcome:
         with path.open("rb") as stream:
             instance = identify_file(stream)

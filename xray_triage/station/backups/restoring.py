@@ -80,7 +80,7 @@ def put_newest(config: Config, aside: Path) -> datetime | None:
     try:
         put_sqlite(backup.database, config.station.data_dir / DATABASE_FILE, aside=aside)
     except (BackupError, OSError) as error:
-        log.error("backup not usable", folder=str(backup.folder), problem=str(error))
+        log.warning("backup not usable", folder=str(backup.folder), problem=str(error))
         return None
     return backup.made_at
 
