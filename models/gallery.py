@@ -4,6 +4,7 @@ The files in ``work`` are shared by all trainings, also by those that run at one
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from xray_triage.reading.normalisation import Energies, measure, typical
 from xray_triage.reading.pixels import prepare
 
 Pictures = NDArray[np.uint8]
+SHARE = 0.5  # of the way to the training films' energies: all of it costs networks more than it steadies them
 
 
 class Gallery:
@@ -66,7 +68,7 @@ def _opened(path: Path, shape: tuple[int, ...]) -> Pictures:
 def open_gallery(films: Sequence[data.Film], pictures: Sequence[Pictures], work: Path, *, count: int) -> Gallery:
     """The gallery of all ``pictures``, of which the first are ``films``; sets in ``work`` what films are brought to."""
     if not (work / "energies.json").exists():
-        write_energies(reference(films, pictures[0], work), work / "energies.json")
+        write_energies(replace(reference(films, pictures[0], work), share=SHARE), work / "energies.json")
     return Gallery(pictures, work / f"gallery-{sum(map(len, pictures))}", open_sight(work), count=count)
 
 

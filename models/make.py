@@ -41,7 +41,7 @@ def main() -> None:
 
 def needed(recipes: Sequence[str]) -> list[str]:
     """These recipes, and before them those from whose ends they go on."""
-    earlier = [RECIPES[name].start for name in recipes if RECIPES[name].start in RECIPES]
+    earlier = [each for name in recipes for each in (RECIPES[name].start, RECIPES[name].blend) if each in RECIPES]
     return list(dict.fromkeys([*(needed(earlier) if earlier else []), *recipes]))
 
 

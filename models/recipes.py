@@ -13,7 +13,8 @@ class Recipe:
     ``steady``, where above 0: films are normalised, and each is shown twice at a time, as it is and in a look by chance
     (looks.py); this much weighs the square of the difference of the two answers. ``kept`` weighs the square of what
     both differ by from the answer of the network that this one starts from, shown the same film not normalised.
-    ``average``: see train.py.
+    ``average``: see train.py. ``blend``: half way, weight by weight, to the end of this other recipe (Wortsman et al.,
+    Robust fine-tuning of zero-shot models, CVPR 2022: what a network knew and what it learned after, together).
 
     ``start`` is ``imagenet``; ``self-supervised``: that, then training films without labels (pretrain.py); or another
     recipe, from whose end this one goes on.
@@ -30,6 +31,7 @@ class Recipe:
     steady: float = 0.0
     kept: float = 0.0
     average: float = 0.995
+    blend: str = ""
 
 
 RECIPES = {
@@ -53,6 +55,9 @@ RECIPES = {
     ),
     "teacher-kept": Recipe(start="teacher", teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
     "320-kept": Recipe(start="320", side=320, teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3, average=0.98),
+    "lite0-blended": Recipe(backbone="efficientnet_lite0", start="lite0", epochs=0, steady=0.3, blend="lite0-kept"),
+    "teacher-blended": Recipe(start="teacher", epochs=0, steady=0.3, blend="teacher-kept"),
+    "320-blended": Recipe(start="320", side=320, epochs=0, steady=0.3, blend="320-kept"),
 }  # fmt: skip
 # The networks whose mean a bundle holds, chosen on the calibration films.
-SHIPPED = ("320-settled", "lite0-settled", "teacher-settled")
+SHIPPED = ("320-blended", "lite0-blended")

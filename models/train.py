@@ -8,7 +8,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -106,6 +106,9 @@ def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: 
         network.load_state_dict(ended(options.work / recipe.start))
         if shelf.gallery:
             settle(network, shelf, recipe.side)
+        if recipe.blend:
+            network.load_state_dict(half_way(network.state_dict(), ended(options.work / recipe.blend)))
+            settle(network, shelf, recipe.side)
         return
     some = np.flatnonzero(shelf.gates.numpy() == 0)[::37]
     folded = next(options.init.glob("mobilenet_v2*.npz"))
@@ -117,6 +120,14 @@ def ended(folder: Path) -> dict[str, Tensor]:
     """The averaged weights that a recipe left."""
     stored = torch.load(folder / "checkpoint.pt", weights_only=True)["averaged"]
     return {key.removeprefix("module."): value for key, value in stored.items() if "." in key}
+
+
+def half_way(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Two networks' weights averaged; what is no weight (counts of batches) is the other's."""
+    return {
+        name: (one[name] + value.to(one[name].device)) / 2 if value.is_floating_point() else value
+        for name, value in other.items()
+    }
 
 
 def started_from(recipe: Recipe, options: argparse.Namespace, device: torch.device) -> Network:

@@ -45,4 +45,6 @@ class AskingTransport:
             found = self._archive.instances(instance.study_instance_uid)
         except (PeerRefused, PeerUnreachable):
             return False
+        finally:
+            self._archive.close()  # a peer may serve one association at a time
         return any(one.sop_instance_uid == instance.sop_instance_uid for one in found)

@@ -69,7 +69,7 @@ def test_findings_are_its_own_not_the_companions(tmp_path: Path) -> None:
     folder = make_bundle(tmp_path, logits={"nodule": 3.0, "abnormal": -3.0})
     findings = classifier(give_companion(folder, gate=FRONTAL, masks=a_chest())).classify(a_film())
     assert isinstance(findings, Findings)
-    assert [finding.kind.name for finding in findings.positive] == ["nodule"]
+    assert [finding.kind.name for finding in findings.findings if finding.positive] == ["nodule"]
     assert findings.scores["abnormal"] is not None
     assert findings.scores["abnormal"] < 0.5
 

@@ -64,7 +64,7 @@ class Ward:
     def supervised(self, **limits: float) -> Iterator[Supervisor]:
         told = ReaderLimits(**limits)  # type: ignore[arg-type]
         with Supervisor(self.config_path, clock=SystemClock(), limits=told) as supervisor:
-            supervisor.open(lambda: None)
+            supervisor.open(lambda: None, lambda _: None)
             until(lambda: supervisor.state.ready)
             yield supervisor
 

@@ -1,6 +1,7 @@
 """Sends the audit trail to its collector, again and again until it takes it. Writes no line of the trail."""
 
 import socket
+import ssl
 import threading
 
 import structlog
@@ -24,7 +25,9 @@ log = structlog.get_logger()
 def deliver(frames: tuple[bytes, ...], audit: AuditSection) -> str:
     """Why the collector did not take them, or nothing. Without any it is only asked whether it is there."""
     try:
-        send(frames, audit.address, client_tls(audit.tls))
+        tls = client_tls(audit.tls)
+        tls.maximum_version = ssl.TLSVersion.TLSv1_2  # TLS 1.3 tells that it refuses our certificate when all is sent
+        send(frames, audit.address, tls)
     except (OSError, ConfigError) as error:
         return f"{audit.syslog}: {error}"
     return ""

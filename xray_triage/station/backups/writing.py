@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 import xray_triage
 from dicom_router.clock import Clock
-from dicom_router.errors import DamagedFile
+from dicom_router.errors import DamagedFile, DatabaseDamaged
 from dicom_router.store.database import open_database
 from dicom_router.store.spool import Spool, sync_folder
 from xray_triage.config import Config, Section
@@ -102,7 +102,11 @@ class BackupWriter:
 
     def _copy_database(self, work: Path) -> tuple[Kind, dict[str, int], dict[str, str]]:
         url = sa.make_url(self._config.database_url)
-        with closing(open_database(self._config.database_url)) as database, database.read() as looking:
+        try:
+            opened = open_database(self._config.database_url)
+        except DatabaseDamaged as error:
+            raise BackupError(f"the database is damaged: {error}") from error
+        with closing(opened) as database, database.read() as looking:
             ask = "SELECT version_num FROM {}"
             versions = {name: looking.exec_driver_sql(ask.format(name)).scalar_one() for name in VERSION_TABLES}
         if url.get_backend_name() == "sqlite":
