@@ -6,6 +6,7 @@ from pathlib import Path
 from models import confounding, robustness
 from models.recipes import RECIPES, Recipe
 from models.worth import NAMED_AUC, NAMED_PRECISION
+from xray_triage.model import limits
 from xray_triage.model.site import STATION_MIX
 from xray_triage.model.worth import lines
 from xray_triage.reading.bundle import Label, Manifest
@@ -30,7 +31,7 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         name=manifest.name,
         version=manifest.version,
         licence=manifest.licence,
-        worth="\n".join(f"* {line}" for line in (*lines(manifest), *told(manifest).values())),
+        worth="\n".join(f"* {line}" for line in (*lines(manifest), *limits.told(manifest).values())),
         share=STATION_MIX[ABNORMAL],
         named_auc=NAMED_AUC,
         named_precision=NAMED_PRECISION,

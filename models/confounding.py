@@ -89,7 +89,7 @@ def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-2"))
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"))
     parser.add_argument("--thorax", type=Path, default=Path("work/thorax.pt"), help="what models.segment wrote")
     parser.add_argument(
         "--weights", type=Path, default=Path("../shared/data/init/mobilenet_v2_1.0_224_imagenet_folded.npz")

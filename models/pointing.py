@@ -28,7 +28,8 @@ def measure(bundle: Path, films: Path) -> dict[str, int]:
     for row in rows:
         radiograph = open_picture(films / "images" / row["image"])
         said = classifier.classify(radiograph) if isinstance(radiograph, Radiograph) else None
-        marked = {each.kind.name: each.box for each in said.positive} if isinstance(said, Findings) else {}
+        findings = said.findings if isinstance(said, Findings) else ()
+        marked = {each.kind.name: each.box for each in findings if each.positive}
         for name, drawn in boxes(row["boxes_xywh_512"]):
             found["drawn"] += 1
             if (box := marked.get(name)) is not None:

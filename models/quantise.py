@@ -37,7 +37,7 @@ def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
-        "--bundle", type=Path, default=Path("xray_triage/model/bundles/station-2"), help="the float bundle"
+        "--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"), help="the float bundle"
     )
     parser.add_argument("--to", type=Path, help="where the int8 bundle goes (default: beside it, with -int8)")
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))

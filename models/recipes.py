@@ -44,11 +44,6 @@ RECIPES = {
     "320-settled": Recipe(start="320", side=320, epochs=0, steady=0.3),
     "lite0-settled": Recipe(backbone="efficientnet_lite0", start="lite0", epochs=0, steady=0.3),
     "teacher-settled": Recipe(start="teacher", epochs=0, steady=0.3),
-    "320-steady": Recipe(start="320", side=320, teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98),
-    "lite0-steady": Recipe(
-        backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98
-    ),
-    "teacher-steady": Recipe(start="teacher", teacher=0.7, epochs=1, rate=3e-4, steady=0.3, average=0.98),
     "lite0-kept": Recipe(
         backbone="efficientnet_lite0", start="lite0", teacher=0.7, epochs=1, rate=2e-4, steady=0.3, kept=0.3,
         average=0.98,

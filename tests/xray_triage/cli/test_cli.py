@@ -282,10 +282,10 @@ def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None
 def test_models_are_listed_verified_and_chosen(tmp_path: Path) -> None:
     run("init", "--yes", folder=tmp_path)
     listed = [json.loads(line) for line in run("model", "list", "--json", folder=tmp_path).stdout.splitlines()]
-    assert [row["name"] for row in listed if row["in_use"]] == ["station-2"]
+    assert [row["name"] for row in listed if row["in_use"]] == ["station-3"]
     assert run("model", "verify", folder=tmp_path).returncode == 0
-    assert run("model", "activate", "station-2", folder=tmp_path).returncode == 0
-    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-2\n"
+    assert run("model", "activate", "station-3", folder=tmp_path).returncode == 0
+    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-3\n"
     unknown = run("model", "activate", "station-9", folder=tmp_path)
     assert unknown.returncode == 1
     assert "no bundle is called 'station-9'" in unknown.stderr
