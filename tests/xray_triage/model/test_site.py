@@ -134,9 +134,13 @@ def test_a_model_that_always_says_the_same_flags_every_film_rather_than_none() -
 
 
 def test_the_shares_are_those_of_the_card_at_a_stations_mix() -> None:
-    card = card_of(SHIPPED, {})
-    assert card.shares["abnormal"] == pytest.approx(0.15 * 0.8433 + 0.85 * (1 - 0.5871))
-    assert card.shares["edema"] == pytest.approx(0.02 * 0.6286 + 0.98 * (1 - 0.9226))
+    card, measured = (
+        card_of(SHIPPED, {}),
+        {label.name: (label.sensitivity, label.specificity) for label in SHIPPED.labels},
+    )
+    for name, prevalence in (("abnormal", 0.15), ("edema", 0.02)):
+        sensitivity, specificity = measured[name]
+        assert card.shares[name] == pytest.approx(prevalence * sensitivity + (1 - prevalence) * (1 - specificity))
     withheld = {label.name for label in SHIPPED.labels if label.withheld}
     assert withheld
     assert not withheld & card.cut_offs.keys()
@@ -145,7 +149,9 @@ def test_the_shares_are_those_of_the_card_at_a_stations_mix() -> None:
 @pytest.mark.parametrize(("mix", "used"), [({"abnormal": 0.3}, 0.3), ({"abnormal": 7}, 0.15), ("much", 0.15)])
 def test_a_manifest_may_state_the_mix_and_nonsense_in_it_is_passed_over(mix: object, used: float) -> None:
     stated = SHIPPED.model_copy(update={"training": {"station_mix": mix}})
-    assert card_of(stated, {}).shares["abnormal"] == pytest.approx(used * 0.8433 + (1 - used) * (1 - 0.5871))
+    (said,) = [label for label in SHIPPED.labels if label.name == "abnormal"]
+    expected = used * said.sensitivity + (1 - used) * (1 - said.specificity)
+    assert card_of(stated, {}).shares["abnormal"] == pytest.approx(expected)
 
 
 def test_a_label_that_was_never_measured_keeps_its_cut_off(tmp_path_factory: pytest.TempPathFactory) -> None:
