@@ -91,7 +91,7 @@ def test_the_bundle_is_whole_and_its_labels_and_thresholds_are_the_checkpoints(i
     assert "Nothing was measured" in card
     assert "Not proven on labelled films" in card
     assert imported.manifest.training["origin"]["checkpoint"] == "checkpoint.pt"
-    assert lacking(imported.manifest) == ["proven", "energies"]
+    assert lacking(imported.manifest) == ["proven", "energies", "worth", "shown"]
 
 
 def test_our_gate_and_outlines_are_lent_to_it(imported: Bundle) -> None:

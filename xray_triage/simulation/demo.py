@@ -67,7 +67,8 @@ class RunningStation:
         self.config_path.write_text(
             f'[station]\nname = "Trạm y tế (trình diễn)"\nae_title = "DEMO"\ndata_dir = "station"\n'
             f"[listener]\nport = {self.dicom_port}\n[web]\nport = {web_port}\n[retention]\nreserve_gb = 0.5\n"
-            '[policy]\nauto_request = "abnormal"\n[consultation]\npoll_seconds = 1\n'
+            '[policy]\nauto_request = "abnormal"\nurgent = ["edema", "pleural_effusion"]\n'  # so that one rings
+            "[consultation]\npoll_seconds = 1\n"
             f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs.port}\nae_title = "{PACS_TITLE}"\n'
             f'url = "{pacs.url}"\ncompression = "none"\n',
             encoding="utf-8",
