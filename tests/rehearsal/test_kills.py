@@ -71,7 +71,7 @@ def test_kills_under_load_lose_and_double_nothing(
     table: Table,
     often: bool,
 ) -> None:
-    chance, times, back = random.Random(kill.__name__), 50 if often else 3, []
+    chance, times, back = random.Random(kill.__name__), 50 if often else 2, []
     with machine.sending():
         for number in range(1, times + 1):
             until(lambda number=number: len(machine.acknowledged) >= number)  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Power cuts, replayed from the log of a disk: what was acknowledged before the cut is there after it."""
 
+import os
 import random
 import threading
 from pathlib import Path
@@ -20,6 +21,7 @@ def test_power_cuts_lose_nothing(tmp_path: Path, a_bundle: Path, table: Table, o
         station = StationPeer(folder / "station", bundle=a_bundle)
         station.start()
         assert station.token  # before any cut
+        os.sync()  # the configuration, too, was written before
         machine = FilmMachine(station.dicom_port)
         with machine.sending():
             until(lambda: len(machine.acknowledged) >= films)
