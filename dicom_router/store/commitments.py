@@ -4,7 +4,7 @@ The work of proving is in the ledger: kind ``commit/<destination>``, key the Stu
 does not judge: transport/proof.py says what the answers mean.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -178,18 +178,6 @@ class Commitments:
         """Look at this study now after all."""
         with self._database.write() as connection:
             self._ledger.hasten(connection, kind=postponed.kind, key=postponed.key)
-
-
-def all_committed(connection: sa.Connection, sop_instance_uids: Sequence[str], destinations: Sequence[str]) -> bool:
-    """Whether every one of these instances is proved to be at every one of these destinations. Of none: True."""
-    wanted = len(set(sop_instance_uids)) * len(set(destinations))
-    proved = sa.select(sa.func.count()).where(
-        delivery.c.destination.in_(destinations),
-        delivery.c.sop_instance_uid.in_(sop_instance_uids),
-        delivery.c.acknowledged_at.is_not(None),
-        delivery.c.committed_at.is_not(None),
-    )
-    return connection.execute(proved).scalar_one() == wanted
 
 
 def _standing(connection: sa.Connection, name: str, limit: datetime) -> Standing:

@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import dataset_sha256
-from dicom_router.store.commitments import Commitments, all_committed
+from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database
 from dicom_router.store.ledger import Ledger, Work
 from dicom_router.store.outbox import Delivery, Outbox, commitment_kind
-from dicom_router.store.tables import work
+from dicom_router.store.tables import delivery, work
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 
 STUDY, FILM, REPORT = "1.2", "1.2.3", "1.2.4"
@@ -77,5 +77,12 @@ class Desk:
         return found
 
     def are_committed(self, *uids: str, at: tuple[str, ...] = ("pacs",)) -> bool:
+        """Whether every one of these is proved to be at every one of these destinations."""
+        proved = sa.select(sa.func.count()).where(
+            delivery.c.destination.in_(at),
+            delivery.c.sop_instance_uid.in_(uids),
+            delivery.c.acknowledged_at.is_not(None),
+            delivery.c.committed_at.is_not(None),
+        )
         with self.database.read() as connection:
-            return all_committed(connection, uids, at)
+            return connection.execute(proved).scalar_one() == len(set(uids)) * len(set(at))
