@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from tests.factories import until
 from tests.kept.test_kept import FOLDER, VERSIONS
 from tests.xray_triage.station.backups.conftest import SECRET, Station, make_station
 from tests.xray_triage.station.backups.killing import survives
-from xray_triage.station.backups.restoring import Restored, restore
+from xray_triage.health.rebuilt import Rebuilt
+from xray_triage.station.backups.restoring import Restored, put_newest, restore
 from xray_triage.station.backups.sqlite import BackupError
 from xray_triage.station.lock import StationError, hold_station
+from xray_triage.station.rebuilding import open_or_rebuild
 
 
 def bring_back(station: Station, source: Path | None = None) -> Restored:
@@ -76,6 +79,29 @@ def test_a_backup_without_films_says_how_many_are_not_here(tmp_path: Path) -> No
     station.write()
     shutil.rmtree(station.data)
     assert bring_back(station).lost == 1
+
+
+def test_a_lost_database_begins_with_the_newest_backup(tmp_path: Path) -> None:
+    """As ``serve`` does it by itself: what was backed up is known at once, without anybody's verb."""
+    station = make_station(tmp_path / "here")
+    station.work("1.2.1")
+    made = station.write()
+    station.work("1.2.2")
+    for path in station.data.glob("station.db*"):
+        path.unlink()
+    stores = open_or_rebuild(station.config, clock=station.clock, restore=partial(put_newest, station.config))
+    with closing(stores.database):
+        assert {case.study_instance_uid for case in stores.casebook.cases()} >= {"1.2.1"}
+        assert "1.2.2" not in {case.study_instance_uid for case in stores.casebook.cases()}
+    (told,) = Rebuilt(station.data).events()
+    assert told.backup_at == made.made_at
+
+
+def test_without_a_usable_backup_it_begins_empty(tmp_path: Path) -> None:
+    station = make_station(tmp_path / "here")
+    station.work("1.2.1")
+    shutil.rmtree(station.backups, ignore_errors=True)
+    assert put_newest(station.config, tmp_path / "aside") is None
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
