@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from dicom_router.clock import Bell
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker, run_forever
 from tests.factories import until
 
 
@@ -104,3 +104,19 @@ def test_a_worker_told_to_stop_finishes_its_step_and_starts_no_other(run: Callab
     leave.set()
     running.end()
     assert steps == [1]
+
+
+def test_a_worker_steps_from_its_start_to_its_stop() -> None:
+    steps, stepped = [], threading.Event()
+
+    def step() -> bool:
+        steps.append(threading.current_thread().name)
+        stepped.set()
+        return False
+
+    worker = Worker(step, name="careful", poll_seconds=60)
+    assert steps == []
+    worker.start()
+    assert stepped.wait(60)
+    worker.stop()
+    assert steps == ["careful"]

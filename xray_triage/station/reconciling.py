@@ -4,29 +4,28 @@ What lay in the spool without a row before anybody could receive or read is deal
 with when it had no row at two looks, a day apart.
 """
 
-import threading
 from collections.abc import Callable
 
 import structlog
 
-from dicom_router.clock import Bell, Clock
+from dicom_router.clock import Clock
 from dicom_router.store.reconciliation import Found, Missing
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.reading.acquisition import is_ours
 from xray_triage.stores import Stores
 
 DAY_SECONDS = 86_400.0
 POLL_SECONDS = 60.0
-STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
 
-class Reconciler:
+class Reconciler(Worker):
     """To be made before the station opens. ``on_film`` is called for every film that is taken back."""
 
     def __init__(self, stores: Stores, rebuilt: Rebuilt, *, clock: Clock, on_film: Callable[[], None]) -> None:
+        super().__init__(self.run_once, name="reconciliation", poll_seconds=POLL_SECONDS)
         self._stores = stores
         self._rebuilt = rebuilt
         self._clock = clock
@@ -36,17 +35,6 @@ class Reconciler:
         self._looked_at: float | None = None
         self._counts = dict.fromkeys(Found, 0)
         self.missing = Missing()  # at the last look
-        self._bell, self._stop = Bell(), threading.Event()
-        options = {"bell": self._bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": "reconciliation"}
-        self._thread = threading.Thread(target=run_forever, args=(self.run_once,), kwargs=options, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring()
-        self._thread.join(STOP_SECONDS)
 
     def run_once(self) -> bool:
         """Look, when it is time, or deal with one file. False: nothing was to do."""

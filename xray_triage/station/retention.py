@@ -3,7 +3,6 @@
 Must never touch what is not proved everywhere, nor what a doctor still waits with. Decodes no pixel: ``draw`` does.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,18 +10,17 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection
 
-from dicom_router.clock import Bell
 from dicom_router.dicom.header_file import header_file
 from dicom_router.errors import DamagedFile
 from dicom_router.store.purges import ProvenFile
 from dicom_router.store.spool import Spool
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case, Image
 from xray_triage.stores import Stores
 
 ACTOR = "retention"
-POLL_SECONDS, STOP_SECONDS = 60.0, 5.0
+POLL_SECONDS = 60.0
 AT_ONCE = 20  # studies a step
 NEAR_BYTES, NEAR_SHARE = 5_000_000_000, 0.1  # of the reserve: where films go before they are old
 DAY, WINDOW = timedelta(days=1), timedelta(days=14)
@@ -148,26 +146,13 @@ class Retention:
         return drawn
 
 
-class RetentionWorker:
-    """The thread. ``outlook``: as it was after its last step."""
+class RetentionWorker(Worker):
+    """``outlook``: as it was after its last step. What is half purged at the stop is finished at the next start."""
 
     def __init__(self, retention: Retention) -> None:
+        super().__init__(self._step, name="retention", poll_seconds=POLL_SECONDS)
         self.outlook = Outlook(days_left=None, purged=0)
         self._retention = retention
-        self._bell, self._stop = Bell(), threading.Event()
-        options = {"bell": self._bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": "retention"}
-        self._thread = threading.Thread(
-            target=run_forever, args=(self._step,), kwargs=options, name="retention", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """What is half purged now is finished at the next start."""
-        self._stop.set()
-        self._bell.ring()
-        self._thread.join(STOP_SECONDS)
 
     def _step(self) -> bool:
         purged = self._retention.run_once()

@@ -2,13 +2,12 @@
 
 import socket
 import ssl
-import threading
 
 import structlog
 
-from dicom_router.clock import Bell, Clock
+from dicom_router.clock import Clock
 from dicom_router.transport.backoff import delay
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker
 from xray_triage.config import AuditSection, Config, ConfigError
 from xray_triage.station.audit_export.message import Source
 from xray_triage.station.audit_export.outlet import Outlet
@@ -17,7 +16,6 @@ from xray_triage.stores import Stores
 from xray_triage.tls import client_tls
 
 TICK_SECONDS = 5.0
-STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -33,31 +31,20 @@ def deliver(frames: tuple[bytes, ...], audit: AuditSection) -> str:
     return ""
 
 
-class AuditExporter:
-    """The worker; ``[audit] syslog`` is set."""
+class AuditExporter(Worker):
+    """``[audit] syslog`` is set. A batch under way at the stop is sent again after the next start."""
 
     def __init__(self, config: Config, stores: Stores, *, clock: Clock) -> None:
+        super().__init__(self.run_once, name="audit", poll_seconds=TICK_SECONDS)
         self._audit, self._clock = config.audit, clock
         source = Source(ae_title=config.station.ae_title, name=config.station.name)
         self._outlet = Outlet(stores, source, host=socket.gethostname())
         self._problem, self._failures, self._due_at = "", 0, 0.0
-        self._stop, self._bell = threading.Event(), Bell()
-        options = {"bell": self._bell, "poll_seconds": TICK_SECONDS, "stop": self._stop, "name": "audit"}
-        self._thread = threading.Thread(target=run_forever, args=(self.run_once,), kwargs=options, daemon=True)
 
     @property
     def problem(self) -> str:
         """Why the collector did not take the last batch; nothing when it did."""
         return self._problem
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """A batch under way that is not finished is sent again after the next start."""
-        self._stop.set()
-        self._bell.ring()
-        self._thread.join(STOP_SECONDS)
 
     def run_once(self) -> bool:
         """Send one batch, if there is one and its time has come; whether the collector took one."""

@@ -3,7 +3,6 @@
 Waiting is by the monotonic clock: a wrong date makes one backup too many at a start, and never none.
 """
 
-import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_router.clock import Bell, Clock
+from dicom_router.clock import Clock
 from dicom_router.errors import RouterError
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker
 from xray_triage.config import Config
 from xray_triage.station.backups.backup import backups_in
 from xray_triage.station.backups.sqlite import BackupError
@@ -22,7 +21,6 @@ from xray_triage.station.backups.writing import BackupWriter
 EVERY_SECONDS = 86_400.0
 AGAIN_SECONDS = 900.0  # after one that failed
 TICK_SECONDS = 60.0
-STOP_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -46,31 +44,20 @@ def standing_of(config: Config) -> Standing:
     return Standing(made_at=made[0].made_at if made else None)
 
 
-class DailyBackup:
-    """The worker; ``[backup] folder`` is set."""
+class DailyBackup(Worker):
+    """``[backup] folder`` is set. One under way at the stop has no name yet, and the next removes it."""
 
     def __init__(self, config: Config, config_path: Path, *, clock: Clock) -> None:
+        super().__init__(self.run_once, name="backup", poll_seconds=TICK_SECONDS)
         self._config, self._clock = config, clock
         self._writer = BackupWriter(config, config_path, clock=clock)
         self._due_at: float | None = None  # by the monotonic clock; None: not looked yet
         self._standing = Standing()
-        self._stop, self._bell = threading.Event(), Bell()
-        options = {"bell": self._bell, "poll_seconds": TICK_SECONDS, "stop": self._stop, "name": "backup"}
-        self._thread = threading.Thread(target=run_forever, args=(self.run_once,), kwargs=options, daemon=True)
 
     @property
     def standing(self) -> Standing:
         """As of the last try; of the folder itself nobody is asked, for a share that is gone keeps one waiting."""
         return self._standing
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """One under way is left where it is: it has no name yet, and the next removes it."""
-        self._stop.set()
-        self._bell.ring()
-        self._thread.join(STOP_SECONDS)
 
     def run_once(self) -> bool:
         """Make one when it is due. Never True: the next is not due at once, whatever came of this one."""
