@@ -51,6 +51,7 @@ document.addEventListener("visibilitychange", () => {
 
 htmx.config.defaultTimeout = 15000;
 htmx.config.morphIgnore.push("open"); // what somebody opened stays open when its part is renewed
+htmx.config.morphSkip = ".error"; // and what somebody was told stays told
 document.addEventListener("htmx:config:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
   if (isLeaving) event.preventDefault();
