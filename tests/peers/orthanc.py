@@ -151,6 +151,11 @@ class OrthancPeer:
         for patient in self.get_json("/patients"):
             self._request(f"/patients/{patient}", method="DELETE")
 
+    def introduce(self, ae_title: str, port: int) -> None:
+        """Let it know a peer on loopback, to which it reports what it commits to."""
+        peer = {"AET": ae_title, "Host": self.host, "Port": port, "AllowStorageCommitment": True}
+        self._request("/modalities/peer", json.dumps(peer).encode(), method="PUT")
+
     def get_json(self, path: str) -> Any:
         """GET of Orthanc's REST interface."""
         return json.loads(self._request(path))
