@@ -4,7 +4,7 @@ What waits here is in memory only: after a new start the study is looked at agai
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
@@ -16,14 +16,11 @@ MOST_WAITING = 1000
 
 
 class LargeObjects:
-    """One thread calls ``run_once``; the archives are this worker's alone. ``ring`` is called when there is work."""
+    """One thread calls ``run_once``; the archives are this worker's alone."""
 
-    def __init__(
-        self, fetcher: Fetcher, *, archives: Mapping[str, Archive], ring: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, fetcher: Fetcher, *, archives: Mapping[str, Archive]) -> None:
         self._fetcher = fetcher
         self._archives = archives
-        self._ring = ring
         self._waiting: dict[str, tuple[str, FetchRequest]] = {}  # by SOP Instance UID
         self._lock = threading.Lock()
         self._log = structlog.get_logger()
@@ -33,7 +30,6 @@ class LargeObjects:
         with self._lock:
             if len(self._waiting) < MOST_WAITING:
                 self._waiting.setdefault(wanted.found.sop_instance_uid, (name, wanted))
-        self._ring()
 
     def held(self) -> dict[str, int]:
         """What waits or is on its way: SOP Instance UID to the number of its case."""

@@ -1,49 +1,38 @@
 """The station's deliveries: for every destination two lanes, each with its own forwarder, transport and thread."""
 
-import threading
 from collections.abc import Callable
 
-from dicom_router.clock import Bell, Clock
+from dicom_router.clock import Clock
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.asking import AskingTransport
 from dicom_router.transport.compression import Economy
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.protocol import Transport
-from dicom_router.worker import run_forever
+from dicom_router.worker import Worker, stop_all
 from xray_triage.config import Config, Destination
 from xray_triage.station.peers import make_archive, make_transport
 
 POLL_SECONDS = 2.0
-STOP_SECONDS = 5.0
 
 
-class Lane:
+class Lane(Worker):
     """One forwarder in its thread. ``when_idle`` is called whenever it has nothing to send."""
 
     def __init__(
         self, forwarder: Forwarder, transport: Transport, name: str, *, when_idle: Callable[[], None] = lambda: None
     ) -> None:
-        self.bell = Bell()
+        super().__init__(self._step, name=name, poll_seconds=POLL_SECONDS)
         self._forwarder = forwarder
         self._transport = transport
         self._when_idle = when_idle
-        self._stop = threading.Event()
-        options = {"bell": self.bell, "poll_seconds": POLL_SECONDS, "stop": self._stop, "name": name}
-        self._thread = threading.Thread(target=run_forever, args=(self._step,), kwargs=options, name=name, daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def ask_to_stop(self) -> None:
-        self._stop.set()
-        self.bell.ring()
-
-    def wait(self) -> None:
+    def wait(self) -> bool:
         """Let what is on the wire finish for some seconds; what does not is sent again after the next start."""
-        self._thread.join(STOP_SECONDS)
-        if not self._thread.is_alive():
+        has_ended = super().wait()
+        if has_ended:
             self._transport.close()
+        return has_ended
 
     def _step(self) -> bool:
         sent = self._forwarder.run_once()
@@ -66,7 +55,7 @@ class DeliveryLanes:
         self._bulk = [self._lane(destination, "bulk") for destination in config.destination]
         # On a fast link too the megabytes wait for the kilobytes of their film: the light lane wakes the bulk lane.
         self._light = [
-            self._lane(destination, "light", when_idle=bulk.bell.ring)
+            self._lane(destination, "light", when_idle=bulk.ring)
             for destination, bulk in zip(config.destination, self._bulk, strict=True)
         ]
 
@@ -92,10 +81,7 @@ class DeliveryLanes:
     def ring(self) -> None:
         """There may be something to send: the light lanes first, and the bulk lanes when those are done."""
         for lane in self._light:
-            lane.bell.ring()
+            lane.ring()
 
     def stop(self) -> None:
-        for lane in (*self._bulk, *self._light):
-            lane.ask_to_stop()
-        for lane in (*self._bulk, *self._light):
-            lane.wait()
+        stop_all((*self._bulk, *self._light))
