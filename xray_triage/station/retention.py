@@ -74,7 +74,8 @@ class Retention:
         known = min(WINDOW, max(DAY, now - came.first_at)) if came.first_at else WINDOW
         per_day = (max(0, stays) + came.films * KEPT_BYTES) / (known / DAY)
         room = stores.spool.free_bytes() + stores.purges.proven_bytes(needed)
-        return Outlook(days_left=room / per_day if per_day else None, purged=stores.casebook.purged())
+        full = 0.0 if room < near_bytes(stores.spool) else None  # a full disk takes nothing: nothing grows on it
+        return Outlook(days_left=room / per_day if per_day else full, purged=stores.casebook.purged())
 
     def _is_near(self) -> bool:
         return self._stores.spool.free_bytes() < near_bytes(self._stores.spool)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 
 from dicom_router.dicom.instance import read_header
+from dicom_router.errors import SpoolFull
 from dicom_router.store import tables as router
 from dicom_router.store.database import open_database
 from dicom_router.store.inbox import Outcome, record_file
@@ -425,6 +426,16 @@ def test_the_days_left_count_only_what_stays(desk: TestDesk) -> None:
     day = timedelta(days=1) / timedelta(days=14)
     assert desk.spool.free_bytes() / (stuck * day) == pytest.approx(500_000 + 2 * 70_000, rel=0.3)
     assert proved > 4 * stuck
+
+
+def test_a_disk_that_is_full_and_takes_nothing_has_no_days_left(a_cramped_desk: TestDesk) -> None:
+    desk = a_cramped_desk
+    with suppress(SpoolFull):
+        for seed in range(100):
+            come_in(desk, seed)
+    assert desk.spool.free_bytes() < near_bytes(desk.spool)
+    wait_days(desk, 15)
+    assert retention(desk).outlook().days_left == 0
 
 
 def test_the_days_to_keep_may_be_none_and_no_less() -> None:
