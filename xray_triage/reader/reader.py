@@ -7,6 +7,7 @@ every result it makes has the same UIDs the second time. Knows no peer and no pa
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from io import BytesIO
 
 import structlog
@@ -32,12 +33,12 @@ from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
-from xray_triage.reading.patient import read_patient, repair_text
+from xray_triage.reading.patient import read_age, read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
-from xray_triage.results.wording import value
+from xray_triage.results.wording import AGE_UNKNOWN, value
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
@@ -175,10 +176,11 @@ class Reader:
             return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
             return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
-        radiograph = admit(dataset, self._policy.admission)
+        arrived = arrival.received_at.astimezone().date()
+        radiograph = admit(dataset, self._policy.admission, arrived=arrived)
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+            return Film(arrival=arrival, header=header, reading=refused(radiograph, header, arrived))
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -231,7 +233,8 @@ class Reader:
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
         picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
-        patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
+        arrived = film.arrival.received_at.astimezone().date()
+        patient, accession_number = read_patient(film.header, arrived), str(film.header.get("AccessionNumber") or "")
         filmed = Filmed(
             study_instance_uid=film.arrival.instance.study_instance_uid,
             accession_number=accession_number,
@@ -351,13 +354,22 @@ def classify(
         decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
         not_readable=unread,
-        flags=(*radiograph.flags, *(seen.flags if seen else ())),
+        flags=(
+            *radiograph.flags,
+            *([AGE_UNKNOWN] if radiograph.age_years is None else ()),
+            *(seen.flags if seen else ()),
+        ),
         model=classifier.identity,
         rows=radiograph.rows,
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
         machine=met.known if met and seen else None,
     )
+
+
+def refused(why: NotReadable, header: Dataset, arrived: date) -> Reading:
+    """A film that is not read, as its header or pixels say; what is wrong with its age is told all the same."""
+    return replace(_not_read(why), flags=read_age(header, arrived).flags)
 
 
 def _not_read(why: NotReadable) -> Reading:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.header import items, text, words
+from xray_triage.reading.values.dates import parse_day
 
 View = Literal["PA", "AP", ""]
 PRODUCT = "xray-triage"  # the equipment that our own objects name: PS3.3 C.7.5.1
@@ -75,8 +76,9 @@ def exposed_at(dataset: Dataset, *, received_at: datetime) -> datetime | None:
 def _stated(dataset: Dataset) -> Iterator[str]:
     yield text(dataset, "AcquisitionDateTime")
     for day, time in PAIRS:
-        # ACR-NEMA wrote 2026.11.22 and 10:15:00, and some machines still do (PS3.5 6.2).
-        yield text(dataset, day).replace(".", "") + text(dataset, time).replace(":", "")
+        stated = parse_day(text(dataset, day))
+        if stated is not None and stated.is_whole:  # ACR-NEMA wrote 10:15:00, and some machines still do (PS3.5 6.2)
+            yield f"{stated.first:%Y%m%d}" + text(dataset, time).replace(":", "")
 
 
 def _moment(stated: str, declared: tzinfo | None) -> datetime | None:

@@ -19,10 +19,14 @@ from xray_triage.reading.findings import (
     Reading,
 )
 from xray_triage.reading.naming import told_positive
+from xray_triage.reading.patient import AGE_CONTRADICTS
 
 DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
 NOTHING_FOUND = N_("Không có dấu hiệu nào vượt ngưỡng.")
+AGE_UNKNOWN = "age_unknown"
 FLAGS: Mapping[str, str] = {
+    AGE_UNKNOWN: N_("Phim không cho biết tuổi người bệnh; AI đọc như phim người lớn."),
+    AGE_CONTRADICTS: N_("Tuổi và ngày sinh ghi trên phim mâu thuẫn; trạm tính theo tuổi nhỏ hơn."),
     "inverted": N_("Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc."),
     "cropped": N_("Phim cắt mất một phần phổi."),
     "view_not_stated": N_(

@@ -190,6 +190,8 @@ class Words:
             young = patient.age_years < YOUNG_YEARS
             told = N_("%(n)d tháng tuổi") if young else N_("%(n)d tuổi")
             parts.append(self.language.say(told, n=int(patient.age_years * (12 if young else 1))))
+        else:
+            parts.append(self.language.say(N_("không rõ tuổi")))
         return ", ".join(part for part in parts if part)
 
     def birthday(self, birth_date: str) -> str:
