@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
@@ -30,6 +32,7 @@ from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.rereading import Rereading
+from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
@@ -178,6 +181,19 @@ def join_stores(
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:
     """Add to the trail what was set for a machine, and by whom."""
     audit.note(Action(setting.kind.value), actor=setting.by, subject=machine, detail=setting.note)
+
+
+def note_patient(audit: AuditTrail, connection: Connection, case_id: str, settled: Settled, *, actor: str) -> None:
+    """Add to the trail whom a case is called by from now on, and whom else its films name, in the caller's transaction.
+
+    ``actor``: the machine whose film says so.
+    """
+    if settled.renamed is not None:
+        detail = " → ".join(settled.renamed)
+        audit.note_within(connection, Action.PATIENT_CORRECTED, actor=actor, subject=case_id, detail=detail)
+    if settled.conflict is not None:
+        detail = "; ".join(settled.conflict.values)
+        audit.note_within(connection, Action.PATIENT_CONFLICT, actor=actor, subject=case_id, detail=detail)
 
 
 def open_spool(database: Database, config: Config, *, clock: Clock) -> Spool:

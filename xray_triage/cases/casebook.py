@@ -16,10 +16,11 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
-from xray_triage.cases.case import Case, Image, Verdict
+from xray_triage.cases.case import Case, Conflict, Image, Verdict
+from xray_triage.cases.identity import Statement, identify, label
 from xray_triage.cases.news import News, newest
+from xray_triage.cases.statements import Settled, foresee, settle
 from xray_triage.reading.findings import Priority, Reading
-from xray_triage.reading.patient import Patient
 
 ALARMS = (Priority.URGENT, Priority.ABNORMAL)
 AT_ONCE = 200  # cases
@@ -37,6 +38,7 @@ class RecordedCase:
     case_id: str
     priority: Priority
     raised: bool
+    settled: Settled
 
 
 class Casebook:
@@ -51,8 +53,7 @@ class Casebook:
         connection: sa.Connection,
         *,
         arrival: Arrival,
-        patient: Patient,
-        accession_number: str,
+        stated: Sequence[Statement],
         reading: Reading,
         picture_key: str | None,
         exposed_at: datetime | None = None,
@@ -60,26 +61,31 @@ class Casebook:
         """Write one reading into its case, making the case when it is the study's first. Harmless to repeat.
 
         Runs inside the reader's transaction. ``picture_key`` is the spool key of the secondary capture, or None.
+        ``stated``: what the object says of the patient, and behind it the order that it bears, if any.
         """
-        patient_columns = rows.patient_columns(patient, accession_number)
-        before = self._locked_case(connection, arrival, patient_columns)
-        seen = rows.image_columns(reading) | {"picture_key": picture_key, "exposed_at": exposed_at}
+        before = self._locked_case(connection, arrival)
+        settled = settle(connection, before, stated)
+        seen = rows.image_columns(reading, label(stated[0].patient)) | {
+            "picture_key": picture_key,
+            "exposed_at": exposed_at,
+        }
         self._write_image(connection, before.sequence, arrival, seen)
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
-        if patient.id or patient.name:
-            changes |= patient_columns
+        changes |= rows.patient_columns(settled.identity)
         if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
             changes["exposed_at"] = exposed_at
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
-        return RecordedCase(
-            case_id=before.case_id, priority=priority, raised=priority.rank < Priority(before.priority).rank
-        )
+        raised = priority.rank < Priority(before.priority).rank
+        return RecordedCase(case_id=before.case_id, priority=priority, raised=raised, settled=settled)
 
-    def _locked_case(
-        self, connection: sa.Connection, arrival: Arrival, patient_columns: Mapping[str, Any]
-    ) -> sa.Row[Any]:
+    def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Conflict | None:
+        """Whom the films of a study will name once this is recorded, where that is more than one person."""
+        with self._database.read() as connection:
+            return foresee(connection, study_instance_uid, stated).conflict
+
+    def _locked_case(self, connection: sa.Connection, arrival: Arrival) -> sa.Row[Any]:
         uid = arrival.instance.study_instance_uid
         known = sa.select(tables.case).where(tables.case.c.study_instance_uid == uid).with_for_update()
         row = connection.execute(known).one_or_none()
@@ -92,7 +98,7 @@ class Casebook:
             "read_at": self._clock.now(),
             "priority": Priority.NORMAL.value,
             "urgency": rows.urgency(Priority.NORMAL),
-            **patient_columns,
+            **rows.patient_columns(identify(())),
         }
         # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
         insert_new(connection, tables.case, new)

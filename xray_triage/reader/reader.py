@@ -17,18 +17,19 @@ from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
-from dicom_router.dicom.matching import fold
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import LATER_RANK
 from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.identity import Statement
+from xray_triage.cases.statements import statements
 from xray_triage.consultations.consultations import PreparedRequest
 from xray_triage.model.acquaintance import Met, Site
 from xray_triage.model.site import Card
-from xray_triage.orders.match import Filmed
+from xray_triage.orders.match import Filmed, is_film_of, registered
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reading.acquisition import exposed_at, machine_of
+from xray_triage.reading.acquisition import exposed_at, machine_of, made_at
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
 from xray_triage.reading.naming import told_positive
@@ -39,7 +40,7 @@ from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
 from xray_triage.results.wording import AGE_UNKNOWN, value
-from xray_triage.stores import READ_WORK, Stores
+from xray_triage.stores import READ_WORK, Stores, note_patient
 
 LAST_TRY = 3
 MODEL_FAILURES = 2  # in a row: then it is hardly the film
@@ -214,11 +215,12 @@ class Reader:
         findings = film.reading.findings
         heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
         request: PreparedRequest | None = None
+        stated = self._stated(film)
         try:
-            request = self._prepare_request(film, results)
+            request = self._prepare_request(film, results, stated)
             with self._stores.database.write() as connection:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
-                self._write(connection, work, film, results, request)
+                self._write(connection, work, film, results, request, stated)
         except BaseException:
             self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
             raise
@@ -230,29 +232,25 @@ class Reader:
         film: Film,
         results: Sequence[KeptResult],
         request: PreparedRequest | None,
+        stated: Sequence[Statement],
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
         picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
-        arrived = film.arrival.received_at.astimezone().date()
-        patient, accession_number = read_patient(film.header, arrived), str(film.header.get("AccessionNumber") or "")
-        filmed = Filmed(
-            study_instance_uid=film.arrival.instance.study_instance_uid,
-            accession_number=accession_number,
-            patient_id=patient.id,
-            patient_name=patient.name,
-            patient_birth_date=patient.birth_date,
-        )
-        order = self._stores.orders.close(connection, filmed)
-        if order is not None and fold(order.registration.patient_name) == fold(patient.name):
-            patient = replace(patient, name=order.registration.patient_name)  # machines drop its accents
+        self._stores.orders.close(connection, _filmed(film))
         recorded = self._stores.casebook.record(
             connection,
             arrival=film.arrival,
-            patient=patient,
-            accession_number=accession_number,
+            stated=stated,
             reading=film.reading,
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
+        )
+        note_patient(
+            self._stores.audit,
+            connection,
+            recorded.case_id,
+            recorded.settled,
+            actor=film.arrival.calling_ae_title,
         )
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
@@ -274,7 +272,23 @@ class Reader:
             self._stores.consultations.request_within(connection, recorded.case_id, request)
         self._stores.ledger.finish(connection, work)
 
-    def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
+    def _stated(self, film: Film) -> list[Statement]:
+        """What the film says of its patient, and the registration whose number it bears: the surest, of several."""
+        received_at = film.arrival.received_at
+        patient = read_patient(film.header, received_at.astimezone().date())
+        filmed = _filmed(film)
+        named = sorted(self._stores.orders.named_by(filmed), key=lambda order: is_film_of(order, filmed))
+        return statements(
+            patient,
+            filmed.accession_number,
+            film.reading,
+            made_at=made_at(film.header, received_at=received_at),
+            order=registered(named[-1]) if named else None,
+        )
+
+    def _prepare_request(
+        self, film: Film, results: Sequence[KeptResult], stated: Sequence[Statement]
+    ) -> PreparedRequest | None:
         """The consultation that the site's policy asks for by itself, or None."""
         priority = film.reading.decision.priority
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
@@ -288,6 +302,7 @@ class Reader:
             question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
             priority="urgent" if priority is Priority.URGENT else "routine",
             requested_by=AUTOMATIC,
+            conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
         )
 
     def _keep_results(self, film: Film) -> list[KeptResult]:
@@ -364,6 +379,17 @@ def classify(
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
         machine=met.known if met and seen else None,
+    )
+
+
+def _filmed(film: Film) -> Filmed:
+    patient = read_patient(film.header)
+    return Filmed(
+        study_instance_uid=film.arrival.instance.study_instance_uid,
+        accession_number=str(film.header.get("AccessionNumber") or ""),
+        patient_id=patient.id,
+        patient_name=patient.name,
+        patient_birth_date=patient.birth_date,
     )
 
 

@@ -13,7 +13,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from dicom_router.errors import DAMAGE
-from xray_triage.reading.header import text
+from xray_triage.reading.header import items, text, value_of
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
 from xray_triage.reading.values.ages import DAYS_PER_YEAR, OLDEST_YEARS, contradicts, parse_age
 from xray_triage.reading.values.dates import FORGIVEN, first_possible, parse_day
@@ -29,7 +29,8 @@ class Patient:
     """What the page and the reports show. Empty where the film does not say.
 
     ``name`` is in reading order without carets; ``sex`` M, F, O or empty; ``birth_date`` ISO 8601
-    as far as it is known (``1970-01-31``, ``1970-01``, ``1970``) or empty.
+    as far as it is known (``1970-01-31``, ``1970-01``, ``1970``) or empty. ``issuer`` of the id,
+    ``other_ids`` of the same person: Issuer of Patient ID, Other Patient IDs.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Patient:
     sex: str
     birth_date: str
     age_years: float | None
+    issuer: str = ""
+    other_ids: tuple[str, ...] = ()
 
 
 def repair_text(dataset: Dataset) -> None:
@@ -110,7 +113,17 @@ def read_patient(dataset: Dataset, arrived: date | None = None) -> Patient:
         sex=sex if sex in ("M", "F", "O") else "",
         birth_date=str(born) if born else "",
         age_years=read_age(dataset, arrived).years,
+        issuer=text(dataset, "IssuerOfPatientID"),
+        other_ids=_other_ids(dataset),
     )
+
+
+def _other_ids(dataset: Dataset) -> tuple[str, ...]:
+    """Those of the sequence, and of the attribute that the standard has retired."""
+    listed = value_of(dataset, "OtherPatientIDs")
+    retired = listed if isinstance(listed, MultiValue) else [listed]
+    inside = (text(item, "PatientID") for item in items(dataset, "OtherPatientIDsSequence"))
+    return tuple(filter(None, (*inside, *(str(one).strip() for one in retired if one is not None))))
 
 
 class Age(NamedTuple):

@@ -109,6 +109,12 @@ def untold_lines(findings: Findings) -> list[str]:
     return [f"AI không đánh giá: {untold}."] if untold else []
 
 
+def conflict_line(people: Iterable[str], language: Language = VIETNAMESE) -> str:
+    """That the films of one study name different people."""
+    told = N_("Phim trong ca này mang tên nhiều người bệnh: %(people)s. Hãy kiểm tra phim nào của ai.")
+    return language.say(told, people="; ".join(people))
+
+
 def priority(reading: Reading) -> str:
     """How soon; a film of a machine that is not known yet is not called normal."""
     return UNPROVEN if reading.unproven else reading.decision.priority.vi
