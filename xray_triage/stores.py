@@ -16,7 +16,7 @@ from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, has_tables, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
-from dicom_router.store.inbox import Inbox
+from dicom_router.store.inbox import Inbox, apart
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.marker import MARKER_FILE
 from dicom_router.store.outbox import Outbox
@@ -39,6 +39,7 @@ from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
 READ_WORK = "read"
+APART_WORK = apart(READ_WORK)  # on what is kept apart
 DATABASE_FILE = "station.db"
 SPOOL_FOLDER = "spool"
 START = "start the station (xray-triage serve): it makes the database anew out of backup and spool"

@@ -80,6 +80,18 @@ class Casebook:
         raised = priority.rank < Priority(before.priority).rank
         return RecordedCase(case_id=before.case_id, priority=priority, raised=raised, settled=settled)
 
+    def hear(self, connection: sa.Connection, arrival: Arrival, stated: Sequence[Statement]) -> RecordedCase | None:
+        """What an object says of the patient that came under the UID of another film, and is kept apart: no film of the
+        case's own. None: its study has no case.
+        """
+        mine = tables.case.c.study_instance_uid == arrival.instance.study_instance_uid
+        case = connection.execute(sa.select(tables.case).where(mine).with_for_update()).one_or_none()
+        if case is None:
+            return None
+        settled = settle(connection, case, stated)
+        connection.execute(tables.case.update().where(mine).values(rows.patient_columns(settled.identity)))
+        return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
+
     def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Conflict | None:
         """Whom the films of a study will name once this is recorded, where that is more than one person."""
         with self._database.read() as connection:

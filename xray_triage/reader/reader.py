@@ -22,6 +22,7 @@ from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import LATER_RANK
 from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.casebook import RecordedCase
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.statements import statements
 from xray_triage.consultations.consultations import PreparedRequest
@@ -40,7 +41,7 @@ from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
 from xray_triage.results.wording import AGE_UNKNOWN, value
-from xray_triage.stores import READ_WORK, Stores, note_patient
+from xray_triage.stores import APART_WORK, READ_WORK, Stores, note_patient
 
 LAST_TRY = 3
 MODEL_FAILURES = 2  # in a row: then it is hardly the film
@@ -142,7 +143,7 @@ class Reader:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
         work = self._stores.ledger.claim(READ_WORK)
         if work is None:
-            return False
+            return self._hear_once()
         arrival = self._stores.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
         if self._stores.inbox.purged([arrival.spooled.key]):  # meanwhile; what was read of it stands
             with self._stores.database.write() as connection:
@@ -167,6 +168,29 @@ class Reader:
                 seconds=round(self._clock.monotonic() - started, 3),
             )
         return True
+
+    def _hear_once(self) -> bool:
+        """Take what one object says of the patient that came under another film's UID; False: there is none.
+
+        Machines send a film again under its old UID when its name was corrected.
+        """
+        work = self._stores.ledger.claim(APART_WORK)
+        if work is None:
+            return False
+        arrival = self._stores.inbox.get(int(work.key))
+        reason = "damaged_pixels" if arrival.instance.sop_class_uid in FILM_CLASSES else "not_a_film"
+        why = NotReadable(reason=REASONS[reason])
+        film = self._unread(arrival, why) if work.attempt < LAST_TRY else None
+        with self._stores.database.write() as connection:
+            heard = self._stores.casebook.hear(connection, arrival, self._stated(film)) if film else None
+            if heard is not None:
+                self._note_patient(connection, arrival, heard)
+            self._stores.ledger.finish(connection, work)
+        return True
+
+    def _note_patient(self, connection: Connection, arrival: Arrival, recorded: RecordedCase) -> None:
+        audit, machine = self._stores.audit, arrival.calling_ae_title
+        note_patient(audit, connection, recorded.case_id, recorded.settled, actor=machine)
 
     def _read(self, arrival: Arrival) -> Film:
         try:
@@ -245,13 +269,7 @@ class Reader:
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
-        note_patient(
-            self._stores.audit,
-            connection,
-            recorded.case_id,
-            recorded.settled,
-            actor=film.arrival.calling_ae_title,
-        )
+        self._note_patient(connection, film.arrival, recorded)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
             self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)
