@@ -17,7 +17,7 @@ from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
 from xray_triage.cases.case import Case, Conflict, Image, Verdict
-from xray_triage.cases.identity import Statement, identify, label
+from xray_triage.cases.identity import Identity, Statement, identify, label
 from xray_triage.cases.news import News, newest
 from xray_triage.cases.statements import Settled, foresee, settle
 from xray_triage.reading.findings import Priority, Reading
@@ -73,7 +73,7 @@ class Casebook:
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
-        changes |= rows.patient_columns(settled.identity)
+        changes |= _patient_columns(settled.identity)
         if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
             changes["exposed_at"] = exposed_at
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
@@ -89,7 +89,7 @@ class Casebook:
         if case is None:
             return None
         settled = settle(connection, case, stated)
-        connection.execute(tables.case.update().where(mine).values(rows.patient_columns(settled.identity)))
+        connection.execute(tables.case.update().where(mine).values(_patient_columns(settled.identity)))
         return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
 
     def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Conflict | None:
@@ -110,7 +110,7 @@ class Casebook:
             "read_at": self._clock.now(),
             "priority": Priority.NORMAL.value,
             "urgency": rows.urgency(Priority.NORMAL),
-            **rows.patient_columns(identify(())),
+            **_patient_columns(identify(())),
         }
         # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
         insert_new(connection, tables.case, new)
@@ -362,6 +362,10 @@ class Casebook:
             for table in (tables.image, tables.consultation, tables.answer, tables.verdict)
         ]
         return {row.sequence: rows.case_of(row, *(grouped[row.sequence] for grouped in belonging)) for row in found}
+
+
+def _patient_columns(identity: Identity) -> dict[str, Any]:
+    return rows.patient_columns(identity.patient, identity.accession_number, identity.conflict)
 
 
 def migrate_cases(database: Database) -> None:

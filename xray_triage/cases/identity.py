@@ -69,6 +69,14 @@ class Identity:
     conflict: Conflict | None
 
 
+def stated_by_order(
+    *, patient_id: str, name: str, sex: str, birth_date: str, accession_number: str, made_at: datetime
+) -> Statement:
+    """What a registration of ours says; ``birth_date`` ISO 8601 or empty."""
+    patient = Patient(id=patient_id, name=name, sex=sex, birth_date=birth_date, age_years=None)
+    return Statement(source=Source.ORDER, patient=patient, accession_number=accession_number, made_at=made_at)
+
+
 def plain_id(number: str) -> str:
     """A patient's number without letter case, padding, leading zeros and what people type between its parts."""
     folded = unicodedata.normalize("NFKC", number).casefold()

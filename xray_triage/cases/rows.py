@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
 from xray_triage.cases.case import Answer, Case, Conflict, Consultation, ConsultationState, Image, Problem, Verdict
-from xray_triage.cases.identity import Identity
 from xray_triage.reading.findings import (
     REASONS,
     Acquaintance,
@@ -41,17 +40,16 @@ def urgency(priority: Priority) -> int:
     return -priority.rank
 
 
-def patient_columns(identity: Identity) -> dict[str, Any]:
+def patient_columns(patient: Patient, accession_number: str, conflict: Conflict | None = None) -> dict[str, Any]:
     """The columns of ``case`` that tell whose it is; a search finds it by everybody whom its films name."""
-    patient, conflict = identity.patient, identity.conflict
-    words = " ".join((patient.name, patient.id, identity.accession_number, *(conflict.values[1:] if conflict else ())))
+    words = " ".join((patient.name, patient.id, accession_number, *(conflict.values[1:] if conflict else ())))
     return {
         "patient_id": patient.id,
         "patient_name": patient.name,
         "patient_sex": patient.sex,
         "patient_birth_date": patient.birth_date,
         "patient_age_years": patient.age_years,
-        "accession_number": identity.accession_number,
+        "accession_number": accession_number,
         "search_text": fold(words)[:SEARCHED],
         "conflict": json.dumps(asdict(conflict), ensure_ascii=False) if conflict else None,
     }

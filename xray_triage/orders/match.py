@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dicom_router.dicom.matching import fold
-from xray_triage.cases.identity import Source, Statement
+from xray_triage.cases.identity import Statement, stated_by_order
 from xray_triage.orders.order import Order
-from xray_triage.reading.patient import Patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +59,11 @@ def may_be_film_of(order: Order, film: Filmed) -> bool:
 def registered(order: Order) -> Statement:
     """What the registration says of the patient."""
     typed = order.registration
-    return Statement(
-        source=Source.ORDER,
-        patient=Patient(
-            id=order.patient_id,
-            name=typed.patient_name,
-            sex=typed.patient_sex or "",
-            birth_date=_born(order),
-            age_years=None,
-        ),
+    return stated_by_order(
+        patient_id=order.patient_id,
+        name=typed.patient_name,
+        sex=typed.patient_sex or "",
+        birth_date=_born(order),
         accession_number=order.accession_number,
         made_at=order.registered_at,
     )

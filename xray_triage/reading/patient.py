@@ -17,6 +17,7 @@ from xray_triage.reading.header import items, text, value_of
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
 from xray_triage.reading.values.ages import DAYS_PER_YEAR, OLDEST_YEARS, contradicts, parse_age
 from xray_triage.reading.values.dates import FORGIVEN, first_possible, parse_day
+from xray_triage.reading.values.mojibake import meant
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 # When a film can have been taken, the most trustworthy first: the machine's clock is wrong at times, and then all are.
@@ -100,7 +101,7 @@ def _text(item: DataElement | RawDataElement, declared: Sequence[str]) -> str:
     values = item.value if isinstance(item.value, MultiValue) else [item.value]
     joined = "\\".join(str(value) for value in values)
     trusted = declared and (declared[0] == UTF_8 or declared[0] in MULTI_BYTE)
-    return clean(joined if trusted else unmangle(joined))
+    return clean(meant(joined if trusted else unmangle(joined)))
 
 
 def read_patient(dataset: Dataset, arrived: date | None = None) -> Patient:
