@@ -17,7 +17,7 @@ from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
 from xray_triage.cases.case import Case, Conflict, Image, Verdict
-from xray_triage.cases.identity import Identity, Statement, identify, label
+from xray_triage.cases.identity import Identity, Statement, identify, label, plain_id
 from xray_triage.cases.news import News, newest
 from xray_triage.cases.statements import Settled, foresee, settle
 from xray_triage.reading.findings import Priority, Reading
@@ -189,8 +189,8 @@ class Casebook:
         return [found[sequence] for sequence in page]
 
     def earlier(self, case: Case) -> Case | None:
-        """The last case before this one of the same patient id; None when there is none, or the id is empty."""
-        if not case.patient.id:
+        """The last case before this one of the same patient id; None when there is none, or the id is none (``0000``)."""
+        if not plain_id(case.patient.id):
             return None
         each = tables.case
         same = sa.select(sa.func.max(each.c.sequence)).where(

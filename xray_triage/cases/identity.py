@@ -21,7 +21,7 @@ from xray_triage.reading.values.dates import parse_day
 NOBODY = frozenset(
     {"unknown", "unknown unknown", "anonymous", "noname", "no name", "none", "null", "khong ten", "khong ro", "vo danh"}
 )
-LABEL, MOST_PERSONS = 100, 5  # characters of a person, and persons, that a conflict tells of
+LABEL, MOST_PERSONS = 64, 4  # characters of a person, and persons, that a conflict tells of
 
 
 class Source(StrEnum):
