@@ -189,7 +189,7 @@ class Casebook:
         return [found[sequence] for sequence in page]
 
     def earlier(self, case: Case) -> Case | None:
-        """The last case before this one of the same patient id; None when there is none, or the id is none (``0000``)."""
+        """The last case before this one of the same patient id; None when there is none, or the id says nothing."""
         if not plain_id(case.patient.id):
             return None
         each = tables.case
