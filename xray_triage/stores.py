@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, has_tables, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
-from dicom_router.store.inbox import Inbox
+from dicom_router.store.inbox import Inbox, apart
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.marker import MARKER_FILE
 from dicom_router.store.outbox import Outbox
@@ -30,12 +32,14 @@ from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.rereading import Rereading
+from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
 READ_WORK = "read"
+APART_WORK = apart(READ_WORK)  # on what is kept apart
 DATABASE_FILE = "station.db"
 SPOOL_FOLDER = "spool"
 START = "start the station (xray-triage serve): it makes the database anew out of backup and spool"
@@ -178,6 +182,19 @@ def join_stores(
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:
     """Add to the trail what was set for a machine, and by whom."""
     audit.note(Action(setting.kind.value), actor=setting.by, subject=machine, detail=setting.note)
+
+
+def note_patient(audit: AuditTrail, connection: Connection, case_id: str, settled: Settled, *, actor: str) -> None:
+    """Add to the trail whom a case is called by from now on, and whom else its films name, in the caller's transaction.
+
+    ``actor``: the machine whose film says so.
+    """
+    if settled.renamed is not None:
+        detail = " → ".join(settled.renamed)
+        audit.note_within(connection, Action.PATIENT_CORRECTED, actor=actor, subject=case_id, detail=detail)
+    if settled.conflict is not None:
+        detail = "; ".join(settled.conflict.values)
+        audit.note_within(connection, Action.PATIENT_CONFLICT, actor=actor, subject=case_id, detail=detail)
 
 
 def open_spool(database: Database, config: Config, *, clock: Clock) -> Spool:

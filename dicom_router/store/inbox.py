@@ -84,7 +84,10 @@ class Inbox:
             arrival_id = insert_new(connection, arrival, {**values, "quarantined": False})
             if arrival_id is None:
                 conflict = insert_new(connection, arrival, {**values, "quarantined": True})
-                return Outcome.SAME if conflict is None else Outcome.CONFLICT
+                if conflict is None:
+                    return Outcome.SAME
+                self._ledger.enqueue(connection, kind=apart(self._work_kind), key=str(conflict), rank=LATER_RANK)
+                return Outcome.CONFLICT
             self._ledger.enqueue(connection, kind=self._work_kind, key=str(arrival_id), rank=rank)
             self._outbox.enqueue(
                 connection,
@@ -164,6 +167,11 @@ class Inbox:
         query = sa.select(arrival).where(condition).order_by(arrival.c.arrival_id)
         with self._database.read() as connection:
             return [_arrival(row) for row in connection.execute(query)]
+
+
+def apart(work_kind: str) -> str:
+    """The kind of the work on what came under the UID of another instance: nothing but its header is of use."""
+    return f"{work_kind} apart"
 
 
 def record_file(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
+from pydicom.uid import generate_uid
 
 from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, Window
@@ -23,7 +24,10 @@ def long_case(desk: TestDesk) -> str:
     """Every field as long as it may be."""
     every = dict.fromkeys(KINDS, 0.9)
     name = "Công^Tằng Tôn Nữ Thị Phương Thảo " + "A" * 24
-    case_id = desk.add(reading(Priority.URGENT, **every), patient_name=name).case_id
+    study = generate_uid()
+    case_id = desk.add(reading(Priority.URGENT, **every), patient_name=name, study_instance_uid=study).case_id
+    for other in range(4):
+        desk.add(reading(), patient_name=f"{other} {name}"[:64], patient_id=f"{other}" * 64, study_instance_uid=study)
     desk.consultations.request(case_id, question="Câu hỏi dài. " * 150, priority="urgent", requested_by="Bs. An" * 12)
     for text in ("Dòng.\n" * 400, "Chữ " * 2000, "W" * 5000):
         answer(desk, case_id, text, author="BS. " + "Lê " * 20)

@@ -23,11 +23,13 @@ from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
+from xray_triage.cases.identity import Statement
+from xray_triage.cases.statements import statements
 from xray_triage.config import Config, Destination, RegistrationSection, RetentionSection, StationSection
 from xray_triage.health.checks import Health, Probe
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse
-from xray_triage.reading.acquisition import Machine, exposed_at
+from xray_triage.reading.acquisition import Machine, exposed_at, made_at
 from xray_triage.reading.findings import (
     KINDS,
     REASONS,
@@ -101,8 +103,7 @@ class TestDesk(Stores):
             recorded = self.casebook.record(
                 connection,
                 arrival=arrival,
-                patient=read_patient(dataset),
-                accession_number=str(dataset.AccessionNumber),
+                stated=said_by(dataset, arrival, reading),
                 reading=reading,
                 picture_key=next((spooled.key for what, _, spooled in kept if what == "sc"), None),
                 exposed_at=exposed_at(dataset, received_at=arrival.received_at),
@@ -193,6 +194,16 @@ class TestDesk(Stores):
             **settings,
         )
         return create_app(self, surroundings)
+
+
+def said_by(dataset: Dataset, arrival: Arrival, reading: Reading) -> list[Statement]:
+    """What a film says of its patient."""
+    return statements(
+        read_patient(dataset, arrival.received_at.astimezone().date()),
+        str(dataset.AccessionNumber),
+        reading,
+        made_at=made_at(dataset, received_at=arrival.received_at),
+    )
 
 
 def open_desk(

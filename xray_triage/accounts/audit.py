@@ -51,6 +51,8 @@ class Action(StrEnum):
     CUT_OFFS_RESET = "cut_offs_reset"
     CUT_OFFS_LOST = "cut_offs_lost"  # the machine has changed
     FILM_PURGED = "film_purged"  # the PACS has it; detail: its SOP Instance UID
+    PATIENT_CORRECTED = "patient_corrected"  # by a film; detail: whom the case was called by, and is now
+    PATIENT_CONFLICT = "patient_conflict"  # the films of a case name different people; detail: whom
     LOSS_ACKNOWLEDGED = "loss_acknowledged"  # of what a lost or damaged database took with it
 
 

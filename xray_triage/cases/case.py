@@ -25,7 +25,8 @@ class Image:
     """One film of a case and what the reader said of it. ``reason`` is set when it was not read.
 
     ``lines``: the widths of heart and chest as (x1, y1, x2, y2) in pixels of the film, which has ``rows`` and
-    ``columns``, 0 where they are not known. ``purged_at``: since when it lies at the PACS alone.
+    ``columns``, 0 where they are not known. ``purged_at``: since when it lies at the PACS alone. ``whose``: whom
+    its header names.
     """
 
     sop_instance_uid: str
@@ -46,6 +47,7 @@ class Image:
     columns: int = 0
     machine: Acquaintance | None = None
     purged_at: datetime | None = None
+    whose: str = ""
 
     @property
     def calibrated(self) -> bool:
@@ -189,6 +191,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """What the films of one study contradict each other in: ``field`` is ``patient``, the first value is shown."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A study. ``priority`` is the highest its images ever had; ``reasons`` are the findings that decided it.
 
@@ -207,6 +217,7 @@ class Case:
     verdict: Verdict | None
     earlier_consultations: tuple[Consultation, ...] = ()
     exposed_at: datetime | None = None
+    conflict: Conflict | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:

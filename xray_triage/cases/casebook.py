@@ -16,10 +16,11 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import rows, tables, worklist
-from xray_triage.cases.case import Case, Image, Verdict
+from xray_triage.cases.case import Case, Conflict, Image, Verdict
+from xray_triage.cases.identity import Identity, Statement, identify, label, plain_id
 from xray_triage.cases.news import News, newest
+from xray_triage.cases.statements import Settled, foresee, settle
 from xray_triage.reading.findings import Priority, Reading
-from xray_triage.reading.patient import Patient
 
 ALARMS = (Priority.URGENT, Priority.ABNORMAL)
 AT_ONCE = 200  # cases
@@ -37,6 +38,7 @@ class RecordedCase:
     case_id: str
     priority: Priority
     raised: bool
+    settled: Settled
 
 
 class Casebook:
@@ -51,8 +53,7 @@ class Casebook:
         connection: sa.Connection,
         *,
         arrival: Arrival,
-        patient: Patient,
-        accession_number: str,
+        stated: Sequence[Statement],
         reading: Reading,
         picture_key: str | None,
         exposed_at: datetime | None = None,
@@ -60,26 +61,43 @@ class Casebook:
         """Write one reading into its case, making the case when it is the study's first. Harmless to repeat.
 
         Runs inside the reader's transaction. ``picture_key`` is the spool key of the secondary capture, or None.
+        ``stated``: what the object says of the patient, and behind it the order that it bears, if any.
         """
-        patient_columns = rows.patient_columns(patient, accession_number)
-        before = self._locked_case(connection, arrival, patient_columns)
-        seen = rows.image_columns(reading) | {"picture_key": picture_key, "exposed_at": exposed_at}
+        before = self._locked_case(connection, arrival)
+        settled = settle(connection, before, stated)
+        seen = rows.image_columns(reading, label(stated[0].patient)) | {
+            "picture_key": picture_key,
+            "exposed_at": exposed_at,
+        }
         self._write_image(connection, before.sequence, arrival, seen)
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
-        if patient.id or patient.name:
-            changes |= patient_columns
+        changes |= _patient_columns(settled.identity)
         if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
             changes["exposed_at"] = exposed_at
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
-        return RecordedCase(
-            case_id=before.case_id, priority=priority, raised=priority.rank < Priority(before.priority).rank
-        )
+        raised = priority.rank < Priority(before.priority).rank
+        return RecordedCase(case_id=before.case_id, priority=priority, raised=raised, settled=settled)
 
-    def _locked_case(
-        self, connection: sa.Connection, arrival: Arrival, patient_columns: Mapping[str, Any]
-    ) -> sa.Row[Any]:
+    def hear(self, connection: sa.Connection, arrival: Arrival, stated: Sequence[Statement]) -> RecordedCase | None:
+        """What an object says of the patient that came under the UID of another film, and is kept apart: no film of the
+        case's own. None: its study has no case.
+        """
+        mine = tables.case.c.study_instance_uid == arrival.instance.study_instance_uid
+        case = connection.execute(sa.select(tables.case).where(mine).with_for_update()).one_or_none()
+        if case is None:
+            return None
+        settled = settle(connection, case, stated)
+        connection.execute(tables.case.update().where(mine).values(_patient_columns(settled.identity)))
+        return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
+
+    def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Conflict | None:
+        """Whom the films of a study will name once this is recorded, where that is more than one person."""
+        with self._database.read() as connection:
+            return foresee(connection, study_instance_uid, stated).conflict
+
+    def _locked_case(self, connection: sa.Connection, arrival: Arrival) -> sa.Row[Any]:
         uid = arrival.instance.study_instance_uid
         known = sa.select(tables.case).where(tables.case.c.study_instance_uid == uid).with_for_update()
         row = connection.execute(known).one_or_none()
@@ -92,7 +110,7 @@ class Casebook:
             "read_at": self._clock.now(),
             "priority": Priority.NORMAL.value,
             "urgency": rows.urgency(Priority.NORMAL),
-            **patient_columns,
+            **_patient_columns(identify(())),
         }
         # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
         insert_new(connection, tables.case, new)
@@ -171,8 +189,8 @@ class Casebook:
         return [found[sequence] for sequence in page]
 
     def earlier(self, case: Case) -> Case | None:
-        """The last case before this one of the same patient id; None when there is none, or the id is empty."""
-        if not case.patient.id:
+        """The last case before this one of the same patient id; None when there is none, or the id says nothing."""
+        if not plain_id(case.patient.id):
             return None
         each = tables.case
         same = sa.select(sa.func.max(each.c.sequence)).where(
@@ -344,6 +362,10 @@ class Casebook:
             for table in (tables.image, tables.consultation, tables.answer, tables.verdict)
         ]
         return {row.sequence: rows.case_of(row, *(grouped[row.sequence] for grouped in belonging)) for row in found}
+
+
+def _patient_columns(identity: Identity) -> dict[str, Any]:
+    return rows.patient_columns(identity.patient, identity.accession_number, identity.conflict)
 
 
 def migrate_cases(database: Database) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
-from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Problem, Verdict
+from xray_triage.cases.case import Answer, Case, Conflict, Consultation, ConsultationState, Image, Problem, Verdict
 from xray_triage.reading.findings import (
     REASONS,
     Acquaintance,
@@ -40,8 +40,9 @@ def urgency(priority: Priority) -> int:
     return -priority.rank
 
 
-def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:
-    """The columns of ``case`` that come from a film's header."""
+def patient_columns(patient: Patient, accession_number: str, conflict: Conflict | None = None) -> dict[str, Any]:
+    """The columns of ``case`` that tell whose it is; a search finds it by everybody whom its films name."""
+    words = " ".join((patient.name, patient.id, accession_number, *(conflict.values[1:] if conflict else ())))
     return {
         "patient_id": patient.id,
         "patient_name": patient.name,
@@ -49,12 +50,13 @@ def patient_columns(patient: Patient, accession_number: str) -> dict[str, Any]:
         "patient_birth_date": patient.birth_date,
         "patient_age_years": patient.age_years,
         "accession_number": accession_number,
-        "search_text": fold(f"{patient.name} {patient.id} {accession_number}")[:SEARCHED],
+        "search_text": fold(words)[:SEARCHED],
+        "conflict": json.dumps(asdict(conflict), ensure_ascii=False) if conflict else None,
     }
 
 
-def image_columns(reading: Reading) -> dict[str, Any]:
-    """The columns of ``image`` that come from a reading."""
+def image_columns(reading: Reading, whose: str = "") -> dict[str, Any]:
+    """The columns of ``image`` that come from a reading; ``whose``: whom the film names."""
     findings = reading.findings
     is_film = reading.not_readable is None or reading.not_readable.reason is not REASONS["not_a_film"]
     return {
@@ -73,6 +75,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
                 "rows": reading.rows,
                 "columns": reading.columns,
                 "machine": asdict(reading.machine) if reading.machine else None,
+                "whose": whose,
             },
             allow_nan=False,
         ),
@@ -88,22 +91,36 @@ def case_of(
         case_id=row.case_id,
         study_instance_uid=row.study_instance_uid,
         accession_number=row.accession_number,
-        patient=Patient(
-            id=row.patient_id,
-            name=row.patient_name,
-            sex=row.patient_sex,
-            birth_date=row.patient_birth_date,
-            age_years=row.patient_age_years,
-        ),
+        patient=patient_of(row),
         received_at=row.received_at,
         read_at=row.read_at,
         priority=Priority(row.priority),
         images=tuple(image_of(image) for image in images),
         exposed_at=row.exposed_at,
+        conflict=conflict_of(row.conflict),
         consultation=asked[-1] if asked else None,
         earlier_consultations=asked[:-1],
         verdict=_verdict_of(verdicts[-1]) if verdicts else None,
     )
+
+
+def patient_of(row: Row) -> Patient:
+    """Whom a case is called by, from its row."""
+    return Patient(
+        id=row.patient_id,
+        name=row.patient_name,
+        sex=row.patient_sex,
+        birth_date=row.patient_birth_date,
+        age_years=row.patient_age_years,
+    )
+
+
+def conflict_of(text: str | None) -> Conflict | None:
+    """Whom the films of a case name, where that is more than one person, from its column."""
+    if text is None:
+        return None
+    entry = json.loads(text)
+    return Conflict(field=entry["field"], values=tuple(entry["values"]))
 
 
 def consultation_of(row: Row, answers: Sequence[Row] = ()) -> Consultation:
@@ -194,6 +211,7 @@ def _said(text: str) -> Mapping[str, Any]:
             "rows": entry["rows"],
             "columns": entry["columns"],
             "machine": _machine_of(entry.get("machine")),  # films read before revision 0002 have none
+            "whose": entry.get("whose", ""),  # nor those of before revision 0006
         }
     )
 

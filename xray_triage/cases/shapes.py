@@ -71,12 +71,19 @@ class ModelJson(JsonShape):
 
 
 class PatientJson(JsonShape):
-    """``birth_date`` is YYYY-MM-DD, or empty when the machine did not say."""
+    """``birth_date`` is YYYY-MM-DD, YYYY-MM or YYYY, or empty when the machine did not say."""
 
     id: str
     name: str
     sex: str
     birth_date: str
+
+
+class ConflictJson(JsonShape):
+    """Whom the films of one study name, where that is more than one: ``values`` begins with the patient shown."""
+
+    field: str
+    values: list[str]
 
 
 class ImageJson(JsonShape):
@@ -185,6 +192,7 @@ class CaseJson(JsonShape):
     study_instance_uid: str
     accession_number: str
     patient: PatientJson
+    conflict: ConflictJson | None
     exposed_at: Time | None
     received_at: Time
     read_at: Time

@@ -64,7 +64,8 @@ class Studies:
 def _conditions(hints: Hints) -> Iterator[sa.ColumnElement[bool]]:
     case = tables.case.c
     if hints.patient_id is not None:
-        yield case.patient_id == hints.patient_id
+        named = sa.select(tables.statement.c.case_sequence).where(tables.statement.c.patient_id == hints.patient_id)
+        yield sa.or_(case.patient_id == hints.patient_id, case.sequence.in_(named))
     if hints.accession_number is not None:
         yield case.accession_number == hints.accession_number
     for word in hints.words:

@@ -34,6 +34,7 @@ case = sa.Table(
     sa.Column("exposed_at", UtcDateTime),
     # No mark, and for the sake of a film's machine no clearance all the same: Case.unproven.
     sa.Column("is_unproven", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("conflict", OutsideText),  # JSON: whom its films name, where that is more than one; written by rows.py
     sa.UniqueConstraint("case_id", name="case_case_id"),
     sa.UniqueConstraint("study_instance_uid", name="case_study"),
     sa.Index("case_worklist", "urgency", "sequence"),
@@ -47,6 +48,27 @@ case = sa.Table(
 
 IS_UNPROVEN = case.c.is_unproven.is_(True)
 sa.Index("case_unproven", case.c.sequence, sqlite_where=IS_UNPROVEN, postgresql_where=IS_UNPROVEN)
+
+# What the objects of a case say of its patient, every different statement once: statements.py.
+statement = sa.Table(
+    "patient_statement",
+    metadata,
+    sa.Column("statement_id", _Number, primary_key=True),
+    sa.Column("case_sequence", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("accession_number", OutsideText, nullable=False),
+    sa.Column("patient_id", OutsideText, nullable=False),
+    sa.Column("patient_name", OutsideText, nullable=False),
+    sa.Column("patient_sex", OutsideText, nullable=False),
+    sa.Column("patient_birth_date", OutsideText, nullable=False),
+    sa.Column("patient_age_years", sa.Float),
+    sa.Column("issuer", OutsideText, nullable=False),
+    sa.Column("other_ids", OutsideText, nullable=False),
+    sa.Index("patient_statement_case", "case_sequence"),
+    sa.Index("patient_statement_id", "patient_id", postgresql_using="hash"),
+    sqlite_autoincrement=True,
+)
 
 image = sa.Table(
     "image",

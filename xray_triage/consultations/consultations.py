@@ -17,10 +17,11 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import AUTOMATIC, Consultation, ConsultationState
+from xray_triage.cases.case import AUTOMATIC, Conflict, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
-from xray_triage.reading.patient import repair_text
+from xray_triage.reading.patient import Patient, read_patient, repair_text
 from xray_triage.results.make import make_request
+from xray_triage.results.wording import conflict_line
 
 
 class CannotAsk(Exception):
@@ -125,16 +126,19 @@ class Consultations:
         priority: str,
         requested_by: str,
         reminder: int = 0,
+        conflict: Conflict | None = None,
     ) -> PreparedRequest:
         """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
 
-        ``source`` is the repaired header of a film of the study. Raises SpoolFull.
+        ``source`` is the repaired header of a film of the study; of a ``conflict`` the request warns the specialist.
+        Raises SpoolFull.
         """
+        told = question if conflict is None else f"{conflict_line(conflict.values)}\n\n{question}"
         now = self._clock.now()
         made = make_request(
             source,
             references,
-            question=question,
+            question=told,
             priority="urgent" if priority == "urgent" else "routine",
             requested_by=requested_by,
             at=now,
@@ -194,13 +198,15 @@ class Consultations:
         films = self._films(study_uid)
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
         references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
+        case = self._case(study_uid)
         return self.prepare(
-            self._header(films),
+            self._header(films, rows.patient_of(case)),
             references,
             question=question,
             priority=priority,
             requested_by=requested_by,
             reminder=reminder,
+            conflict=rows.conflict_of(case.conflict),
         )
 
     def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
@@ -230,13 +236,21 @@ class Consultations:
 
     def header(self, study_instance_uid: str) -> Dataset:
         """Who the patient is and which study it is, text repaired. Raises CannotAsk when no film can be read."""
-        return self._header(self._films(study_instance_uid))
+        return self._header(self._films(study_instance_uid), rows.patient_of(self._case(study_instance_uid)))
+
+    def _case(self, study_instance_uid: str) -> sa.Row[Any]:
+        known = sa.select(tables.case).where(tables.case.c.study_instance_uid == study_instance_uid)
+        with self._database.read() as connection:
+            return connection.execute(known).one()
 
     def _films(self, study_instance_uid: str) -> list[Arrival]:
         return [arrival for arrival in self._inbox.of_study(study_instance_uid) if not arrival.quarantined]
 
-    def _header(self, films: Sequence[Arrival]) -> Dataset:
-        """Who the patient is and which study it is, from the first film that can still be read."""
+    def _header(self, films: Sequence[Arrival], patient: Patient) -> Dataset:
+        """Who the patient is and which study it is: from the first object that names the case's ``patient``, else the
+        first that can still be read. A dose report may have come first, and names nobody, or somebody else.
+        """
+        first: Dataset | None = None
         for film in films:
             try:
                 with self._inbox.purged_header(film.spooled.key) or self._spool.open(film.spooled.key) as stream:
@@ -244,7 +258,12 @@ class Consultations:
             except DamagedFile:
                 continue
             repair_text(header)
-            return header
+            said = read_patient(header)
+            if (said.id, said.name) == (patient.id, patient.name):
+                return header
+            first = first or header
+        if first is not None:
+            return first
         raise CannotAsk("no film of this case can be read from disk any more")
 
 

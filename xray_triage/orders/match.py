@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dicom_router.dicom.matching import fold
+from xray_triage.cases.identity import Statement, stated_by_order
 from xray_triage.orders.order import Order
 
 
@@ -53,6 +54,19 @@ def may_be_film_of(order: Order, film: Filmed) -> bool:
     """Whether number or person is the order's."""
     numbered = film.study_instance_uid == order.study_instance_uid or _same_number(order, film)
     return numbered or _is_person(order, film)
+
+
+def registered(order: Order) -> Statement:
+    """What the registration says of the patient."""
+    typed = order.registration
+    return stated_by_order(
+        patient_id=order.patient_id,
+        name=typed.patient_name,
+        sex=typed.patient_sex or "",
+        birth_date=_born(order),
+        accession_number=order.accession_number,
+        made_at=order.registered_at,
+    )
 
 
 def match(orders: Sequence[Order], films: Iterable[Filmed]) -> Matches:

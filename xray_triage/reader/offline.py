@@ -17,13 +17,12 @@ from xray_triage.config import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reader.reader import classify
+from xray_triage.reader.reader import classify, refused
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, Finding, NotReadable, Priority, Reading
 from xray_triage.reading.naming import listed, told_positive
 from xray_triage.reading.patient import repair_text
 from xray_triage.reading.radiograph import Radiograph, admit, open_picture
-from xray_triage.reading.triage import not_read
 from xray_triage.results.make import make_results
 from xray_triage.results.wording import UNPROVEN, limit, value
 
@@ -108,6 +107,7 @@ class OfflineReader:
         started = self._clock.monotonic()
         header: Dataset | None = None
         film: Radiograph | NotReadable
+        today = self._clock.now().astimezone().date()
         if path.suffix.lower() in PICTURES:
             film = open_picture(path)
         else:
@@ -115,11 +115,11 @@ class OfflineReader:
                 with path.open("rb") as stream:
                     header = read_dataset(stream)
                 repair_text(header)
-                film = admit(header, self._policy.admission)
+                film = admit(header, self._policy.admission, arrived=today)
             except (DamagedFile, OSError, ValueError) as error:
                 film = NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
         if isinstance(film, NotReadable):
-            reading, radiograph = Reading(decision=not_read(), not_readable=film), None
+            reading, radiograph = refused(film, header or Dataset(), today), None
         else:
             reading, radiograph = classify(film, self._classifier, self._policy, clock=self._clock), film
         seconds = self._clock.monotonic() - started

@@ -7,6 +7,7 @@ every result it makes has the same UIDs the second time. Knows no peer and no pa
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from io import BytesIO
 
 import structlog
@@ -16,29 +17,31 @@ from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
-from dicom_router.dicom.matching import fold
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import LATER_RANK
 from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.casebook import RecordedCase
+from xray_triage.cases.identity import Statement
+from xray_triage.cases.statements import statements
 from xray_triage.consultations.consultations import PreparedRequest
 from xray_triage.model.acquaintance import Met, Site
 from xray_triage.model.site import Card
-from xray_triage.orders.match import Filmed
+from xray_triage.orders.match import Filmed, is_film_of, registered
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reading.acquisition import exposed_at, machine_of
+from xray_triage.reading.acquisition import exposed_at, machine_of, made_at
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
-from xray_triage.reading.patient import read_patient, repair_text
+from xray_triage.reading.patient import read_age, read_patient, repair_text
 from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
-from xray_triage.results.wording import value
-from xray_triage.stores import READ_WORK, Stores
+from xray_triage.results.wording import AGE_UNKNOWN, value
+from xray_triage.stores import APART_WORK, READ_WORK, Stores, note_patient
 
 LAST_TRY = 3
 MODEL_FAILURES = 2  # in a row: then it is hardly the film
@@ -140,7 +143,7 @@ class Reader:
         """Read the most urgent waiting film, if any. False: nothing was waiting."""
         work = self._stores.ledger.claim(READ_WORK)
         if work is None:
-            return False
+            return self._hear_once()
         arrival = self._stores.inbox.get(int(work.key.partition(KEY_SEPARATOR)[0]))
         if self._stores.inbox.purged([arrival.spooled.key]):  # meanwhile; what was read of it stands
             with self._stores.database.write() as connection:
@@ -166,6 +169,29 @@ class Reader:
             )
         return True
 
+    def _hear_once(self) -> bool:
+        """Take what one object says of the patient that came under another film's UID; False: there is none.
+
+        Machines send a film again under its old UID when its name was corrected.
+        """
+        work = self._stores.ledger.claim(APART_WORK)
+        if work is None:
+            return False
+        arrival = self._stores.inbox.get(int(work.key))
+        reason = "damaged_pixels" if arrival.instance.sop_class_uid in FILM_CLASSES else "not_a_film"
+        why = NotReadable(reason=REASONS[reason])
+        film = self._unread(arrival, why) if work.attempt < LAST_TRY else None
+        with self._stores.database.write() as connection:
+            heard = self._stores.casebook.hear(connection, arrival, self._stated(film)) if film else None
+            if heard is not None:
+                self._note_patient(connection, arrival, heard)
+            self._stores.ledger.finish(connection, work)
+        return True
+
+    def _note_patient(self, connection: Connection, arrival: Arrival, recorded: RecordedCase) -> None:
+        audit, machine = self._stores.audit, arrival.calling_ae_title
+        note_patient(audit, connection, recorded.case_id, recorded.settled, actor=machine)
+
     def _read(self, arrival: Arrival) -> Film:
         try:
             with self._stores.spool.open(arrival.spooled.key) as stream:
@@ -175,10 +201,11 @@ class Reader:
             return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
             return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
-        radiograph = admit(dataset, self._policy.admission)
+        arrived = arrival.received_at.astimezone().date()
+        radiograph = admit(dataset, self._policy.admission, arrived=arrived)
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+            return Film(arrival=arrival, header=header, reading=refused(radiograph, header, arrived))
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -212,11 +239,12 @@ class Reader:
         findings = film.reading.findings
         heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
         request: PreparedRequest | None = None
+        stated = self._stated(film)
         try:
-            request = self._prepare_request(film, results)
+            request = self._prepare_request(film, results, stated)
             with self._stores.database.write() as connection:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
-                self._write(connection, work, film, results, request)
+                self._write(connection, work, film, results, request, stated)
         except BaseException:
             self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
             raise
@@ -228,29 +256,20 @@ class Reader:
         film: Film,
         results: Sequence[KeptResult],
         request: PreparedRequest | None,
+        stated: Sequence[Statement],
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
         picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
-        patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
-        filmed = Filmed(
-            study_instance_uid=film.arrival.instance.study_instance_uid,
-            accession_number=accession_number,
-            patient_id=patient.id,
-            patient_name=patient.name,
-            patient_birth_date=patient.birth_date,
-        )
-        order = self._stores.orders.close(connection, filmed)
-        if order is not None and fold(order.registration.patient_name) == fold(patient.name):
-            patient = replace(patient, name=order.registration.patient_name)  # machines drop its accents
+        self._stores.orders.close(connection, _filmed(film))
         recorded = self._stores.casebook.record(
             connection,
             arrival=film.arrival,
-            patient=patient,
-            accession_number=accession_number,
+            stated=stated,
             reading=film.reading,
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
+        self._note_patient(connection, film.arrival, recorded)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
             self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)
@@ -271,7 +290,23 @@ class Reader:
             self._stores.consultations.request_within(connection, recorded.case_id, request)
         self._stores.ledger.finish(connection, work)
 
-    def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
+    def _stated(self, film: Film) -> list[Statement]:
+        """What the film says of its patient, and the registration whose number it bears: the surest, of several."""
+        received_at = film.arrival.received_at
+        patient = read_patient(film.header, received_at.astimezone().date())
+        filmed = _filmed(film)
+        named = sorted(self._stores.orders.named_by(filmed), key=lambda order: is_film_of(order, filmed))
+        return statements(
+            patient,
+            filmed.accession_number,
+            film.reading,
+            made_at=made_at(film.header, received_at=received_at),
+            order=registered(named[-1]) if named else None,
+        )
+
+    def _prepare_request(
+        self, film: Film, results: Sequence[KeptResult], stated: Sequence[Statement]
+    ) -> PreparedRequest | None:
         """The consultation that the site's policy asks for by itself, or None."""
         priority = film.reading.decision.priority
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
@@ -285,6 +320,7 @@ class Reader:
             question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
             priority="urgent" if priority is Priority.URGENT else "routine",
             requested_by=AUTOMATIC,
+            conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
         )
 
     def _keep_results(self, film: Film) -> list[KeptResult]:
@@ -351,13 +387,33 @@ def classify(
         decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
         not_readable=unread,
-        flags=(*radiograph.flags, *(seen.flags if seen else ())),
+        flags=(
+            *radiograph.flags,
+            *([AGE_UNKNOWN] if radiograph.age_years is None else ()),
+            *(seen.flags if seen else ()),
+        ),
         model=classifier.identity,
         rows=radiograph.rows,
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
         machine=met.known if met and seen else None,
     )
+
+
+def _filmed(film: Film) -> Filmed:
+    patient = read_patient(film.header)
+    return Filmed(
+        study_instance_uid=film.arrival.instance.study_instance_uid,
+        accession_number=str(film.header.get("AccessionNumber") or ""),
+        patient_id=patient.id,
+        patient_name=patient.name,
+        patient_birth_date=patient.birth_date,
+    )
+
+
+def refused(why: NotReadable, header: Dataset, arrived: date) -> Reading:
+    """A film that is not read, as its header or pixels say; what is wrong with its age is told all the same."""
+    return replace(_not_read(why), flags=read_age(header, arrived).flags)
 
 
 def _not_read(why: NotReadable) -> Reading:

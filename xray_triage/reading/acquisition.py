@@ -1,7 +1,7 @@
 """How, when and on which machine a film was made, as far as its header says. Touches no pixel, knows no user of it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.header import items, text, words
+from xray_triage.reading.values.dates import parse_day
 
 View = Literal["PA", "AP", ""]
 PRODUCT = "xray-triage"  # the equipment that our own objects name: PS3.3 C.7.5.1
@@ -49,6 +50,7 @@ def is_ours(dataset: Dataset) -> bool:
     return {text(dataset, "Manufacturer"), text(dataset, "ManufacturerModelName")} == {PRODUCT}
 
 
+CREATED = ("InstanceCreationDate", "InstanceCreationTime")
 PAIRS = (("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime"), ("StudyDate", "StudyTime"))
 FORGIVEN = timedelta(days=1)  # what the machine's clock may be ahead of ours
 OLDEST = timedelta(days=3653)
@@ -64,19 +66,32 @@ def exposed_at(dataset: Dataset, *, received_at: datetime) -> datetime | None:
     That is: not more than a day after ``received_at``, not ten years before it. A time without an offset is in Timezone
     Offset From UTC (PS3.3 C.12.1.1.8), else in this computer's zone. None: the film does not say.
     """
+    return _possible(dataset, (text(dataset, "AcquisitionDateTime"), *_stated(dataset, PAIRS)), received_at)
+
+
+def made_at(dataset: Dataset, *, received_at: datetime) -> datetime:
+    """When the object was made: as it says, else when its film was exposed, else when it came.
+
+    A film that is sent again under a corrected name was exposed before, and made anew.
+    """
+    created = _possible(dataset, _stated(dataset, (CREATED,)), received_at)
+    return created or exposed_at(dataset, received_at=received_at) or received_at
+
+
+def _possible(dataset: Dataset, moments: Iterable[str], received_at: datetime) -> datetime | None:
     declared = _offset(text(dataset, "TimezoneOffsetFromUTC"))
-    for stated in _stated(dataset):
+    for stated in moments:
         found = _moment(stated, declared)
         if found is not None and received_at - OLDEST <= found <= received_at + FORGIVEN:
             return found
     return None
 
 
-def _stated(dataset: Dataset) -> Iterator[str]:
-    yield text(dataset, "AcquisitionDateTime")
-    for day, time in PAIRS:
-        # ACR-NEMA wrote 2026.11.22 and 10:15:00, and some machines still do (PS3.5 6.2).
-        yield text(dataset, day).replace(".", "") + text(dataset, time).replace(":", "")
+def _stated(dataset: Dataset, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for day, time in pairs:
+        stated = parse_day(text(dataset, day))
+        if stated is not None and stated.is_whole:  # ACR-NEMA wrote 10:15:00, and some machines still do (PS3.5 6.2)
+            yield f"{stated.first:%Y%m%d}" + text(dataset, time).replace(":", "")
 
 
 def _moment(stated: str, declared: tzinfo | None) -> datetime | None:

@@ -6,13 +6,14 @@ It refuses only what the header says clearly; whatever is missing, odd or unknow
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from pydicom import uid
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.header import items, number, text, words
-from xray_triage.reading.patient import age_years
+from xray_triage.reading.patient import read_age
 
 FILM_CLASSES = frozenset(
     {
@@ -56,11 +57,11 @@ class Admission:
     max_pixels: int = 100_000_000
 
 
-def refusal(dataset: Dataset, policy: Admission) -> NotReadable | None:
+def refusal(dataset: Dataset, policy: Admission, arrived: date | None = None) -> NotReadable | None:
     """The first reason in the header against reading this film, in the order of the checks; None when there is none."""
     return (
         _no_film(dataset) or _elsewhere(dataset) or _from_the_side(dataset) or _no_original(dataset)
-        or _no_image(dataset, policy) or _too_young(dataset, policy)
+        or _no_image(dataset, policy) or _too_young(dataset, policy, arrived)
     )  # fmt: skip
 
 
@@ -131,8 +132,8 @@ def _no_image(dataset: Dataset, policy: Admission) -> NotReadable | None:
     return None if agree else _not("damaged_pixels", f"BitsStored {stored}, BitsAllocated {allocated}")
 
 
-def _too_young(dataset: Dataset, policy: Admission) -> NotReadable | None:
-    age = age_years(dataset)
+def _too_young(dataset: Dataset, policy: Admission, arrived: date | None) -> NotReadable | None:
+    age = read_age(dataset, arrived).years
     return _not("child", f"{age} years") if age is not None and age < policy.minimum_age_years else None
 
 

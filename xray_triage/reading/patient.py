@@ -1,9 +1,9 @@
 """The patient's name and age from the header, text repaired in memory. Never touches pixels or stored bytes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from pydicom import config
 from pydicom.datadict import dictionary_VR
@@ -13,20 +13,25 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
 from dicom_router.errors import DAMAGE
-from xray_triage.reading.header import text
+from xray_triage.reading.header import items, text, value_of
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
+from xray_triage.reading.values.ages import DAYS_PER_YEAR, OLDEST_YEARS, contradicts, parse_age
+from xray_triage.reading.values.dates import FORGIVEN, first_possible, parse_day
+from xray_triage.reading.values.mojibake import meant
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-DAYS_PER_YEAR = 365.25
-_UNIT_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS_PER_YEAR, "D": 1 / DAYS_PER_YEAR, "": 1.0}
-OLDEST_YEARS = 130.0
+# When a film can have been taken, the most trustworthy first: the machine's clock is wrong at times, and then all are.
+TAKEN = ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
+AGE_CONTRADICTS = "age_contradicts_birth_date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
     """What the page and the reports show. Empty where the film does not say.
 
-    ``name`` is in reading order without carets; ``sex`` M, F, O or empty; ``birth_date`` ISO 8601 or empty.
+    ``name`` is in reading order without carets; ``sex`` M, F, O or empty; ``birth_date`` ISO 8601
+    as far as it is known (``1970-01-31``, ``1970-01``, ``1970``) or empty. ``issuer`` of the id,
+    ``other_ids`` of the same person: Issuer of Patient ID, Other Patient IDs.
     """
 
     id: str
@@ -34,6 +39,8 @@ class Patient:
     sex: str
     birth_date: str
     age_years: float | None
+    issuer: str = ""
+    other_ids: tuple[str, ...] = ()
 
 
 def repair_text(dataset: Dataset) -> None:
@@ -94,35 +101,58 @@ def _text(item: DataElement | RawDataElement, declared: Sequence[str]) -> str:
     values = item.value if isinstance(item.value, MultiValue) else [item.value]
     joined = "\\".join(str(value) for value in values)
     trusted = declared and (declared[0] == UTF_8 or declared[0] in MULTI_BYTE)
-    return clean(joined if trusted else unmangle(joined))
+    return clean(meant(joined if trusted else unmangle(joined)))
 
 
-def read_patient(dataset: Dataset) -> Patient:
-    """The patient of a dataset whose text is repaired."""
-    born = _date(text(dataset, "PatientBirthDate"))
+def read_patient(dataset: Dataset, arrived: date | None = None) -> Patient:
+    """The patient of a dataset whose text is repaired; ``arrived``: the day on which it came, where it is known."""
+    born = parse_day(text(dataset, "PatientBirthDate"))
     sex = text(dataset, "PatientSex").upper()
     return Patient(
         id=text(dataset, "PatientID"),
         name=_name(text(dataset, "PatientName")),
         sex=sex if sex in ("M", "F", "O") else "",
-        birth_date=born.isoformat() if born else "",
-        age_years=age_years(dataset),
+        birth_date=str(born) if born else "",
+        age_years=read_age(dataset, arrived).years,
+        issuer=text(dataset, "IssuerOfPatientID"),
+        other_ids=_other_ids(dataset),
     )
 
 
-def age_years(dataset: Dataset) -> float | None:
-    """Age at the study from Patient's Age (``058Y``, ``006M``, also a bare ``58``), else from the dates; or None.
+def _other_ids(dataset: Dataset) -> tuple[str, ...]:
+    """Those of the sequence, and of the attribute that the standard has retired."""
+    listed = value_of(dataset, "OtherPatientIDs")
+    retired = listed if isinstance(listed, MultiValue) else [listed]
+    inside = (text(item, "PatientID") for item in items(dataset, "OtherPatientIDsSequence"))
+    return tuple(filter(None, (*inside, *(str(one).strip() for one in retired if one is not None))))
+
+
+class Age(NamedTuple):
+    """``years`` is None where the film does not say; ``flags`` say what is wrong with it."""
+
+    years: float | None
+    flags: tuple[str, ...] = ()
+
+
+def read_age(dataset: Dataset, arrived: date | None = None) -> Age:
+    """Age when the film was taken: as stated, else counted from the dates; the younger one where these contradict.
 
     An age of 0 is unknown: machines write ``000Y``, and today as the birth date, for a patient nobody registered.
     """
-    match = re.fullmatch(r"(\d{1,3})([YMWD]?)", text(dataset, "PatientAge").upper())
-    if match and int(match[1]) > 0:
-        years = int(match[1]) * _UNIT_YEARS[match[2]]
-    else:
-        born, taken = _date(text(dataset, "PatientBirthDate")), _date(text(dataset, "StudyDate"))
-        if born is None or taken is None:
-            return None
-        years = (taken - born).days / DAYS_PER_YEAR
+    stated, counted = parse_age(text(dataset, "PatientAge")), _counted(dataset, arrived)
+    if stated is None or counted is None:
+        return Age(counted if stated is None else stated)
+    if contradicts(stated, counted):
+        return Age(min(stated, counted), (AGE_CONTRADICTS,))
+    return Age(stated)
+
+
+def _counted(dataset: Dataset, arrived: date | None) -> float | None:
+    born = parse_day(text(dataset, "PatientBirthDate"))
+    if born is None or (arrived is not None and born.first > arrived + FORGIVEN):
+        return None
+    taken = first_possible((text(dataset, keyword) for keyword in TAKEN), born=born.first, arrived=arrived)
+    years = (taken - born.first).days / DAYS_PER_YEAR if taken is not None else 0
     return round(years, 2) if 0 < years <= OLDEST_YEARS else None
 
 
@@ -130,11 +160,3 @@ def _name(value: str) -> str:
     """``Family^Given^Middle^Prefix^Suffix=ideographic=phonetic`` -> the first group that says something."""
     groups = (" ".join(group.replace("^", " ").split()) for group in value.split("="))
     return next((group for group in groups if group), "")
-
-
-def _date(value: str) -> date | None:
-    digits = value.replace(".", "").replace("-", "")
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
-    except ValueError:
-        return None

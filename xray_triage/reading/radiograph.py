@@ -5,6 +5,7 @@ It must never know models, networks or pages. A bad film is an answer here, neve
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admissi
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.grayscale import render
 from xray_triage.reading.header import value_of
-from xray_triage.reading.patient import age_years
+from xray_triage.reading.patient import read_age
 from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
 
@@ -35,7 +36,7 @@ class Radiograph:
 
     ``image`` is float32 (h, w), 0..1, dense bright, no side over 1024 pixels. ``rows`` and ``columns`` are the
     original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``view``: PA, AP, or empty where nothing says.
-    ``flags``: ``inverted`` when the pixels were shown the wrong way round by their tags.
+    ``flags``: ``inverted`` when the pixels were shown the wrong way round by their tags, and those of the age.
     """
 
     image: Image
@@ -47,9 +48,12 @@ class Radiograph:
     flags: tuple[str, ...] = ()
 
 
-def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
-    """The film in ``dataset`` (read with its pixels), or why it is not read. The header is judged before decoding."""
-    refused = refusal(dataset, policy)
+def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -> Radiograph | NotReadable:
+    """The film in ``dataset`` (read with its pixels), or why it is not read. The header is judged before decoding.
+
+    ``arrived``: the day on which it came; a film whose own dates cannot be was taken then.
+    """
+    refused = refusal(dataset, policy, arrived)
     if refused is not None:
         return refused
     try:
@@ -61,7 +65,14 @@ def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
     film = _judge(stored, lambda small: render(small, dataset))
     if isinstance(film, NotReadable):
         return film
-    return replace(film, pixel_spacing_mm=_spacing(dataset), age_years=age_years(dataset), view=view_of(dataset))
+    age = read_age(dataset, arrived)
+    return replace(
+        film,
+        pixel_spacing_mm=_spacing(dataset),
+        age_years=age.years,
+        view=view_of(dataset),
+        flags=(*film.flags, *age.flags),
+    )
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:

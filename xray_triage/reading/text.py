@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from pydicom.charset import CODES_TO_ENCODINGS, python_encoding
 
+from xray_triage.reading.values.mojibake import VIETNAMESE, meant
+
 LATIN_1 = "latin_1"
 UTF_8 = "utf_8"
 MULTI_BYTE = frozenset({"GB18030", "GBK", "GB2312", "shift_jis", "euc_kr", "iso_ir_58"})
-_VIETNAMESE = re.compile("[\u1ea0-\u1ef9]")  # letters with both a shape and a tone: in no other language
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
@@ -34,7 +35,7 @@ def _encoding_of(name: str) -> str | None:
 
 def decode(value: bytes, declared: Sequence[str]) -> str:
     """The text in ``value``, composed (NFC), without control characters. ``declared``: see encodings_of."""
-    return clean(_decode(value, declared))
+    return clean(meant(_decode(value, declared)))
 
 
 def clean(text: str) -> str:
@@ -43,7 +44,7 @@ def clean(text: str) -> str:
 
 
 def unmangle(text: str) -> str:
-    """Text that somebody took for Latin-1 although it was UTF-8 or Windows-1258; any other comes back as it is."""
+    """Text that somebody took for Latin-1 although it was UTF-8, Windows-1258 or TCVN3; any other as it is."""
     try:
         return _decode(text.encode(LATIN_1), ())
     except UnicodeEncodeError:
@@ -59,15 +60,19 @@ def _decode(value: bytes, declared: Sequence[str]) -> str:
     utf_8 = _strict(value, UTF_8)
     if first in MULTI_BYTE:
         expected = _strict(value, first)
-        meant_utf_8 = utf_8 is not None and (expected is None or _VIETNAMESE.search(utf_8))
+        meant_utf_8 = utf_8 is not None and (expected is None or VIETNAMESE.search(utf_8))
         return utf_8 if meant_utf_8 and utf_8 is not None else value.decode(first, "replace")
     return utf_8 if utf_8 is not None else _decode_single_byte(value, first)
 
 
 def _decode_single_byte(value: bytes, first: str) -> str:
-    """What is no UTF-8: Windows-1258 when that gives Vietnamese letters, UTF-8 cut in a letter, or as declared."""
+    """What is no UTF-8: TCVN3, which ``meant`` reads; Windows-1258 when that gives Vietnamese letters; UTF-8 cut in a
+    letter; or as declared.
+    """
+    if meant(latin := value.decode(LATIN_1)) != latin:
+        return latin
     windows = unicodedata.normalize("NFC", value.decode("cp1258", "replace"))
-    if _VIETNAMESE.search(windows) and "\ufffd" not in windows:
+    if VIETNAMESE.search(windows) and "\ufffd" not in windows:
         return windows
     damaged = value.decode(UTF_8, "replace")
     if first == UTF_8 and re.search("[^\x00-\x7f\ufffd]", damaged):

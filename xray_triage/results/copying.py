@@ -8,7 +8,6 @@ invented. Must never know findings or models.
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any
 
 from pydicom.datadict import dictionary_VM, dictionary_VR
@@ -17,6 +16,8 @@ from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.valuerep import format_number_as_ds
 
+from xray_triage.reading.values.ages import parse_age
+from xray_triage.reading.values.dates import parse_day
 from xray_triage.results.items import add, item
 
 # PS3.3 C.7.1.1, C.7.2.1, C.7.2.2. Left out: what describes animals, and photographs.
@@ -162,15 +163,21 @@ def _paragraph(text: str, longest: int) -> str:
 
 
 def _date(text: str) -> str:
-    """PS3.5 6.2 DA; the older ``1995.07.20`` and the common ``1995-07-20`` mean the same day."""
-    digits = re.sub(r"(?<=\d)[.\-/](?=\d)", "", text.strip())
-    if not re.fullmatch(r"[0-9]{8}", digits):
+    """PS3.5 6.2 DA, of a date that is known to its day."""
+    day = parse_day(text)
+    return f"{day.first:%Y%m%d}" if day is not None and day.is_whole else ""
+
+
+def _age(text: str) -> str:
+    """PS3.5 6.2 AS: as it is where it has this form, else in years, or in months or days below two years."""
+    if re.fullmatch(r"\d{3}[DWMY]", text.strip(), re.ASCII):
+        return text.strip()
+    years = parse_age(text)
+    if years is None:
         return ""
-    try:
-        date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return ""
-    return digits
+    if years >= 2:
+        return f"{int(years):03}Y"
+    return f"{round(years * 12):03}M" if years >= 1 / 6 else f"{max(1, round(years * 365.25)):03}D"
 
 
 def _time(text: str) -> str:
@@ -196,7 +203,7 @@ def _matching(pattern: str) -> Callable[[str], str]:
 
 
 _CLEAN: Mapping[str, Callable[[str], str]] = {
-    "AS": _matching(r"\d{3}[DWMY]"),
+    "AS": _age,
     "CS": lambda text: _matching(r"[A-Z0-9_ ]{1,16}")(text.upper()),
     "DA": _date,
     "DS": _number,

@@ -19,10 +19,14 @@ from xray_triage.reading.findings import (
     Reading,
 )
 from xray_triage.reading.naming import told_positive
+from xray_triage.reading.patient import AGE_CONTRADICTS
 
 DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
 NOTHING_FOUND = N_("Không có dấu hiệu nào vượt ngưỡng.")
+AGE_UNKNOWN = "age_unknown"
 FLAGS: Mapping[str, str] = {
+    AGE_UNKNOWN: N_("Phim không cho biết tuổi người bệnh; AI đọc như phim người lớn."),
+    AGE_CONTRADICTS: N_("Tuổi và ngày sinh ghi trên phim mâu thuẫn; trạm tính theo tuổi nhỏ hơn."),
     "inverted": N_("Phim bị đảo sắc độ; đã chỉnh lại trước khi đọc."),
     "cropped": N_("Phim cắt mất một phần phổi."),
     "view_not_stated": N_(
@@ -103,6 +107,12 @@ def untold_lines(findings: Findings) -> list[str]:
     judged = {finding.kind for finding in findings.findings}
     untold = ", ".join(kind.vi for kind in KINDS.values() if kind not in judged)
     return [f"AI không đánh giá: {untold}."] if untold else []
+
+
+def conflict_line(people: Iterable[str], language: Language = VIETNAMESE) -> str:
+    """That the films of one study name different people."""
+    told = N_("Phim trong ca này mang tên nhiều người bệnh: %(people)s. Hãy kiểm tra phim nào của ai.")
+    return language.say(told, people="; ".join(people))
 
 
 def priority(reading: Reading) -> str:

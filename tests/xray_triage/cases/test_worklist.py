@@ -235,6 +235,15 @@ def test_the_earlier_film_is_the_last_one_of_the_same_patient_before(desk: TestD
     assert before(nobody) is before(also_nobody) is None
 
 
+def test_films_under_a_number_that_stands_for_none_have_no_earlier_film(sqlite_desk: TestDesk) -> None:
+    add(sqlite_desk, Priority.NORMAL)
+    for number in ("0000", "0000", "-", "-"):
+        recorded = sqlite_desk.add(reading(), patient_id=number)
+    case = sqlite_desk.casebook.case(recorded.case_id)
+    assert case is not None
+    assert sqlite_desk.casebook.earlier(case) is None
+
+
 def test_texts_too_long_for_an_index_are_kept_and_found_by_their_beginning(desk: TestDesk) -> None:
     long = "Ｐ" * 4000
     (case_id,) = add(desk, Priority.NORMAL)

@@ -18,9 +18,8 @@ from rich.table import Table
 from dicom_router.dicom.instance import reference_to
 from tests.factories import film, film_bytes, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
-from tests.xray_triage.desk import unread
+from tests.xray_triage.desk import said_by, unread
 from xray_triage.console import out, print_json
-from xray_triage.reading.patient import read_patient
 from xray_triage.simulation import phantom
 from xray_triage.stores import READ_WORK, configured_stores
 
@@ -146,8 +145,7 @@ def test_films_that_were_not_read_are_read_again_by_case_by_day_and_by_reason(tm
         case_id = stores.casebook.record(
             connection,
             arrival=arrival,
-            patient=read_patient(dataset),
-            accession_number="",
+            stated=said_by(dataset, arrival, unread("reader_died")),
             reading=unread("reader_died"),
             picture_key=None,
         ).case_id

@@ -31,7 +31,7 @@ def read(reader: OfflineReader, folder: Path, **attributes: object) -> FilmReadi
 
 
 def test_a_pa_film_of_an_adult_gets_its_ratio_in_every_result(a_reader: OfflineReader, tmp_path: Path) -> None:
-    film = read(a_reader, tmp_path, ViewPosition="PA", PatientAge="060Y")
+    film = read(a_reader, tmp_path, ViewPosition="PA", PatientAge="060Y", PatientBirthDate="")
     assert film.as_json()["scores"]["cardiothoracic_ratio"] == 0.5
     assert film.as_json()["flags"] == []
     assert "cardiothoracic ratio" in film.as_text()
@@ -48,7 +48,7 @@ def test_a_pa_film_of_an_adult_gets_its_ratio_in_every_result(a_reader: OfflineR
     ("attributes", "ratio", "flags"),
     [
         ({"ViewPosition": "AP"}, None, []),
-        ({"ViewPosition": "PA", "PatientAge": "016Y"}, None, []),
+        ({"ViewPosition": "PA", "PatientAge": "016Y", "PatientBirthDate": ""}, None, []),
         (SILENT, 0.5, ["view_not_stated"]),
     ],
 )
@@ -59,6 +59,6 @@ def test_a_film_gets_a_ratio_only_where_it_means_something(
     assert (said["status"], said["scores"]["cardiothoracic_ratio"], said["flags"]) == ("read", ratio, flags)
 
 
-def test_a_picture_file_states_no_view(a_reader: OfflineReader, tmp_path: Path) -> None:
+def test_a_picture_file_states_neither_age_nor_view(a_reader: OfflineReader, tmp_path: Path) -> None:
     Image.fromarray((DRAWN.image * 255).astype("uint8")).save(tmp_path / "film.png")
-    assert a_reader.read(tmp_path / "film.png").as_json()["flags"] == ["view_not_stated"]
+    assert a_reader.read(tmp_path / "film.png").as_json()["flags"] == ["age_unknown", "view_not_stated"]

@@ -18,6 +18,8 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.spool import Spool
 from tests.factories import StoppedClock, film_bytes
 from tests.xray_triage.bundles import make_bundle
+from tests.xray_triage.orders.conftest import registration
+from xray_triage.accounts.audit import Action
 from xray_triage.cases import tables
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
@@ -470,6 +472,96 @@ def test_a_dose_report_beside_a_normal_film_does_not_make_the_case_unread(a_calm
     a_calm_bench.receive(report)
     a_calm_bench.reader().run_once()
     assert a_calm_bench.case(a_film).priority is Priority.NORMAL
+
+
+def same_study(film: Dataset, **attributes: str) -> Dataset:
+    """Another film of the study of ``film``, without a second look at its pixels."""
+    other = deepcopy(film)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    for keyword, value in attributes.items():
+        setattr(other, keyword, value)
+    return other
+
+
+def test_a_second_patient_in_the_study_is_in_the_trail_and_in_the_request(a_bench: Bench, a_film: Dataset) -> None:
+    other = same_study(a_film, PatientName="Lê^Thị^Hai", PatientID="TWO2")
+    case = a_bench.read(a_film)
+    a_bench.receive(other)
+    assert a_bench.reader().run_once()
+    conflict = a_bench.case(a_film).conflict
+    assert conflict is not None
+    (entry,) = [one for one in a_bench.stores.audit.entries() if one.action is Action.PATIENT_CONFLICT]
+    assert (entry.actor, entry.subject, entry.detail) == ("DX1", case.case_id, "; ".join(conflict.values))
+
+
+def test_the_automatic_request_warns_of_a_second_patient(a_bench: Bench, a_film: Dataset) -> None:
+    calm = same_study(a_film, PatientName="Lê^Thị^Hai", PatientID="TWO2", BodyPartExamined="HAND")
+    a_bench.read(calm)
+    a_bench.receive(a_film)
+    assert a_bench.reader().run_once()
+    said = " ".join(item.get("TextValue", "") for item in a_bench.object(a_film, "request").ContentSequence)
+    assert "Lê Thị Hai (TWO2)" in said
+    assert "mang tên nhiều người bệnh" in said
+
+
+def test_a_name_corrected_under_the_same_uid_is_taken_and_in_the_trail(a_calm_bench: Bench, a_film: Dataset) -> None:
+    case = a_calm_bench.read(a_film)
+    corrected = deepcopy(a_film)
+    corrected.PatientName = "Trần^Văn^Dũng"
+    spooled = a_calm_bench.stores.spool.keep(io.BytesIO(film_bytes(corrected)))
+    outcome = a_calm_bench.stores.inbox.record(
+        instance=reference_to(corrected), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1"
+    )
+    assert outcome is Outcome.CONFLICT
+    reader = a_calm_bench.reader()
+    assert reader.run_once()
+    assert not reader.run_once()
+    after = a_calm_bench.case(a_film)
+    assert (after.patient.name, after.patient.id) == ("Trần Văn Dũng", case.patient.id)
+    assert (after.images, after.conflict) == (case.images, None)
+    (entry,) = [one for one in a_calm_bench.stores.audit.entries() if one.action is Action.PATIENT_CORRECTED]
+    assert entry.detail == f"{case.patient.name} ({case.patient.id}) → Trần Văn Dũng ({case.patient.id})"
+    assert len(a_calm_bench.sent(a_film)) == 4
+
+
+def test_a_film_that_names_nobody_gets_its_patient_from_its_registration(a_calm_bench: Bench, a_film: Dataset) -> None:
+    order = a_calm_bench.stores.orders.register(registration(), form_key="k", registered_by="technician")
+    nobody = dict.fromkeys(("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge"), "")
+    film = same_study(a_film, **nobody, StudyInstanceUID=order.study_instance_uid, AccessionNumber="")
+    case = a_calm_bench.read(film)
+    assert (case.patient.name, case.patient.id) == (order.registration.patient_name, order.patient_id)
+    assert (case.accession_number, case.conflict) == (order.accession_number, None)
+
+
+def test_a_film_under_the_number_of_another_patients_registration_is_a_conflict(
+    a_calm_bench: Bench, a_film: Dataset
+) -> None:
+    order = a_calm_bench.stores.orders.register(registration(), form_key="k", registered_by="technician")
+    case = a_calm_bench.read(same_study(a_film, AccessionNumber=order.accession_number))
+    assert case.patient.id == a_film.PatientID
+    assert case.conflict is not None
+    assert case.conflict.values[1] == f"{order.registration.patient_name} ({order.patient_id})"
+
+
+@pytest.mark.parametrize("born", ["20230301", "2023/03/01", "2023", "20230000", "01/03/2023"])
+def test_a_child_is_not_read_as_an_adult_when_the_console_lost_its_clock(
+    a_calm_bench: Bench, a_film: Dataset, born: str
+) -> None:
+    dates = dict.fromkeys(("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"), "20000101")
+    for keyword, vr, value in (("PatientBirthDate", "LO", born), *((name, "DA", day) for name, day in dates.items())):
+        a_film[keyword] = pydicom.DataElement(keyword, vr, value)
+    a_film.PatientAge = ""
+    (image,) = a_calm_bench.read(a_film).images
+    assert image.reason is not None
+    assert image.reason.code == "child"
+
+
+def test_a_film_that_tells_no_age_is_read_and_says_so_on_page_and_report(a_calm_bench: Bench, a_film: Dataset) -> None:
+    a_film.PatientAge = a_film.PatientBirthDate = ""
+    (image,) = a_calm_bench.read(a_film).images
+    assert "age_unknown" in image.flags
+    report = a_calm_bench.object(a_film, "sr")
+    assert "không cho biết tuổi" in report.to_json()
 
 
 def test_a_film_whose_spool_file_is_lost_becomes_a_case_all_the_same(a_bench: Bench, a_film: Dataset) -> None:

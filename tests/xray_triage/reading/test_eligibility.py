@@ -85,7 +85,7 @@ def test_the_header_alone_can_refuse_a_film(attributes: dict[str, object], reaso
         {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "DF"},
         {"BurnedInAnnotation": "YES"},
         {"PatientAge": None, "PatientBirthDate": None},
-        {"PatientAge": "015Y"},
+        {"PatientAge": "015Y", "PatientBirthDate": ""},
         {"ImagerPixelSpacing": None},
         {"WindowCenter": None, "WindowWidth": None},
         {"WindowCenter": ["2000", "100"], "WindowWidth": ["4000", "10"]},

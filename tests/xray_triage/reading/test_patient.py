@@ -1,5 +1,6 @@
 import io
 import unicodedata
+from datetime import date
 
 import pydicom
 import pytest
@@ -11,8 +12,9 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from tests.factories import film, film_bytes
-from xray_triage.reading.patient import age_years, read_patient, repair_text
+from xray_triage.reading.patient import AGE_CONTRADICTS, Age, read_age, read_patient, repair_text
 from xray_triage.reading.text import decode, encodings_of
+from xray_triage.reading.values.mojibake import meant
 
 VIETNAMESE = "Nguyễn^Thị Hồng Đào"
 vietnamese_words = st.text(
@@ -156,12 +158,14 @@ def test_declared_latin_1_is_read_as_declared_unless_it_is_something_better(text
     assert (
         found == unicodedata.normalize("NFC", text)
         or found == unicodedata.normalize("NFC", value.decode("utf-8", "replace"))
-        or "cp1258" in _explanations(value, found)
+        or _explanations(value, found)
     )
 
 
 def _explanations(value: bytes, found: str) -> list[str]:
-    return ["cp1258"] if unicodedata.normalize("NFC", value.decode("cp1258", "replace")) == found else []
+    better = {"cp1258": value.decode("cp1258", "replace"), "garbled": meant(value.decode("latin_1"))}
+    better["garbled, in UTF-8"] = meant(value.decode("utf-8", "replace"))
+    return [why for why, text in better.items() if unicodedata.normalize("NFC", text) == found]
 
 
 @given(st.binary(max_size=80), st.lists(st.text(max_size=20), max_size=3))
@@ -171,6 +175,14 @@ def test_no_bytes_and_no_label_can_make_it_fail(value: bytes, labels: list[str])
     text.encode()
 
 
+def says(**values: str) -> Dataset:
+    """A header with these values; under LO, for real files hold what AS and DA forbid."""
+    dataset = Dataset()
+    for keyword, value in values.items():
+        dataset.add(pydicom.DataElement(keyword, "LO", value))
+    return dataset
+
+
 @pytest.mark.parametrize(
     ("age", "born", "taken", "years"),
     [
@@ -178,16 +190,61 @@ def test_no_bytes_and_no_label_can_make_it_fail(value: bytes, labels: list[str])
         ("", "20000101", "20100101", 10), ("", "2000.01.01", "20100101", 10), ("abc", "20000101", "20100101", 10),
         ("", "", "20100101", None), ("", "20200101", "20100101", None),
         ("999Y", "", "", None),
-        ("000Y", "20000101", "20100101", 10), ("", "20100101", "20100101", None), ("", "20001301", "20100101", None),
+        ("000Y", "20000101", "20100101", 10), ("", "20100101", "20100101", None), ("", "20001399", "20100101", 10),
     ],
 )  # fmt: skip
 def test_age_comes_from_the_age_or_from_the_dates(age: str, born: str, taken: str, years: float | None) -> None:
-    dataset = Dataset()
-    dataset.add(pydicom.DataElement("PatientAge", "LO", age))  # LO: real files hold what AS forbids
-    dataset.add(pydicom.DataElement("PatientBirthDate", "LO", born))
-    dataset.add(pydicom.DataElement("StudyDate", "LO", taken))
-    found = age_years(dataset)
+    found = read_age(says(PatientAge=age, PatientBirthDate=born, StudyDate=taken)).years
     assert found == (None if years is None else pytest.approx(years, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        {},
+        {"StudyDate": ""},
+        {"StudyDate": "20000101", "SeriesDate": "20000103", "AcquisitionDate": "19700101", "ContentDate": "19800101"},
+        {"StudyDate": "20190101"},  # before the birth
+        {"StudyDate": "20991231"},
+        {"StudyDate": "20260101", "ContentDate": "rubbish"},
+        {"StudyDate": "rubbish", "SeriesDate": "2026/01/01"},
+        {"StudyDate": "19700101", "AcquisitionDateTime": "20260101083000"},
+    ],
+)
+@pytest.mark.parametrize("born", ["20230301", "2023/03/01", "2023-03-01", "2023", "20230000", "202303", "01/03/2023"])
+def test_a_childs_age_is_counted_whatever_the_clock_of_the_console_says(dates: dict[str, str], born: str) -> None:
+    age = read_age(says(PatientBirthDate=born, **dates), date(2026, 3, 1))
+    assert age.years is not None
+    assert 2.7 < age.years < 3.3
+    assert not age.flags
+
+
+@pytest.mark.parametrize("age", ["3 Y", "0003Y", "3Y", "36M", "3 tuổi", "3 years", "003y"])
+def test_a_child_whose_age_is_written_as_people_write_is_a_child(age: str) -> None:
+    assert read_age(says(PatientAge=age, StudyDate="20260301")).years == 3
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "found"),
+    [
+        ("045Y", "20230301", Age(3.0, (AGE_CONTRADICTS,))),
+        ("003Y", "19700301", Age(3.0, (AGE_CONTRADICTS,))),
+        ("056Y", "1970", Age(56.0)),
+        ("055Y", "19700302", Age(55.0)),
+        ("003Y", "20300101", Age(3.0)),  # nobody was born after the film came
+        ("000Y", "20260301", Age(None)),  # what consoles write for a patient nobody registered
+        ("", "19000101", Age(None)),  # and databases
+    ],
+)
+def test_of_an_age_and_a_birth_date_that_contradict_each_other_the_younger_counts(
+    age: str, born: str, found: Age
+) -> None:
+    assert read_age(says(PatientAge=age, PatientBirthDate=born, StudyDate="20260301"), date(2026, 3, 1)) == found
+
+
+def test_a_birth_date_is_told_as_far_as_it_is_known() -> None:
+    born = [read_patient(says(PatientBirthDate=text)).birth_date for text in ("1/3/1970", "197003", "1970", "01/03/70")]
+    assert born == ["1970-03-01", "1970-03", "1970", ""]
 
 
 def test_a_film_that_says_nothing_has_an_empty_patient() -> None:

@@ -44,6 +44,11 @@ def test_what_the_machine_left_out_is_empty_and_not_invented() -> None:
         ("StudyDate", "1995.07.20", "19950720"),
         ("StudyDate", "2020-01-25", "20200125"),
         ("StudyDate", "20200231", ""),
+        ("PatientBirthDate", "01/03/1970", "19700301"),
+        ("PatientBirthDate", "1970", ""),
+        ("PatientAge", "62", "062Y"),
+        ("PatientAge", "18 m", "018M"),
+        ("PatientAge", "3W", "021D"),
         ("StudyTime", "11:22:07", "112207"),
         ("StudyTime", "2561", ""),
         ("PatientSex", "f", "F"),
@@ -60,7 +65,7 @@ def test_a_malformed_value_is_put_into_form_or_left_empty(keyword: str, given_va
 
 @pytest.mark.parametrize(
     ("keyword", "given_value"),
-    [("PatientAge", "62"), ("PregnancyStatus", 9), ("SmokingStatus", "SOMETIMES"), ("PatientWeight", "heavy")],
+    [("PatientAge", "40T"), ("PregnancyStatus", 9), ("SmokingStatus", "SOMETIMES"), ("PatientWeight", "heavy")],
 )
 def test_an_optional_value_without_certain_meaning_is_left_out(keyword: str, given_value: object) -> None:
     source = header(**{keyword: None})

@@ -25,6 +25,7 @@ ACTIVITY, LOG_USED, ALERT = (
 )
 ACCESSED, TRANSFERRED = _dcm("110103", "DICOM Instances Accessed"), _dcm("110104", "DICOM Instances Transferred")
 EXPORT, IMPORT = _dcm("110106", "Export"), _dcm("110107", "Import")
+RECORD = _dcm("110110", "Patient Record")
 ORDER, QUERY, LOGIN = _dcm("110109", "Order Record"), _dcm("110112", "Query"), _dcm("110114", "User Authentication")
 APPLICATION, LAUNCHER = _dcm("110150", "Application"), _dcm("110151", "Application Launcher")
 RECEIVER, SENDER = _dcm("110152", "Destination Role ID"), _dcm("110153", "Source Role ID")
@@ -67,6 +68,7 @@ EVENTS: dict[Action | str, Event] = {
         (Action.ORDER_CHANGED, Action.ORDER_REOPENED, Action.ORDER_FINISHED), Event(code=ORDER, action="U")
     ),
     Action.ORDER_CANCELLED: Event(code=ORDER, action="D"),
+    **dict.fromkeys((Action.PATIENT_CORRECTED, Action.PATIENT_CONFLICT), Event(code=RECORD, action="U")),
     Action.EXPORTED: Event(code=EXPORT, action="R"),
     Action.IMPORTED: Event(code=IMPORT, action="C"),
     Action.TRAIL_READ: Event(code=LOG_USED, action="R"),

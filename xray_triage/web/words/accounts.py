@@ -45,6 +45,8 @@ ACTIONS = {
     Action.STARTED: N_("khởi động trạm"),
     Action.STOPPED: N_("dừng trạm"),
     Action.TRAIL_READ: N_("xem nhật ký"),
+    Action.PATIENT_CORRECTED: N_("phim sửa tên hoặc mã người bệnh của ca"),
+    Action.PATIENT_CONFLICT: N_("phim của ca mang tên nhiều người bệnh"),
     Action.LOSS_ACKNOWLEDGED: N_("biết cơ sở dữ liệu đã được dựng lại"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_router.store.outbox import Delivery, DeliveryState
-from xray_triage.cases.case import ANSWER_NOTES, AUTOMATIC, Case, Consultation, ConsultationState, Image
+from xray_triage.cases.case import ANSWER_NOTES, AUTOMATIC, Case, Conflict, Consultation, ConsultationState, Image
 from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
@@ -23,6 +23,7 @@ from xray_triage.results.wording import (
     FLAGS,
     NOTHING_FOUND,
     UNPROVEN,
+    conflict_line,
     limit,
     machine_lines,
     percent,
@@ -97,6 +98,10 @@ class Words:
 
     def reason(self, reason: Reason) -> str:
         return self.language.translate(reason.vi)
+
+    def conflict(self, conflict: Conflict) -> str:
+        """That the films of a case name different people."""
+        return conflict_line(conflict.values, self.language)
 
     def check(self, check: Check) -> str:
         return check.said[self.language.code]
@@ -190,6 +195,8 @@ class Words:
             young = patient.age_years < YOUNG_YEARS
             told = N_("%(n)d tháng tuổi") if young else N_("%(n)d tuổi")
             parts.append(self.language.say(told, n=int(patient.age_years * (12 if young else 1))))
+        else:
+            parts.append(self.language.say(N_("không rõ tuổi")))
         return ", ".join(part for part in parts if part)
 
     def birthday(self, birth_date: str) -> str:

@@ -34,8 +34,8 @@ def told(message: ET.Element) -> tuple[str, str, str, str]:
     )
 
 
-# PS3.15 A.5.3: Application Activity, Audit Log Used, Export, Import, Instances Accessed, Order Record, Query, Security
-# Alert, User Authentication.
+# PS3.15 A.5.3: Application Activity, Audit Log Used, Export, Import, Instances Accessed, Order Record, Patient Record,
+# Query, Security Alert, User Authentication.
 EXPECTED = {
     Action.STARTED: ("110100", "110120", "E", "0"),
     Action.STOPPED: ("110100", "110121", "E", "0"),
@@ -52,6 +52,8 @@ EXPECTED = {
     Action.ORDER_REOPENED: ("110109", "", "U", "0"),
     Action.ORDER_FINISHED: ("110109", "", "U", "0"),
     Action.ORDER_CANCELLED: ("110109", "", "D", "0"),
+    Action.PATIENT_CORRECTED: ("110110", "", "U", "0"),
+    Action.PATIENT_CONFLICT: ("110110", "", "U", "0"),
     Action.SEARCHED: ("110112", "", "E", "0"),
     Action.LISTED: ("110112", "", "E", "0"),
     Action.SIGNED_IN: ("110114", "110122", "E", "0"),
