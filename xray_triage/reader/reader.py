@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -17,7 +17,6 @@ from sqlalchemy.exc import OperationalError
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
 from dicom_router.dicom.matching import fold
-from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import LATER_RANK
@@ -174,11 +173,11 @@ class Reader:
         except (DamagedFile, OSError, ValueError) as error:
             return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
-            return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
+            return Film(arrival=arrival, header=dataset, reading=unread(NotReadable(reason=REASONS["not_a_film"])))
         radiograph = admit(dataset, self._policy.admission)
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+            return Film(arrival=arrival, header=header, reading=unread(radiograph))
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -190,7 +189,7 @@ class Reader:
         """A film that no reader survived. When even its header was too much, it is known by its names alone."""
         why = NotReadable(reason=REASONS["reader_died"])
         if attempt > LAST_TRY:
-            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=_not_read(why))
+            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=unread(why))
         return self._unread(arrival, why)
 
     def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
@@ -201,19 +200,20 @@ class Reader:
             repair_text(header)
         except (DamagedFile, OSError, ValueError):
             header = _bare_header(arrival.instance)
-        return Film(arrival=arrival, header=header, reading=_not_read(why))
+        return Film(arrival=arrival, header=header, reading=unread(why))
 
     def _record(self, work: Work, film: Film) -> None:
         """COMMIT 2: the case, its results on their way, the study's promotion, and the work done.
 
         Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
         """
-        results = self._keep_results(film)
-        findings = film.reading.findings
-        heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
+        unmade: list[str] = []
+        results = self._keep_results(film, unmade.append)
+        heat = _heat_of(film.reading, unmade.append)
         request: PreparedRequest | None = None
         try:
-            request = self._prepare_request(film, results)
+            request = self._prepare_request(film, results, unmade.append)
+            film = replace(film, reading=lacking(film.reading, unmade))
             with self._stores.database.write() as connection:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request)
@@ -271,7 +271,9 @@ class Reader:
             self._stores.consultations.request_within(connection, recorded.case_id, request)
         self._stores.ledger.finish(connection, work)
 
-    def _prepare_request(self, film: Film, results: Sequence[KeptResult]) -> PreparedRequest | None:
+    def _prepare_request(
+        self, film: Film, results: Sequence[KeptResult], on_unmade: Callable[[str], None]
+    ) -> PreparedRequest | None:
         """The consultation that the site's policy asks for by itself, or None."""
         priority = film.reading.decision.priority
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
@@ -279,15 +281,22 @@ class Reader:
         positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
         grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
         seen = "; ".join([*grave, *(f"{finding.kind.vi} {value(finding)}" for finding in positive)])
-        return self._stores.consultations.prepare(
-            film.header,
-            [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
-            question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
-            priority="urgent" if priority is Priority.URGENT else "routine",
-            requested_by=AUTOMATIC,
-        )
+        try:
+            return self._stores.consultations.prepare(
+                film.header,
+                [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
+                question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+                priority="urgent" if priority is Priority.URGENT else "routine",
+                requested_by=AUTOMATIC,
+            )
+        except (SpoolFull, OSError):  # which time heals
+            raise
+        except Exception:
+            log.exception("result not made", what="request", arrival=film.arrival.arrival_id)
+            on_unmade("request")
+            return None
 
-    def _keep_results(self, film: Film) -> list[KeptResult]:
+    def _keep_results(self, film: Film, on_unmade: Callable[[str], None]) -> list[KeptResult]:
         """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
         if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
             return []
@@ -298,6 +307,7 @@ class Reader:
             station_name=self._policy.station_name,
             at=self._clock.now(),
             supersedes=self._report_before(film.arrival.instance),
+            on_unmade=on_unmade,
         )
         keeping: list[Future[KeptResult]] = []
         try:
@@ -318,7 +328,7 @@ class Reader:
         return next((instance for instance in sent if instance.sop_instance_uid == uid), None)
 
     def _keep(self, result: ResultObject) -> KeptResult:
-        spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))
+        spooled = self._stores.spool.keep(BytesIO(result.encoded))
         return KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=spooled)
 
     def _delete(self, files: Iterable[SpooledFile]) -> None:
@@ -339,19 +349,19 @@ def classify(
     ``met``: what is known of its machine, where anybody keeps count of machines.
     """
     if classifier is None:
-        return _not_read(NotReadable(reason=REASONS["no_model"]))
+        return unread(NotReadable(reason=REASONS["no_model"]))
     started = clock.monotonic()
     try:
         findings = classifier.classify(radiograph, met.cut_offs if met else None)
     except ModelFailed as error:
-        return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
-    unread = findings if isinstance(findings, NotReadable) else None
+        return unread(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
+    unread_for = findings if isinstance(findings, NotReadable) else None
     seen = None if isinstance(findings, NotReadable) else findings
     return Reading(
         decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
-        not_readable=unread,
-        flags=(*radiograph.flags, *(seen.flags if seen else ())),
+        not_readable=unread_for,
+        flags=(*radiograph.flags, *(seen.flags if seen else refused_by(unread_for))),
         model=classifier.identity,
         rows=radiograph.rows,
         columns=radiograph.columns,
@@ -360,8 +370,30 @@ def classify(
     )
 
 
-def _not_read(why: NotReadable) -> Reading:
-    return Reading(decision=not_read(), not_readable=why)
+def _heat_of(reading: Reading, on_unmade: Callable[[str], None]) -> bytes | None:
+    if reading.findings is None or reading.findings.heat_map is None:
+        return None
+    try:
+        return heat_png(reading.findings.heat_map)
+    except Exception:
+        log.exception("result not made", what="heat")
+        on_unmade("heat")
+        return None
+
+
+def lacking(reading: Reading, unmade: Sequence[str]) -> Reading:
+    """The reading, flagged with the objects that could not be made of it."""
+    return replace(reading, flags=(*reading.flags, *(f"no_{what}" for what in unmade)))
+
+
+def unread(why: NotReadable) -> Reading:
+    """The reading of a film that was not read."""
+    return Reading(decision=not_read(), not_readable=why, flags=refused_by(why))
+
+
+def refused_by(why: NotReadable | None) -> tuple[str, ...]:
+    """What refused the film, as a flag."""
+    return (f"refused_by_{why.by}",) if why is not None and why.by else ()
 
 
 def _without_pixels(dataset: Dataset) -> Dataset:

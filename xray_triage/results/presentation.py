@@ -5,14 +5,15 @@ Must never know pixels. PS3.3 A.33.1.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
+from pydicom.valuerep import format_number_as_ds
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
+from xray_triage.reading.header import number
 from xray_triage.reading.naming import told_positive
+from xray_triage.reading.picture.luts import Table, rescale_of, table_of, window_of
 from xray_triage.results.copying import formed
 from xray_triage.results.items import add, item, reference
 from xray_triage.results.origin import Kind, Origin, begin
@@ -155,67 +156,58 @@ def _shape(source: Dataset, *, inverted: bool) -> str:
 
 def _window(source: Dataset) -> Dataset:
     """The film's own VOI transformation, else the whole range that it can store: PS3.3 C.11.8."""
-    if source.get("VOILUTSequence"):
-        return item(VOILUTSequence=[_lut(source, source.VOILUTSequence[0])])
-    center, width = _first(source, "WindowCenter"), _first(source, "WindowWidth")
-    function = str(formed(source, "VOILUTFunction") or "LINEAR")
-    if center is not None and width is not None and float(width) >= 1:
-        window = item(WindowCenter=center, WindowWidth=width)
-        if function in ("SIGMOID", "LINEAR_EXACT"):
-            add(window, VOILUTFunction=function)
-        return window
-    low, high = _range(source)
-    return item(WindowCenter=f"{(low + high + 1) / 2:.6g}", WindowWidth=f"{high - low + 1:.6g}")
+    table, window = table_of(source, "VOILUTSequence"), window_of(source)
+    if table is not None:
+        return item(VOILUTSequence=[_lut(source, table, table.bits)])
+    if window is None:
+        low, high = _range(source)
+        return item(WindowCenter=f"{(low + high + 1) / 2:.6g}", WindowWidth=f"{high - low + 1:.6g}")
+    told = item(WindowCenter=_decimal(window.center), WindowWidth=_decimal(window.width))
+    if window.function != "LINEAR":
+        add(told, VOILUTFunction=window.function)
+    return told
 
 
 def _range(source: Dataset) -> tuple[float, float]:
     """The least and greatest value after the modality LUT."""
-    if source.get("ModalityLUTSequence"):
-        data = source.ModalityLUTSequence[0].LUTData
-        entries = np.frombuffer(data, "<u2", len(data) // 2) if isinstance(data, bytes) else np.asarray(data)
-        return float(entries.min()), float(entries.max())
+    table = table_of(source, "ModalityLUTSequence")
+    if table is not None:
+        return float(table.entries.min()), float(table.entries.max())
     bits = int(source.get("BitsStored") or 16)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if _signed(source) else (0, 2**bits - 1)
-    slope, intercept = _rescale(source) or ("1", "0")
-    ends = sorted((low * float(slope) + float(intercept), high * float(slope) + float(intercept)))
+    slope, intercept = rescale_of(source) or (1.0, 0.0)
+    ends = sorted((low * slope + intercept, high * slope + intercept))
     return ends[0], ends[1]
 
 
 def _add_modality_lut(dataset: Dataset, source: Dataset) -> None:
     """PS3.3 C.11.1. Without it a viewer would take stored values for values after rescaling."""
-    rescale = _rescale(source)
-    if source.get("ModalityLUTSequence"):
-        lut = _lut(source, source.ModalityLUTSequence[0])
-        add(lut, ModalityLUTType=formed(source.ModalityLUTSequence[0], "ModalityLUTType") or "US")
+    table, rescale = table_of(source, "ModalityLUTSequence"), rescale_of(source)
+    if table is not None:
+        lut = _lut(source, table, 8 if table.bits == 8 else 16)
+        add(lut, ModalityLUTType=formed(table.item, "ModalityLUTType") or "US")
         add(dataset, ModalityLUTSequence=[lut])
-    elif rescale:
-        slope, intercept = rescale
+    elif rescale or formed(source, "RescaleSlope"):
+        slope, intercept = map(_decimal, rescale or (1.0, 0.0))
         kind = formed(source, "RescaleType") or "US"
         add(dataset, RescaleSlope=slope, RescaleIntercept=intercept, RescaleType=kind)
 
 
-def _rescale(source: Dataset) -> tuple[str, str] | None:
-    slope, intercept = _first(source, "RescaleSlope"), _first(source, "RescaleIntercept")
-    return (slope, intercept) if slope and intercept and float(slope) != 0 else None
-
-
-def _lut(source: Dataset, lut: Dataset) -> Dataset:
+def _lut(source: Dataset, table: Table, bits: int) -> Dataset:
+    """The table as it is meant: the film's own descriptor may say another number of entries, or of bits."""
     copied = Dataset()
-    signed = "SS" if _signed(source) else "US"
-    copied.add_new("LUTDescriptor", signed, list(lut.LUTDescriptor))
-    explanation = formed(lut, "LUTExplanation")
+    vr, count = "SS" if table.first < 0 or _signed(source) else "US", len(table.entries) % 65536
+    copied.add_new("LUTDescriptor", vr, [count - 65536 if vr == "SS" and count > 32767 else count, table.first, bits])
+    explanation = formed(table.item, "LUTExplanation")
     if explanation:
         add(copied, LUTExplanation=explanation)
-    data: Any = lut.LUTData
-    vr = "OW" if isinstance(data, bytes) else "US"
-    copied.add_new("LUTData", vr, data)
+    copied.add_new("LUTData", "OW", table.entries.astype("<u2").tobytes())
     return copied
 
 
 def _signed(source: Dataset) -> bool:
-    return int(source.get("PixelRepresentation") or 0) == 1
+    return number(source, "PixelRepresentation") == 1
 
 
-def _first(source: Dataset, keyword: str) -> str | None:
-    value: str | Sequence[str] | None = formed(source, keyword)
-    return value if value is None or isinstance(value, str) else value[0]
+def _decimal(value: float) -> str:
+    return format_number_as_ds(value)

@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -122,7 +123,7 @@ def test_lookup_tables_of_the_film_are_kept(tmp_path: Path) -> None:
         RescaleIntercept=None,
         RescaleType=None,
     )
-    assert dataset.ModalityLUTSequence[0].LUTData == [0, 1, 2, 65535]
+    assert np.frombuffer(dataset.ModalityLUTSequence[0].LUTData, "<u2").tolist() == [0, 1, 2, 65535]
     assert dataset.SoftcopyVOILUTSequence[0].VOILUTSequence[0].LUTDescriptor == [4, 0, 16]
     assert dciodvfy(written(tmp_path / "gsps.dcm", dataset)) == []
 
