@@ -23,6 +23,7 @@ WAVELET = frozenset({uid.JPEG2000, uid.JPEG2000Lossless, uid.HTJ2K, uid.HTJ2KLos
 STRICT = frozenset({uid.JPEGLSLossless, uid.JPEGLSNearLossless})  # CharLS wants every bit, and none too many
 MOST_ZEROS_OF_A_SCAN = 2  # a scan may end with zeros of its own, before the fill bytes
 FILLS = (b"\x00" * 16, b"\x55" * 16)
+PADDING = b"\x00\xff"
 TILE_PART, CODESTREAM = b"\xff\x90", b"\xff\x4f\xff\x51"
 START_OF_SCAN = 0xDA
 MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
@@ -93,7 +94,7 @@ def _versions(frame: bytes, syntax: uid.UID) -> Iterator[Sequence[bytes]]:
         if syntax in STRICT:
             yield from _without_fill(frame if end is None else frame[: frame.rindex(END_OF_IMAGE, 0, end)])
         elif end is None:
-            yield [frame.rstrip(b"\xff") + fill + END_OF_IMAGE for fill in FILLS]
+            yield [frame.rstrip(PADDING) + fill + END_OF_IMAGE for fill in FILLS]
 
 
 def _without_fill(scans: bytes) -> Iterator[Sequence[bytes]]:
@@ -118,7 +119,10 @@ def _end_of_scans(frame: bytes) -> int | None:
 
 
 def _end_of_tiles(frame: bytes) -> int:
-    """The place behind the last tile-part of a JPEG 2000 stream. Raises NoEnd where one is cut, or says no length."""
+    """The place behind the last tile-part of a JPEG 2000 stream.
+
+    Raises NoEnd where one is cut, says no length, or ends in zeros, which may be padding in the place of what was lost.
+    """
     start = frame.find(CODESTREAM, 0, 4096)
     position = end = frame.find(TILE_PART, max(start, 0))
     while start >= 0 and position >= 0 and frame[position : position + 2] == TILE_PART and position + 12 <= len(frame):
@@ -126,6 +130,6 @@ def _end_of_tiles(frame: bytes) -> int:
         if length < 12:
             break
         position = end = position + length
-    if not 0 < end <= len(frame) or frame[end : end + 2] == TILE_PART:
+    if not 0 < end <= len(frame) or frame[end : end + 2] == TILE_PART or frame[end - 1] == 0:
         raise NoEnd("the codestream has no end")
     return end

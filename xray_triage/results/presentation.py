@@ -5,15 +5,20 @@ Must never know pixels. PS3.3 A.33.1.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 from pydicom.valuerep import format_number_as_ds
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
 from xray_triage.reading.header import number
 from xray_triage.reading.naming import told_positive
+from xray_triage.reading.picture.cover import shutters_of
+from xray_triage.reading.picture.geometry import SQUARE_WITHIN, aspect_of, spacing_of
 from xray_triage.reading.picture.luts import Table, rescale_of, table_of, window_of
+from xray_triage.reading.picture.overlays import groups_of
 from xray_triage.results.copying import formed
 from xray_triage.results.items import add, item, reference
 from xray_triage.results.origin import Kind, Origin, begin
@@ -27,7 +32,8 @@ PRESENTATION = Kind(
     series_number=9103,
     description="AI: đường viền",
 )
-LAYER = "AI"
+LAYER, MACHINE_LAYER = "AI", "OVERLAY"
+OVERLAY_ACTIVATION_LAYER = 0x1001
 YELLOW_CIELAB = [63613, 27329, 57100]  # PS3.3 C.10.7.1.1: L* 0..100, a* and b* -128..127, each over 0..65535
 LABEL_HEIGHT = 0.03  # of the film's height
 
@@ -60,6 +66,8 @@ def make_presentation(origin: Origin, reading: Reading) -> Dataset:
         PresentationLUTShape=_shape(source, inverted="inverted" in reading.flags),
     )
     _add_modality_lut(dataset, source)
+    _add_shutters(dataset, source)
+    _add_overlays(dataset, source)
     del dataset.ContentDate, dataset.ContentTime
     return dataset
 
@@ -78,11 +86,12 @@ def _displayed_area(source: Dataset) -> Dataset:
         DisplayedAreaBottomRightHandCorner=[int(source.Columns), int(source.Rows)],
         PresentationSizeMode="SCALE TO FIT",
     )
-    spacing = formed(source, "PixelSpacing") or formed(source, "ImagerPixelSpacing")
-    if isinstance(spacing, list) and len(spacing) == 2 and min(map(float, spacing)) > 0:
-        add(area, PresentationPixelSpacing=spacing)
+    spacing, aspect = spacing_of(source), aspect_of(source)
+    if spacing is not None and abs(spacing[0] / spacing[1] - aspect) <= SQUARE_WITHIN:
+        add(area, PresentationPixelSpacing=[_decimal(one) for one in spacing])
     else:
-        add(area, PresentationPixelAspectRatio=["1", "1"])
+        ratio = Fraction(aspect).limit_denominator(1000)
+        add(area, PresentationPixelAspectRatio=[str(ratio.numerator), str(ratio.denominator)])
     return area
 
 
@@ -173,7 +182,7 @@ def _range(source: Dataset) -> tuple[float, float]:
     table = table_of(source, "ModalityLUTSequence")
     if table is not None:
         return float(table.entries.min()), float(table.entries.max())
-    bits = int(source.get("BitsStored") or 16)
+    bits = number(source, "BitsStored", 16)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if _signed(source) else (0, 2**bits - 1)
     slope, intercept = rescale_of(source) or (1.0, 0.0)
     ends = sorted((low * slope + intercept, high * slope + intercept))
@@ -203,6 +212,24 @@ def _lut(source: Dataset, table: Table, bits: int) -> Dataset:
         add(copied, LUTExplanation=explanation)
     copied.add_new("LUTData", "OW", table.entries.astype("<u2").tobytes())
     return copied
+
+
+def _add_shutters(dataset: Dataset, source: Dataset) -> None:
+    """Those of the film: a viewer that applies a presentation state passes over the film's own (PS3.4 N.2)."""
+    shutters = list(shutters_of(source))
+    for shutter in shutters:
+        add(dataset, **{keyword: [str(one) for one in values] for keyword, values in shutter.values.items()})
+    if shutters:
+        add(dataset, ShutterShape=[shutter.shape for shutter in shutters], ShutterPresentationValue=0)
+
+
+def _add_overlays(dataset: Dataset, source: Dataset) -> None:
+    """The film's own graphics are shown in a layer of theirs: without one they are not (PS3.3 C.11.7)."""
+    groups = groups_of(source)
+    for group in groups:
+        dataset.add_new(Tag(group, OVERLAY_ACTIVATION_LAYER), "CS", MACHINE_LAYER)
+    if groups:
+        dataset.GraphicLayerSequence.append(item(GraphicLayer=MACHINE_LAYER, GraphicLayerOrder="2"))
 
 
 def _signed(source: Dataset) -> bool:

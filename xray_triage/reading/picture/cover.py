@@ -3,7 +3,8 @@
 Only what the header declares is covered. It must never know windows or models.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,35 @@ from xray_triage.reading.pixels import Counted, Image, as_image, shrink
 
 LEAST_FILM = 0.05  # of the pixels: a header that hides more is wrong
 
+FURTHEST = 1 << 20  # pixels; beyond lies no edge of a film
+SHUTTERS: Mapping[str, tuple[str, ...]] = {
+    "RECTANGULAR": (
+        "ShutterLeftVerticalEdge",
+        "ShutterRightVerticalEdge",
+        "ShutterUpperHorizontalEdge",
+        "ShutterLowerHorizontalEdge",
+    ),
+    "CIRCULAR": ("CenterOfCircularShutter", "RadiusOfCircularShutter"),
+    "POLYGONAL": ("VerticesOfThePolygonalShutter",),
+}
+
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shutter:
+    """One shutter: its attributes by keyword, and which pixels of the film it leaves to be seen."""
+
+    shape: str
+    values: Mapping[str, Sequence[int]]
+    seen: Mask
 
 
 def covered_in(read: Words, stored: Stored, dataset: Dataset) -> Mask | None:
     """Where a gray film (rows, columns) is padding or lies behind a shutter; None where the header says of neither."""
     if stored.ndim != 2:
         return None
-    parts = [_padding(read, stored, dataset), *(~seen for seen in _seen(dataset, *stored.shape))]
+    parts = [_padding(read, stored, dataset), *(~shutter.seen for shutter in shutters_of(dataset))]
     found = [part for part in parts if part is not None and 1 - part.mean() >= LEAST_FILM]
     if not found or not (whole := np.logical_or.reduce(found)).any():
         return None
@@ -69,47 +91,46 @@ def _declared(dataset: Dataset, keyword: str, stored: Stored) -> int | None:
     return value - (1 << bits) if stored.dtype.kind == "i" and value >> (bits - 1) else value
 
 
-def _seen(dataset: Dataset, rows: int, columns: int) -> Iterator[Mask]:
-    """What each shutter leaves to be seen; one that hides everything, or says nothing of use, is none."""
-    draw = {"RECTANGULAR": _rectangle, "CIRCULAR": _circle, "POLYGONAL": _polygon}
-    for shape in words(dataset, "ShutterShape").split():
-        canvas = Picture.new("1", (columns, rows))
-        if shape in draw and draw[shape](ImageDraw.Draw(canvas), dataset):
+def shutters_of(dataset: Dataset) -> Iterator[Shutter]:
+    """The shutters that say something of use and do not hide the film itself."""
+    rows, columns = number(dataset, "Rows"), number(dataset, "Columns")
+    for shape in dict.fromkeys(words(dataset, "ShutterShape").split()):
+        keywords = SHUTTERS.get(shape, ())
+        values = [_numbers(dataset, keyword) for keyword in keywords]
+        if keywords and all(values) and _is_sound(shape, values) and rows > 0 and columns > 0:
+            canvas = Picture.new("1", (columns, rows))
+            _draw(ImageDraw.Draw(canvas), shape, values, aspect_of(dataset))
             seen = np.asarray(canvas)
-            if seen.any():
-                yield seen
+            if seen.mean() >= LEAST_FILM:
+                yield Shutter(shape=shape, values=dict(zip(keywords, values, strict=True)), seen=seen)
 
 
-def _rectangle(canvas: ImageDraw.ImageDraw, dataset: Dataset) -> bool:
-    left, right = number(dataset, "ShutterLeftVerticalEdge"), number(dataset, "ShutterRightVerticalEdge")
-    upper, lower = number(dataset, "ShutterUpperHorizontalEdge"), number(dataset, "ShutterLowerHorizontalEdge")
-    if left >= right or upper >= lower:
-        return False
-    canvas.rectangle((left - 1, upper - 1, right - 1, lower - 1), fill=1)
-    return True
+def _is_sound(shape: str, values: Sequence[Sequence[int]]) -> bool:
+    if shape == "RECTANGULAR":
+        (left,), (right,), (upper,), (lower,) = (value[:1] for value in values)
+        return left < right and upper < lower
+    if shape == "CIRCULAR":
+        return len(values[0]) == 2 and values[1][0] > 0
+    return len(values[0]) >= 6 and len(values[0]) % 2 == 0
 
 
-def _circle(canvas: ImageDraw.ImageDraw, dataset: Dataset) -> bool:
-    """The radius counts columns; where pixels are not square it is an ellipse of pixels."""
-    centre, radius = _numbers(dataset, "CenterOfCircularShutter"), number(dataset, "RadiusOfCircularShutter")
-    if len(centre) != 2 or radius <= 0:
-        return False
-    (row, column), high = centre, radius / aspect_of(dataset)
-    canvas.ellipse((column - 1 - radius, row - 1 - high, column - 1 + radius, row - 1 + high), fill=1)
-    return True
-
-
-def _polygon(canvas: ImageDraw.ImageDraw, dataset: Dataset) -> bool:
-    corners = _numbers(dataset, "VerticesOfThePolygonalShutter")
-    if len(corners) < 6 or len(corners) % 2:
-        return False
-    canvas.polygon([(column - 1, row - 1) for row, column in zip(corners[::2], corners[1::2], strict=True)], fill=1)
-    return True
+def _draw(canvas: ImageDraw.ImageDraw, shape: str, values: Sequence[Sequence[int]], aspect: float) -> None:
+    """What is seen, in pixels of the film; the header counts from 1, rows first."""
+    if shape == "RECTANGULAR":
+        left, right, upper, lower = (value[0] - 1 for value in values)
+        canvas.rectangle((left, upper, right, lower), fill=1)
+    elif shape == "CIRCULAR":  # the radius counts columns
+        (row, column), wide, high = values[0], values[1][0], values[1][0] / aspect
+        canvas.ellipse((column - 1 - wide, row - 1 - high, column - 1 + wide, row - 1 + high), fill=1)
+    else:
+        rows, columns = values[0][::2], values[0][1::2]
+        canvas.polygon([(column - 1, row - 1) for row, column in zip(rows, columns, strict=True)], fill=1)
 
 
 def _numbers(dataset: Dataset, keyword: str) -> list[int]:
     value = value_of(dataset, keyword)
     try:
-        return [int(one) for one in value] if isinstance(value, MultiValue | list) else []
-    except (ValueError, TypeError):
+        numbers = [int(one) for one in (value if isinstance(value, MultiValue | list) else [value])]
+    except (ValueError, TypeError, OverflowError):
         return []
+    return numbers if all(abs(one) < FURTHEST for one in numbers) else []

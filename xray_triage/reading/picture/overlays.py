@@ -23,14 +23,18 @@ Mask = NDArray[np.bool_]
 def graphics_in(dataset: Dataset, read: Words) -> Mask | None:
     """Where any graphic lies on a gray film (rows, columns); None where there is none. Regions of interest are none."""
     found = None
-    for group in GROUPS:
-        if str(_value(dataset, group, TYPE) or "").strip() == "G" and read.values.ndim == 2:
-            try:
-                plane = _plane(dataset, group, read.values)
-            except DAMAGE:
-                continue
-            found = plane if found is None else found | plane
+    for group in groups_of(dataset) if read.values.ndim == 2 else ():
+        try:
+            plane = _plane(dataset, group, read.values)
+        except DAMAGE:
+            continue
+        found = plane if found is None else found | plane
     return found if found is not None and found.any() else None
+
+
+def groups_of(dataset: Dataset) -> list[int]:
+    """The groups whose plane is a graphic."""
+    return [group for group in GROUPS if str(_value(dataset, group, TYPE) or "").strip() == "G"]
 
 
 def drawn(shown: NDArray[np.uint8], graphics: Mask) -> NDArray[np.uint8]:
