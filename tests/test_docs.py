@@ -28,10 +28,10 @@ from xray_triage.config import check_config, load_config
 from xray_triage.orders.order import Order, OrderState, Registration
 from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
 from xray_triage.orders.worklist_entries import entry_of
-from xray_triage.reading.decoding import DECODERS, NATIVE
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission
 from xray_triage.reading.findings import REASONS, Code
 from xray_triage.reading.naming import TOLD
+from xray_triage.reading.picture.decoding import DECODERS, NATIVE
 from xray_triage.results import capture, codes, presentation, report, request
 from xray_triage.station.setup import Choices, write_config
 

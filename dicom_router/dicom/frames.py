@@ -8,13 +8,9 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from dicom_router.codestream import END_OF_IMAGE, END_WITHIN, Piece, fragments_in
 from dicom_router.dicom.outline import PIXEL_DATA, Extent, Outline
 from dicom_router.errors import DAMAGE, DamagedFile
-
-Piece = tuple[int, int]  # offset in the file, bytes
-ITEM, END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
-END_OF_IMAGE = b"\xff\xd9"
-END_WITHIN = 64  # bytes: padding may follow the end marker
 
 
 class NoSuchFrame(Exception):
@@ -41,7 +37,7 @@ def locate_frame(stream: BinaryIO, outline: Outline, number: int) -> list[Piece]
 
 
 def _native(_: BinaryIO, header: Dataset, pixels: Extent, number: int, count: int) -> list[Piece]:
-    samples, allocated = int(header.SamplesPerPixel), int(header.BitsAllocated)
+    samples, allocated = int(header.get("SamplesPerPixel") or 1), int(header.BitsAllocated)
     bits = int(header.Rows) * int(header.Columns) * samples * allocated
     if header.get("PhotometricInterpretation") == "YBR_FULL_422":
         bits = bits * 2 // 3
@@ -54,7 +50,7 @@ def _native(_: BinaryIO, header: Dataset, pixels: Extent, number: int, count: in
 
 
 def _compressed(stream: BinaryIO, header: Dataset, pixels: Extent, number: int, count: int) -> list[Piece]:
-    table, fragments = _fragments(stream, pixels.offset)
+    table, fragments = fragments_in(stream, pixels.offset)
     starts = _starts(header, table)
     if count == 1:
         return fragments
@@ -65,20 +61,6 @@ def _compressed(stream: BinaryIO, header: Dataset, pixels: Extent, number: int, 
     if len(fragments) == count:
         return [fragments[number - 1]]
     return _by_end_marker(stream, fragments, count)[number - 1]
-
-
-def _fragments(stream: BinaryIO, offset: int) -> tuple[bytes, list[Piece]]:
-    """The basic offset table's bytes, and the fragments that follow it."""
-    stream.seek(offset)
-    pieces = []
-    while (head := stream.read(8))[:4] == ITEM and len(head) == 8:
-        (length,) = struct.unpack("<L", head[4:])
-        pieces.append((stream.tell(), length))
-        stream.seek(length, os.SEEK_CUR)
-    if head[:4] != END or len(pieces) < 2:
-        raise DamagedFile("encapsulated pixel data without an end")
-    stream.seek(pieces[0][0])
-    return stream.read(pieces[0][1]), pieces[1:]
 
 
 def _starts(header: Dataset, table: bytes) -> Sequence[int]:

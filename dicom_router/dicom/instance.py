@@ -11,6 +11,8 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_router.errors import DAMAGE, DamagedFile
 
+PIXELS_HEAD_BYTES = 12  # tag, VR, two bytes, length: PS3.5 A.4, encapsulated pixels are in explicit VR
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRef:
@@ -88,7 +90,18 @@ def read_header(stream: BinaryIO) -> Dataset:
 
 def read_dataset(stream: BinaryIO) -> Dataset:
     """Read a whole DICOM Part 10 file, its pixels still encoded. Raises DamagedFile when it cannot be read."""
-    return _read(stream, stop_before_pixels=False)
+    dataset = _read(stream, stop_before_pixels=False)
+    return dataset if len(dataset) else _without_delimiter(stream)
+
+
+def _without_delimiter(stream: BinaryIO) -> Dataset:
+    """A file whose encapsulated pixels break off before their delimiter, of which pydicom gives nothing at all."""
+    stream.seek(0)
+    dataset = _read(stream, stop_before_pixels=True)
+    if (pixels := stream.read()) and len(dataset):
+        dataset.add_new(0x7FE00010, "OB", pixels[PIXELS_HEAD_BYTES:])
+        dataset["PixelData"].is_undefined_length = True
+    return dataset
 
 
 def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:

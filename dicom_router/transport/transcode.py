@@ -17,11 +17,14 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom import uid
-from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 
 from dicom_router.child import restrain
+from dicom_router.codestream import decode_whole, only_frame
+from dicom_router.dicom.instance import read_dataset
 from dicom_router.dicom.uids import UNCOMPRESSED
+from dicom_router.errors import DAMAGE
 
 ENCODERS = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
 MAX_PIXEL_BYTES = 400_000_000
@@ -38,13 +41,13 @@ def transcode(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> N
     Raises CannotTranscodeError, or whatever the codecs raise on a damaged codestream.
     """
     wanted = uid.UID(transfer_syntax_uid)
-    dataset = pydicom.dcmread(source)
+    dataset = read_dataset(source)
     _check_size(dataset)
     current = dataset.file_meta.TransferSyntaxUID
     if current == uid.ExplicitVRBigEndian:
         raise CannotTranscodeError("big endian is not rewritten")
     if current.is_compressed and current != wanted:
-        decompress(dataset)
+        dataset = decompressed(dataset)
     if wanted in ENCODERS:
         compress(dataset, wanted)
     elif wanted in UNCOMPRESSED:
@@ -68,18 +71,34 @@ def compress(dataset: Dataset, wanted: uid.UID) -> None:
         raise CannotTranscodeError("the codec did not give the same pixels back")
 
 
-def decompress(dataset: Dataset) -> None:
-    """Decompress in place to Explicit VR Little Endian. JPEG Extended with 12 bits is beyond GDCM and Pillow.
-
-    ``xray_triage/reading/decoding.py`` asks the same codec; no decoder may stand where both packages could import it.
-    """
-    if dataset.file_meta.TransferSyntaxUID != uid.JPEGExtended12Bit or dataset.get("BitsStored", 8) <= 8:
+def decompressed(dataset: Dataset) -> Dataset:
+    """The same in Explicit VR Little Endian; a film of one frame is mended as the reader mends it."""
+    if int(dataset.get("NumberOfFrames") or 1) != 1:
         dataset.decompress(generate_instance_uid=False)
-        return
-    if dataset.SamplesPerPixel != 1 or int(dataset.get("NumberOfFrames") or 1) != 1:
-        raise CannotTranscodeError("JPEG Extended in colour or in several frames")
-    (codestream,) = generate_frames(dataset.PixelData, number_of_frames=1)
-    pixels = imagecodecs.jpeg8_decode(codestream)
+        return dataset
+    return decode_whole(
+        only_frame(dataset.PixelData),
+        dataset.file_meta.TransferSyntaxUID,
+        lambda stream: _decompressed(dataset, stream),
+        same=lambda one, other: bool(one.PixelData == other.PixelData),
+        damage=(*DAMAGE, RuntimeError),
+    )
+
+
+def _decompressed(source: Dataset, stream: bytes) -> Dataset:
+    """JPEG Extended with 12 bits is beyond GDCM and Pillow.
+
+    ``xray_triage/reading/picture/decoding.py`` asks the same codec; no decoder may stand where both could import it.
+    """
+    dataset = Dataset(source)
+    dataset.file_meta, dataset.preamble = FileMetaDataset(source.file_meta), bytes(128)
+    if dataset.file_meta.TransferSyntaxUID != uid.JPEGExtended12Bit or dataset.get("BitsStored", 8) <= 8:
+        dataset.PixelData = encapsulate([stream], has_bot=False)
+        dataset.decompress(generate_instance_uid=False)
+        return dataset
+    if dataset.get("SamplesPerPixel", 1) != 1:
+        raise CannotTranscodeError("JPEG Extended in colour")
+    pixels = imagecodecs.jpeg8_decode(stream)
     if pixels.shape != (dataset.Rows, dataset.Columns):
         raise CannotTranscodeError("the codestream has another size than the header")
     # A lossy codestream may overshoot; the header promises BitsStored.
@@ -88,6 +107,7 @@ def decompress(dataset: Dataset) -> None:
     dataset["PixelData"].VR = "OW"
     dataset["PixelData"].is_undefined_length = False
     dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    return dataset
 
 
 def stored_words(dataset: Dataset) -> NDArray[np.generic]:

@@ -38,6 +38,9 @@ from tests.xray_triage.desk import TestDesk, reading
 
 EIGHT = (RAMP >> 4).astype("u1")
 AS_EIGHT = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "WindowCenter": 128, "WindowWidth": 256}
+RIM = ROWS // 5
+EDGES = [f"Shutter{edge}Edge" for edge in ("LeftVertical", "RightVertical", "UpperHorizontal", "LowerHorizontal")]
+NO_WINDOW = {"WindowCenter": None, "WindowWidth": None}
 RAW = {"SOPClassUID": UID("1.2.840.10008.5.1.4.1.1.1.1.1"), "PixelIntensityRelationship": "LIN"}
 COLOUR = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "WindowCenter": None, "WindowWidth": None}
 
@@ -84,12 +87,30 @@ def colour(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def table(first: int, entries: NDArray[Any]) -> list[Dataset]:
+def table(first: int, entries: NDArray[Any], *, bits: int = 16, packed: bool = False) -> list[Dataset]:
     item = Dataset()
-    item.LUTDescriptor = [len(entries), first, 16]
+    item.LUTDescriptor = [len(entries), first, bits]
     item["LUTDescriptor"].VR = "US"
-    item.add_new("LUTData", "OW", entries.astype("<u2").tobytes())
+    item.add_new("LUTData", "OW", (entries // 16).astype("u1").tobytes() if packed else entries.astype("<u2").tobytes())
     return [item]
+
+
+def rimmed(pixels: NDArray[Any], value: int) -> NDArray[Any]:
+    """The same with other pixels at its upper and lower edge."""
+    rimmed = pixels.astype("<u2")
+    rimmed[:RIM] = rimmed[-RIM:] = value
+    return rimmed
+
+
+def laid_over(dataset: Dataset, plane: NDArray[Any]) -> Dataset:
+    """With a plane of the machine's graphics, over 64 KiB."""
+    bits = np.packbits(plane.ravel(), bitorder="little").tobytes() + bytes(70_000)
+    for element, vr, value in (
+        (0x10, "US", plane.shape[0]), (0x11, "US", plane.shape[1]), (0x40, "CS", "G"), (0x50, "SS", [1, 1]),
+        (0x100, "US", 1), (0x102, "US", 0), (0x3000, "OW", bits),
+    ):  # fmt: skip
+        dataset.add_new((0x6000, element), vr, value)
+    return dataset
 
 
 def leaf_through(page: Page, desk: TestDesk, films: Iterable[Dataset]) -> Iterator[Dataset]:
@@ -133,6 +154,11 @@ def test_grays_are_as_the_header_says(enter: Window, sqlite_desk: TestDesk) -> N
         {"pixels": RAMP << 4 | 5, "HighBit": 15},
         {"pixels": np.expm1(RAMP / 4095 * 11).astype("<u2"), "HighBit": 15, "BitsStored": 16, **RAW},
         {"ModalityLUTSequence": table(0, np.arange(4096)), "pixels": RAMP},
+        {"VOILUTSequence": [Dataset(), *table(0, np.arange(4096), bits=8)], "WindowCenter": None},
+        {"VOILUTSequence": table(0, np.arange(4096), packed=True), "WindowCenter": None},
+        {"VOILUTSequence": table(0, np.zeros(4096))},
+        {"WindowCenter": ["", "2048"], "WindowWidth": ["", "4096"]},
+        {"pixels": rimmed(RAMP, 65535), "PixelPaddingValue": 65535, "BitsStored": 16, "HighBit": 15} | NO_WINDOW,
     )
     films = [ramp(**attributes) for attributes in said]
     for attributes, _ in zip(said, leaf_through(page, sqlite_desk, films), strict=True):
@@ -140,6 +166,34 @@ def test_grays_are_as_the_header_says(enter: Window, sqlite_desk: TestDesk) -> N
         assert grays[0] < 40, attributes
         assert grays[-1] > 215, attributes
         assert (np.diff(grays) >= -3).all(), attributes
+
+
+def test_padding_and_what_a_shutter_hides_are_black_and_the_machines_graphics_are_drawn(
+    enter: Window, sqlite_desk: TestDesk
+) -> None:
+    page = enter()
+    bright = np.full((ROWS, COLUMNS), 3000, "<u2")
+    bright[:, ::2] = 3400
+    plane = np.zeros((ROWS, COLUMNS), np.uint8)
+    plane[ROWS // 2 - 6 : ROWS // 2 + 6] = 1
+    turned = {"photometric": "MONOCHROME1", "pixels": rimmed(4095 - bright, 60000)}
+    wide = {"PixelPaddingValue": 60000, "BitsStored": 16, "HighBit": 15}
+    edges = (1, COLUMNS, RIM, ROWS - RIM)
+    corners = [RIM, 1, RIM, COLUMNS, ROWS - RIM, COLUMNS, ROWS - RIM, 1]
+    said: tuple[dict[str, Any], ...] = (
+        {"pixels": rimmed(bright, 60000), **wide},
+        {**turned, **wide},
+        {"pixels": bright, "ShutterShape": "RECTANGULAR", **dict(zip(EDGES, edges, strict=True))},
+        {"pixels": bright, "ShutterShape": "POLYGONAL", "VerticesOfThePolygonalShutter": corners},
+    )  # fmt: skip
+    films = [laid_over(ramp(**attributes), plane) for attributes in said]
+    for attributes, _ in zip(said, leaf_through(page, sqlite_desk, films), strict=True):
+        shown = look(page)[60:-60, :, 1]
+        height, width = shown.shape
+        middle = shown[:, width // 2].astype(int)
+        assert middle[: height // 12].max() < 20, attributes
+        assert middle[height // 4 : height // 3].min() > 100, attributes
+        assert middle[height // 2] > 250, attributes
 
 
 def test_a_film_that_the_reader_found_to_be_a_negative_is_put_right(enter: Window, sqlite_desk: TestDesk) -> None:

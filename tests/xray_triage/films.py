@@ -1,5 +1,7 @@
 """Phantom films with any header, for the tests of the reading room."""
 
+import io
+
 import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -23,6 +25,14 @@ def film(**attributes: object) -> Dataset:
             vr = "LO" if keyword in ("BodyPartExamined", "ViewPosition", "Modality") else dictionary_VR(keyword)
             dataset.add(pydicom.DataElement(tag_for_keyword(keyword), vr, value))  # type: ignore[arg-type]
     return dataset
+
+
+def written(dataset: Dataset) -> Dataset:
+    """What a reader gets: the same after a trip through a file."""
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    buffer.seek(0)
+    return pydicom.dcmread(buffer)
 
 
 def stored(dataset: Dataset) -> np.ndarray:

@@ -10,7 +10,6 @@ from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_header, reference_to
-from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.inbox import Inbox
@@ -144,17 +143,17 @@ class Consultations:
             at=now,
             station_name=self._station_name,
             reminder=reminder,
-        ).dataset
-        spooled = self._spool.keep(io.BytesIO(encode_file(made)))
+        )
+        spooled = self._spool.keep(io.BytesIO(made.encoded))
         consultation = Consultation(
             state=ConsultationState.REQUESTED,
             question=question,
             priority=priority,
             requested_by=requested_by,
             requested_at=now,
-            request_uid=str(made.SOPInstanceUID),
+            request_uid=str(made.dataset.SOPInstanceUID),
         )
-        return PreparedRequest(consultation=consultation, instance=reference_to(made), spooled=spooled)
+        return PreparedRequest(consultation=consultation, instance=reference_to(made.dataset), spooled=spooled)
 
     def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
         """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""

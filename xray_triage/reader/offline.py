@@ -10,14 +10,13 @@ from pydicom.dataset import Dataset
 
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import read_dataset
-from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile
 from xray_triage.cases.shapes import FindingJson, JsonShape, ModelJson
 from xray_triage.config import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reader.reader import classify, refused
+from xray_triage.reader.reader import classify, unread
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, Finding, NotReadable, Priority, Reading
 from xray_triage.reading.naming import listed, told_positive
@@ -119,7 +118,7 @@ class OfflineReader:
             except (DamagedFile, OSError, ValueError) as error:
                 film = NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
         if isinstance(film, NotReadable):
-            reading, radiograph = refused(film, header or Dataset(), today), None
+            reading, radiograph = unread(film, header or Dataset(), today), None
         else:
             reading, radiograph = classify(film, self._classifier, self._policy, clock=self._clock), film
         seconds = self._clock.monotonic() - started
@@ -142,7 +141,7 @@ class OfflineReader:
         )
         for result in made:
             path = _unused(folder / f"{film.path.stem}.{result.what}.dcm", result.dataset.SOPInstanceUID)
-            path.write_bytes(encode_file(result.dataset))
+            path.write_bytes(result.encoded)
             written.append(path)
         return written
 

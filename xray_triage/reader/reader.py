@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +17,6 @@ from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
-from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import DamagedFile, FenceLost, SpoolFull
 from dicom_router.store.ledger import Work
 from dicom_router.store.outbox import LATER_RANK
@@ -200,12 +199,12 @@ class Reader:
         except (DamagedFile, OSError, ValueError) as error:
             return self._unread(arrival, NotReadable(reason=REASONS["damaged_pixels"], detail=str(error)))
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
-            return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
+            return Film(arrival=arrival, header=dataset, reading=unread(NotReadable(reason=REASONS["not_a_film"])))
         arrived = arrival.received_at.astimezone().date()
         radiograph = admit(dataset, self._policy.admission, arrived=arrived)
         header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=refused(radiograph, header, arrived))
+            return Film(arrival=arrival, header=header, reading=unread(radiograph, header, arrived))
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -217,7 +216,7 @@ class Reader:
         """A film that no reader survived. When even its header was too much, it is known by its names alone."""
         why = NotReadable(reason=REASONS["reader_died"])
         if attempt > LAST_TRY:
-            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=_not_read(why))
+            return Film(arrival=arrival, header=_bare_header(arrival.instance), reading=unread(why))
         return self._unread(arrival, why)
 
     def _unread(self, arrival: Arrival, why: NotReadable) -> Film:
@@ -228,20 +227,21 @@ class Reader:
             repair_text(header)
         except (DamagedFile, OSError, ValueError):
             header = _bare_header(arrival.instance)
-        return Film(arrival=arrival, header=header, reading=_not_read(why))
+        return Film(arrival=arrival, header=header, reading=unread(why))
 
     def _record(self, work: Work, film: Film) -> None:
         """COMMIT 2: the case, its results on their way, the study's promotion, and the work done.
 
         Every file is safe on disk before the transaction begins, so that nobody waits on the database for an fsync.
         """
-        results = self._keep_results(film)
-        findings = film.reading.findings
-        heat = None if findings is None or findings.heat_map is None else heat_png(findings.heat_map)
+        unmade: list[str] = []
+        results = self._keep_results(film, unmade.append)
+        heat = _heat_of(film.reading, unmade.append)
         request: PreparedRequest | None = None
         stated = self._stated(film)
         try:
-            request = self._prepare_request(film, results, stated)
+            request = self._prepare_request(film, results, stated, unmade.append)
+            film = replace(film, reading=lacking(film.reading, unmade))
             with self._stores.database.write() as connection:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request, stated)
@@ -305,7 +305,11 @@ class Reader:
         )
 
     def _prepare_request(
-        self, film: Film, results: Sequence[KeptResult], stated: Sequence[Statement]
+        self,
+        film: Film,
+        results: Sequence[KeptResult],
+        stated: Sequence[Statement],
+        on_unmade: Callable[[str], None],
     ) -> PreparedRequest | None:
         """The consultation that the site's policy asks for by itself, or None."""
         priority = film.reading.decision.priority
@@ -314,16 +318,23 @@ class Reader:
         positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
         grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
         seen = "; ".join([*grave, *(f"{finding.kind.vi} {value(finding)}" for finding in positive)])
-        return self._stores.consultations.prepare(
-            film.header,
-            [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
-            question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
-            priority="urgent" if priority is Priority.URGENT else "routine",
-            requested_by=AUTOMATIC,
-            conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
-        )
+        try:
+            return self._stores.consultations.prepare(
+                film.header,
+                [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
+                question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+                priority="urgent" if priority is Priority.URGENT else "routine",
+                requested_by=AUTOMATIC,
+                conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
+            )
+        except (SpoolFull, OSError):  # which time heals
+            raise
+        except Exception:
+            log.exception("result not made", what="request", arrival=film.arrival.arrival_id)
+            on_unmade("request")
+            return None
 
-    def _keep_results(self, film: Film) -> list[KeptResult]:
+    def _keep_results(self, film: Film, on_unmade: Callable[[str], None]) -> list[KeptResult]:
         """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
         if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
             return []
@@ -334,6 +345,7 @@ class Reader:
             station_name=self._policy.station_name,
             at=self._clock.now(),
             supersedes=self._report_before(film.arrival.instance),
+            on_unmade=on_unmade,
         )
         keeping: list[Future[KeptResult]] = []
         try:
@@ -354,7 +366,7 @@ class Reader:
         return next((instance for instance in sent if instance.sop_instance_uid == uid), None)
 
     def _keep(self, result: ResultObject) -> KeptResult:
-        spooled = self._stores.spool.keep(BytesIO(encode_file(result.dataset)))
+        spooled = self._stores.spool.keep(BytesIO(result.encoded))
         return KeptResult(what=result.what, instance=reference_to(result.dataset), spooled=spooled)
 
     def _delete(self, files: Iterable[SpooledFile]) -> None:
@@ -375,22 +387,22 @@ def classify(
     ``met``: what is known of its machine, where anybody keeps count of machines.
     """
     if classifier is None:
-        return _not_read(NotReadable(reason=REASONS["no_model"]))
+        return unread(NotReadable(reason=REASONS["no_model"]))
     started = clock.monotonic()
     try:
         findings = classifier.classify(radiograph, met.cut_offs if met else None)
     except ModelFailed as error:
-        return _not_read(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
-    unread = findings if isinstance(findings, NotReadable) else None
+        return unread(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
+    unread_for = findings if isinstance(findings, NotReadable) else None
     seen = None if isinstance(findings, NotReadable) else findings
     return Reading(
         decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
-        not_readable=unread,
+        not_readable=unread_for,
         flags=(
             *radiograph.flags,
             *([AGE_UNKNOWN] if radiograph.age_years is None else ()),
-            *(seen.flags if seen else ()),
+            *(seen.flags if seen else refused_by(unread_for)),
         ),
         model=classifier.identity,
         rows=radiograph.rows,
@@ -411,13 +423,31 @@ def _filmed(film: Film) -> Filmed:
     )
 
 
-def refused(why: NotReadable, header: Dataset, arrived: date) -> Reading:
-    """A film that is not read, as its header or pixels say; what is wrong with its age is told all the same."""
-    return replace(_not_read(why), flags=read_age(header, arrived).flags)
+def _heat_of(reading: Reading, on_unmade: Callable[[str], None]) -> bytes | None:
+    if reading.findings is None or reading.findings.heat_map is None:
+        return None
+    try:
+        return heat_png(reading.findings.heat_map)
+    except Exception:
+        log.exception("result not made", what="heat")
+        on_unmade("heat")
+        return None
 
 
-def _not_read(why: NotReadable) -> Reading:
-    return Reading(decision=not_read(), not_readable=why)
+def lacking(reading: Reading, unmade: Sequence[str]) -> Reading:
+    """The reading, flagged with the objects that could not be made of it."""
+    return replace(reading, flags=(*reading.flags, *(f"no_{what}" for what in unmade)))
+
+
+def unread(why: NotReadable, header: Dataset | None = None, arrived: date | None = None) -> Reading:
+    """The reading of a film that was not read; what its ``header`` says of its age is flagged all the same."""
+    age_flags = () if header is None else read_age(header, arrived).flags
+    return Reading(decision=not_read(), not_readable=why, flags=(*refused_by(why), *age_flags))
+
+
+def refused_by(why: NotReadable | None) -> tuple[str, ...]:
+    """What refused the film, as a flag."""
+    return (f"refused_by_{why.by}",) if why is not None and why.by else ()
 
 
 def _without_pixels(dataset: Dataset) -> Dataset:

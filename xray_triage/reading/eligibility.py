@@ -1,6 +1,7 @@
 """May this film be read at all? Answers from the header alone, before a single pixel is decoded.
 
-It refuses only what the header says clearly; whatever is missing, odd or unknown goes on to the pixels.
+It refuses only what is certainly no film that is read here. What machines and people type wrongly every day (the body
+part, DERIVED, burned-in marks) is a doubt: the pixels decide. It must never look at a pixel.
 """
 
 import re
@@ -11,6 +12,7 @@ from datetime import date
 from pydicom import uid
 from pydicom.dataset import Dataset
 
+from xray_triage.reading.acquisition import is_ours
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.header import items, number, text, words
 from xray_triage.reading.patient import read_age
@@ -25,6 +27,9 @@ FILM_CLASSES = frozenset(
 )
 
 FILM_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", ""})
+# How a Secondary Capture became one (PS3.3 C.8.6.1): by a scanner, from a machine's digital or video output. The rest
+# was drawn or shown by a workstation.
+FROM_A_MACHINE = frozenset({"DF", "SI", "DI", "DV"})
 SMALLEST_SIDE = 64
 
 # Whole words, upper case, without accents: PS3.16 annex L, what machines write, and Vietnamese.
@@ -60,23 +65,39 @@ class Admission:
 def refusal(dataset: Dataset, policy: Admission, arrived: date | None = None) -> NotReadable | None:
     """The first reason in the header against reading this film, in the order of the checks; None when there is none."""
     return (
-        _no_film(dataset) or _elsewhere(dataset) or _from_the_side(dataset) or _no_original(dataset)
+        _no_film(dataset) or _an_animal(dataset) or _from_the_side(dataset) or _no_original(dataset)
         or _no_image(dataset, policy) or _too_young(dataset, policy, arrived)
     )  # fmt: skip
+
+
+def doubt(dataset: Dataset) -> NotReadable | None:
+    """What the header says against a film that is not refused: a network that can tell should look at its pixels."""
+    return _elsewhere(dataset) or _derived(dataset)
 
 
 def _no_film(dataset: Dataset) -> NotReadable | None:
     if text(dataset, "SOPClassUID") not in FILM_CLASSES:
         return _not("not_a_film", f"SOP class {text(dataset, 'SOPClassUID')}")
-    modality = words(dataset, "Modality")
-    digitised = modality in ("OT", "SC") and words(dataset, "ConversionType") == "DF"
-    return None if modality in FILM_MODALITIES or digitised else _not("not_a_projection", f"Modality {modality}")
+    if is_ours(dataset):
+        return _not("not_an_original", "made by this program")
+    named = words(dataset, "Modality").split() or [""]
+    captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
+    digitised = named[0] in ("OT", "SC") and (not captured or _is_from_a_machine(dataset))
+    known = FILM_MODALITIES.intersection(named) or digitised
+    return None if known else _not("not_a_projection", f"Modality {' '.join(named)}")
+
+
+def _is_from_a_machine(dataset: Dataset) -> bool:
+    return words(dataset, "ConversionType") in FROM_A_MACHINE
+
+
+def _an_animal(dataset: Dataset) -> NotReadable | None:
+    species = words(dataset, "PatientSpeciesDescription")
+    human = not species or re.search("HUMAN|HOMO|SAPIENS|NGUOI", species)
+    return None if human else _not("not_a_chest", f"PatientSpeciesDescription {species}")
 
 
 def _elsewhere(dataset: Dataset) -> NotReadable | None:
-    species = words(dataset, "PatientSpeciesDescription")
-    if species and not re.search("HUMAN|HOMO", species):
-        return _not("not_a_chest", f"PatientSpeciesDescription {species}")
     part = words(dataset, "BodyPartExamined")
     if CHEST.search(part):
         return None
@@ -99,15 +120,24 @@ def _from_the_side(dataset: Dataset) -> NotReadable | None:
 
 
 def _no_original(dataset: Dataset) -> NotReadable | None:
-    """Derived alone is no reason: archives call a film derived once they compressed it, and every SC is secondary."""
+    """Colours of drawn pages, pictures that call themselves a page or a report, captures with words burned in."""
     image_type = words(dataset, "ImageType").split()
     captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
-    derived = image_type[:1] == ["DERIVED"]
     photometric = words(dataset, "PhotometricInterpretation")
     if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):
         return _not("not_an_original", f"PhotometricInterpretation {photometric}")
     if PAGE_WORDS.search(" ".join(image_type[2:])):
         return _not("not_an_original", f"ImageType {' '.join(image_type)}")
+    if captured and words(dataset, "BurnedInAnnotation") == "YES" and not _is_from_a_machine(dataset):
+        return _not("not_an_original", "BurnedInAnnotation YES in a capture")
+    return None
+
+
+def _derived(dataset: Dataset) -> NotReadable | None:
+    """Derived alone is no doubt: archives call a film derived once they compressed it, and every SC is secondary."""
+    image_type = words(dataset, "ImageType").split()
+    captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
+    derived = image_type[:1] == ["DERIVED"]
     if words(dataset, "BurnedInAnnotation") == "YES" and (captured or derived):
         return _not("not_an_original", "BurnedInAnnotation YES")
     if derived and image_type[1:2] == ["SECONDARY"] and not captured:
@@ -146,4 +176,4 @@ def _meanings(dataset: Dataset, keyword: str) -> Iterator[str]:
 
 
 def _not(code: str, detail: str = "") -> NotReadable:
-    return NotReadable(reason=REASONS[code], detail=detail)
+    return NotReadable(reason=REASONS[code], detail=detail, by="header")

@@ -8,7 +8,7 @@ the catalogue (xray_triage/language.py) has their English.
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,19 +262,24 @@ class Acquaintance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotReadable:
-    """The film was not read. ``detail`` is for the log, in English, without patient data."""
+    """The film was not read. ``detail`` is for the log, in English, without patient data.
+
+    ``by``: what refused it, the film's header or its pixels; empty where neither did.
+    """
 
     reason: Reason
     detail: str = ""
+    by: Literal["header", "pixels", ""] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """The outcome for one film: read (``findings`` is set) or not read (``not_readable`` is set).
 
-    ``flags`` are things seen and corrected or worth saying: ``inverted``, ``cropped``, ``view_not_stated``. ``model``
-    is None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at. ``machine``
-    is None where nobody keeps count of machines: files read without a station.
+    ``flags`` are things seen and corrected or worth saying, each with a sentence in results/wording.py: ``inverted``,
+    ``cropped``, ``view_not_stated``, ``against_its_tags``, ``refused_by_header``, ``no_sr`` and the like. ``model`` is
+    None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at. ``machine`` is
+    None where nobody keeps count of machines: files read without a station.
     """
 
     decision: TriageDecision

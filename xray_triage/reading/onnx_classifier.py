@@ -85,7 +85,9 @@ class OnnxClassifier:
 
     def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
         answer = self.see(radiograph.image)
-        refused = self.refusal(answer)
+        refused = radiograph.doubt if self._guide.gate is None else self.refusal(answer)
+        if refused is not None and radiograph.doubt is not None:  # the pixels refuse it, and the header knows why
+            refused = replace(refused, reason=radiograph.doubt.reason, detail=_both(refused, radiograph.doubt))
         thresholds = with_site(self._thresholds, cut_offs or {}, fixed=self._own)
         return refused if refused is not None else self._findings(answer, radiograph, thresholds)
 
@@ -139,7 +141,7 @@ class OnnxClassifier:
             return None
         reason = _reason(said)
         detail = ", ".join(f"{name} {share:.2f}" for name, share in said.items())
-        return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}")
+        return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}", by="pixels")
 
     def _findings(self, answer: Output, radiograph: Radiograph, thresholds: Mapping[str, float]) -> Findings:
         probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
@@ -165,7 +167,7 @@ class OnnxClassifier:
             heat_map=np.max(warm, axis=0) if warm else None,
             abnormal_threshold=thresholds.get(ABNORMAL),
             cardiothoracic=heart,
-            flags=flags,
+            flags=(*flags, "against_its_tags") if radiograph.doubt else flags,
             proven=self._bundle.manifest.proven,
         )
 
@@ -186,6 +188,10 @@ class OnnxClassifier:
             if not _is_told(label):
                 scores[label.name] = probabilities[label.name]
         return scores
+
+
+def _both(refused: NotReadable, doubt: NotReadable) -> str:
+    return doubt.detail if refused is doubt else f"{refused.detail}; {doubt.detail}"
 
 
 def golden_film(bundle: Bundle) -> Image:

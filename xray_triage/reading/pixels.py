@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
+Counted = NDArray[np.bool_] | None  # the pixels that are film, not padding or shutter; None: all
 
 DISPLAY_PERCENTILES = (0.5, 99.5)
 LARGEST_TRIM = 0.3  # of one side: more than that is no border but half a film
@@ -76,16 +77,18 @@ def to_display(
     window: tuple[float, float] | None = None,
     sigmoid: bool = False,
     is_chosen: bool = False,
+    counted: Counted = None,
 ) -> Image:
     """Values after the modality LUT -> 0..1, dense bright (MONOCHROME2 sense).
 
     ``window`` is (center, width) as in PS3.3 C.11.2.1.2; without one, or with one that would make most of the film
     black or white, or all of it nearly one gray, the percentiles of the film itself are taken, unless it ``is_chosen``.
+    Only the pixels that are ``counted`` decide.
     """
     values = stored.astype(np.float32)
     shown = None if window is None else _windowed(values, *window, sigmoid=sigmoid)
-    if shown is None or (_hidden(shown) and not is_chosen):
-        shown = stretch(values, DISPLAY_PERCENTILES)
+    if shown is None or (_hidden(shown, counted) and not is_chosen):
+        shown = stretch(values, DISPLAY_PERCENTILES, counted)
     return as_image(1 - shown) if monochrome1 else shown
 
 
@@ -96,19 +99,28 @@ def _windowed(values: Image, center: float, width: float, *, sigmoid: bool) -> I
     return as_image(np.clip((values - low) / max(width - 1, 1e-6), 0, 1))
 
 
-def _hidden(shown: Image) -> bool:
-    sample = shown[::4, ::4]
+def _hidden(shown: Image, counted: Counted) -> bool:
+    sample = sampled(shown, counted, 4)
     low, high = np.percentile(sample, DISPLAY_PERCENTILES)
     return bool(high - low < 0.2 or np.mean((sample <= 0.002) | (sample >= 0.998)) > 0.6)
 
 
-def stretch(values: NDArray[Any], percentiles: tuple[float, float]) -> Image:
+def stretch(values: NDArray[Any], percentiles: tuple[float, float], counted: Counted = None) -> Image:
     """Make the two percentiles of ``values`` 0 and 1, linearly, and clip. A flat image becomes all 0."""
     step = max(1, min(values.shape) // 400)  # a tenth of a million pixels tell a percentile well enough
-    low, high = (float(value) for value in np.percentile(values[::step, ::step], percentiles))
+    low, high = (float(value) for value in np.percentile(sampled(values, counted, step), percentiles))
     if not high > low:
         return np.zeros(values.shape, np.float32)
     return as_image(np.clip((values - low) / (high - low), 0, 1))
+
+
+def sampled(values: NDArray[Any], counted: Counted, step: int) -> NDArray[Any]:
+    """Every ``step``-th pixel of every ``step``-th row, of those that are counted; one at least."""
+    sample = values[::step, ::step]
+    if counted is None:
+        return sample
+    chosen = sample[counted[::step, ::step]]
+    return chosen if chosen.size else values.ravel()[:1]
 
 
 def prepare(image: Image, spec: InputSpec) -> Image:

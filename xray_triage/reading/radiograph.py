@@ -14,13 +14,14 @@ from PIL import ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.acquisition import View, view_of
-from xray_triage.reading.decoding import DamagedPixels, Stored, Undecodable, decode
-from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, refusal
+from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, doubt, refusal
 from xray_triage.reading.findings import REASONS, NotReadable
-from xray_triage.reading.grayscale import render
-from xray_triage.reading.header import value_of
 from xray_triage.reading.patient import read_age
-from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
+from xray_triage.reading.picture.cover import Mask, covered_in, shrink_film
+from xray_triage.reading.picture.decoding import DamagedPixels, Stored, Undecodable, stored_in, words_of
+from xray_triage.reading.picture.geometry import aspect_of, proportioned, spacing_of
+from xray_triage.reading.picture.grayscale import render
+from xray_triage.reading.pixels import Counted, Image, as_image, resize, sampled, shrink, to_display
 from xray_triage.reading.polarity import as_positive
 
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
@@ -35,8 +36,9 @@ class Radiograph:
     """A film ready for a model.
 
     ``image`` is float32 (h, w), 0..1, dense bright, no side over 1024 pixels. ``rows`` and ``columns`` are the
-    original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``view``: PA, AP, or empty where nothing says.
-    ``flags``: ``inverted`` when the pixels were shown the wrong way round by their tags, and those of the age.
+    original's, ``pixel_spacing_mm`` (between rows, between columns) too; the image is in true proportions even where
+    pixels are not square. ``view``: PA, AP, or empty where nothing says. ``flags``: ``inverted`` when the pixels were
+    shown the wrong way round by their tags, and those of the age. ``doubt``: what the header says against reading it.
     """
 
     image: Image
@@ -46,6 +48,7 @@ class Radiograph:
     age_years: float | None = None
     view: View = ""
     flags: tuple[str, ...] = ()
+    doubt: NotReadable | None = None
 
 
 def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -> Radiograph | NotReadable:
@@ -57,21 +60,31 @@ def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -
     if refused is not None:
         return refused
     try:
-        stored = decode(dataset)
+        words = words_of(dataset)
+        stored = stored_in(words, dataset)
     except DamagedPixels as error:
         return NotReadable(reason=REASONS["damaged_pixels"], detail=str(error))
     except Undecodable as error:
         return NotReadable(reason=REASONS["undecodable"], detail=str(error))
-    film = _judge(stored, lambda small: render(small, dataset))
+    gray = _gray(stored)
+    if gray is None:
+        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture", by="pixels")
+    film = _judge(
+        gray,
+        lambda small, counted: render(small, dataset, counted),
+        aspect_of(dataset),
+        covered_in(words, stored, dataset),
+    )
     if isinstance(film, NotReadable):
         return film
     age = read_age(dataset, arrived)
     return replace(
         film,
-        pixel_spacing_mm=_spacing(dataset),
+        pixel_spacing_mm=spacing_of(dataset),
         age_years=age.years,
         view=view_of(dataset),
         flags=(*film.flags, *age.flags),
+        doubt=doubt(dataset),
     )
 
 
@@ -90,7 +103,10 @@ def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | No
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as error:
         return NotReadable(reason=REASONS["damaged_pixels"], detail=f"no readable PNG or JPEG: {error}")
     window = (128.0, 256.0) if values.dtype == np.uint8 else None
-    return _judge(values, lambda small: to_display(small, monochrome1=False, window=window))
+    gray = _gray(values)
+    if gray is None:
+        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture", by="pixels")
+    return _judge(gray, lambda small, _: to_display(small, monochrome1=False, window=window))
 
 
 def _values_of(picture: Picture.Image) -> Stored:
@@ -99,18 +115,18 @@ def _values_of(picture: Picture.Image) -> Stored:
     return np.asarray(picture.convert("L" if picture.mode in ("L", "1", "LA") else "RGB"))
 
 
-def _judge(stored: Stored, show: Callable[[Image], Image]) -> Radiograph | NotReadable:
-    """What the pixels say: gray or coloured, contrast, structure, and which way round they are."""
-    gray = _gray(stored)
-    if gray is None:
-        return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture")
-    small = as_image(shrink(gray, LONGEST_SIDE))
-    if not _has_levels(small):
-        return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over")
-    shown = show(small)
+def _judge(
+    gray: Stored, show: Callable[[Image, Counted], Image], aspect: float = 1.0, covered: Mask | None = None
+) -> Radiograph | NotReadable:
+    """What the pixels say: contrast, structure, and which way round they are. What is ``covered`` says nothing."""
+    small, counted = shrink_film(gray, covered, LONGEST_SIDE)
+    if not _has_levels(small, counted):
+        return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over", by="pixels")
+    shown = _fill(show(small, counted), counted, lambda film: float(film.mean()))
     if resize(shrink(shown, 256), 16, 16).std() < LEAST_STRUCTURE:
-        return NotReadable(reason=REASONS["no_contrast"], detail="noise without structure")
-    image, inverted = as_positive(shown)
+        return NotReadable(reason=REASONS["no_contrast"], detail="noise without structure", by="pixels")
+    positive, inverted = as_positive(shown)
+    image = proportioned(_fill(positive, counted, _darkest), aspect, LONGEST_SIDE)
     return Radiograph(
         image=np.ascontiguousarray(image),
         rows=gray.shape[0],
@@ -128,18 +144,15 @@ def _gray(values: Stored) -> Stored | None:
     return None if coloured.mean() > 0.005 else values[..., 1]
 
 
-def _has_levels(small: Image) -> bool:
-    low, high = np.percentile(small[::2, ::2], (1, 99))
+def _darkest(film: Image) -> float:
+    return float(np.percentile(film, 1))
+
+
+def _has_levels(small: Image, counted: Counted) -> bool:
+    low, high = np.percentile(sampled(small, counted, 2), (1, 99))
     return bool(high - low >= FEWEST_LEVELS)
 
 
-def _spacing(dataset: Dataset) -> tuple[float, float] | None:
-    """PS3.3 10.7 and C.8.11.4: at the patient where known, else at the detector; None rather than a guess."""
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        try:
-            rows, columns = (float(value) for value in value_of(dataset, keyword) or ())
-        except (ValueError, TypeError):
-            continue
-        if 0 < rows < 10 and 0 < columns < 10:
-            return rows, columns
-    return None
+def _fill(image: Image, counted: Counted, value: Callable[[Image], float]) -> Image:
+    """The image with one value, that ``value`` finds in the film, where there is no film."""
+    return image if counted is None else as_image(np.where(counted, image, value(image[counted])))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -23,16 +24,20 @@ from dicom_router.dicom.frames import NoSuchFrame, locate_frame
 from dicom_router.dicom.outline import PIXEL_DATA, Outline, read_outline
 from dicom_router.errors import DamagedFile
 from xray_triage.log import ignore_pydicom_warnings, log_to_stderr
-from xray_triage.reading.decoding import DamagedPixels, Stored, Undecodable, decode
 from xray_triage.reading.eligibility import Admission
-from xray_triage.reading.grayscale import render, render_window
 from xray_triage.reading.header import number
-from xray_triage.reading.pixels import as_image, shrink
+from xray_triage.reading.picture.cover import Mask, covered_in, shrink_film
+from xray_triage.reading.picture.decoding import DamagedPixels, Stored, Undecodable, stored_in, words_of
+from xray_triage.reading.picture.geometry import aspect_of, size_of
+from xray_triage.reading.picture.grayscale import render, render_window
+from xray_triage.reading.picture.overlays import drawn, graphics_in
 from xray_triage.rendering.renderer import ANSWER, TAKEN
 
 MEMORY_BYTES = 2 << 30
 IDLE_SECONDS = 180.0
 LONGEST_SIDE = 4096  # pixels, of any picture
+OVERLAY_DATA = 0x60003000  # of the first of sixteen groups
+MOST_OVERLAY_BYTES = 16 << 20
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 
 
@@ -70,14 +75,18 @@ def picture(stream: BinaryIO, wanted: dict[str, Any]) -> Image.Image:
     outline = read_outline(stream)
     _check_size(outline.header)
     dataset = _alone(stream, outline, wanted["frame"])
-    values = _region(decode(dataset), wanted["region"])
-    width, height = wanted["viewport"] or (LONGEST_SIDE, LONGEST_SIDE)
-    scale = min(width / values.shape[1], height / values.shape[0])
-    if wanted["viewport"] is None:
-        scale = min(scale, 1.0)
-    size = tuple(min(LONGEST_SIDE, max(1, round(side * scale))) for side in (values.shape[1], values.shape[0]))
-    shown = _grey(values, dataset, wanted, max(size)) if values.ndim == 2 else Image.fromarray(_bytes(values))
-    return shown if shown.size == size else shown.resize(size, Image.Resampling.BOX if scale < 1 else None)
+    words = words_of(dataset)
+    stored = stored_in(words, dataset)
+    values = _region(stored, wanted["region"])
+    size = _size(values, aspect_of(dataset), wanted["viewport"])
+    if values.ndim == 3:
+        return _resized(Image.fromarray(_bytes(values)), size)
+    covered, graphics = covered_in(words, stored, dataset), graphics_in(dataset, words)
+    hidden = None if covered is None else _region(covered, wanted["region"])
+    shown = _resized(_grey(values, hidden, dataset, wanted, max(size)), size)
+    if graphics is None:
+        return shown
+    return Image.fromarray(drawn(np.asarray(shown), _region(graphics, wanted["region"])))
 
 
 def encoded(shown: Image.Image, wanted: dict[str, Any]) -> bytes:
@@ -85,6 +94,23 @@ def encoded(shown: Image.Image, wanted: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     shown.save(buffer, FORMATS[wanted["media_type"]], quality=wanted["quality"], compress_level=3)
     return buffer.getvalue()
+
+
+def _size(values: Stored, aspect: float, viewport: list[int] | None) -> tuple[int, int]:
+    """Width and height of the picture: the film in its true proportions, as it fits."""
+    high, wide = size_of(values.shape, aspect, 1 << 16)
+    width, height = viewport or (LONGEST_SIDE, LONGEST_SIDE)
+    scale = min(width / wide, height / high)
+    if viewport is None:
+        scale = min(scale, 1.0)
+    return min(LONGEST_SIDE, max(1, round(wide * scale))), min(LONGEST_SIDE, max(1, round(high * scale)))
+
+
+def _resized(shown: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if shown.size == size:
+        return shown
+    grows = size[0] > shown.width or size[1] > shown.height
+    return shown.resize(size, None if grows else Image.Resampling.BOX)
 
 
 def _check_size(header: Dataset) -> None:
@@ -105,10 +131,14 @@ def _alone(stream: BinaryIO, outline: Outline, frame: int) -> Dataset:
     header.NumberOfFrames = 1
     header.add_new(PIXEL_DATA, outline.large[PIXEL_DATA].vr, encapsulate([data]) if compressed else data)
     header["PixelData"].is_undefined_length = compressed
+    for tag, extent in outline.large.items():
+        if extent.length is not None and tag & 0xFFE1FFFF == OVERLAY_DATA and extent.length <= MOST_OVERLAY_BYTES:
+            stream.seek(extent.offset)
+            header.add_new(tag, "OW", stream.read(extent.length))
     return header
 
 
-def _region(values: Stored, region: list[int] | None) -> Stored:
+def _region(values: NDArray[Any], region: list[int] | None) -> NDArray[Any]:
     if region is None:
         return values
     x, y, width, height = region
@@ -118,14 +148,15 @@ def _region(values: Stored, region: list[int] | None) -> Stored:
     return cut
 
 
-def _grey(values: Stored, dataset: Dataset, wanted: dict[str, Any], longest: int) -> Image.Image:
-    """As the reader sees it; in the window that is wanted instead of the film's own."""
-    small, window = as_image(shrink(values, 2 * longest)), wanted["window"]
+def _grey(values: Stored, hidden: Mask | None, dataset: Dataset, wanted: dict[str, Any], longest: int) -> Image.Image:
+    """As the reader sees it; in the window that is wanted instead of the film's own. What is hidden is black."""
+    (small, counted), window = shrink_film(values, hidden, 2 * longest), wanted["window"]
     if window is None:
-        shown = render(small, dataset)
+        shown = render(small, dataset, counted)
     else:
         shown = render_window(small, dataset, (window[0], window[1]), window[2])
-    return Image.fromarray(((1 - shown if wanted["inverted"] else shown) * 255).round().astype(np.uint8))
+    shown = 1 - shown if wanted["inverted"] else shown
+    return Image.fromarray(((shown if counted is None else shown * counted) * 255).round().astype(np.uint8))
 
 
 def _bytes(values: Stored) -> Any:

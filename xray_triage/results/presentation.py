@@ -5,14 +5,20 @@ Must never know pixels. PS3.3 A.33.1.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from fractions import Fraction
 
-import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
+from pydicom.valuerep import format_number_as_ds
 
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
+from xray_triage.reading.header import number
 from xray_triage.reading.naming import told_positive
+from xray_triage.reading.picture.cover import shutters_of
+from xray_triage.reading.picture.geometry import SQUARE_WITHIN, aspect_of, spacing_of
+from xray_triage.reading.picture.luts import Table, rescale_of, table_of, window_of
+from xray_triage.reading.picture.overlays import groups_of
 from xray_triage.results.copying import formed
 from xray_triage.results.items import add, item, reference
 from xray_triage.results.origin import Kind, Origin, begin
@@ -26,7 +32,8 @@ PRESENTATION = Kind(
     series_number=9103,
     description="AI: đường viền",
 )
-LAYER = "AI"
+LAYER, MACHINE_LAYER = "AI", "OVERLAY"
+OVERLAY_ACTIVATION_LAYER = 0x1001
 YELLOW_CIELAB = [63613, 27329, 57100]  # PS3.3 C.10.7.1.1: L* 0..100, a* and b* -128..127, each over 0..65535
 LABEL_HEIGHT = 0.03  # of the film's height
 
@@ -59,6 +66,8 @@ def make_presentation(origin: Origin, reading: Reading) -> Dataset:
         PresentationLUTShape=_shape(source, inverted="inverted" in reading.flags),
     )
     _add_modality_lut(dataset, source)
+    _add_shutters(dataset, source)
+    _add_overlays(dataset, source)
     del dataset.ContentDate, dataset.ContentTime
     return dataset
 
@@ -77,11 +86,12 @@ def _displayed_area(source: Dataset) -> Dataset:
         DisplayedAreaBottomRightHandCorner=[int(source.Columns), int(source.Rows)],
         PresentationSizeMode="SCALE TO FIT",
     )
-    spacing = formed(source, "PixelSpacing") or formed(source, "ImagerPixelSpacing")
-    if isinstance(spacing, list) and len(spacing) == 2 and min(map(float, spacing)) > 0:
-        add(area, PresentationPixelSpacing=spacing)
+    spacing, aspect = spacing_of(source), aspect_of(source)
+    if spacing is not None and abs(spacing[0] / spacing[1] - aspect) <= SQUARE_WITHIN:
+        add(area, PresentationPixelSpacing=[_decimal(one) for one in spacing])
     else:
-        add(area, PresentationPixelAspectRatio=["1", "1"])
+        ratio = Fraction(aspect).limit_denominator(1000)
+        add(area, PresentationPixelAspectRatio=[str(ratio.numerator), str(ratio.denominator)])
     return area
 
 
@@ -155,67 +165,76 @@ def _shape(source: Dataset, *, inverted: bool) -> str:
 
 def _window(source: Dataset) -> Dataset:
     """The film's own VOI transformation, else the whole range that it can store: PS3.3 C.11.8."""
-    if source.get("VOILUTSequence"):
-        return item(VOILUTSequence=[_lut(source, source.VOILUTSequence[0])])
-    center, width = _first(source, "WindowCenter"), _first(source, "WindowWidth")
-    function = str(formed(source, "VOILUTFunction") or "LINEAR")
-    if center is not None and width is not None and float(width) >= 1:
-        window = item(WindowCenter=center, WindowWidth=width)
-        if function in ("SIGMOID", "LINEAR_EXACT"):
-            add(window, VOILUTFunction=function)
-        return window
-    low, high = _range(source)
-    return item(WindowCenter=f"{(low + high + 1) / 2:.6g}", WindowWidth=f"{high - low + 1:.6g}")
+    table, window = table_of(source, "VOILUTSequence"), window_of(source)
+    if table is not None:
+        return item(VOILUTSequence=[_lut(source, table, table.bits)])
+    if window is None:
+        low, high = _range(source)
+        return item(WindowCenter=f"{(low + high + 1) / 2:.6g}", WindowWidth=f"{high - low + 1:.6g}")
+    told = item(WindowCenter=_decimal(window.center), WindowWidth=_decimal(window.width))
+    if window.function != "LINEAR":
+        add(told, VOILUTFunction=window.function)
+    return told
 
 
 def _range(source: Dataset) -> tuple[float, float]:
     """The least and greatest value after the modality LUT."""
-    if source.get("ModalityLUTSequence"):
-        data = source.ModalityLUTSequence[0].LUTData
-        entries = np.frombuffer(data, "<u2", len(data) // 2) if isinstance(data, bytes) else np.asarray(data)
-        return float(entries.min()), float(entries.max())
-    bits = int(source.get("BitsStored") or 16)
+    table = table_of(source, "ModalityLUTSequence")
+    if table is not None:
+        return float(table.entries.min()), float(table.entries.max())
+    bits = number(source, "BitsStored", 16)
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if _signed(source) else (0, 2**bits - 1)
-    slope, intercept = _rescale(source) or ("1", "0")
-    ends = sorted((low * float(slope) + float(intercept), high * float(slope) + float(intercept)))
+    slope, intercept = rescale_of(source) or (1.0, 0.0)
+    ends = sorted((low * slope + intercept, high * slope + intercept))
     return ends[0], ends[1]
 
 
 def _add_modality_lut(dataset: Dataset, source: Dataset) -> None:
     """PS3.3 C.11.1. Without it a viewer would take stored values for values after rescaling."""
-    rescale = _rescale(source)
-    if source.get("ModalityLUTSequence"):
-        lut = _lut(source, source.ModalityLUTSequence[0])
-        add(lut, ModalityLUTType=formed(source.ModalityLUTSequence[0], "ModalityLUTType") or "US")
+    table, rescale = table_of(source, "ModalityLUTSequence"), rescale_of(source)
+    if table is not None:
+        lut = _lut(source, table, 8 if table.bits == 8 else 16)
+        add(lut, ModalityLUTType=formed(table.item, "ModalityLUTType") or "US")
         add(dataset, ModalityLUTSequence=[lut])
-    elif rescale:
-        slope, intercept = rescale
+    elif rescale or formed(source, "RescaleSlope"):
+        slope, intercept = map(_decimal, rescale or (1.0, 0.0))
         kind = formed(source, "RescaleType") or "US"
         add(dataset, RescaleSlope=slope, RescaleIntercept=intercept, RescaleType=kind)
 
 
-def _rescale(source: Dataset) -> tuple[str, str] | None:
-    slope, intercept = _first(source, "RescaleSlope"), _first(source, "RescaleIntercept")
-    return (slope, intercept) if slope and intercept and float(slope) != 0 else None
-
-
-def _lut(source: Dataset, lut: Dataset) -> Dataset:
+def _lut(source: Dataset, table: Table, bits: int) -> Dataset:
+    """The table as it is meant: the film's own descriptor may say another number of entries, or of bits."""
     copied = Dataset()
-    signed = "SS" if _signed(source) else "US"
-    copied.add_new("LUTDescriptor", signed, list(lut.LUTDescriptor))
-    explanation = formed(lut, "LUTExplanation")
+    vr, count = "SS" if table.first < 0 or _signed(source) else "US", len(table.entries) % 65536
+    copied.add_new("LUTDescriptor", vr, [count - 65536 if vr == "SS" and count > 32767 else count, table.first, bits])
+    explanation = formed(table.item, "LUTExplanation")
     if explanation:
         add(copied, LUTExplanation=explanation)
-    data: Any = lut.LUTData
-    vr = "OW" if isinstance(data, bytes) else "US"
-    copied.add_new("LUTData", vr, data)
+    copied.add_new("LUTData", "OW", table.entries.astype("<u2").tobytes())
     return copied
 
 
+def _add_shutters(dataset: Dataset, source: Dataset) -> None:
+    """Those of the film: a viewer that applies a presentation state passes over the film's own (PS3.4 N.2)."""
+    shutters = list(shutters_of(source))
+    for shutter in shutters:
+        add(dataset, **{keyword: [str(one) for one in values] for keyword, values in shutter.values.items()})
+    if shutters:
+        add(dataset, ShutterShape=[shutter.shape for shutter in shutters], ShutterPresentationValue=0)
+
+
+def _add_overlays(dataset: Dataset, source: Dataset) -> None:
+    """The film's own graphics are shown in a layer of theirs: without one they are not (PS3.3 C.11.7)."""
+    groups = groups_of(source)
+    for group in groups:
+        dataset.add_new(Tag(group, OVERLAY_ACTIVATION_LAYER), "CS", MACHINE_LAYER)
+    if groups:
+        dataset.GraphicLayerSequence.append(item(GraphicLayer=MACHINE_LAYER, GraphicLayerOrder="2"))
+
+
 def _signed(source: Dataset) -> bool:
-    return int(source.get("PixelRepresentation") or 0) == 1
+    return number(source, "PixelRepresentation") == 1
 
 
-def _first(source: Dataset, keyword: str) -> str | None:
-    value: str | Sequence[str] | None = formed(source, keyword)
-    return value if value is None or isinstance(value, str) else value[0]
+def _decimal(value: float) -> str:
+    return format_number_as_ds(value)

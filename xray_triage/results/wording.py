@@ -32,6 +32,14 @@ FLAGS: Mapping[str, str] = {
     "view_not_stated": N_(
         "Phim không ghi tư thế chụp; chỉ số tim – lồng ngực chỉ có giá trị trên phim sau – trước (PA)."
     ),
+    "no_sr": N_("Không lập được báo cáo AI cho phim này; hãy báo người quản trị."),
+    "no_sc": N_("Không vẽ được hình ảnh AI cho phim này; hãy báo người quản trị."),
+    "no_gsps": N_("Không lập được đường viền AI cho phim này; hãy báo người quản trị."),
+    "no_heat": N_("Không vẽ được bản đồ nhiệt cho phim này; hãy báo người quản trị."),
+    "no_request": N_("Không tự gửi được yêu cầu hội chẩn cho phim này; hãy tự gửi."),
+    "refused_by_header": N_("Phần mô tả của phim nói như vậy; AI chưa xem hình ảnh."),
+    "refused_by_pixels": N_("Chương trình nhận ra điều này ở chính hình ảnh."),
+    "against_its_tags": N_("Phần mô tả của phim nói không phải phim ngực gốc; AI đọc vì hình ảnh là phim ngực."),
 }
 UNPROVEN = N_("chưa kết luận")  # in the place of a priority
 UNPROVEN_MODEL = N_(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -23,6 +24,7 @@ from pydicom.uid import (
 )
 
 from dicom_router.clock import SystemClock
+from dicom_router.codestream import ITEM, only_frame
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.transport.compression import Economy, transcoded
 from dicom_router.transport.transcode import CannotTranscodeError, transcode
@@ -279,3 +281,30 @@ def test_auto_notices_a_link_that_became_slow_at_once_and_one_that_became_fast_i
 
 def test_none_never_compresses() -> None:
     assert not Economy("none", clock=StoppedClock()).is_worth_it(large())
+
+
+@pytest.mark.filterwarnings("ignore:The decoded RLE segment contains non-conformant padding:UserWarning")
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless])
+@pytest.mark.parametrize("fault", ["padded", "no end", "wrong table", "split"])
+def test_what_the_reader_mends_is_decompressed_too(syntax: str, fault: str) -> None:
+    plain = a_film(rows=64, columns=48, bits=16)
+    dataset = rewritten(plain, JPEGLSLossless)
+    if syntax == RLELossless:
+        dataset = a_film(rows=64, columns=48, bits=16)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+    stream = only_frame(dataset.PixelData)
+    if fault == "padded":
+        stream += bytes(600)
+    if fault == "no end" and syntax == JPEGLSLossless:
+        stream = stream[: stream.rindex(b"\xff\xd9")]
+    cut = 100 if fault == "split" else len(stream)
+    pieces = [b"\7\0\0\0" if fault == "wrong table" else b"", stream[:cut], stream[cut:]]
+    dataset.PixelData = b"".join(ITEM + len(piece).to_bytes(4, "little") + piece for piece in pieces)
+    assert np.array_equal(values(rewritten(dataset, ExplicitVRLittleEndian)), values(plain))
+
+
+def test_a_cut_film_is_not_decompressed() -> None:
+    dataset = rewritten(a_film(rows=64, columns=48, bits=16), JPEGLSLossless)
+    dataset.PixelData = encapsulate([only_frame(dataset.PixelData)[:1000] + b"\xff\xd9"])
+    with pytest.raises(RuntimeError):
+        rewritten(dataset, ExplicitVRLittleEndian)

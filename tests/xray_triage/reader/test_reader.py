@@ -454,6 +454,37 @@ def test_a_reader_that_lost_its_lease_leaves_nothing(a_bench: Bench, a_film: Dat
     assert sorted(a_bench.stores.spool.keys()) == kept
 
 
+def test_an_object_that_cannot_be_made_costs_itself_and_not_the_reading(a_bench: Bench, a_film: Dataset) -> None:
+    class Odd:
+        """The real model, but its heat map is no picture."""
+
+        def __init__(self, real: Classifier) -> None:
+            self._real, self.identity = real, real.identity
+
+        def classify(
+            self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None
+        ) -> Findings | NotReadable:
+            found = self._real.classify(radiograph, cut_offs)
+            assert isinstance(found, Findings)
+            return replace(found, heat_map=np.zeros((2, 2, 2, 2), np.float32))
+
+    assert a_bench.classifier is not None
+    a_bench.classifier = Odd(a_bench.classifier)
+    (image,) = a_bench.read(a_film).images
+    assert (image.status, image.flags[-2:], image.picture_key) == ("read", ("no_sc", "no_heat"), None)
+    assert a_bench.sent(a_film) == ["gsps", "original", "request", "sr"]
+
+
+@pytest.mark.parametrize(("part", "reason"), [("HIP", "not_a_chest"), ("CHEST", None)])
+def test_a_model_that_cannot_tell_a_chest_believes_the_header(
+    a_bench: Bench, a_film: Dataset, part: str, reason: str | None
+) -> None:
+    a_film.BodyPartExamined = part
+    (image,) = a_bench.read(a_film).images
+    assert (image.reason.code if image.reason else None) == reason
+    assert ("refused_by_header" in image.flags) == (reason is not None)
+
+
 def test_an_object_that_is_no_film_is_forwarded_without_a_report(a_bench: Bench, a_film: Dataset) -> None:
     a_bench.read(a_film)
     report = a_bench.object(a_film, "sr")

@@ -7,6 +7,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from tests.xray_triage.films import POLICY, admitted, film, refused
+from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.findings import NotReadable
 from xray_triage.reading.radiograph import Radiograph, admit
 
@@ -19,19 +20,11 @@ from xray_triage.reading.radiograph import Radiograph, admit
         ({"Modality": "MG"}, "not_a_projection"),
         ({"Modality": "PX"}, "not_a_projection"),
         ({"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT"}, "not_a_projection"),
-        ({"BodyPartExamined": "HIP"}, "not_a_chest"),
-        ({"BodyPartExamined": "EXTREMITY"}, "not_a_chest"),
-        ({"BodyPartExamined": "TSPINE"}, "not_a_chest"),
-        ({"BodyPartExamined": "Khớp gối"}, "not_a_chest"),
         (
-            {
-                "BodyPartExamined": None,
-                "SeriesDescription": "OPG - TEETH",
-                "StudyDescription": None,
-                "AnatomicRegionSequence": None,
-            },
-            "not_a_chest",
+            {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "WSD"},
+            "not_a_projection",
         ),
+        ({"Manufacturer": PRODUCT, "ManufacturerModelName": PRODUCT}, "not_an_original"),
         ({"PatientSpeciesDescription": "Canine"}, "not_a_chest"),
         ({"ViewPosition": "LL"}, "not_frontal"),
         ({"ViewPosition": "RL"}, "not_frontal"),
@@ -39,8 +32,7 @@ from xray_triage.reading.radiograph import Radiograph, admit
         ({"ViewPosition": "RAO"}, "not_frontal"),
         ({"ViewPosition": "Nghiêng trái"}, "not_frontal"),
         ({"ViewPosition": None, "SeriesDescription": "CHEST LAT", "ViewCodeSequence": None}, "not_frontal"),
-        ({"ImageType": ["DERIVED", "SECONDARY"]}, "not_an_original"),
-        ({"ImageType": ["DERIVED", "PRIMARY"], "BurnedInAnnotation": "YES"}, "not_an_original"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "DOSE_INFO"]}, "not_an_original"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "SCREEN SAVE"]}, "not_an_original"),
         ({"SOPClassUID": uid.SecondaryCaptureImageStorage, "BurnedInAnnotation": "YES"}, "not_an_original"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "not_an_original"),
@@ -61,8 +53,50 @@ def test_the_header_alone_can_refuse_a_film(attributes: dict[str, object], reaso
 
 
 @pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"BodyPartExamined": "HIP"}, "not_a_chest"),
+        ({"BodyPartExamined": "EXTREMITY"}, "not_a_chest"),
+        ({"BodyPartExamined": "TSPINE"}, "not_a_chest"),
+        ({"BodyPartExamined": "Khớp gối"}, "not_a_chest"),
+        (
+            {
+                "BodyPartExamined": None,
+                "SeriesDescription": "OPG - TEETH",
+                "StudyDescription": None,
+                "AnatomicRegionSequence": None,
+            },
+            "not_a_chest",
+        ),
+        ({"ImageType": ["DERIVED", "SECONDARY"]}, "not_an_original"),
+        ({"ImageType": ["DERIVED", "PRIMARY"], "BurnedInAnnotation": "YES"}, "not_an_original"),
+        (
+            {
+                "SOPClassUID": uid.SecondaryCaptureImageStorage,
+                "Modality": "OT",
+                "ConversionType": "SI",
+                "BurnedInAnnotation": "YES",
+            },
+            "not_an_original",
+        ),
+    ],
+)
+def test_what_is_often_typed_wrongly_is_a_doubt_and_the_pixels_decide(
+    attributes: dict[str, object], reason: str
+) -> None:
+    doubted = admitted(film(**attributes)).doubt
+    assert doubted is not None
+    assert (doubted.reason.code, doubted.by) == (reason, "header")
+
+
+@pytest.mark.parametrize(
     "attributes",
     [
+        {"Modality": ["CR", "DX"]},
+        {"SOPClassUID": uid.ComputedRadiographyImageStorage, "Modality": "OT"},
+        {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "SI"},
+        {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "DI"},
+        {"PatientSpeciesDescription": "H. sapiens"},
         {"BodyPartExamined": None},
         {"BodyPartExamined": "THORAX"},
         {"BodyPartExamined": "RIBCAGE"},
@@ -94,7 +128,8 @@ def test_the_header_alone_can_refuse_a_film(attributes: dict[str, object], reaso
     ],
 )
 def test_odd_and_missing_tags_do_not_keep_a_film_from_being_read(attributes: dict[str, object]) -> None:
-    assert admitted(film(**attributes)).flags == ()
+    found = admitted(film(**attributes))
+    assert (found.flags, found.doubt) == ((), None)
 
 
 HEADER = (

@@ -76,6 +76,34 @@ def test_every_encoding_gives_the_same_picture(renderer: Renderer, spool: Spool)
     assert shown(pictures[0]).shape == (64, 48)
 
 
+def test_padding_graphics_and_true_proportions_are_shown(renderer: Renderer, spool: Spool) -> None:
+    words = np.full((300, 400), 60000, np.uint16)
+    words[20:280, 20:380] = np.linspace(1000, 5000, 360)
+    dataset = film(rows=300, columns=400, BitsStored=16, HighBit=15, PixelData=words.tobytes())
+    dataset.ImagerPixelSpacing, dataset.PixelPaddingValue = [0.4, 0.2], 60000
+    dataset.WindowCenter, dataset.WindowWidth = 3000, 4001
+    plane = np.zeros((300, 400), np.uint8)
+    plane[100, 200:300] = 1
+    bits = np.packbits(plane, bitorder="little").tobytes() + bytes(80_000)  # over 64 KiB, which no header holds
+    for element, vr, value in (
+        (0x10, "US", 300), (0x11, "US", 400), (0x40, "CS", "G"), (0x50, "SS", [1, 1]), (0x100, "US", 1),
+        (0x102, "US", 0), (0x3000, "OW", bits),
+    ):  # fmt: skip
+        dataset.add_new((0x6000, element), vr, value)
+    for photometric in ("MONOCHROME1", "MONOCHROME2"):
+        dataset.PhotometricInterpretation = photometric
+        key = kept(spool, dataset)
+        for inverted in (False, True):
+            picture = shown(renderer.render(key, replace(PNG, inverted=inverted)))
+            assert picture.shape == (600, 400)
+            assert picture[:38].max() == 0
+            assert (picture[200:202, 200:300] == 255).all()
+            assert np.ptp(picture[300, 30:370].astype(int)) > 230
+    corner = shown(renderer.render(key, replace(PNG, region=(0, 0, 200, 150), viewport=(200, 300))))
+    assert corner.shape == (300, 200)
+    assert corner[:38].max() == 0
+
+
 def test_each_frame_of_many_has_its_picture(renderer: Renderer, spool: Spool) -> None:
     window = (128.0, 256.0, "linear")
     for offsets in ("native", "basic", "none"):

@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -122,7 +123,7 @@ def test_lookup_tables_of_the_film_are_kept(tmp_path: Path) -> None:
         RescaleIntercept=None,
         RescaleType=None,
     )
-    assert dataset.ModalityLUTSequence[0].LUTData == [0, 1, 2, 65535]
+    assert np.frombuffer(dataset.ModalityLUTSequence[0].LUTData, "<u2").tolist() == [0, 1, 2, 65535]
     assert dataset.SoftcopyVOILUTSequence[0].VOILUTSequence[0].LUTDescriptor == [4, 0, 16]
     assert dciodvfy(written(tmp_path / "gsps.dcm", dataset)) == []
 
@@ -130,3 +131,55 @@ def test_lookup_tables_of_the_film_are_kept(tmp_path: Path) -> None:
 def test_a_colour_film_gets_no_grayscale_presentation_state() -> None:
     source = header(PhotometricInterpretation="RGB", SamplesPerPixel=3)
     assert [one.what for one in results(source, a_full_reading())] == ["sr"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "ratio"),
+    [
+        ({"PixelAspectRatio": ["1", "2"]}, ["1", "2"]),
+        ({"PixelAspectRatio": ["4", "3"]}, ["4", "3"]),
+        ({"PixelAspectRatio": ["1", "0"]}, ["1", "1"]),
+    ],
+)
+def test_pixels_that_are_not_square_are_stated(attributes: dict[str, object], ratio: list[str]) -> None:
+    (area,) = presentation(ImagerPixelSpacing=None, **attributes).DisplayedAreaSelectionSequence
+    assert [str(one) for one in area.PresentationPixelAspectRatio] == ratio
+    (area,) = presentation(ImagerPixelSpacing=[0.2, 0.4]).DisplayedAreaSelectionSequence
+    assert list(area.PresentationPixelSpacing) == [0.2, 0.4]
+
+
+@pytest.mark.parametrize("vr", ["US", "OW"])
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("descriptor", [None, [], [4, 0], [0, 0, 0]])
+def test_an_unsound_table_is_as_if_the_film_had_none(keyword: str, vr: str, descriptor: list[int] | None) -> None:
+    one = Dataset()
+    if descriptor is not None:
+        one.add_new("LUTDescriptor", "US", descriptor)
+    one.add_new("LUTData", vr, b"" if vr == "OW" else [1, 2])
+    dataset = presentation(**{keyword: Sequence([one])})
+    assert "ModalityLUTSequence" not in dataset
+    assert "VOILUTSequence" not in dataset.SoftcopyVOILUTSequence[0]
+
+
+def test_a_table_is_stated_as_it_is_meant() -> None:
+    one = Dataset()
+    one.add_new("LUTDescriptor", "US", [256, 0, 16])
+    one.add_new("LUTData", "OW", bytes(range(256)))
+    (voi,) = presentation(VOILUTSequence=Sequence([one])).SoftcopyVOILUTSequence[0].VOILUTSequence
+    assert list(voi.LUTDescriptor) == [256, 0, 8]
+    assert np.array_equal(np.frombuffer(voi.LUTData, "<u2"), np.arange(256))
+
+
+def test_shutters_and_graphics_of_the_film_are_kept(tmp_path: Path) -> None:
+    shutter = {
+        "ShutterShape": "CIRCULAR", "CenterOfCircularShutter": ["150", "100"], "RadiusOfCircularShutter": "90",
+    }  # fmt: skip
+    source = header(**shutter)
+    for element, vr, value in ((0x10, "US", 8), (0x11, "US", 8), (0x40, "CS", "G"), (0x3000, "OW", bytes(8))):
+        source.add_new((0x6002, element), vr, value)
+    dataset = make_presentation(an_origin(source), a_full_reading())
+    assert (dataset.ShutterShape, list(dataset.CenterOfCircularShutter)) == ("CIRCULAR", [150, 100])
+    assert dataset[0x6002, 0x1001].value == dataset.GraphicLayerSequence[1].GraphicLayer == "OVERLAY"
+    assert dciodvfy(written(tmp_path / "gsps.dcm", dataset)) == []
+    nonsense = presentation(**(shutter | {"RadiusOfCircularShutter": "0"}))
+    assert "ShutterShape" not in nonsense

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.responses import StreamingResponse
 
-from dicom_router.dicom.frames import Piece
+from dicom_router.codestream import Piece
 from dicom_router.store.spool import Spool
 from xray_triage.web.dicomweb.accept import MULTIPART, Offer
 

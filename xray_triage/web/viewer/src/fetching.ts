@@ -1,7 +1,9 @@
 /** A film from the station's DICOMweb: its header and its pixels as they were stored. Knows no screen. */
 
 import { addressOf, type Film } from "./film";
-import type { Header } from "./header";
+import type { Element, Header } from "./header";
+
+const OVERLAY_DATA = /^60[01][02468ACE]3000$/i;
 
 /** One frame as it was stored: still compressed where the film is. */
 export interface Frame {
@@ -27,7 +29,15 @@ async function fetchHeader(film: Film): Promise<Header> {
   if (!answer.ok) throw new Error(`metadata: HTTP ${answer.status}`);
   const [header] = (await answer.json()) as Header[];
   if (!header) throw new Error("metadata: empty");
+  await Promise.all(Object.entries(header).map(([tag, element]) => OVERLAY_DATA.test(tag) && element && fetchBulk(element)));
   return header;
+}
+
+/** Overlay planes are too large to come within a header. */
+async function fetchBulk(element: Element): Promise<void> {
+  if (!element.BulkDataURI) return;
+  const answer = await fetch(new URL(element.BulkDataURI).pathname, { headers: { Accept: "application/octet-stream" } });
+  if (answer.ok) element.bytes = new Uint8Array(await answer.arrayBuffer());
 }
 
 function fetchFrame(film: Film, onProgress: (share: number) => void): Promise<Frame> {

@@ -2,7 +2,9 @@
 
 import { Enums, getWebWorkerManager, metaData, registerImageLoader, utilities, type Types } from "@cornerstonejs/core";
 import createImage from "../node_modules/@cornerstonejs/dicom-image-loader/dist/esm/imageLoader/createImage.js";
+import { coveredIn, filmIn } from "./cover";
 import type { Delivery } from "./fetching";
+import { graphicsOf } from "./graphics";
 import { numberOf, TAG, textOf, type Header } from "./header";
 import { spacingOf } from "./spacing";
 import { logarithmOf, lookUp, NO_RESCALE, rangeOf, rescaleOf, withoutUnusedBits, type Pixels, type Rescale } from "./values";
@@ -10,11 +12,13 @@ import { isSigmoid, percentilesOf, windowOf } from "./window";
 
 const SCHEME = "film:";
 const NATIVE = /^1\.2\.840\.10008\.1\.2(\.[12])?$/;
+const LOSSY = /^1\.2\.840\.10008\.1\.2\.4\.(50|51|81|91|203)$/;
 const DRAWN = /^(MONOCHROME[12]|RGB|YBR_\w+)$/;
 const LONGEST_MILLISECONDS = 60_000; // a decoder that takes longer hangs
 
 const headers = new Map<string, Header>();
 const rescales = new Map<string, Rescale>();
+const graphics = new Map<string, string>();
 const images = new Map<string, Types.IImage>();
 
 /** Let Cornerstone find `film:` images that were prepared. To be called once, after Cornerstone's own init. */
@@ -24,8 +28,11 @@ export function registerFilms(decoder: Worker): void {
   getWebWorkerManager().registerWorker("dicomImageLoader", () => decoder); // the name createImage sends its work to
 }
 
-/** Decode a delivery; gives the id under which Cornerstone finds the image. Rejects when it cannot be shown. */
-export async function prepare(name: string, delivery: Delivery): Promise<string> {
+/**
+ * Decode a delivery; gives the id under which Cornerstone finds the image. Rejects when it cannot be shown.
+ * `negative`: the film is one against what its header says.
+ */
+export async function prepare(name: string, delivery: Delivery, negative: boolean): Promise<string> {
   const imageId = SCHEME + name;
   const header = await delivery.header;
   headers.set(imageId, header);
@@ -34,7 +41,11 @@ export async function prepare(name: string, delivery: Delivery): Promise<string>
   checkFrame(header, bytes, native);
   const image = await inTime(createImage(imageId, bytes as never, transferSyntaxUid, { preScale: { enabled: false } }));
   checkSize(header, image);
-  if (!image.color) rescales.set(imageId, chooseGrays(image, header, native));
+  if (!image.color) {
+    const drawn = graphicsOf(header, image.getPixelData() as Pixels);
+    if (drawn) graphics.set(imageId, drawn);
+    rescales.set(imageId, chooseGrays(image, header, transferSyntaxUid, negative));
+  }
   images.set(imageId, image);
   return imageId;
 }
@@ -42,6 +53,11 @@ export async function prepare(name: string, delivery: Delivery): Promise<string>
 /** The header of an image that was prepared. */
 export function headerOf(imageId: string): Header {
   return headers.get(imageId) ?? {};
+}
+
+/** The machine's own graphics over an image that was prepared, as a picture. */
+export function graphicsOver(imageId: string): string | undefined {
+  return graphics.get(imageId);
 }
 
 /** How a window of an image that was prepared is told. */
@@ -84,20 +100,32 @@ function checkSize(header: Header, image: Types.IImage): void {
  * Give the image its first window. Cornerstone draws no tables on a GPU and takes a negative slope for a
  * black film, so tables go through the pixels, and a rescale goes into window and polarity: it is given back.
  */
-function chooseGrays(image: Types.IImage, header: Header, native: boolean): Rescale {
+function chooseGrays(image: Types.IImage, header: Header, syntax: string, negative: boolean): Rescale {
   const pixels = () => image.getPixelData() as Pixels;
-  if (native) replace(image, withoutUnusedBits(header, pixels(), image.maxPixelValue));
-  const meant = lookUp(header, TAG.modalityLutSequence, pixels(), NO_RESCALE) ?? logarithmOf(header, pixels());
+  const words = pixels();
+  if (!LOSSY.test(syntax)) replace(image, withoutUnusedBits(header, words, image.maxPixelValue, NATIVE.test(syntax)));
+  const covered = coveredIn(header, words, pixels());
+  const film = () => filmIn(pixels(), covered);
+  const meant = lookUp(header, TAG.modalityLutSequence, pixels(), NO_RESCALE) ?? logarithmOf(header, pixels(), film());
   const rescale = replace(image, meant) ? NO_RESCALE : rescaleOf(header);
   const table = replace(image, lookUp(header, TAG.voiLutSequence, pixels(), rescale));
-  const own = table ? { lower: image.minPixelValue, upper: image.maxPixelValue } : windowOf(header, pixels(), rescale);
-  const { lower, upper } = own ?? percentilesOf(pixels());
+  const own = table ? { lower: image.minPixelValue, upper: image.maxPixelValue } : windowOf(header, film(), rescale);
+  const { lower, upper } = own ?? percentilesOf(film());
+  if (covered) blacken(image, header, covered, rescale.slope < 0 && !table ? !negative : negative);
   const linear = table || !own || !isSigmoid(header);
   image.voiLUTFunction = linear ? Enums.VOILUTFunctionType.LINEAR_EXACT : Enums.VOILUTFunctionType.SAMPLED_SIGMOID;
   const last = linear ? 0 : 1; // Cornerstone's sigmoid counts the last value too
   image.windowCenter = (lower + upper + last) / 2;
   image.windowWidth = Math.max(upper - lower + last, 1);
   return table ? NO_RESCALE : rescale;
+}
+
+/** What is no film is black in every window: as low as the film's lowest value, or as high where it is shown inverted. */
+function blacken(image: Types.IImage, header: Header, covered: Uint8Array, turned: boolean): void {
+  const pixels = image.getPixelData() as Pixels;
+  const [least, most] = rangeOf(filmIn(pixels, covered));
+  const inverted = (textOf(header, TAG.photometricInterpretation) === "MONOCHROME1") !== turned;
+  replace(image, pixels.map((value, at) => (covered[at] ? (inverted ? most : least) : value)));
 }
 
 /** Let the image have other pixel values, if there are such. */

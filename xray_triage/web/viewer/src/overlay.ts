@@ -10,13 +10,18 @@ export class Overlay {
   readonly element = make("g");
   private readonly moving = this.element.appendChild(make("g"));
   private readonly heat = this.moving.appendChild(make("image", { preserveAspectRatio: "none" }));
+  private readonly machine = this.moving.appendChild(make("image", { preserveAspectRatio: "none" }));
   private readonly shapes = this.moving.appendChild(make("g"));
   private readonly names = this.element.appendChild(make("g"));
   private outlines: Outline[] = [];
   private widths: number[] = []; // of the names
 
-  show(film: Film, columns: number, rows: number): void {
+  /** `graphics`: a picture of what the machine itself drew over the film. */
+  show(film: Film, columns: number, rows: number, graphics: string | undefined): void {
     this.outlines = film.boxes;
+    write(this.machine, { width: columns, height: rows, class: "machine" });
+    if (graphics) this.machine.setAttribute("href", graphics);
+    else this.machine.removeAttribute("href");
     write(this.heat, { width: columns, height: rows });
     if (film.heat) this.heat.setAttribute("href", film.heat);
     else this.heat.removeAttribute("href");

@@ -5,7 +5,7 @@ import { affineOf, onFilm, type Affine, type Point } from "./affine";
 import { fetchFilm, type Delivery } from "./fetching";
 import { addressOf, type Film } from "./film";
 import { type Target } from "./gestures";
-import { forget, headerOf, prepare, rescaleOfShown } from "./image";
+import { forget, graphicsOver, headerOf, prepare, rescaleOfShown } from "./image";
 import { Measures, type Units } from "./measure";
 import { Overlay } from "./overlay";
 import { spacingOf } from "./spacing";
@@ -84,7 +84,7 @@ export class Pane implements Target {
     root.classList.add("empty");
     const delivery = coming ?? fetchFilm(film, (share) => this.tellProgress(film, share));
     try {
-      const imageId = await prepare(film.sop_instance_uid, delivery);
+      const imageId = await prepare(film.sop_instance_uid, delivery, film.negative);
       if (this.film !== film) return forget(imageId), false;
       await this.viewport.setStack([imageId]);
       forget(imageId);
@@ -208,7 +208,7 @@ export class Pane implements Target {
     const { voiRange, invert } = this.viewport.getProperties();
     this.first = { range: voiRange ?? this.first.range, inverted: invert ?? false };
     this.shades = Math.max(1, image.maxPixelValue - image.minPixelValue);
-    this.overlay.show(film, image.columns, image.rows);
+    this.overlay.show(film, image.columns, image.rows, graphicsOver(image.imageId));
     this.measures.clear(spacingOf(headerOf(image.imageId)));
   }
 

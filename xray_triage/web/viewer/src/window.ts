@@ -1,6 +1,6 @@
 /** Which grays a film is first shown in: its own look-up table, its window, or its percentiles. PS3.3 C.11. */
 
-import { numberOf, TAG, textOf, type Header } from "./header";
+import { numberOf, TAG, textOf, textsOf, type Header } from "./header";
 import type { Pixels, Rescale } from "./values";
 
 /** The pixel values that are shown black and white. */
@@ -10,6 +10,7 @@ export interface Range {
 }
 
 const PERCENTILES = [0.5, 99.5] as const; // as the reader's own auto window
+const LARGEST = 1e9;
 const SAMPLES = 20_000;
 
 export function isSigmoid(header: Header): boolean {
@@ -19,15 +20,20 @@ export function isSigmoid(header: Header): boolean {
 /** The film's own window in pixel values, unless it hides most of the film. */
 export function windowOf(header: Header, pixels: Pixels, { slope, intercept }: Rescale): Range | undefined {
   const exact = textOf(header, TAG.voiLutFunction).replace("_", " ") === "LINEAR EXACT";
-  let [center, width] = [numberOf(header, TAG.windowCenter), numberOf(header, TAG.windowWidth)];
-  if (center === undefined || width === undefined || width < (exact ? Number.MIN_VALUE : 1)) {
-    if (!isPlain(header)) return undefined;
-    [center, width] = [128, 256];
-  }
+  const told = pairOf(header, exact || isSigmoid(header) ? 1e-6 : 1) ?? (isPlain(header) ? [128, 256] : undefined);
+  if (!told) return undefined;
+  const [center, width] = told as [number, number];
   const [middle, half] = exact ? [center, width / 2] : [center - 0.5, (width - 1) / 2];
   const ends = [middle - half, middle + half].map((value) => (value - intercept) / slope);
   const range = { lower: Math.min(...ends), upper: Math.max(...ends) };
   return hides(range, pixels, isSigmoid(header)) ? undefined : range;
+}
+
+/** The first pair of center and width that could be meant. */
+function pairOf(header: Header, least: number): number[] | undefined {
+  const [centers, widths] = [TAG.windowCenter, TAG.windowWidth].map((tag) => textsOf(header, tag).map((told) => (told ? Number(told) : NaN)));
+  const at = centers!.findIndex((center, index) => Math.abs(center) <= LARGEST && widths![index]! >= least && widths![index]! <= LARGEST);
+  return at < 0 ? undefined : [centers![at]!, widths![at]!];
 }
 
 /** The window that shows all but the outermost percentiles. */

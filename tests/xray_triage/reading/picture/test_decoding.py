@@ -11,8 +11,10 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from tests.xray_triage.films import POLICY, admitted, film, refused, stored
+from dicom_router.dicom.instance import read_dataset
+from tests.xray_triage.films import POLICY, admitted, film, refused, stored, written
 from xray_triage.reading.findings import NotReadable
+from xray_triage.reading.picture.decoding import decode
 from xray_triage.reading.radiograph import Radiograph, admit
 
 
@@ -22,14 +24,6 @@ def encapsulated(frame: bytes, syntax: uid.UID, **attributes: object) -> Dataset
     dataset.PixelData = encapsulate([frame])
     dataset["PixelData"].VR = "OB"
     return written(dataset)
-
-
-def written(dataset: Dataset) -> Dataset:
-    """What a reader gets: the same after a trip through a file."""
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    buffer.seek(0)
-    return pydicom.dcmread(buffer)
 
 
 def lossless(dataset: Dataset, syntax: uid.UID) -> Dataset:
@@ -148,3 +142,61 @@ def test_no_flipped_bytes_in_a_codestream_make_it_raise(syntax: str, at: int, ru
         assert isinstance(admit(dataset, POLICY), Radiograph | NotReadable)
     finally:
         dataset.PixelData = good
+
+
+ABOVE = {
+    "RLE": lambda words: lossless(film(PixelData=words.tobytes()), uid.RLELossless),
+    "JPEG 2000": lambda words: wide(words, uid.JPEG2000Lossless),
+    "JPEG 2000, reversible": lambda words: wide(words, uid.JPEG2000),
+    "HTJ2K": lambda words: encapsulated(imagecodecs.htj2k_encode(words), uid.HTJ2KLossless),
+    "JPEG lossless": lambda words: encapsulated(imagecodecs.ljpeg_encode(words, bitspersample=16), uid.JPEGLosslessSV1),
+    "JPEG-LS": lambda words: encapsulated(imagecodecs.jpegls_encode(words), uid.JPEGLSLossless),
+}
+
+
+def wide(words: np.ndarray, syntax: uid.UID) -> Dataset:
+    stream = imagecodecs.jpeg2k_encode(words, level=0, codecformat="j2k", reversible=True)
+    return encapsulated(stream, syntax)
+
+
+@pytest.mark.parametrize("syntax", ABOVE)
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_lies_above_the_stored_bits_of_a_compressed_film_is_not_seen(syntax: str, signed: bool) -> None:
+    values = stored(film())
+    sign = {"PixelRepresentation": 1, "RescaleIntercept": "2048", "RescaleSlope": "1"} if signed else {}
+    words = ((values.astype(np.int32) - 2048) & 0xFFF).astype(np.uint16) if signed else values.copy()
+    words[100:200, 50:300] |= 0x1000
+    words[300:320] |= 0x8000
+    dataset = ABOVE[syntax](words)
+    for keyword, value in sign.items():
+        setattr(dataset, keyword, value)
+    assert np.allclose(admitted(dataset).image, admitted(film()).image, atol=1e-4)
+
+
+def test_a_lossy_codec_that_goes_over_the_top_makes_nothing_black() -> None:
+    words = stored(film()).copy()
+    words[100:140, 100:140] = 4200  # as a wavelet rings beside a marker
+    stream = imagecodecs.jpeg2k_encode(words, level=60, codecformat="j2k", reversible=False)
+    found = decode(encapsulated(stream, uid.JPEG2000))
+    assert found[105:135, 105:135].min() > 4000
+    assert found.max() == 4095
+
+
+def test_a_cut_film_that_was_given_an_end_or_padding_is_damaged() -> None:
+    dataset = LOSSLESS["JPEG-LS"]()
+    frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
+    for end in (b"", b"\xff\xd9", bytes(400)):
+        dataset.PixelData = encapsulate([frame[: len(frame) * 9 // 10] + end])
+        assert refused(dataset) == "damaged_pixels"
+
+
+@pytest.mark.filterwarnings("ignore:End of file reached:UserWarning")
+@pytest.mark.filterwarnings("ignore:Expected sequence item:UserWarning")
+@pytest.mark.parametrize("end", [b"", bytes(8)])
+def test_a_file_whose_pixels_have_no_delimiter_is_read(end: bytes) -> None:
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, LOSSLESS["JPEG-LS"](), enforce_file_format=True)
+    cut = buffer.getvalue()
+    assert cut[-8:-4] == b"\xfe\xff\xdd\xe0"
+    dataset = read_dataset(io.BytesIO(cut[:-8] + end))
+    assert np.array_equal(admitted(dataset).image, admitted(film()).image)

@@ -1,0 +1,1 @@
+"""The bytes of a film -> the picture that a doctor would see, in its window and its proportions."""
