@@ -23,6 +23,7 @@ MIB, GIB = 1024**2, 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
 OLDEST_BACKUP = timedelta(days=2)
+FORGIVEN_SECONDS = 600  # the clocks of X-ray machines are some minutes off
 
 
 class CheckState(StrEnum):
@@ -180,14 +181,32 @@ def spool_check(films: int, files: int, apart: tuple[int, int]) -> Check:
     )
 
 
-def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:
-    """Whether the clock is after the day this program was made. A wrong one harms only the times shown."""
+def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: datetime = BUILT_AT) -> Check:
+    """Local time, and whether it can be right: wrong times are shown, and written into reports.
+
+    ``zone``: what the site calls its own, or nothing. ``ahead_seconds``: a new film's exposure after its arrival.
+    """
     now = clock.now()
-    state, message = OK, N_("Đồng hồ: %(day)s.")
+    local = now.astimezone()
+    offset = f"UTC{local:%z}"
+    state, message = OK, N_("Đồng hồ: %(time)s, múi giờ %(zone)s.")
     if now < built_at:
         state = WARNING
-        message = N_("Đồng hồ máy tính sai (%(day)s). Phim vẫn được nhận; hãy chỉnh lại ngày giờ.")
-    return check("clock", state, message, day=f"{now:%d/%m/%Y}")
+        message = N_("Đồng hồ máy tính sai (%(time)s). Phim vẫn được nhận; hãy chỉnh lại ngày giờ.")
+    elif not zone and not local.utcoffset():
+        state = WARNING
+        message = N_(
+            "Trạm chạy theo giờ UTC (%(time)s), không ai chọn múi giờ. Giờ trên trang và trong kết quả sai 7 giờ so "
+            'với Việt Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
+        )
+    elif ahead_seconds > FORGIVEN_SECONDS:
+        state = WARNING
+        message = N_(
+            "Có phim ghi giờ chụp sau giờ nhận %(minutes)d phút. Hãy so đồng hồ máy X-quang với đồng hồ trạm "
+            "(%(time)s, múi giờ %(zone)s) và xem [station] timezone."
+        )
+    named = f"{zone} ({offset})" if zone else offset
+    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=ahead_seconds // 60)
 
 
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:

@@ -91,7 +91,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         lambda: _retention_check(config, retention.outlook),
         lambda: database_check(serving.rebuilt.events(), stores.database.damage),
         lambda: _spool_check(serving.missing(), stores),
-        partial(clock_check, clock),
+        partial(_clock_check, config, stores),
         *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
         partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
@@ -117,7 +117,7 @@ def check_station(config: Config) -> list[Check]:
         lambda: _retention_check(config, outlook),
         lambda: database_check(rebuilt.events(), stores.database.damage),
         lambda: _spool_check(stores.reconciliation.missing(), stores),
-        partial(clock_check, clock),
+        partial(_clock_check, config, stores),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
         partial(station_certificates_check, config, clock),
@@ -156,6 +156,11 @@ def check_apart(config_path: Path) -> list[Check]:
 def _disk_check(stores: Stores) -> Check:
     """Films go before they are old where room is near its end: to warn at the same line would be to warn always."""
     return disk_check(stores.spool.free_bytes, warn_bytes=near_bytes(stores.spool) // 2)
+
+
+def _clock_check(config: Config, stores: Stores) -> Check:
+    ahead = stores.casebook.exposed_ahead_seconds()
+    return clock_check(stores.clock, zone=config.station.timezone, ahead_seconds=ahead)
 
 
 def _retention_check(config: Config, outlook: Outlook) -> Check:

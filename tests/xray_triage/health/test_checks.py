@@ -1,5 +1,6 @@
 """The checks in plain words."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +39,19 @@ from xray_triage.health.checks import (
     thresholds_check,
     troubles,
 )
+
+
+@pytest.mark.parametrize(("around", "state"), [("UTC", CheckState.WARNING), ("Asia/Ho_Chi_Minh", CheckState.OK)])
+def test_utc_that_nobody_chose_is_told(monkeypatch: pytest.MonkeyPatch, around: str, state: CheckState) -> None:
+    with monkeypatch.context() as context:
+        context.setenv("TZ", around)
+        time.tzset()
+        found = clock_check(StoppedClock(time=BUILT_AT), zone="")
+    time.tzset()
+    assert found.state is state
+    hour = 0 if around == "UTC" else 7
+    assert f"01/06/2025 {hour:02}:00" in found.said["vi"]
+    assert ("timezone = " in found.said["vi"]) == (around == "UTC")
 
 
 class Peer:
@@ -84,8 +98,10 @@ def fail() -> str:
         (disk_check(lambda: 50 * GIB), CheckState.OK),
         (disk_check(lambda: GIB), CheckState.WARNING),
         (disk_check(lambda: 0), CheckState.BAD),
-        (clock_check(StoppedClock(time=BUILT_AT)), CheckState.OK),
-        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC))), CheckState.WARNING),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC"), CheckState.OK),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC", ahead_seconds=600), CheckState.OK),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC", ahead_seconds=7 * 3600), CheckState.WARNING),
+        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC)), zone="UTC"), CheckState.WARNING),
         (model_check(lambda: "phổi 1.2", ValueError), CheckState.OK),
         (model_check(fail, ValueError), CheckState.BAD),
         (backup_check(BUILT_AT, "", BUILT_AT + timedelta(days=2)), CheckState.OK),

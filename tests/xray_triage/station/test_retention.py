@@ -252,7 +252,7 @@ def test_a_purged_film_is_not_read_again(desk: TestDesk) -> None:
     with desk.database.write() as connection:
         desk.ledger.enqueue(connection, kind=READ_WORK, key=f"{arrival.arrival_id}/again")
     policy = SitePolicy.from_config(Config())
-    reader = Reader(desk, classifier=None, policy=policy, result_destinations=(), clock=desk.clock)
+    reader = Reader(desk, classifier=None, policy=policy, result_destinations={}, clock=desk.clock)
     assert reader.run_once()
     assert desk.inbox.unread() == 0
     assert case_of(desk, case.case_id).images[0].reason == case.images[0].reason
