@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dicom_router.clock import Clock
-from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable, PeerUntrusted
 from dicom_router.transport.archive import Archive
+from dicom_router.transport.forwarder import SILENCE
 from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
 from xray_triage.health.rebuilt import Rebuilding, Why
@@ -23,6 +24,7 @@ MIB, GIB = 1024**2, 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
 OLDEST_BACKUP = timedelta(days=2)
+NOT_THERE = SILENCE | {"HTTP 200"}  # a login page stands before it
 FORGIVEN_SECONDS = 600  # the clocks of X-ray machines are some minutes off
 
 
@@ -296,21 +298,32 @@ def collector_check(problem: str) -> Check:
     return check("audit", state, message, detail=problem)
 
 
-def destination_check(name: str, transport: Transport) -> Check:
-    """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
+def destination_check(name: str, transport: Transport, *, takes: bool = False) -> Check:
+    """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it.
+
+    ``takes``: it took what it was sent last. Many that store cannot be asked, by an echo or a search: that is no fault.
+    """
     try:
         transport.echo()
-    except PeerUntrusted as error:
-        state, message, detail = BAD, OBSTACLES[Obstacle.UNTRUSTED], str(error)
-    except PeerUnreachable as error:
-        state, detail = BAD if error.slowly else WARNING, str(error)
-        message = N_("Không liên lạc được %(name)s. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.")
-    except PeerRefused as error:
-        state, detail = BAD, str(error)
-        message = N_("%(name)s từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.")
-    else:
-        state, message, detail = OK, N_("%(name)s trả lời."), ""
-    return check(f"destination:{name}", state, message, name=name, detail=detail)
+    except (PeerUnreachable, PeerRefused) as error:
+        state, message = _trouble(error, takes=takes)
+        return check(f"destination:{name}", state, message, name=name, detail=str(error))
+    return check(f"destination:{name}", OK, N_("%(name)s trả lời."), name=name)
+
+
+def _trouble(error: PeerUnreachable | PeerRefused, *, takes: bool) -> tuple[CheckState, str]:
+    if isinstance(error, PeerUntrusted):
+        return BAD, OBSTACLES[Obstacle.UNTRUSTED]
+    if takes and error.status and error.status not in NOT_THERE:
+        return OK, N_("%(name)s nhận những gì được gửi tới; chỉ không trả lời lệnh thử.")
+    if isinstance(error, NotOffered):
+        return OK, N_("%(name)s cho trạm kết nối, nhưng không có lệnh thử (C-ECHO); chưa biết có nhận phim không.")
+    if isinstance(error, PeerRefused):
+        return BAD, N_("%(name)s từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.")
+    message = N_("Không liên lạc được %(name)s. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.")
+    if error.status:
+        message = N_("%(name)s trả lời nhưng không cho phép: hãy xem mã lỗi, rồi nhờ người quản trị PACS.")
+    return (BAD if error.slowly else WARNING), message
 
 
 def answers_check(name: str, archive: Archive) -> Check:

@@ -12,7 +12,7 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
-from xray_triage.config import Config, ConfigError
+from xray_triage.config import Config, ConfigError, Destination
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import (
     Check,
@@ -125,7 +125,7 @@ def check_station(config: Config) -> list[Check]:
         *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
-        *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
+        *(partial(_ask, config, each, stores) for each in config.destination),
         *_answers_checks(config, clock),
         _commitment(config, stores),
     ]
@@ -211,14 +211,15 @@ def _spool_check(missing: Missing, stores: Stores) -> Check:
     return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
 
-def _ask(config: Config, index: int, clock: Clock) -> Check:
-    destination = config.destination[index]
+def _ask(config: Config, destination: Destination, stores: Stores) -> Check:
     try:
-        transport = make_transport(destination, config, clock=clock)
+        transport = make_transport(destination, config, clock=stores.clock)
     except ConfigError as error:
         return _bad(f"destination:{destination.name}", str(error))
+    known = [each for each in stores.outbox.summary().destinations if each.name == destination.name]
+    takes = any(each.last_success_at is not None and each.last_error is None for each in known)
     try:
-        return destination_check(destination.name, transport)
+        return destination_check(destination.name, transport, takes=takes)
     finally:
         transport.close()
 
