@@ -25,6 +25,7 @@ CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
 OLDEST_BACKUP = timedelta(days=2)
 NOT_THERE = SILENCE | {"HTTP 200"}  # a login page stands before it
+TOLD_FOR = timedelta(days=7)
 FORGIVEN_SECONDS = 600  # the clocks of X-ray machines are some minutes off
 
 
@@ -380,6 +381,25 @@ def commitment_check(standings: Callable[[], Sequence[tuple[str, int, int, str |
             )
             return check("commitment", WARNING, message, name=name, n=overdue, detail=obstacle or "")
     return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
+
+
+def left_out_check(declined: Callable[[], Sequence[tuple[str, str, datetime, str, str]]], clock: Clock) -> Check:
+    """Which kinds of results are not sent, for a destination never takes them. A WARNING for a week, then as it is.
+
+    ``declined``: destination, kind, since when, the destination's status and words.
+    """
+    found = declined()
+    if not found:
+        return check("left_out", OK, N_("Nơi nhận nào cũng lấy mọi loại tệp được gửi tới."))
+    state = WARNING if any(abs(clock.now() - since) < TOLD_FOR for _, _, since, _, _ in found) else OK
+    kinds = ", ".join(f"{what.upper()} ({name})" for name, what, *_ in found)
+    message = N_(
+        "PACS không nhận %(kinds)s, nên trạm không gửi các loại này nữa (mỗi tuần thử lại một lần); phim gốc vẫn được "
+        "gửi. Nếu cần có ở PACS, hãy nhờ người quản trị PACS cho nhận rồi bấm gửi lại; nếu không, hãy bỏ khỏi send "
+        "trong station.toml."
+    )
+    detail = "; ".join(f"{name}: {what}: {error}" for name, what, _, _, error in found)
+    return check("left_out", state, message, kinds=kinds, detail=detail)
 
 
 def reader_check(is_alive: Callable[[], bool], *, is_held_up: Callable[[], bool] = lambda: False) -> Check:

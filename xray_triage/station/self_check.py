@@ -32,6 +32,7 @@ from xray_triage.health.checks import (
     disk_check,
     drift_check,
     elsewhere_check,
+    left_out_check,
     machine_check,
     model_check,
     reader_check,
@@ -99,6 +100,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(asking_check, Answers(stores.database, clock=clock).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
+        partial(left_out_check, stores.outbox.declined.all, stores.clock),
     ]
 
 
@@ -128,6 +130,7 @@ def check_station(config: Config) -> list[Check]:
         *(partial(_ask, config, each, stores) for each in config.destination),
         *_answers_checks(config, clock),
         _commitment(config, stores),
+        partial(left_out_check, stores.outbox.declined.all, stores.clock),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)

@@ -14,6 +14,7 @@ from dicom_router.errors import (
     RouterError,
     SpoolFull,
 )
+from dicom_router.store.declined import Declined
 from dicom_router.transport.archive import FoundInstance, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
@@ -33,6 +34,7 @@ from xray_triage.health.checks import (
     destination_check,
     disk_check,
     drift_check,
+    left_out_check,
     model_check,
     reader_check,
     ready,
@@ -52,6 +54,18 @@ def test_utc_that_nobody_chose_is_told(monkeypatch: pytest.MonkeyPatch, around: 
     hour = 0 if around == "UTC" else 7
     assert f"01/06/2025 {hour:02}:00" in found.said["vi"]
     assert ("timezone = " in found.said["vi"]) == (around == "UTC")
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, CheckState.WARNING), (8, CheckState.OK)])
+def test_a_kind_that_is_left_out_is_told_for_a_week(days: float, state: CheckState) -> None:
+    clock = StoppedClock()
+    since = clock.now() - timedelta(days=days)
+    learnt = Declined(destination="tinh", what="gsps", since=since, status="0x0122", error="no outlines")
+    found = left_out_check(lambda: [learnt], clock)
+    assert found.state is state
+    assert "không nhận GSPS (tinh)" in found.said["vi"]
+    assert "no outlines" in found.detail
+    assert left_out_check(list, clock).state is CheckState.OK
 
 
 class Peer:
