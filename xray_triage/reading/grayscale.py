@@ -85,7 +85,7 @@ def _table(dataset: Dataset, keyword: str) -> Table | None:
 
 def _entries(data: Any, bits: int, *, big_endian: bool) -> NDArray[np.float64]:
     if not isinstance(data, bytes):
-        return np.asarray(data, np.float64)
+        return np.atleast_1d(np.asarray(data, np.float64))  # of one entry pydicom makes no list
     order = ">u2" if big_endian else "<u2"
     mask = (1 << bits) - 1
     return (np.frombuffer(data, order, len(data) // 2) & mask).astype(np.float64)
