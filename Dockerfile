@@ -13,6 +13,8 @@ RUN /opt/xray-triage/bin/pip install --no-deps --no-build-isolation .
 FROM python:3.11-slim
 COPY --from=build /opt/xray-triage /opt/xray-triage
 ENV PATH=/opt/xray-triage/bin:$PATH XRAY_TRIAGE_CONFIG=/etc/xray-triage/station.toml
+# Else local time is UTC in here; [station] timezone in station.toml comes before it.
+ENV TZ=Asia/Ho_Chi_Minh
 RUN useradd --system --uid 10001 --home-dir /var/lib/xray-triage xray \
     && mkdir -p /var/lib/xray-triage /etc/xray-triage \
     && chown xray /var/lib/xray-triage

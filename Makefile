@@ -15,7 +15,7 @@ help:
 	@echo "make install [PREFIX=$(PREFIX)]   the station's program into a folder of its own"
 	@echo "make quick                           ruff and the tests that need no other program: a minute"
 	@echo "make test                            every test, with real Orthanc, dcmtk, PostgreSQL, Chromium, torch"
-	@echo "make rehearse                        200 kills, 64 power cuts, full disks, faults of PACS, link, clock: hours"
+	@echo "make rehearse                        200 kills, 64 power cuts, full disks, faults of PACS, link, clock; fuzzing: hours"
 	@echo "make lint                            ruff and mypy"
 	@echo "make screenshots                     pictures of every page, from synthetic films, into docs/pages"
 	@echo "make viewer                          build the film viewer into static/ (needs npm, or fetches it)"
@@ -78,7 +78,7 @@ test: $(VENV)/.train $(VIEWER)/node_modules/.package-lock.json lint
 
 rehearse: $(VENV)/.test
 	tools/system-packages $(PEERS)
-	$(BIN)/python -m pytest --rehearse tests/rehearsal
+	$(BIN)/python -m pytest --rehearse tests/rehearsal tests/fuzzing
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

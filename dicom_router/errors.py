@@ -36,12 +36,14 @@ class PeerUnreachable(RouterError):
 
     ``slowly`` asks for the longest delay at once (status 0x0124: a configuration that a person
     must mend at the peer, which heals without us). ``status`` is the peer's answer, where it gave one.
+    ``after_seconds``: how long it wishes to be left alone, 0 when it did not say.
     """
 
-    def __init__(self, message: str, *, slowly: bool = False, status: str = "") -> None:
+    def __init__(self, message: str, *, slowly: bool = False, status: str = "", after_seconds: float = 0) -> None:
         super().__init__(message)
         self.slowly = slowly
         self.status = status
+        self.after_seconds = after_seconds
 
 
 class PeerUntrusted(PeerUnreachable):

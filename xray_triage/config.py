@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from dicom_router.clock import use_zone
 from xray_triage.reading.findings import ABNORMAL, KINDS
 
 ENVIRONMENT_PREFIX = "XRAY_TRIAGE__"
@@ -81,13 +82,14 @@ class Tls(Section):
 
 
 class StationSection(Section):
-    """Who we are and where things are kept."""
+    """Who we are and where things are kept. ``timezone``: empty is the computer's."""
 
     name: str = "Trạm y tế"
     ae_title: AeTitle = "XRAY_TRIAGE"
     data_dir: Path = Path("data")
     language: Literal["vi", "en"] = "vi"
     database: Annotated[str, AfterValidator(_database_url)] = ""
+    timezone: str = ""
 
 
 class Peer(Section):
@@ -167,6 +169,11 @@ class RegistrationSection(Section):
     station_ae_title: Annotated[str, AfterValidator(lambda title: title and _ae_title(title))] = ""
 
 
+# What ``send`` may name; results are report, picture and outlines: sr, sc and gsps.
+Sent = Literal["originals", "results", "sr", "sc", "gsps", "requests"]
+RESULTS: tuple[Sent, ...] = ("sr", "sc", "gsps")
+
+
 class Destination(Section):
     """A peer that gets our objects."""
 
@@ -180,7 +187,7 @@ class Destination(Section):
     username: str = ""
     password_file: Path | None = None
     tls: Tls | None = None
-    send: tuple[Literal["results", "requests", "originals"], ...] = ("results", "requests", "originals")
+    send: tuple[Sent, ...] = ("results", "requests", "originals")
     compression: Literal["auto", "jpeg-ls", "jpeg2000", "none"] = "auto"
     commitment: bool = True
     max_kbit_per_second: Annotated[int, Field(ge=0)] = 0
@@ -205,6 +212,10 @@ class Destination(Section):
         if missing:
             raise ValueError(f"a {self.kind} destination needs {' and '.join(missing)}")
         return self
+
+    def takes(self, what: Sent) -> bool:
+        """Whether it gets this kind of object."""
+        return what in self.send or (what in RESULTS and "results" in self.send)
 
 
 class OverdueMinutes(Section):
@@ -295,11 +306,16 @@ class Config(BaseSettings):
         """That of PostgreSQL, or of the SQLite file in ``data_dir``."""
         return self.station.database or f"sqlite:///{self.station.data_dir / 'station.db'}"
 
-    def destinations_for(self, what: Literal["results", "requests", "originals"]) -> tuple[str, ...]:
+    def destinations_for(self, what: Sent) -> tuple[str, ...]:
         """Names of the destinations that get this kind of object."""
         if what == "requests" and self.consultation.destination:
             return (self.consultation.destination,)
-        return tuple(destination.name for destination in self.destination if what in destination.send)
+        return tuple(destination.name for destination in self.destination if destination.takes(what))
+
+    @property
+    def result_destinations(self) -> dict[str, tuple[str, ...]]:
+        """Who gets which kind of result: sr, sc and gsps."""
+        return {what: self.destinations_for(what) for what in RESULTS}
 
 
 def find_config(path: Path | None) -> Path:
@@ -316,13 +332,24 @@ def find_config(path: Path | None) -> Path:
 
 
 def load_config(path: Path | None = None) -> Config:
-    """Read and check the configuration. Relative paths in it count from its folder. Raises ConfigError."""
+    """Read and check the configuration. Relative paths in it count from its folder. Raises ConfigError.
+
+    From then on the local time of this process is that of [station] timezone.
+    """
     source = find_config(path)
     try:
         values = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{source}: {error}") from error
-    return check_config(values, source=source)
+    config = check_config(values, source=source)
+    try:
+        # In a container TZ may name a zone that the system has no file of.
+        if zone := config.station.timezone or os.environ.get("TZ", "").lstrip(":"):
+            use_zone(zone)
+    except ValueError as error:
+        if config.station.timezone:
+            raise ConfigError(f"{source}: station.timezone: {error}") from error
+    return config
 
 
 def check_config(values: Mapping[str, Any], *, source: Path) -> Config:

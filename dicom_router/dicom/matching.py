@@ -139,7 +139,7 @@ def _test(vr: str, wanted: str) -> Callable[[str], bool] | None:
     if vr in _RANGED:
         spans = [span(vr, each) for each in asked]
         return lambda value: any(_within(ends, _digits(vr, value)) for ends in spans)
-    plain = _plain_name if vr == "PN" else str.strip
+    plain = _PLAIN.get(vr, str.strip)
     texts = [plain(each) for each in asked]
     if vr == "PN":
         texts += [re.sub(r"( \*)+\Z", "", text) for text in texts]  # NGUYEN^* is also who has no other name
@@ -151,6 +151,14 @@ def _test(vr: str, wanted: str) -> Callable[[str], bool] | None:
 def _plain_name(name: str) -> str:
     """Without accents, case and the difference between carets, commas and blanks."""
     return fold(name.replace(",", " "))
+
+
+def _plain_code(code: str) -> str:
+    """A CS has capitals only (PS3.5 6.2): who asks for dx means DX."""
+    return code.strip().upper()
+
+
+_PLAIN = {"PN": _plain_name, "CS": _plain_code}
 
 
 def _start_range(keys: Keys) -> tuple[str, str] | None:

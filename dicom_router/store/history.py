@@ -48,7 +48,8 @@ def waits(connection: sa.Connection, since: datetime, *, seconds: float) -> list
     """
     queued, done = tables.delivery.c.queued_at, tables.delivery.c.acknowledged_at
     waited = sa.and_(done >= since, epoch(done) - epoch(queued) >= seconds)
-    found = connection.execute(sa.select(epoch(queued), epoch(done)).where(sa.or_(done.is_(None), waited)))
+    waits_still = sa.and_(done.is_(None), tables.delivery.c.left_out_at.is_(None))
+    found = connection.execute(sa.select(epoch(queued), epoch(done)).where(sa.or_(waits_still, waited)))
     return [(start, end) for start, end in found]
 
 

@@ -16,6 +16,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFile
 from dicom_router.store import tables
 from dicom_router.store.database import Database, insert_new
+from dicom_router.store.declined import Declined, DeclinedKinds, leave_out
 from dicom_router.store.history import LinkChange, link_history, note_link
 from dicom_router.store.ledger import Ledger, Work
 from dicom_router.store.tables import instance_of, spooled_columns, spooled_of
@@ -29,12 +30,16 @@ DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. REFUSED waits for a person, all others for nobody."""
+    """Where a delivery stands. REFUSED waits for a person, all others for nobody.
+
+    LEFT_OUT: it is of a kind that the destination never takes.
+    """
 
     WAITING = "waiting"
     SENDING = "sending"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
+    LEFT_OUT = "left_out"
 
 
 _STATES = {
@@ -95,6 +100,7 @@ class QueueSummary:
     refused_count: int
     oldest_waiting_at: datetime | None
     destinations: list[DestinationSummary]
+    left_out: list[Declined]
 
 
 class Outbox:
@@ -104,6 +110,7 @@ class Outbox:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+        self.declined = DeclinedKinds(database, clock=clock)
 
     def enqueue(
         self,
@@ -131,12 +138,18 @@ class Outbox:
         return is_needed
 
     def claim(self, destination: str, lane: str) -> tuple[Work, Delivery] | None:
-        """Lease the most urgent, then smallest, due delivery of a lane; None when nothing is due."""
-        claimed = self._ledger.claim(_work_kind(destination, lane))
-        if claimed is None:
-            return None
-        (found,) = self._select(_of(claimed))
-        return claimed, found
+        """Lease the most urgent, then smallest, due delivery of a lane; None when nothing is due.
+
+        What the destination never takes is left out on the way.
+        """
+        while claimed := self._ledger.claim(_work_kind(destination, lane)):
+            (found,) = self._select(_of(claimed))
+            if not self.declined.leaves_out(destination, found.what):
+                return claimed, found
+            with self._database.write() as connection:
+                self._ledger.finish(connection, claimed)
+                leave_out(connection, claimed.work_id, self._clock.now())
+        return None
 
     def renew(self, work: Work) -> None:
         """Keep the lease while a long sending runs. Raises FenceLost."""
@@ -154,6 +167,7 @@ class Outbox:
                 peer=acknowledgement.peer,
                 sent_bytes=acknowledgement.sent_bytes,
             )
+            self.declined.note_taken(connection, delivery.destination, delivery.what)
             # Where its study waits for a proof of others, this one does not wait as long.
             kind = commitment_kind(delivery.destination)
             self._ledger.hasten(connection, kind=kind, key=delivery.instance.study_instance_uid)
@@ -172,6 +186,8 @@ class Outbox:
         with self._database.write() as connection:
             self._ledger.refuse(connection, work, error=error)
             _update(connection, work, status=status, refused_at=now)
+            what = connection.execute(sa.select(tables.delivery.c.what).where(_of(work))).scalar_one()
+            self.declined.note_refused(connection, _destination_of(work), what, status=status, error=error)
             _note(connection, _destination_of(work), {"last_error": error}, reachable=answered, at=now)
 
     def note_look(self, destination: str, error: str | None) -> None:
@@ -213,7 +229,7 @@ class Outbox:
         query = (
             sa.select(delivery.study_instance_uid)
             .select_from(_joined())
-            .where(delivery.acknowledged_at.is_(None), tables.work.c.state.in_(states))
+            .where(_is_open(), tables.work.c.state.in_(states))
             .group_by(delivery.study_instance_uid)
             .order_by(sa.func.max(delivery.delivery_id).desc())
         )
@@ -224,7 +240,7 @@ class Outbox:
         counts = (
             sa.select(tables.work.c.state, sa.func.count(), sa.func.min(tables.delivery.c.delivery_id))
             .select_from(_joined())
-            .where(tables.delivery.c.acknowledged_at.is_(None))
+            .where(_is_open())
             .group_by(tables.work.c.state)
         )
         number = tables.delivery.c.delivery_id
@@ -246,8 +262,9 @@ class Outbox:
                         last_success_at=row.last_success_at,
                         last_error=row.last_error,
                     )
-                    for row in connection.execute(sa.select(tables.destination).order_by(tables.destination.c.name))
+                    for row in connection.execute(_tried_destinations())
                 ],
+                left_out=self.declined.all(),
             )
 
     def link_history(self, since: datetime) -> list[LinkChange]:
@@ -256,14 +273,19 @@ class Outbox:
             return link_history(connection, since)
 
     def retry(self, delivery_id: int) -> bool:
-        """Try a refused delivery again now. False: there is no such refused delivery."""
-        return any(
-            self._ledger.retry(found.work_id) for found in self._select(tables.delivery.c.delivery_id == delivery_id)
-        )
+        """Try a refused delivery again now. False: there is no such refused delivery.
+
+        One that was left out is sent with all that was left out there.
+        """
+        for found in self._select(tables.delivery.c.delivery_id == delivery_id):
+            if found.state is DeliveryState.LEFT_OUT:
+                return bool(self.declined.forget(found.destination))
+            return self._ledger.retry(found.work_id)
+        return False
 
     def retry_all_refused(self) -> int:
-        """Try all refused deliveries again now; how many."""
-        return sum(self._ledger.retry(found.work_id) for found in self._select(_is_refused()))
+        """Try all again now that was refused or left out; how many."""
+        return sum(self._ledger.retry(found.work_id) for found in self._select(_is_refused())) + self.declined.forget()
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Delivery]:
         with self._database.read() as connection:
@@ -289,8 +311,19 @@ def _joined() -> sa.FromClause:
     return tables.delivery.join(tables.work, same)
 
 
+def _is_open() -> sa.ColumnElement[bool]:
+    """Neither acknowledged nor left out: by the index of these alone."""
+    return sa.and_(tables.delivery.c.acknowledged_at.is_(None), tables.delivery.c.left_out_at.is_(None))
+
+
 def _is_refused() -> sa.ColumnElement[bool]:
-    return sa.and_(tables.delivery.c.acknowledged_at.is_(None), tables.work.c.state == "refused")
+    return sa.and_(_is_open(), tables.work.c.state == "refused")
+
+
+def _tried_destinations() -> sa.Select[Any]:
+    known = tables.destination.c
+    tried = sa.or_(known.last_success_at.is_not(None), known.reachable.is_not(None), known.last_error.is_not(None))
+    return sa.select(tables.destination).where(tried).order_by(known.name)
 
 
 def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Delivery]:
@@ -312,7 +345,7 @@ def _delivery(row: sa.Row[Any]) -> Delivery:
         destination=row.destination,
         instance=instance_of(row),
         spooled=spooled_of(row),
-        state=_STATES[row.state],
+        state=DeliveryState.LEFT_OUT if row.left_out_at is not None else _STATES[row.state],
         attempts=row.attempt,
         last_error=row.error,
         status=row.status,

@@ -80,7 +80,8 @@ class Purges:
             return int(connection.scalar(sa.select(_bytes(arrival)).where(*wanted)) or 0)
 
     def files(self, connection: sa.Connection, study_instance_uid: str, withheld: Withheld) -> list[ProvenFile]:
-        """What of a study can go now: its proven films, and the objects made of them that a destination has proved."""
+        """What of a study can go now: its proven films, and the objects made of them that a destination has proved,
+        or that none takes."""
         mine = arrival.c.study_instance_uid == study_instance_uid
         films = connection.execute(sa.select(arrival).where(mine, *self._can_go(connection, withheld))).all()
         if not films:
@@ -88,7 +89,7 @@ class Purges:
         made = sa.select(delivery).where(
             delivery.c.study_instance_uid == study_instance_uid,
             delivery.c.what != "original",
-            _is_committed(delivery),
+            sa.or_(_is_committed(delivery), _is_left_out_everywhere()),
             ~_is_purged(delivery),
         )
         rows = [(row, True) for row in films] + [(row, False) for row in connection.execute(made)]
@@ -121,8 +122,16 @@ class Purges:
         study, other = arrival.c.study_instance_uid, arrival.alias()
         of_study = tables.delivery.alias()
         unproved = sa.or_(
-            sa.and_(of_study.c.destination.in_(self._originals), ~_is_committed(of_study)),
-            sa.and_(of_study.c.destination.in_(self._others), of_study.c.acknowledged_at.is_(None)),
+            sa.and_(
+                of_study.c.destination.in_(self._originals),
+                ~_is_committed(of_study),
+                of_study.c.left_out_at.is_(None),
+            ),
+            sa.and_(
+                of_study.c.destination.in_(self._others),
+                of_study.c.acknowledged_at.is_(None),
+                of_study.c.left_out_at.is_(None),
+            ),
         )
         return [
             sa.true() if self._originals else sa.false(),
@@ -160,6 +169,13 @@ def _is_proved_at(destination: str) -> sa.ColumnElement[bool]:
     here = delivery.alias()
     same = here.c.sop_instance_uid == arrival.c.sop_instance_uid
     return sa.exists().where(here.c.destination == destination, same, here.c.what == "original", _is_committed(here))
+
+
+def _is_left_out_everywhere() -> sa.ColumnElement[bool]:
+    """No destination takes this object: nobody will ask for it any more when its film is gone."""
+    elsewhere = delivery.alias()
+    same = elsewhere.c.sop_instance_uid == delivery.c.sop_instance_uid
+    return ~sa.exists().where(same, elsewhere.c.left_out_at.is_(None))
 
 
 def _is_purged(row: sa.FromClause) -> sa.ColumnElement[bool]:

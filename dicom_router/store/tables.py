@@ -114,10 +114,11 @@ delivery = sa.Table(
     sa.Column("missing_at", UtcDateTime),  # acknowledged once, and then not there: it was sent again
     sa.Column("committed_at", UtcDateTime),
     sa.Column("committed_by", sa.Text),
+    sa.Column("left_out_at", UtcDateTime),  # not sent, for the destination never takes its kind: see ``declined``
     sa.UniqueConstraint("destination", "sop_instance_uid", name="delivery_once"),
     sqlite_autoincrement=True,
 )
-_open = delivery.c.acknowledged_at.is_(None)
+_open = sa.and_(delivery.c.acknowledged_at.is_(None), delivery.c.left_out_at.is_(None))
 sa.Index("delivery_open", delivery.c.delivery_id, sqlite_where=_open, postgresql_where=_open)
 sa.Index("delivery_study", delivery.c.study_instance_uid, delivery.c.what, delivery.c.acknowledged_at)
 sa.Index("delivery_waited", delivery.c.acknowledged_at, delivery.c.queued_at)
@@ -178,6 +179,22 @@ destination = sa.Table(
     sa.Column("last_success_at", UtcDateTime),
     sa.Column("last_error", OutsideText),
     sa.Column("reachable", sa.Boolean),  # at the last try; NULL: not known
+    sa.Column("settings", sa.Text),  # a hash of its table in station.toml at the last start
+)
+
+# Kinds of objects that a destination never takes. ``tried_at``: when the last one was sent, and refused.
+declined = sa.Table(
+    "declined",
+    metadata,
+    sa.Column("declined_id", _Number, primary_key=True),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("tried_at", UtcDateTime, nullable=False),
+    sa.Column("status", OutsideText, nullable=False),
+    sa.Column("error", OutsideText, nullable=False),
+    sa.UniqueConstraint("destination", "what", name="declined_kind"),
+    sqlite_autoincrement=True,
 )
 
 # A row for each change of destination.reachable, so that an idle or silent link writes nothing.

@@ -10,10 +10,11 @@ from dicom_router.dicom.instance import Acknowledgement, Parcel
 from dicom_router.dicom.part10 import seek_dataset
 from dicom_router.dicom.status import Status, check_answer, written
 from dicom_router.dicom.uids import UNCOMPRESSED, VERIFICATION
-from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.compression import Compression, Economy, file_size, transcoded
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
+from dicom_router.upper_layer.command import Response
 from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import MAX_CONTEXTS, TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
 
@@ -23,6 +24,9 @@ _RESULTS = (
     uid.KeyObjectSelectionDocumentStorage,
     uid.SecondaryCaptureImageStorage,
 )
+# What a film can be given without loss where nothing usual is taken, the most usual first.
+LOSSLESS = (uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless)
+NO_COMMON_SYNTAX = "no common transfer syntax"  # the status of what the peer would take otherwise encoded
 # Proposed on every association, so that the results of a film need one association and not one each.
 USUAL: tuple[Context, ...] = (
     Context(VERIFICATION, uid.ImplicitVRLittleEndian),
@@ -57,6 +61,7 @@ class DimseTransport:
         self._economy = compression if isinstance(compression, Economy) else Economy(compression, clock=clock)
         self._pace = Pace(max_kbit_per_second, clock=clock)
         self._wanted = list(USUAL)
+        self._choosy: set[str] = set()  # SOP classes of which this peer takes none of the usual transfer syntaxes
 
     def send(self, parcel: Parcel) -> Acknowledgement:
         """See Transport. A film is offered as it is, uncompressed and, when the policy wants it, compressed."""
@@ -73,8 +78,8 @@ class DimseTransport:
         """C-ECHO. Raises PeerUnreachable; PeerRefused when the peer is there but speaks no Verification."""
         with self._line.association(self._wanted) as association:
             if VERIFICATION not in association.known_classes:
-                what = f"{self._endpoint} does not accept C-ECHO"
-                raise PeerRefused(what, status=written(Status.CLASS_NOT_SUPPORTED))
+                what = f"{self._endpoint} accepts the association, and no C-ECHO"
+                raise NotOffered(what, status=written(Status.CLASS_NOT_SUPPORTED))
             answer = association.echo()
         check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
 
@@ -84,15 +89,26 @@ class DimseTransport:
 
     def _send(self, parcel: Parcel) -> Acknowledgement:
         self._want(self._contexts_for(parcel))
+        sop_class_uid = parcel.instance.sop_class_uid
         with self._line.association(self._wanted) as association:
-            context, stream = self._encoding(parcel, association)
-            with stream:
-                sent_bytes = file_size(stream) - seek_dataset(stream)
-                begun = self._clock.monotonic()
-                answer = association.store(context, parcel.instance.sop_instance_uid, stream, self._pace.spend)
-        self._economy.learn(sent_bytes=sent_bytes, seconds=self._clock.monotonic() - begun)
+            is_choosy = sop_class_uid in association.choosy_classes and sop_class_uid not in self._choosy
+            stored = None if is_choosy else self._store(parcel, association)
+        if stored is None:  # once more, with all that the film can be given
+            self._choosy.add(sop_class_uid)
+            return self._send(parcel)
+        answer, sent_bytes = stored
         status = check_answer(answer.status, peer=str(self._endpoint), comment=answer.comment)
         return Acknowledgement(status=status, peer=str(self._endpoint), at=self._clock.now(), sent_bytes=sent_bytes)
+
+    def _store(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Response, int]:
+        """The answer, and how many bytes were sent for it."""
+        context, stream = self._encoding(parcel, association)
+        with stream:
+            sent_bytes = file_size(stream) - seek_dataset(stream)
+            begun = self._clock.monotonic()
+            answer = association.store(context, parcel.instance.sop_instance_uid, stream, self._pace.spend)
+        self._economy.learn(sent_bytes=sent_bytes, seconds=self._clock.monotonic() - begun)
+        return answer, sent_bytes
 
     def _want(self, contexts: list[Context]) -> None:
         """Propose these too; over the limit only the usual ones and these."""
@@ -104,6 +120,8 @@ class DimseTransport:
         syntaxes = [parcel.instance.transfer_syntax_uid, *UNCOMPRESSED]
         if self._economy.may_shrink(parcel):
             syntaxes.insert(0, self._economy.transfer_syntax_uid)
+        if parcel.instance.sop_class_uid in self._choosy:
+            syntaxes += LOSSLESS
         return [Context(parcel.instance.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes)]
 
     def _encoding(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
@@ -120,18 +138,19 @@ class DimseTransport:
         return self._rewritten(parcel, association)
 
     def _rewritten(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
-        """The uncompressed encoding that the peer accepts, for an instance that cannot go as it is."""
+        """An encoding that the peer accepts, the plainest, for an instance that cannot go as it is."""
         instance = parcel.instance
-        for syntax in UNCOMPRESSED:
-            plain = Context(instance.sop_class_uid, syntax)
-            if plain in association.accepted:
+        for syntax in (*UNCOMPRESSED, *LOSSLESS):
+            other = Context(instance.sop_class_uid, syntax)
+            if other in association.accepted:
                 stream = transcoded(parcel, syntax)
                 if stream is not None:
-                    return plain, stream
-        why = "accepts it only in an encoding that this film cannot be given"
-        if instance.sop_class_uid not in association.known_classes:
-            why = "does not accept this SOP class"
+                    return other, stream
         what = f"{instance.sop_class_uid} in {instance.transfer_syntax_uid}"
+        if instance.sop_class_uid in association.known_classes | association.choosy_classes:
+            why = "accepts it only in a transfer syntax that it cannot be given here"
+            raise PeerRefused(f"{self._endpoint} {why}: {what}", status=NO_COMMON_SYNTAX)
+        why = "does not accept this SOP class"
         raise PeerRefused(f"{self._endpoint} {why}: {what}", status=written(Status.CLASS_NOT_SUPPORTED))
 
 

@@ -2,8 +2,9 @@
 
 While a peer is silent it is asked with an echo, once per backoff, and deliveries are left alone but for one an hour:
 the queue keeps its order and no film is sent half for nothing. When it answers, everything flows at once over one
-connection. A delivery that fails although the peer answers an echo waits by itself, and the others go past it. An
-echo that is refused is an answer: an account that may store and not search has a peer that is there.
+connection. One that says when to come again (Retry-After) is left alone until then. A delivery that fails although the
+peer answers an echo waits by itself, and the others go past it. An echo that is refused is an answer: an account that
+may store and not search has a peer that is there.
 """
 
 import random
@@ -26,6 +27,7 @@ from dicom_router.transport.protocol import Transport
 IDLE_SECONDS = 5.0  # then an open connection is let go
 ASKING_CAP_SECONDS = 60.0  # a silent peer is asked at least this often: an echo costs nothing
 DELIVERY_CAP_SECONDS = 300.0
+ASKED_CAP_SECONDS = 600.0  # and no longer is a peer left alone when it asks for it
 TRYING_CAP_SECONDS = 3600.0  # and a delivery is tried this often however silent it is
 # Answers in which somebody before the peer says that it is not there, or the peer that it is not there yet.
 SILENCE = frozenset({"HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"})
@@ -102,8 +104,8 @@ class Forwarder:
         """Find out whether the peer is away or only this delivery does not get through, and wait accordingly."""
         self._failures += 1
         self._outbox.note_look(self._destination, str(error))  # before the echo, which may take a minute to fail
-        self._is_silent = self._silence() is not None
-        self._be_quiet()
+        self._is_silent = error.after_seconds > 0 or self._silence() is not None
+        self._be_quiet(error.after_seconds)
         seconds = 0.0
         if not self._is_silent:
             # It grows twice as fast as the quiet of the lane, so that the others get past this one.
@@ -126,9 +128,9 @@ class Forwarder:
         self._outbox.note_look(self._destination, str(silence) if silence else None)
         if self._is_silent and self._clock.monotonic() - self._last_tried_at >= TRYING_CAP_SECONDS:
             return True  # what keeps silent when it is asked may take what it is given
-        if self._is_silent:
+        if silence is not None:
             self._failures += 1
-            self._be_quiet()
+            self._be_quiet(silence.after_seconds)
         else:
             self._failures = 0
             self._last_used_at = self._clock.monotonic()
@@ -144,9 +146,10 @@ class Forwarder:
             return None  # it is there and knows no echo
         return None
 
-    def _be_quiet(self) -> None:
+    def _be_quiet(self, asked_seconds: float) -> None:
+        """For a while that grows, or as long as the peer asks, within bounds: it may have said years."""
         seconds = delay(self._failures, cap_seconds=ASKING_CAP_SECONDS, jitter=self._jitter())
-        self._quiet_until = self._clock.monotonic() + seconds
+        self._quiet_until = self._clock.monotonic() + max(seconds, min(asked_seconds, ASKED_CAP_SECONDS))
         self._transport.close()
 
     def _close_when_idle(self) -> None:

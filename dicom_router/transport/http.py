@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
@@ -23,10 +24,11 @@ SEND_BUFFER_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """The status, and the body as far as it was read."""
+    """The status, and the body as far as it was read. ``after_seconds``: its Retry-After, 0 without one."""
 
     status: int
     body: bytes
+    after_seconds: float = 0
 
 
 class DicomwebRoot:
@@ -52,7 +54,8 @@ class DicomwebRoot:
     ) -> HttpResponse:
         """One request and at most ``longest`` bytes of its answer."""
         with self.open(method, path, body, headers=headers) as answer, self.faults():
-            return HttpResponse(status=answer.status, body=answer.read(longest))
+            after = retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
+            return HttpResponse(status=answer.status, body=answer.read(longest), after_seconds=after)
 
     @contextmanager
     def open(
@@ -101,7 +104,8 @@ class DicomwebRoot:
         if status in {404, 405, 406, 501} or 300 <= status < 400:
             return PeerUnreachable(f"{sentence}; check url, it must be the DICOMweb root", slowly=True, status=code)
         if status in {408, 425, 429} or status >= 500:
-            return PeerUnreachable(f"{sentence}; it will be tried again", status=code)
+            what = f"{sentence}; it will be tried again"
+            return PeerUnreachable(what, status=code, after_seconds=answer.after_seconds)
         return PeerRefused(sentence, status=code)
 
     def close(self) -> None:
@@ -130,6 +134,17 @@ class DicomwebRoot:
             self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connection.sock.settimeout(self._timeouts.stall_seconds)
         return self._connection
+
+
+def retry_after(said: str, date: str) -> float:
+    """Seconds in a Retry-After (RFC 9110 10.2.3); a date in it counts from the answer's own. 0: none that is one."""
+    if said.strip().isascii() and said.strip().isdigit():
+        return float(said.strip()[:9])
+    try:
+        seconds = (parsedate_to_datetime(said) - parsedate_to_datetime(date)).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # no date, or one with and one without a zone
+        return 0
+    return max(0.0, seconds)
 
 
 def _authorization(username: str, password: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ It must never change anything but the encoding: the SOP Instance UID, the attrib
 """
 
 import argparse
+import math
 import sys
 from io import BytesIO
 from typing import BinaryIO
@@ -26,7 +27,7 @@ from dicom_router.dicom.instance import read_dataset
 from dicom_router.dicom.uids import UNCOMPRESSED
 from dicom_router.errors import DAMAGE
 
-ENCODERS = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
+ENCODERS = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg", uid.JPEGLosslessSV1: "imagecodecs"}
 MAX_PIXEL_BYTES = 400_000_000
 CANNOT = 3  # exit status: this film cannot be rewritten; the reason is on stderr
 
@@ -59,16 +60,39 @@ def transcode(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> N
 
 def compress(dataset: Dataset, wanted: uid.UID) -> None:
     """Compress native little endian pixels in place, and prove by decoding that every stored word is still the same."""
-    stored = stored_words(dataset)
+    stored = stored_words(dataset, colour=wanted == uid.JPEGLosslessSV1)
     check_compressible(dataset, stored, wanted)
-    dataset.compress(wanted, encoding_plugin=ENCODERS[wanted], generate_instance_uid=False)
-    if wanted == uid.JPEGLSLossless:
-        (codestream,) = generate_frames(dataset.PixelData, number_of_frames=1)
-        decoded = jpeg_ls.decode(np.frombuffer(codestream, dtype=np.uint8))
+    if wanted == uid.JPEGLosslessSV1:
+        decoded = _compress_jpeg(dataset, stored)
     else:
-        decoded = dataset.pixel_array
+        dataset.compress(wanted, encoding_plugin=ENCODERS[wanted], generate_instance_uid=False)
+        if wanted == uid.JPEGLSLossless:
+            (codestream,) = generate_frames(dataset.PixelData, number_of_frames=1)
+            decoded = jpeg_ls.decode(np.frombuffer(codestream, dtype=np.uint8))
+        else:
+            decoded = dataset.pixel_array
     if decoded.astype(stored.dtype, copy=False).tobytes() != stored.tobytes():
         raise CannotTranscodeError("the codec did not give the same pixels back")
+
+
+def _compress_jpeg(dataset: Dataset, stored: NDArray[np.generic]) -> NDArray[np.generic]:
+    """JPEG Lossless of first-order prediction (PS3.5 8.2.1), for which pydicom knows no encoder; decoded again."""
+    space = "RGB" if stored.ndim == 3 else None
+    codestream = bytes(
+        imagecodecs.jpeg8_encode(
+            stored,
+            lossless=True,
+            predictor=1,
+            bitspersample=dataset.BitsStored,
+            colorspace=space,
+            outcolorspace=space,
+        )
+    )
+    dataset.PixelData = encapsulate([codestream])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = uid.JPEGLosslessSV1
+    return imagecodecs.jpeg8_decode(codestream, colorspace=space, outcolorspace=space)
 
 
 def decompressed(dataset: Dataset) -> Dataset:
@@ -110,20 +134,25 @@ def _decompressed(source: Dataset, stream: bytes) -> Dataset:
     return dataset
 
 
-def stored_words(dataset: Dataset) -> NDArray[np.generic]:
-    """The native pixel words as they stand in the file, (rows, columns), all BitsAllocated bits of them."""
+def stored_words(dataset: Dataset, *, colour: bool = False) -> NDArray[np.generic]:
+    """The native pixel words as they stand in the file, (rows, columns), all BitsAllocated bits of them.
+
+    With ``colour`` those of a picture in RGB too, (rows, columns, 3).
+    """
     if "PixelData" not in dataset:
         raise CannotTranscodeError("no pixel data")
-    if dataset.SamplesPerPixel != 1 or int(dataset.get("NumberOfFrames") or 1) != 1:
+    is_colour = (dataset.SamplesPerPixel, dataset.get("PlanarConfiguration"), dataset.BitsAllocated) == (3, 0, 8)
+    is_rgb = colour and is_colour and dataset.PhotometricInterpretation == "RGB"
+    if (dataset.SamplesPerPixel != 1 and not is_rgb) or int(dataset.get("NumberOfFrames") or 1) != 1:
         raise CannotTranscodeError("colour or several frames")
     if dataset.BitsAllocated not in (8, 16):
         raise CannotTranscodeError(f"BitsAllocated {dataset.BitsAllocated}")
-    rows, columns = dataset.Rows, dataset.Columns
-    expected = rows * columns * dataset.BitsAllocated // 8
+    shape = (dataset.Rows, dataset.Columns, 3) if is_rgb else (dataset.Rows, dataset.Columns)
+    expected = math.prod(shape) * dataset.BitsAllocated // 8
     if len(dataset.PixelData) != expected + expected % 2:
         raise CannotTranscodeError("PixelData has another length than the header says")
-    words = np.frombuffer(dataset.PixelData, dtype=np.dtype(f"<u{dataset.BitsAllocated // 8}"), count=rows * columns)
-    return words.reshape(rows, columns)
+    words = np.frombuffer(dataset.PixelData, dtype=np.dtype(f"<u{dataset.BitsAllocated // 8}"), count=math.prod(shape))
+    return words.reshape(shape)
 
 
 def check_compressible(dataset: Dataset, stored: NDArray[np.generic], wanted: uid.UID) -> None:
@@ -139,7 +168,7 @@ def check_compressible(dataset: Dataset, stored: NDArray[np.generic], wanted: ui
         raise CannotTranscodeError(f"signed pixels of {bits} in {allocated} bits")
     if not dataset.PixelRepresentation and int(stored.max()) >> bits:
         raise CannotTranscodeError("bits above BitsStored are in use")
-    if wanted == uid.JPEG2000Lossless and min(stored.shape) < 32:
+    if wanted == uid.JPEG2000Lossless and min(stored.shape[:2]) < 32:
         raise CannotTranscodeError("too small for JPEG 2000's five levels")
 
 

@@ -81,9 +81,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """What of an A-ASSOCIATE-AC matters to who asked. ``max_pdu`` is the longest PDU the peer takes, 0 for any."""
+    """What of an A-ASSOCIATE-AC matters to who asked. ``max_pdu`` is the longest PDU the peer takes, 0 for any.
+
+    ``other_syntax_ids``: contexts that were refused, and not for their SOP class (PS3.8 table 9-18).
+    """
 
     context_ids: frozenset[int]
+    other_syntax_ids: frozenset[int]
     max_pdu: int
 
 
@@ -115,13 +119,15 @@ def parse_acceptance(pdu: bytes) -> Acceptance:
     """Read an A-ASSOCIATE-AC PDU. Raises ProtocolViolation."""
     if len(pdu) < _FIRST_ITEM:
         raise ProtocolViolation("no A-ASSOCIATE-AC")
-    accepted, max_pdu = set(), 0
+    results, max_pdu = dict[int, int](), 0
     for kind, value in _items(pdu[_FIRST_ITEM:]):
-        if kind == _Item.PRESENTATION_CONTEXT_AC and value[2:3] == bytes([_Result.ACCEPTED]):
-            accepted.add(value[0])
+        if kind == _Item.PRESENTATION_CONTEXT_AC and len(value) >= 3:
+            results[value[0]] = value[2]
         elif kind == _Item.USER_INFORMATION:
             max_pdu = _max_pdu(value)
-    return Acceptance(context_ids=frozenset(accepted), max_pdu=max_pdu)
+    accepted = frozenset(each for each, result in results.items() if result == _Result.ACCEPTED)
+    unknown = {each for each, result in results.items() if result == _Result.ABSTRACT_SYNTAX_NOT_SUPPORTED}
+    return Acceptance(context_ids=accepted, other_syntax_ids=frozenset(results) - accepted - unknown, max_pdu=max_pdu)
 
 
 def parse_association_request(pdu: bytes) -> AssociationRequest:

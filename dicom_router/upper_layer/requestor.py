@@ -27,7 +27,7 @@ from dicom_router.upper_layer.command import (
     encode_response,
     parse_command,
 )
-from dicom_router.upper_layer.negotiation import Context, parse_acceptance, propose
+from dicom_router.upper_layer.negotiation import Acceptance, Context, parse_acceptance, propose
 from dicom_router.upper_layer.pdu import (
     ConnectionLost,
     MessageStream,
@@ -76,7 +76,8 @@ class RequestedAssociation:
     """An open association. Any fault of the network closes it and raises PeerUnreachable.
 
     ``accepted`` maps what the peer accepted to the context ID; ``known_classes`` are the
-    SOP classes of which it accepts anything at all. ``taken``: those of which the peer shall store to us (C-GET).
+    SOP classes of which it accepts anything at all, ``choosy_classes`` those that it would take in another transfer
+    syntax. ``taken``: those of which the peer shall store to us (C-GET).
     """
 
     def __init__(
@@ -89,11 +90,16 @@ class RequestedAssociation:
         self._stream = _TimedStream(self._socket, timeouts)
         self._messages = MessageStream(self._stream.read_patiently)
         try:
-            self.accepted, self._max_pdu = self._associate(contexts, taken)
+            acceptance = self._associate(contexts, taken)
         except PeerUnreachable:
             self._socket.close()
             raise
+        numbers = {context: 2 * index + 1 for index, context in enumerate(contexts)}
+        self.accepted = {each: number for each, number in numbers.items() if number in acceptance.context_ids}
         self.known_classes = {context.sop_class_uid for context in self.accepted}
+        choosy = {each.sop_class_uid for each, number in numbers.items() if number in acceptance.other_syntax_ids}
+        self.choosy_classes = choosy - self.known_classes
+        self._max_pdu = min(max(acceptance.max_pdu or MAX_SENT_PDU, 128), MAX_SENT_PDU)
 
     def echo(self) -> Response:
         """C-ECHO, PS3.7 9.1.5; only where VERIFICATION is in ``known_classes``."""
@@ -177,7 +183,7 @@ class RequestedAssociation:
             pass
         self._socket.close()
 
-    def _associate(self, contexts: Sequence[Context], taken: Collection[str]) -> tuple[dict[Context, int], int]:
+    def _associate(self, contexts: Sequence[Context], taken: Collection[str]) -> Acceptance:
         asked = self._endpoint
         self._send(
             propose(
@@ -194,11 +200,7 @@ class RequestedAssociation:
                 raise self._rejected(result=pdu[7], source=pdu[8], reason=pdu[9])
             if pdu[0] != PduType.ASSOCIATE_AC:
                 raise self.fault(f"it answered the association request with PDU type {pdu[0]}")
-            acceptance = parse_acceptance(pdu)
-        accepted = {
-            context: 2 * index + 1 for index, context in enumerate(contexts) if 2 * index + 1 in acceptance.context_ids
-        }
-        return accepted, min(max(acceptance.max_pdu or MAX_SENT_PDU, 128), MAX_SENT_PDU)
+            return parse_acceptance(pdu)
 
     def _rejected(self, *, result: int, source: int, reason: int) -> PeerUnreachable:
         """A-ASSOCIATE-RJ, PS3.8 9.3.4."""

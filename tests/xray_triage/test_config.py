@@ -1,3 +1,8 @@
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -5,6 +10,14 @@ import pytest
 from xray_triage.config import Config, ConfigError, find_config, load_config
 
 PACS = '[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nae_title = "ORTHANC"\n'
+
+
+@pytest.fixture
+def local_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time as it was, after a test that changes it."""
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture
@@ -34,6 +47,9 @@ def test_an_empty_file_gives_a_station_on_loopback(station_toml: Path) -> None:
         ("[web]\nhost = '0.0.0.0'", "must not pass in the clear"),
         ("[web]\nhost = '0.0.0.0'\ntls = {ca = 'a'}", "give the page a certificate"),
         ("[web]\nidle_minutes = 0", "greater than or equal to 1"),
+        ("[station]\ntimezone = 'Asia/Hanoi'", "station.toml: station.timezone: no time zone is called 'Asia/Hanoi'"),
+        ("[station]\ntimezone = '../../../etc/passwd'", "no time zone is called"),
+        (PACS + "send = ['sr', 'outlines']", "destination.0.send.1: Input should be 'originals', 'results'"),
         ("[model]\nthresholds = {pneumothrax = 0.5}", "did you mean 'pneumothorax'?"),
         ("[model]\nthresholds = {pneumothorax = 1.5}", "less than or equal to 1"),
         ("[policy]\nurgent = ['fracture']", "no finding is called 'fracture'"),
@@ -83,6 +99,31 @@ def test_results_requests_and_originals_go_where_the_destinations_say(station_to
     assert config.destinations_for("results") == ("pacs", "stick")
     assert config.destinations_for("originals") == ("stick",)
     assert config.destination[1].path == Path("/media/stick")
+
+
+def test_a_destination_may_take_single_kinds_of_results(station_toml: Path) -> None:
+    config = load(station_toml, PACS + 'send = ["originals", "sr", "sc"]\n' + PACS.replace('"pacs"', '"city"'))
+    assert config.result_destinations == {"sr": ("pacs", "city"), "sc": ("pacs", "city"), "gsps": ("city",)}
+    assert (config.destinations_for("requests"), config.destinations_for("originals")) == (("city",), ("pacs", "city"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "around", "offset"),
+    [
+        ("Asia/Ho_Chi_Minh", "UTC", "+0700"),
+        ("UTC", "Asia/Ho_Chi_Minh", "+0000"),
+        ("", "Asia/Tokyo", "+0900"),  # the computer's
+        ("", "Nowhere/Here", "+0000"),  # the computer's business
+    ],
+)
+def test_local_time_is_that_of_the_stations_zone(
+    station_toml: Path, monkeypatch: pytest.MonkeyPatch, local_time: None, zone: str, around: str, offset: str
+) -> None:
+    monkeypatch.setenv("TZ", around)
+    load(station_toml, f'[station]\ntimezone = "{zone}"')
+    assert f"{datetime.now().astimezone():%z}" == offset
+    child = "import datetime; print(f'{datetime.datetime.now().astimezone():%z}')"
+    assert subprocess.check_output([sys.executable, "-c", child], text=True).strip() == offset
 
 
 def test_requests_go_to_the_consultation_destination_when_one_is_named(station_toml: Path) -> None:

@@ -326,6 +326,14 @@ class Casebook:
             found = connection.execute(recorded.where(image.c.image_id > after_image)).all()
         return [(row.image_id, (row.read_at - row.received_at).total_seconds()) for row in found]
 
+    def exposed_ahead_seconds(self, *, newest: int = 20) -> float:
+        """How far the exposures of the newest films lie behind their arrival, the one that leads most; 0: none does."""
+        image = tables.image.c
+        query = sa.select(image.exposed_at, image.received_at).order_by(image.image_id.desc()).limit(newest)
+        with self._database.read() as connection:
+            pairs = [(row.exposed_at, row.received_at) for row in connection.execute(query) if row.exposed_at]
+        return max((max(0.0, (exposed - received).total_seconds()) for exposed, received in pairs), default=0.0)
+
     def last_image(self) -> int:
         """The number of the newest image, 0 when there is none."""
         with self._database.read() as connection:

@@ -236,6 +236,16 @@ class RefusedJson(JsonShape):
         )
 
 
+class LeftOutJson(JsonShape):
+    """A kind of result that a destination never takes: it is not sent there, but for a try once a week."""
+
+    destination: str
+    what: str
+    since: Time
+    status: str
+    error: str
+
+
 class DestinationJson(JsonShape):
     """A destination that was tried at least once. ``reachable``: it answered the last try."""
 
@@ -254,6 +264,7 @@ class QueueJson(JsonShape):
     refused: list[RefusedJson]
     oldest_waiting_seconds: float | None
     destinations: list[DestinationJson]
+    left_out: list[LeftOutJson]
 
     @classmethod
     def of(cls, summary: QueueSummary, *, unread: int, now: datetime) -> Self:
@@ -267,4 +278,5 @@ class QueueJson(JsonShape):
             # A clock that was set back must not make an age negative.
             oldest_waiting_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else None,
             destinations=[DestinationJson.model_validate(each) for each in summary.destinations],
+            left_out=[LeftOutJson.model_validate(each) for each in summary.left_out],
         )

@@ -130,7 +130,7 @@ def reread(
 
 
 queue_app = typer.Typer(
-    help="What waits to be read and sent; `queue retry ID` (or `all`) sends a refused object again."
+    help="What waits to be read and sent; `queue retry ID` (or `all`) sends what was refused or left out again."
 )
 
 
@@ -154,6 +154,10 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
             f"refused  {delivery.delivery_id}  {delivery.what} to {delivery.destination}: {delivery.last_error}",
             soft_wrap=True,
         )
+
+    for kind in summary.left_out:
+        since = f"{kind.since.astimezone():%Y-%m-%d}"
+        out.print(f"left out  {kind.what} to {kind.destination} since {since}: {kind.error}", soft_wrap=True)
 
 
 @queue_app.command()

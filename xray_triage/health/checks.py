@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dicom_router.clock import Clock
-from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
+from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable, PeerUntrusted
 from dicom_router.transport.archive import Archive
+from dicom_router.transport.forwarder import SILENCE
 from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
 from xray_triage.health.rebuilt import Rebuilding, Why
@@ -23,6 +24,9 @@ MIB, GIB = 1024**2, 1024**3
 CERTIFICATE_WARNING = timedelta(days=30)
 WARN_DAYS, LONG_DAYS = 60, 3650
 OLDEST_BACKUP = timedelta(days=2)
+NOT_THERE = SILENCE | {"HTTP 200"}  # a login page stands before it
+TOLD_FOR = timedelta(days=7)
+FORGIVEN_SECONDS = 600  # the clocks of X-ray machines are some minutes off
 
 
 class CheckState(StrEnum):
@@ -180,14 +184,32 @@ def spool_check(films: int, files: int, apart: tuple[int, int]) -> Check:
     )
 
 
-def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:
-    """Whether the clock is after the day this program was made. A wrong one harms only the times shown."""
+def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: datetime = BUILT_AT) -> Check:
+    """Local time, and whether it can be right: wrong times are shown, and written into reports.
+
+    ``zone``: what the site calls its own, or nothing. ``ahead_seconds``: a new film's exposure after its arrival.
+    """
     now = clock.now()
-    state, message = OK, N_("Đồng hồ: %(day)s.")
+    local = now.astimezone()
+    offset = f"UTC{local:%z}"
+    state, message = OK, N_("Đồng hồ: %(time)s, múi giờ %(zone)s.")
     if now < built_at:
         state = WARNING
-        message = N_("Đồng hồ máy tính sai (%(day)s). Phim vẫn được nhận; hãy chỉnh lại ngày giờ.")
-    return check("clock", state, message, day=f"{now:%d/%m/%Y}")
+        message = N_("Đồng hồ máy tính sai (%(time)s). Phim vẫn được nhận; hãy chỉnh lại ngày giờ.")
+    elif not zone and not local.utcoffset():
+        state = WARNING
+        message = N_(
+            "Trạm chạy theo giờ UTC (%(time)s), không ai chọn múi giờ. Giờ trên trang và trong kết quả sai 7 giờ so "
+            'với Việt Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
+        )
+    elif ahead_seconds > FORGIVEN_SECONDS:
+        state = WARNING
+        message = N_(
+            "Có phim ghi giờ chụp sau giờ nhận %(minutes)d phút. Hãy so đồng hồ máy X-quang với đồng hồ trạm "
+            "(%(time)s, múi giờ %(zone)s) và xem [station] timezone."
+        )
+    named = f"{zone} ({offset})" if zone else offset
+    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=ahead_seconds // 60)
 
 
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
@@ -277,21 +299,32 @@ def collector_check(problem: str) -> Check:
     return check("audit", state, message, detail=problem)
 
 
-def destination_check(name: str, transport: Transport) -> Check:
-    """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it."""
+def destination_check(name: str, transport: Transport, *, takes: bool = False) -> Check:
+    """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it.
+
+    ``takes``: it took what it was sent last. Many that store cannot be asked, by an echo or a search: that is no fault.
+    """
     try:
         transport.echo()
-    except PeerUntrusted as error:
-        state, message, detail = BAD, OBSTACLES[Obstacle.UNTRUSTED], str(error)
-    except PeerUnreachable as error:
-        state, detail = BAD if error.slowly else WARNING, str(error)
-        message = N_("Không liên lạc được %(name)s. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.")
-    except PeerRefused as error:
-        state, detail = BAD, str(error)
-        message = N_("%(name)s từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.")
-    else:
-        state, message, detail = OK, N_("%(name)s trả lời."), ""
-    return check(f"destination:{name}", state, message, name=name, detail=detail)
+    except (PeerUnreachable, PeerRefused) as error:
+        state, message = _trouble(error, takes=takes)
+        return check(f"destination:{name}", state, message, name=name, detail=str(error))
+    return check(f"destination:{name}", OK, N_("%(name)s trả lời."), name=name)
+
+
+def _trouble(error: PeerUnreachable | PeerRefused, *, takes: bool) -> tuple[CheckState, str]:
+    if isinstance(error, PeerUntrusted):
+        return BAD, OBSTACLES[Obstacle.UNTRUSTED]
+    if takes and error.status and error.status not in NOT_THERE:
+        return OK, N_("%(name)s nhận những gì được gửi tới; chỉ không trả lời lệnh thử.")
+    if isinstance(error, NotOffered):
+        return OK, N_("%(name)s cho trạm kết nối, nhưng không có lệnh thử (C-ECHO); chưa biết có nhận phim không.")
+    if isinstance(error, PeerRefused):
+        return BAD, N_("%(name)s từ chối kết nối. Hãy nhờ người quản trị PACS kiểm tra AE title và địa chỉ.")
+    message = N_("Không liên lạc được %(name)s. Phim và kết quả được giữ lại, sẽ tự gửi khi có mạng.")
+    if error.status:
+        message = N_("%(name)s trả lời nhưng không cho phép: hãy xem mã lỗi, rồi nhờ người quản trị PACS.")
+    return (BAD if error.slowly else WARNING), message
 
 
 def answers_check(name: str, archive: Archive) -> Check:
@@ -348,6 +381,25 @@ def commitment_check(standings: Callable[[], Sequence[tuple[str, int, int, str |
             )
             return check("commitment", WARNING, message, name=name, n=overdue, detail=obstacle or "")
     return check("commitment", OK, N_("Mọi tệp PACS nhận đã hơn 3 ngày đều chắc chắn đang ở đó."))
+
+
+def left_out_check(declined: Callable[[], Sequence[tuple[str, str, datetime, str, str]]], clock: Clock) -> Check:
+    """Which kinds of results are not sent, for a destination never takes them. A WARNING for a week, then as it is.
+
+    ``declined``: destination, kind, since when, the destination's status and words.
+    """
+    found = declined()
+    if not found:
+        return check("left_out", OK, N_("Nơi nhận nào cũng lấy mọi loại tệp được gửi tới."))
+    state = WARNING if any(abs(clock.now() - since) < TOLD_FOR for _, _, since, _, _ in found) else OK
+    kinds = ", ".join(f"{what.upper()} ({name})" for name, what, *_ in found)
+    message = N_(
+        "PACS không nhận %(kinds)s, nên trạm không gửi các loại này nữa (mỗi tuần thử lại một lần); phim gốc vẫn được "
+        "gửi. Nếu cần có ở PACS, hãy nhờ người quản trị PACS cho nhận rồi bấm gửi lại; nếu không, hãy bỏ khỏi send "
+        "trong station.toml."
+    )
+    detail = "; ".join(f"{name}: {what}: {error}" for name, what, _, _, error in found)
+    return check("left_out", state, message, kinds=kinds, detail=detail)
 
 
 def reader_check(is_alive: Callable[[], bool], *, is_held_up: Callable[[], bool] = lambda: False) -> Check:

@@ -70,7 +70,7 @@ def main(config_path: Path, *, with_model: bool = True) -> None:
         stores,
         classifier=ai.classifier,
         policy=SitePolicy.from_config(config),
-        result_destinations=config.destinations_for("results"),
+        result_destinations=config.result_destinations,
         clock=clock,
         card=card_of(ai.classifier.manifest, config.model.thresholds) if ai.classifier else None,
     )

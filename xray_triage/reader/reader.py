@@ -4,7 +4,7 @@ Runs in the reader process. Keeps no state between films, so it may die at any l
 every result it makes has the same UIDs the second time. Knows no peer and no page.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -82,7 +82,7 @@ class Reader:
         *,
         classifier: Classifier | None,
         policy: SitePolicy,
-        result_destinations: Sequence[str],
+        result_destinations: Mapping[str, Sequence[str]],
         clock: Clock,
         card: Card | None = None,
     ) -> None:
@@ -280,7 +280,7 @@ class Reader:
                 spooled=result.spooled,
                 what=result.what,
                 urgent=urgent,
-                destinations=self._result_destinations,
+                destinations=self._result_destinations.get(result.what, ()),
             )
             if not promised and result.spooled.key != picture_key:
                 self._stores.spool.delete(result.spooled.key)

@@ -1,6 +1,10 @@
 """The station's deliveries: for every destination two lanes, each with its own forwarder, transport and thread."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+
+from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
 from dicom_router.store.outbox import Outbox
@@ -75,6 +79,9 @@ class DeliveryLanes:
         return Lane(forwarder, transport, f"delivery/{destination.name}/{name}", when_idle=when_idle)
 
     def start(self) -> None:
+        settings = {each.name: sha256(each.model_dump_json().encode()).hexdigest() for each in self._config.destination}
+        with suppress(OperationalError):  # a full disk: then at the next start
+            self._outbox.declined.begin(settings)
         for lane in (*self._bulk, *self._light):
             lane.start()
 

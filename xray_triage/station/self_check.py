@@ -12,7 +12,7 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
-from xray_triage.config import Config, ConfigError
+from xray_triage.config import Config, ConfigError, Destination
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import (
     Check,
@@ -32,6 +32,7 @@ from xray_triage.health.checks import (
     disk_check,
     drift_check,
     elsewhere_check,
+    left_out_check,
     machine_check,
     model_check,
     reader_check,
@@ -91,7 +92,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         lambda: _retention_check(config, retention.outlook),
         lambda: database_check(serving.rebuilt.events(), stores.database.damage),
         lambda: _spool_check(serving.missing(), stores),
-        partial(clock_check, clock),
+        partial(_clock_check, config, stores),
         *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
         partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
@@ -99,6 +100,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(asking_check, Answers(stores.database, clock=clock).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
+        partial(left_out_check, stores.outbox.declined.all, stores.clock),
     ]
 
 
@@ -117,7 +119,7 @@ def check_station(config: Config) -> list[Check]:
         lambda: _retention_check(config, outlook),
         lambda: database_check(rebuilt.events(), stores.database.damage),
         lambda: _spool_check(stores.reconciliation.missing(), stores),
-        partial(clock_check, clock),
+        partial(_clock_check, config, stores),
         partial(model_check, partial(_proven_name, config), BundleError),
         *_manifest_checks(config, stores),
         partial(station_certificates_check, config, clock),
@@ -125,9 +127,10 @@ def check_station(config: Config) -> list[Check]:
         *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
-        *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
+        *(partial(_ask, config, each, stores) for each in config.destination),
         *_answers_checks(config, clock),
         _commitment(config, stores),
+        partial(left_out_check, stores.outbox.declined.all, stores.clock),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)
@@ -156,6 +159,11 @@ def check_apart(config_path: Path) -> list[Check]:
 def _disk_check(stores: Stores) -> Check:
     """Films go before they are old where room is near its end: to warn at the same line would be to warn always."""
     return disk_check(stores.spool.free_bytes, warn_bytes=near_bytes(stores.spool) // 2)
+
+
+def _clock_check(config: Config, stores: Stores) -> Check:
+    ahead = stores.casebook.exposed_ahead_seconds()
+    return clock_check(stores.clock, zone=config.station.timezone, ahead_seconds=ahead)
 
 
 def _retention_check(config: Config, outlook: Outlook) -> Check:
@@ -206,14 +214,15 @@ def _spool_check(missing: Missing, stores: Stores) -> Check:
     return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
 
-def _ask(config: Config, index: int, clock: Clock) -> Check:
-    destination = config.destination[index]
+def _ask(config: Config, destination: Destination, stores: Stores) -> Check:
     try:
-        transport = make_transport(destination, config, clock=clock)
+        transport = make_transport(destination, config, clock=stores.clock)
     except ConfigError as error:
         return _bad(f"destination:{destination.name}", str(error))
+    known = [each for each in stores.outbox.summary().destinations if each.name == destination.name]
+    takes = any(each.last_success_at is not None and each.last_error is None for each in known)
     try:
-        return destination_check(destination.name, transport)
+        return destination_check(destination.name, transport, takes=takes)
     finally:
         transport.close()
 

@@ -19,6 +19,7 @@ ae_title = {ae_title}
 data_dir = {data_dir:<17} # films, results and the database; relative to this file
 language = "vi"              # "vi" or "en"
 database = ""                # "" = SQLite in data_dir, or a postgresql:// URL
+timezone = ""                # "" = the computer's; or e.g. "Asia/Ho_Chi_Minh"
 
 [listener]                   # where the X-ray machine sends to
 host = "127.0.0.1"           # to hear other machines use "0.0.0.0", and name them in allow
@@ -76,7 +77,7 @@ host = {pacs_host}
 port = {pacs_port}
 ae_title = {pacs_ae_title}
 url = ""                     # its DICOMweb root: then answers are asked for there, else by C-FIND and C-GET
-send = ["results", "requests", "originals"]
+send = ["results", "requests", "originals"]    # or of the results single kinds: "sr", "sc", "gsps"
 compression = "auto"         # "auto", "jpeg-ls", "jpeg2000" or "none"
 max_kbit_per_second = 0      # 0 = no limit
 """

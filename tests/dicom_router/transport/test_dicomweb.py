@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,12 @@ from pydicom.uid import JPEGLSLossless
 
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.store.outbox import DeliveryState
 from dicom_router.transport.dicomweb import DicomwebTransport
+from dicom_router.transport.forwarder import Forwarder
+from dicom_router.transport.http import retry_after
 from dicom_router.upper_layer.requestor import Timeouts
+from tests.dicom_router.transport.test_forwarder import Post
 from tests.factories import StoppedClock, film, film_bytes
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer
@@ -93,7 +98,7 @@ def transport(web_peer: WebPeer) -> Iterator[DicomwebTransport]:
 
 def to(port: int, *, timeouts: Timeouts = CALM, **options: Any) -> DicomwebTransport:
     url = f"http://127.0.0.1:{port}/dicom-web/"
-    return DicomwebTransport(url, clock=StoppedClock(), timeouts=timeouts, **options)
+    return DicomwebTransport(url, timeouts=timeouts, **({"clock": StoppedClock()} | options))
 
 
 def uid_in(body: bytes) -> str:
@@ -153,6 +158,56 @@ def test_what_may_heal_is_waited_for(
         transport.send(a_parcel())
     assert error.value.slowly is slowly
     assert len(web_peer.requests) == 1
+
+
+NOW = "Sun, 01 Jun 2025 08:15:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "seconds"),
+    [
+        ("20", NOW, 20),
+        (" 120 ", "", 120),
+        ("0", NOW, 0),
+        ("Sun, 01 Jun 2025 08:16:30 GMT", NOW, 90),
+        ("Sunday, 01-Jun-25 08:16:30 GMT", NOW, 90),
+        ("Sun, 01 Jun 2025 08:14:00 GMT", NOW, 0),
+        ("Sun, 01 Jun 2025 08:16:30 GMT", "", 0),
+        ("Sun, 01 Jun 2025 08:16:30 -0000", NOW, 0),  # one with and one without a zone
+        ("-5", NOW, 0),
+        ("1.5", NOW, 0),
+        ("\u0662\u0660", NOW, 0),
+        ("soon", NOW, 0),
+        ("9" * 400, NOW, 999_999_999),
+        ("Sun, 32 Jun 99999 08:16:30 GMT", NOW, 0),
+        ("", NOW, 0),
+    ],
+)
+def test_when_to_come_again_is_understood(said: str, date: str, seconds: float) -> None:
+    assert retry_after(said, date) == seconds
+
+
+@pytest.mark.parametrize(("status", "said", "seconds"), [(429, "90", 90), (503, "90", 90), (503, "31536000", 600)])
+def test_a_server_that_says_when_to_come_again_is_left_alone_until_then(
+    web_peer: WebPeer, tmp_path: Path, status: int, said: str, seconds: float
+) -> None:
+    clock = StoppedClock()
+    post = Post(tmp_path, clock)
+    transport = to(web_peer.port, clock=clock)
+    forwarder = Forwarder(
+        outbox=post.outbox, spool=post.spool, transport=transport, destination="pacs", lane="bulk", clock=clock
+    )
+    post.queue()
+    web_peer.answers = [(status, {"Retry-After": said}, b""), (200, {}, b"[]"), (200, {}, STORED_IT)]
+    assert forwarder.run_once()
+    clock.advance(seconds - 1)
+    assert not forwarder.run_once()
+    assert len(web_peer.requests) == 1, "it is not even asked for an echo"
+    clock.advance(2)
+    assert forwarder.run_once()
+    assert post.states() == [DeliveryState.ACKNOWLEDGED]
+    transport.close()
+    post.close()
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 415, 422])

@@ -13,13 +13,13 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 from pynetdicom import AllStoragePresentationContexts
 
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport.dimse import USUAL, DimseTransport
+from dicom_router.transport.dimse import NO_COMMON_SYNTAX, USUAL, DimseTransport
 from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import DX, film, film_bytes, until
@@ -114,6 +114,26 @@ def test_a_class_that_the_peer_does_not_accept_is_refused_without_being_sent(
     assert error.value.status == "0x0122"
     assert store_peer.received == []
     transport.send(parcel_of(film()))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
+def test_a_pacs_that_takes_films_in_one_compression_only_gets_them_so(transport_to: TransportTo, syntax: str) -> None:
+    dataset = film(rows=64, columns=48)
+    with a_store_peer(DX, syntaxes=[syntax]) as peer:
+        transport = transport_to(peer.port)
+        for _ in range(2):
+            assert transport.send(parcel_of(dataset)).status == "0x0000"
+        assert peer.received_syntaxes == [syntax, syntax]
+
+
+def test_a_pacs_that_takes_films_in_nothing_that_they_can_be_given_is_told_as_such(transport_to: TransportTo) -> None:
+    with a_store_peer(DX, syntaxes=[RLELossless]) as peer:
+        transport = transport_to(peer.port)
+        for _ in range(2):
+            with pytest.raises(PeerRefused, match="only in a transfer syntax that it cannot be given") as error:
+                transport.send(parcel_of(film()))
+            assert error.value.status == NO_COMMON_SYNTAX
+        assert peer.received == []
 
 
 def test_the_results_of_a_film_need_one_association(transport_to: TransportTo, store_peer: StorePeer) -> None:

@@ -19,6 +19,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -83,7 +84,7 @@ def values(dataset: Dataset) -> NDArray[np.generic]:
     columns=st.integers(32, 97),
     kind=st.sampled_from([(8, False), (9, False), (10, False), (12, False), (16, False), (16, True), (8, True)]),
     photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
-    syntax=st.sampled_from([JPEGLSLossless, JPEG2000Lossless]),
+    syntax=st.sampled_from([JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1]),
     source=st.sampled_from([ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
     seed=st.integers(0, 1000),
 )
@@ -98,7 +99,7 @@ def test_compression_gives_every_pixel_back(
     assert back.PixelData == dataset.PixelData
 
 
-@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, ImplicitVRLittleEndian])
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless, JPEGLosslessSV1, ImplicitVRLittleEndian])
 def test_nothing_but_the_encoding_changes(syntax: str) -> None:
     dataset = a_film(rows=41, columns=67, bits=12, photometric="MONOCHROME1")
     part10 = film_bytes(dataset).replace(b"ISO_IR 192", b"ISO_IR 100")  # mislabelled, as many are
@@ -179,6 +180,31 @@ def test_what_might_lose_something_is_not_compressed(spoil: object) -> None:
     with pytest.raises(CannotTranscodeError):
         rewritten(dataset, JPEGLSLossless)
     assert transcoded(parcel_of(dataset), JPEGLSLossless) is None
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(8, False), (12, False), (16, True), (24, False)])
+def test_dcmtk_reads_our_jpeg_lossless(tmp_path: Path, bits: int, signed: bool) -> None:
+    dataset = a_colour_picture() if bits == 24 else a_film(rows=45, columns=33, bits=bits, signed=signed)
+    compressed = tmp_path / "compressed.dcm"
+    compressed.write_bytes(film_bytes(rewritten(dataset, JPEGLosslessSV1)))
+    done = dcmtk.run("dcmdjpeg", "--conv-never", compressed, tmp_path / "plain.dcm")
+    assert done.returncode == 0, done.stderr
+    assert pydicom.dcmread(tmp_path / "plain.dcm").PixelData == dataset.PixelData
+
+
+def a_colour_picture() -> Dataset:
+    pixels = np.random.default_rng(0).integers(0, 256, (46, 33, 3), dtype=np.uint8)
+    return film(
+        rows=46,
+        columns=33,
+        photometric="RGB",
+        SamplesPerPixel=3,
+        PlanarConfiguration=0,
+        BitsAllocated=8,
+        BitsStored=8,
+        HighBit=7,
+        PixelData=pixels.tobytes(),
+    )
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])

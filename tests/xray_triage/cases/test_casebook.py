@@ -43,6 +43,16 @@ def test_a_film_that_was_not_read_says_why(desk: TestDesk) -> None:
     assert (image.status, image.reason and image.reason.code, image.findings) == ("not_read", "child", ())
 
 
+def test_a_film_that_was_exposed_after_it_came_is_seen_while_it_is_new(desk: TestDesk) -> None:
+    assert desk.casebook.exposed_ahead_seconds() == 0
+    for hours in (7, -7):
+        at = desk.clock.now() + timedelta(hours=hours)
+        desk.add(reading(), AcquisitionDateTime=f"{at:%Y%m%d%H%M%S}+0000")
+    desk.add(reading())
+    assert desk.casebook.exposed_ahead_seconds() == timedelta(hours=7).total_seconds()
+    assert desk.casebook.exposed_ahead_seconds(newest=2) == 0
+
+
 def test_recording_a_film_again_changes_nothing(desk: TestDesk) -> None:
     dataset = film()
     arrival = desk.receive(dataset)

@@ -1,5 +1,6 @@
 """The checks in plain words."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from dicom_router.errors import (
     RouterError,
     SpoolFull,
 )
+from dicom_router.store.declined import Declined
 from dicom_router.transport.archive import FoundInstance, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
@@ -32,12 +34,38 @@ from xray_triage.health.checks import (
     destination_check,
     disk_check,
     drift_check,
+    left_out_check,
     model_check,
     reader_check,
     ready,
     thresholds_check,
     troubles,
 )
+
+
+@pytest.mark.parametrize(("around", "state"), [("UTC", CheckState.WARNING), ("Asia/Ho_Chi_Minh", CheckState.OK)])
+def test_utc_that_nobody_chose_is_told(monkeypatch: pytest.MonkeyPatch, around: str, state: CheckState) -> None:
+    with monkeypatch.context() as context:
+        context.setenv("TZ", around)
+        time.tzset()
+        found = clock_check(StoppedClock(time=BUILT_AT), zone="")
+    time.tzset()
+    assert found.state is state
+    hour = 0 if around == "UTC" else 7
+    assert f"01/06/2025 {hour:02}:00" in found.said["vi"]
+    assert ("timezone = " in found.said["vi"]) == (around == "UTC")
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, CheckState.WARNING), (8, CheckState.OK)])
+def test_a_kind_that_is_left_out_is_told_for_a_week(days: float, state: CheckState) -> None:
+    clock = StoppedClock()
+    since = clock.now() - timedelta(days=days)
+    learnt = Declined(destination="tinh", what="gsps", since=since, status="0x0122", error="no outlines")
+    found = left_out_check(lambda: [learnt], clock)
+    assert found.state is state
+    assert "không nhận GSPS (tinh)" in found.said["vi"]
+    assert "no outlines" in found.detail
+    assert left_out_check(list, clock).state is CheckState.OK
 
 
 class Peer:
@@ -84,8 +112,10 @@ def fail() -> str:
         (disk_check(lambda: 50 * GIB), CheckState.OK),
         (disk_check(lambda: GIB), CheckState.WARNING),
         (disk_check(lambda: 0), CheckState.BAD),
-        (clock_check(StoppedClock(time=BUILT_AT)), CheckState.OK),
-        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC))), CheckState.WARNING),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC"), CheckState.OK),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC", ahead_seconds=600), CheckState.OK),
+        (clock_check(StoppedClock(time=BUILT_AT), zone="UTC", ahead_seconds=7 * 3600), CheckState.WARNING),
+        (clock_check(StoppedClock(time=datetime(1970, 1, 1, tzinfo=UTC)), zone="UTC"), CheckState.WARNING),
         (model_check(lambda: "phổi 1.2", ValueError), CheckState.OK),
         (model_check(fail, ValueError), CheckState.BAD),
         (backup_check(BUILT_AT, "", BUILT_AT + timedelta(days=2)), CheckState.OK),
@@ -97,6 +127,16 @@ def fail() -> str:
         (collector_check("refused"), CheckState.WARNING),
         (destination_check("pacs", Peer()), CheckState.OK),
         (destination_check("pacs", Peer(PeerUnreachable("refused"))), CheckState.WARNING),
+        (destination_check("pacs", Peer(PeerUnreachable("refused")), takes=True), CheckState.WARNING),
+        (destination_check("pacs", Peer(PeerUnreachable("busy", status="HTTP 503")), takes=True), CheckState.WARNING),
+        (destination_check("pacs", Peer(NotOffered("no C-ECHO", status="0x0122"))), CheckState.OK),
+        (destination_check("pacs", Peer(PeerRefused("no", status="0xC000"))), CheckState.BAD),
+        (destination_check("pacs", Peer(PeerRefused("no", status="0xC000")), takes=True), CheckState.OK),
+        (destination_check("pacs", Peer(PeerUnreachable("no", status="HTTP 403", slowly=True))), CheckState.BAD),
+        (
+            destination_check("pacs", Peer(PeerUnreachable("no", status="HTTP 403", slowly=True)), takes=True),
+            CheckState.OK,
+        ),
         (destination_check("pacs", Peer(PeerUnreachable("1/1/3", slowly=True))), CheckState.BAD),
         (destination_check("pacs", Peer(PeerRefused("1/1/3"))), CheckState.BAD),
         (destination_check("pacs", Peer(PeerUntrusted("TLS failed"))), CheckState.BAD),

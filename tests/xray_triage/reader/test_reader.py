@@ -79,7 +79,7 @@ class Bench:
             self.stores,
             classifier=self.classifier,
             policy=SitePolicy.from_config(self.config),
-            result_destinations=self.config.destinations_for("results"),
+            result_destinations=self.config.result_destinations,
             clock=self.clock,
             card=self.card,
         )

@@ -15,10 +15,11 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from dicom_router.dicom.instance import read_header
+from dicom_router.dicom.instance import Acknowledgement, read_header
 from dicom_router.errors import SpoolFull
 from dicom_router.store import tables as router
 from dicom_router.store.database import open_database
+from dicom_router.store.declined import ENOUGH_FILMS
 from dicom_router.store.inbox import Outcome, record_file
 from dicom_router.store.outbox import DeliveryState
 from dicom_router.store.purges import Purges
@@ -143,6 +144,30 @@ def test_what_is_not_proved_everywhere_never_goes(desk: TestDesk, missing: str) 
     assert place(desk, case_of(desk, case.case_id)) is Place.HERE
 
 
+def send_without_outlines(desk: TestDesk) -> None:
+    """To a PACS that takes everything else."""
+    for lane in ("light", "bulk"):
+        while claimed := desk.outbox.claim(PACS, lane):
+            work, delivery = claimed
+            if delivery.what == "gsps":
+                desk.outbox.refuse(work, status="0x0122", error="no outlines here")
+            else:
+                said = Acknowledgement(status="0x0000", peer=PACS, at=desk.clock.now(), sent_bytes=1)
+                desk.outbox.acknowledge(work, delivery, said)
+
+
+def test_films_go_although_the_pacs_never_takes_their_outlines_and_those_with_them(desk: TestDesk) -> None:
+    for number in range(ENOUGH_FILMS):
+        desk.add(reading())
+        finish_reading(desk)
+        send_without_outlines(desk)
+        desk.prove()
+        wait_days(desk, KEEP_DAYS)
+        assert retention(desk).run_once() == (number == ENOUGH_FILMS - 1), "refused is not left out: it waits"
+    assert keys(desk) == set()
+    assert desk.outbox.retry_all_refused() == 0
+
+
 def test_a_film_with_a_twin_in_quarantine_stays_and_so_does_the_twin(desk: TestDesk) -> None:
     first = film(seed=1)
     case = desk.record(desk.receive(first), first, unread())
@@ -253,7 +278,7 @@ def test_a_purged_film_is_not_read_again(desk: TestDesk) -> None:
     with desk.database.write() as connection:
         desk.ledger.enqueue(connection, kind=READ_WORK, key=f"{arrival.arrival_id}/again")
     policy = SitePolicy.from_config(Config())
-    reader = Reader(desk, classifier=None, policy=policy, result_destinations=(), clock=desk.clock)
+    reader = Reader(desk, classifier=None, policy=policy, result_destinations={}, clock=desk.clock)
     assert reader.run_once()
     assert desk.inbox.unread() == 0
     assert case_of(desk, case.case_id).images[0].reason == case.images[0].reason

@@ -39,7 +39,7 @@ class Place:
     def reader(self, classifier: Classifier | None = None) -> Reader:
         policy = SitePolicy.from_config(self.config)
         return Reader(
-            self.stores, classifier=classifier, policy=policy, result_destinations=("pacs",), clock=self.clock
+            self.stores, classifier=classifier, policy=policy, result_destinations={"sr": ("pacs",)}, clock=self.clock
         )
 
     def deliver(self, folder: Path) -> int:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from fastapi import HTTPException
-from pydicom.datadict import dictionary_has_tag, tag_for_keyword
+from pydicom.datadict import dictionary_has_tag, keyword_dict
 from pydicom.tag import Tag
 from starlette.datastructures import QueryParams
 
@@ -18,7 +18,10 @@ from xray_triage.web.dicomweb.attributes import Attributes
 
 MOST_RESULTS = 1000
 USUAL_RESULTS = 200
-_NO_KEYS = ("includefield", "limit", "offset", "fuzzymatching", "accept")
+# Parameters that are no keys (PS3.18 8.3.4); several values of a key are always matched.
+_NO_KEYS = ("includefield", "limit", "offset", "fuzzymatching", "multiplevaluematching", "accept")
+_TAGS = {keyword.lower(): tag for keyword, tag in keyword_dict.items()}
+_NAMED = re.compile(r"[\w.-]{1,64}\Z", re.ASCII)  # what may be repeated in a header
 _DEEPEST = 10  # sequences in sequences
 PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER = "00100010", "00100020", "00080050"
 STUDY_UID, SERIES_UID, SOP_UID = "0020000D", "0020000E", "00080018"
@@ -28,7 +31,10 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search: ``keys`` says by tag, down into sequences, what the value must be like."""
+    """A search: ``keys`` says by tag, down into sequences, what the value must be like.
+
+    ``ignored``: names of parameters and fields that are no attributes.
+    """
 
     keys: Keys
     include: frozenset[str]
@@ -36,6 +42,7 @@ class Query:
     limit: int
     offset: int
     fuzzy: bool
+    ignored: tuple[str, ...] = ()
 
     @property
     def tags(self) -> frozenset[str]:
@@ -77,29 +84,48 @@ class Query:
 
 
 def query_of(parameters: QueryParams, names: Mapping[str, str] | None = None) -> Query:
-    """The query string, with ``names`` of the path (UIDs by tag). Raises 400 on what is no attribute, key or number."""
-    include = {field for value in parameters.getlist("includefield") for field in value.split(",") if field}
+    """The query string, with ``names`` of the path (UIDs by tag). Raises 400 on what is no key or number.
+
+    Names count in any case, and what is no attribute is ignored: clients add what other servers know.
+    """
+    asked = [(name.lower(), value) for name, value in parameters.multi_items()]
+    plain = dict(asked)
+    fields = {field.strip() for name, value in asked if name == "includefield" for field in value.split(",")} - {""}
+    include = {field: _tag(field.partition(".")[0]) for field in fields if field.lower() != "all"}
+    keys: dict[int, str | Sequence[Keys]] = {}
     try:
-        keys = _keys(parameters) | {int(tag, 16): uid for tag, uid in (names or {}).items()}
+        ignored = _add_keys(keys, asked)
+        keys |= {int(tag, 16): uid for tag, uid in (names or {}).items()}
         check(keys)
     except BadIdentifier as error:
         raise HTTPException(400, str(error)) from error
     return Query(
         keys=keys,
-        include=frozenset(_tag(field) for field in include - {"all"}),
-        include_all="all" in include,
-        limit=min(_number(parameters, "limit", USUAL_RESULTS), MOST_RESULTS),
-        offset=_number(parameters, "offset", 0),
-        fuzzy=parameters.get("fuzzymatching", "false").lower() == "true",
+        include=frozenset(tag for tag in include.values() if tag is not None),
+        include_all=len(include) < len(fields),
+        limit=min(_number(plain, "limit", USUAL_RESULTS), MOST_RESULTS),
+        offset=_number(plain, "offset", 0),
+        fuzzy=plain.get("fuzzymatching", "").lower() == "true",
+        ignored=_told([*ignored, *(field for field, tag in include.items() if tag is None)]),
     )
 
 
-def _keys(parameters: QueryParams) -> dict[int, "str | Sequence[Keys]"]:
-    keys: dict[int, str | Sequence[Keys]] = {}
-    for name, value in parameters.multi_items():
+def _add_keys(keys: dict[int, "str | Sequence[Keys]"], asked: Sequence[tuple[str, str]]) -> list[str]:
+    """Put what is asked for into ``keys``; the names that are no attributes."""
+    ignored = []
+    for name, value in asked:
         if name not in _NO_KEYS and value:
-            _add(keys, [int(_tag(part), 16) for part in name.split(".")], value)
-    return keys
+            path = [_tag(part) for part in name.split(".")]
+            if None in path:
+                ignored.append(name)
+            else:
+                _add(keys, [int(tag, 16) for tag in path if tag is not None], value)
+    return ignored
+
+
+def _told(names: Sequence[str]) -> tuple[str, ...]:
+    """At most five of them, without what no header can say."""
+    return tuple(sorted({name if _NAMED.match(name) else "?" for name in names}))[:5]
 
 
 def _add(keys: dict[int, Any], path: Sequence[int], value: str) -> None:
@@ -114,14 +140,13 @@ def _add(keys: dict[int, Any], path: Sequence[int], value: str) -> None:
     keys[last] = f"{known}\\{value}" if known else value
 
 
-def _tag(name: str) -> str:
-    tag = int(name, 16) if _TAG.match(name) else tag_for_keyword(name)
-    if tag is None or not dictionary_has_tag(tag):
-        raise HTTPException(400, f"{name[:64]!r} is no attribute: give its keyword or its eight digits")
-    return f"{tag:08X}"
+def _tag(name: str) -> str | None:
+    """The eight digits of an attribute called by its keyword, or by them; None when there is no such standard one."""
+    tag = int(name, 16) if _TAG.match(name) else _TAGS.get(name.lower())
+    return f"{tag:08X}" if tag is not None and dictionary_has_tag(tag) else None
 
 
-def _number(parameters: QueryParams, name: str, missing: int) -> int:
+def _number(parameters: Mapping[str, str], name: str, missing: int) -> int:
     said = parameters.get(name, str(missing))
     if not (said.isascii() and said.isdigit() and len(said) < 10):
         raise HTTPException(400, f"{name} must be a number, 0 or more")

@@ -34,6 +34,7 @@ OF_THE_STUDY = ("00080020", "00080030", "00080050", "00100010", "00100020", "001
 LEAST_AVAILABLE = ("OFFLINE", "NEARLINE", "ONLINE")
 LEVELS = {"studies": STUDY_UID, "series": SERIES_UID, "instances": SOP_UID}
 NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+IGNORED = "These parameters are not supported and were ignored"
 THERE_IS_MORE = "There are additional results that can be requested"
 CUT_SHORT = f"The search ended after {SECONDS_IN_VAIN:g} s in vain, older studies were not looked into: narrow it"
 
@@ -53,7 +54,12 @@ def search_router(stores: Stores, archive: Archive) -> APIRouter:
         query = query_of(request.query_params, names)
         search = Search(stores, archive, request, level, returned, query)
         found, is_more = search.page()
-        said = ((NOT_FUZZY, query.fuzzy), (THERE_IS_MORE, is_more), (CUT_SHORT, search.is_cut_short))
+        said = (
+            (NOT_FUZZY, query.fuzzy),
+            (f"{IGNORED}: {', '.join(query.ignored)}", bool(query.ignored)),
+            (THERE_IS_MORE, is_more),
+            (CUT_SHORT, search.is_cut_short),
+        )
         warnings = [f'299 xray-triage "{warning}"' for warning, is_so in said if is_so]
         return json_response(found, offer, {"Warning": ", ".join(warnings)} if warnings else {})
 

@@ -38,6 +38,7 @@ CHECKS = {
     "answers": N_("Trả lời hội chẩn"),
     "elsewhere": N_("Phim ở trạm khác"),
     "commitment": N_("Lưu chắc chắn ở PACS"),
+    "left_out": N_("Loại tệp không gửi"),
 }
 
 

@@ -12,6 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from xray_triage.web.security.head import as_get
+
 HOST = re.compile(r"(?P<name>[^][:/?#@\\\s]+|\[[0-9A-Fa-f:.]+])(:[0-9]{1,5})?")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MAX_BODY_BYTES = 64 * 1024
@@ -76,7 +78,10 @@ class Guard:
             answer = JSONResponse({"detail": str(refusal)}, refusal.status, {"Connection": "close"})
             await answer(scope, receive, send_secured)
             return
-        await self._app(scope, receive, send_secured)
+        if scope["method"] == "HEAD":
+            await self._app(*as_get(scope, send_secured))
+        else:
+            await self._app(scope, receive, send_secured)
 
     def _check_headers(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")

@@ -43,6 +43,7 @@ DELIVERY_STATES = {
     DeliveryState.SENDING: N_("đang gửi"),
     DeliveryState.ACKNOWLEDGED: N_("đã ở PACS"),
     DeliveryState.REFUSED: N_("bị từ chối"),
+    DeliveryState.LEFT_OUT: N_("không gửi, vì nơi nhận không lấy loại này"),
 }
 CONSULTATION_STATES = {
     ConsultationState.REQUESTED: (N_("đã yêu cầu, chờ gửi"), "wait"),
@@ -132,12 +133,13 @@ class Words:
         """How far one object has come."""
         if delivery.committed_at is not None:
             return State(self.language.say(N_("đã chắc chắn ở PACS")), "good")
-        tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad"}
+        tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad", DeliveryState.LEFT_OUT: "none"}
         return State(self.language.say(DELIVERY_STATES[delivery.state]), tones.get(delivery.state, "wait"))
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> State:
         """How far the objects of one case have come, in one phrase."""
         say = self.language.say
+        deliveries = [delivery for delivery in deliveries if delivery.state is not DeliveryState.LEFT_OUT]
         refused = sum(delivery.state is DeliveryState.REFUSED for delivery in deliveries)
         done = sum(delivery.state is DeliveryState.ACKNOWLEDGED for delivery in deliveries)
         if not deliveries:

@@ -48,6 +48,15 @@ ASKED: list[tuple[dict[str, str], list[str]]] = [
     ({"StudyDate": "2025-01"}, ["P1"]),
     ({"ModalitiesInStudy": "CT,DX"}, ["P2", "P1"]),
     ({"StudyInstanceUID": ","}, ["P2", "P1"]),
+    ({"ModalitiesInStudy": "CT\\DX"}, ["P2", "P1"]),
+    ({"ModalitiesInStudy": "CT,MR"}, []),
+    ({"modalitiesinstudy": "ct,dx"}, ["P2", "P1"]),
+    ({"PATIENTID": "P1"}, ["P1"]),
+    ({"_": "1764380000000"}, ["P2", "P1"]),
+    ({"orderby": "StudyDate", "PatientID": "P2"}, ["P2"]),
+    ({"PatientNam": "binh"}, ["P2", "P1"]),
+    ({"00091001": "x"}, ["P2", "P1"]),
+    ({"multiplevaluematching": "true", "PatientID": "P1\\P3"}, ["P1"]),
 ]
 
 
@@ -182,13 +191,38 @@ def test_keys_of_one_sequence_are_of_one_item(client: httpx.Client, two_patients
     assert client.get("/dicom-web/studies", params=deep).json() == []
 
 
-def test_what_is_no_attribute_is_a_bad_request(client: httpx.Client) -> None:
+def test_what_cannot_be_a_key_is_a_bad_request(client: httpx.Client) -> None:
     numbers = ["limit=-1", "offset=x", "limit=99999999999"]
     sequence = "ViewCodeSequence"
     sequences = [f"{sequence}=x", f"PatientID.{sequence}=x", f"{sequence}=x&{sequence}.CodeValue=1",
                  f"{sequence}.CodeValue=1&{sequence}=x", f"{sequence}." * 3000 + "CodeValue=1"]  # fmt: skip
-    for bad in (*numbers, *sequences, "Foo=1", "includefield=Foo", "0010002=P1", "FFFFFFFF=1", "StudyDate=today"):
+    for bad in (*numbers, *sequences, "StudyDate=today", "studydate=today", "LIMIT=-1"):
         assert client.get(f"/dicom-web/studies?{bad}").status_code == 400, bad[:100]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("Foo=1", "foo"),
+        ("includefield=Foo,PatientID&INCLUDEFIELD=Bar", "Bar, Foo"),
+        ("0010002=P1&FFFFFFFF=1&00091001=x", "00091001, 0010002, ffffffff"),
+        ("_=1764380000000&orderby=StudyDate", "_, orderby"),
+        ("emptyvaluematching=true", "emptyvaluematching"),
+        ("Foo.PatientID=1&PatientID.Foo=1", "foo.patientid, patientid.foo"),
+        ("a%22%0d%0aX-Evil:1=1&%E1%BA%A1=1", "?"),
+        ("&".join(f"x{n}=1" for n in range(200)), "x0, x1, x10, x100, x101"),
+        ("limit=1&limit=5&multiplevaluematching=true", ""),
+        ("includefield=all&includefield=ALL", ""),
+        ("includefield=ViewCodeSequence.CodeValue", ""),
+    ],
+)
+def test_what_is_no_attribute_is_ignored_and_told(
+    client: httpx.Client, two_patients: TestDesk, asked: str, told: str
+) -> None:
+    answer = client.get(f"/dicom-web/studies?{asked}")
+    assert (answer.status_code, len(answer.json())) == (200, 2)
+    warning = answer.headers.get("Warning", "")
+    assert warning == (f'299 xray-triage "These parameters are not supported and were ignored: {told}"' if told else "")
 
 
 def test_xml_is_not_to_be_had(client: httpx.Client) -> None:

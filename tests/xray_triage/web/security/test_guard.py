@@ -40,6 +40,23 @@ def test_this_computer_is_served_under_its_names(client: httpx.Client) -> None:
         assert client.get("/healthz", headers={"Host": host}).status_code == 200, host
 
 
+def test_every_route_answers_head_as_it_answers_get(url: str, client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case = sqlite_desk.add(reading())
+    study = sqlite_desk.casebook.case(case.case_id).study_instance_uid  # type: ignore[union-attr]
+    web = f"/dicom-web/studies/{study}"
+    for path in (
+        "/healthz", "/readyz", "/metrics", "/login", "/", "/health", "/orders", "/figures", "/figures.csv",
+        "/api/cases", "/api/queue", f"/api/cases/{case.case_id}", f"/cases/{case.case_id}", "/static/page.js", web,
+        f"{web}/metadata", "/dicom-web/studies", "/nowhere", "/api/cases/nobody", "/events",
+    ):  # fmt: skip
+        head = client.head(path)
+        with client.stream("GET", path) as got:  # a stream without an end is not read
+            assert (head.status_code, head.content) == (got.status_code, b""), path
+            assert head.headers["content-type"].split(";")[0] == got.headers["content-type"].split(";")[0], path
+    assert httpx.head(f"{url}/api/cases").status_code == 401
+    assert client.post("/healthz", json={}).status_code == 405
+
+
 def test_another_sites_page_cannot_act(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     url = f"/api/cases/{sqlite_desk.add(reading()).case_id}/verdict"
     host = client.base_url.netloc.decode()
