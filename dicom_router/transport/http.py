@@ -4,6 +4,7 @@ Follows no redirect and uses no proxy: the password goes where the site wrote th
 """
 
 import http.client
+import re
 import socket
 import ssl
 from base64 import b64encode
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
+from dicom_router.transport.coding import Body
 from dicom_router.upper_layer.requestor import Timeouts, tls_fault
 
 TIMEOUTS = Timeouts(answer_seconds=120.0)
 LONGEST_ANSWER_BYTES = 1 << 20
 # Bytes in the kernel count as sent here, and the wait for the answer begins: keep them few, for slow links.
 SEND_BUFFER_BYTES = 1 << 18
+# RFC 9110 5.6.6; blanks around "=", which it forbids, do occur.
+_PARAMETER = re.compile(r';[ \t]*([^\s;="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +56,10 @@ class DicomwebRoot:
     ) -> HttpResponse:
         """One request and at most ``longest`` bytes of its answer."""
         with self.open(method, path, body, headers=headers) as answer, self.faults():
-            return HttpResponse(status=answer.status, body=answer.read(longest))
+            read, said = Body(answer), b""
+            while len(said) < longest and (piece := read.read(longest - len(said))):
+                said += piece
+            return HttpResponse(status=answer.status, body=said)
 
     @contextmanager
     def open(
@@ -130,6 +137,14 @@ class DicomwebRoot:
             self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._connection.sock.settimeout(self._timeouts.stall_seconds)
         return self._connection
+
+
+def parameters(content_type: str) -> dict[str, str]:
+    """What stands behind a media type, by name in lower case: ``boundary``, ``type``. Of several the first."""
+    found: dict[str, str] = {}
+    for name, quoted, token in _PARAMETER.findall(content_type):
+        found.setdefault(name.lower(), token or re.sub(r"\\(.)", r"\1", quoted))
+    return found
 
 
 def _authorization(username: str, password: str) -> dict[str, str]:
