@@ -11,15 +11,13 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, MOST_STUDIES, NOBODYS_STUDY, FoundInstance, FoundStudy, Write
-from dicom_router.transport.coding import Body
-from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse, parameters
+from dicom_router.transport.http import CHUNK_BYTES, TIMEOUTS, Body, DicomwebRoot, HttpResponse, parameters
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.requestor import Timeouts
 
 PAGE = 200
 LONGEST_PAGE_BYTES = 4 << 20
 LONGEST_PART_HEAD_BYTES = 1 << 14
-CHUNK_BYTES = 1 << 16
 SOP_CLASS, SOP_INSTANCE, SERIES = "00080016", "00080018", "0020000E"
 STUDY, ACCESSION, NAME, PATIENT, BORN = "0020000D", "00080050", "00100010", "00100020", "00100030"
 Match = TypeVar("Match")
