@@ -121,7 +121,8 @@ class Fetcher:
             if not is_kept and spool_key is not None:
                 self._spool.delete(spool_key)
         if is_kept:
-            self._log.info("answer received", case_id=question.case_id, kind=reply.kind)
+            standing = reply.standing.value
+            self._log.info("answer received", case_id=question.case_id, kind=reply.kind.value, standing=standing)
 
     def _retry_later(self, question: Question, found: FoundInstance, error: Exception, trials: _Trials) -> None:
         """Try again, until nothing more is to be hoped for: then a person is told to look at the PACS."""
