@@ -22,7 +22,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """The newest film that was read as urgent, and the newest word of a specialist; whether that is preliminary."""
+    """The newest film that was read as urgent, and the newest word of a specialist.
+
+    ``is_preliminary``: its question is still open.
+    """
 
     urgent: Item | None
     answer: Item | None
@@ -36,11 +39,12 @@ def newest(connection: sa.Connection) -> News:
     urgent = sa.and_(image.priority == Priority.URGENT.value, image.image_id > last - NEAR)
     persons = answer.standing.in_((Standing.FINAL.value, Standing.PRELIMINARY.value))
     told = _newest(connection, answer.answer_id, answer.case_sequence, persons)
-    standing = sa.select(answer.standing).where(answer.answer_id == told.number) if told else None
+    state = sa.select(tables.consultation.c.state).join_from(tables.answer, tables.consultation)
+    is_open = told is not None and connection.scalar(state.where(answer.answer_id == told.number)) == "requested"
     return News(
         urgent=_newest(connection, image.image_id, image.case_sequence, urgent),
         answer=told,
-        is_preliminary=standing is not None and connection.scalar(standing) == Standing.PRELIMINARY,
+        is_preliminary=is_open,
     )
 
 

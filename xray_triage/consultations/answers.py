@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.store.database import Database, insert_new
+from dicom_router.store.database import Database, insert_all_new, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
 from xray_triage.cases.case import ConsultationState, Problem, Standing
@@ -17,6 +17,7 @@ from xray_triage.consultations.report_parser import UNREAD, ParsedAnswer
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
 MOST_PROBLEMS = 100
+AT_ONCE = 500  # objects in one commit, for which others wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,17 +109,22 @@ class Answers:
 
     def mark(self, question: Question, found: Sequence[FoundInstance]) -> None:
         """Tell the doctor of these objects, which are not fetched; those that are known already stay as they are."""
-        with self._database.write() as connection:
-            for one in found:
-                reply = ParsedAnswer(kind=UNREAD[one.sop_class_uid], standing=Standing.MARK)
-                consultation_id, _ = _question_of(connection, question, reply)
-                row = _row(question, one, reply) | {"consultation_id": consultation_id}
-                insert_new(connection, tables.answer, row | {"received_at": self._clock.now(), "spool_key": None})
+        marks = [(one, ParsedAnswer(kind=UNREAD[one.sop_class_uid], standing=Standing.MARK)) for one in found]
+        told: dict[str, object] = {"received_at": self._clock.now(), "spool_key": None}
+        for first in range(0, len(marks), AT_ONCE):
+            with self._database.write() as connection:
+                told["consultation_id"], _ = _question_of(connection, question, marks[0][1])
+                rows = [_row(question, one, mark) | told for one, mark in marks[first : first + AT_ONCE]]
+                insert_all_new(connection, tables.answer, rows)
 
-    def pass_over(self, question: Question, found: FoundInstance, why: str, obstacle: str | None = None) -> None:
-        """It is no answer: never fetch it again. With an ``obstacle`` a person may think otherwise."""
-        with self._database.write() as connection:
-            self._write_over(connection, question, found, {"why": why, "obstacle": obstacle, "retry_at": None})
+    def pass_over(
+        self, question: Question, found: Sequence[FoundInstance], why: str, obstacle: str | None = None
+    ) -> None:
+        """They are no answers: never fetch them again. With an ``obstacle`` a person may think otherwise."""
+        values = {"why": why, "obstacle": obstacle, "retry_at": None}
+        for first in range(0, len(found), AT_ONCE):
+            with self._database.write() as connection:
+                self._write_over(connection, question, found[first : first + AT_ONCE], values)
 
     def retry_later(
         self, question: Question, found: FoundInstance, problem: Problem, seconds_after: Callable[[int], float]
@@ -130,7 +136,7 @@ class Answers:
             tries = int(connection.scalar(known) or 0) + 1
             retry_at = self._clock.now() + timedelta(seconds=seconds_after(tries))
             noted = {"why": problem.detail, "obstacle": problem.obstacle, "tries": tries, "retry_at": retry_at}
-            self._write_over(connection, question, found, noted)
+            self._write_over(connection, question, [found], noted)
         return tries
 
     def unreadable(self, question: Question) -> list[Problem]:
@@ -153,14 +159,12 @@ class Answers:
 
     @staticmethod
     def _write_over(
-        connection: sa.Connection, question: Question, found: FoundInstance, values: Mapping[str, object]
+        connection: sa.Connection, question: Question, found: Sequence[FoundInstance], values: Mapping[str, object]
     ) -> None:
-        over = tables.passed_over
-        row = {"case_sequence": question.case_sequence, "sop_instance_uid": found.sop_instance_uid, **values}
-        if insert_new(connection, over, row) is None:
-            connection.execute(
-                over.update().where(over.c.sop_instance_uid == found.sop_instance_uid).values(dict(values))
-            )
+        over, uids = tables.passed_over, [one.sop_instance_uid for one in found]
+        rows = [{"case_sequence": question.case_sequence, "sop_instance_uid": uid, **values} for uid in uids]
+        insert_all_new(connection, over, rows)
+        connection.execute(over.update().where(over.c.sop_instance_uid.in_(uids)).values(dict(values)))
 
 
 def _row(question: Question, found: FoundInstance, reply: ParsedAnswer) -> dict[str, object]:

@@ -97,12 +97,12 @@ class Fetcher:
                 reply = read_answer(file, sop_instance_uid=found.sop_instance_uid)
                 if _is_before(reply.written_at, wanted.earliest):
                     is_near = not _is_before(reply.written_at, question.requested_at - NEAR)
-                    self._book.pass_over(question, found, BEFORE, Obstacle.EARLIER if is_near else None)
+                    self._book.pass_over(question, [found], BEFORE, Obstacle.EARLIER if is_near else None)
                     return
                 key = None if reply.kind in UNREAD.values() else self._spool.keep(file).key
                 self._keep(question, found, reply, key)
         except NotAnAnswer as error:
-            self._book.pass_over(question, found, str(error))
+            self._book.pass_over(question, [found], str(error))
         except TooLarge:
             self._keep(question, found, _without_content(found, AnswerNote.TOO_LARGE), None)
         except (DamagedFile, PeerRefused, TooSlow) as error:
@@ -139,7 +139,7 @@ class Fetcher:
         if found.sop_class_uid in KINDS:
             self._keep(question, found, _without_content(found, AnswerNote.NOT_FETCHED), None)
         else:
-            self._book.pass_over(question, found, f"of no known class, and not to be had: {error}")
+            self._book.pass_over(question, [found], f"of no known class, and not to be had: {error}")
 
     def _plain(self, found: FoundInstance, coded: BinaryIO, inflated: BinaryIO) -> BinaryIO:
         """The file, its dataset as it was before it was deflated."""

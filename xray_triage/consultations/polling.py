@@ -205,8 +205,7 @@ class AnswerPolling:
         if not question.watched:
             has_request = sent_at is not None or any(one.sop_instance_uid == question.request_uid for one in found)
             if not has_request and self._is_just_after(question.requested_at):
-                for one in new:
-                    self._book.pass_over(question, one, BEFORE)
+                self._book.pass_over(question, new, BEFORE)
                 return False
             earliest = self._earliest(question, sent_at)
         self._mark(question, [one for one in new if one.sop_class_uid in UNREAD])
@@ -224,9 +223,8 @@ class AnswerPolling:
         """Tell of what is not fetched; before the study was watched nothing says whether it is new."""
         if question.watched:
             self._book.mark(question, found)
-            return
-        for one in found:
-            self._book.pass_over(question, one, BEFORE)
+        else:
+            self._book.pass_over(question, found, BEFORE)
 
     def _take(self, question: Question, name: str, found: Sequence[FoundInstance], earliest: datetime | None) -> bool:
         for number, one in enumerate(sorted(found, key=_is_pdf)):  # the megabytes last

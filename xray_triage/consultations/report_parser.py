@@ -138,9 +138,10 @@ def _document_text(outline: Outline, stream: BinaryIO) -> tuple[str, AnswerNote 
         return "", None
     extent = _document_of(outline)
     stream.seek(extent.offset)
-    begun = stream.read(min(LONGEST_RTF_BYTES, extent.length or 0)).decode("latin-1")
+    length = extent.length or 0
+    begun = stream.read(min(LONGEST_RTF_BYTES, length)).decode("latin-1")
     if is_rtf(begun):
-        return words.joined(iter([plain_text(begun)]))
+        return words.joined(iter([plain_text(begun), *([None] if length > LONGEST_RTF_BYTES else [])]))
     _pdf_in(extent, stream)
     return "", None
 

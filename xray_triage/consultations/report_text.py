@@ -16,6 +16,7 @@ from xray_triage.results.codes import KEY_OBJECT_DESCRIPTION
 
 LONGEST_TEXT = 20_000
 DEEPEST = 100
+MOST_ITEMS = 2000
 CONTEXT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
 ADDENDUM = "121078"
 # The titles and headings that reports mostly have, PS3.16 CID 7000, 7001 and 7010 and what stands in them, in the
@@ -79,9 +80,11 @@ def joined(lines: Iterator[str | None]) -> tuple[str, AnswerNote | None]:
 
 
 def content_of(header: Dataset) -> Iterator[Dataset]:
-    """Every content item of the tree, context too, as deep as it is read."""
+    """The first MOST_ITEMS of the tree, context too, as deep as it is read: who is behind it stands at its start."""
     waiting = [(item, 0) for item in reversed(items(header, "ContentSequence"))]
-    while waiting:
+    for _ in range(MOST_ITEMS):
+        if not waiting:
+            return
         item, level = waiting.pop()
         yield item
         if level < DEEPEST:

@@ -48,6 +48,7 @@ def test_a_draft_leaves_the_question_open_and_the_final_report_replaces_it(a_rou
     found = a_round.poll()
     assert found.state in OPEN
     assert not found.is_unread
+    assert a_round.desk.casebook.news().is_preliminary
     assert found.answer is not None
     assert found.answer.standing is Standing.PRELIMINARY
     a_round.write(text_answer("chính thức", PredecessorDocumentsSequence=after(draft), ContentTime="0100"))
@@ -77,6 +78,7 @@ def test_a_predecessor_that_comes_later_takes_its_place_and_nothing_back(a_round
     answered_at = a_round.poll().answered_at
     a_round.write(draft)
     found = a_round.poll(200)
+    assert not a_round.desk.casebook.news().is_preliminary
     assert (found.state, found.answered_at) == (ConsultationState.ANSWERED, answered_at)
     assert standings(a_round) == [("sơ bộ", Standing.SUPERSEDED), ("chính thức", Standing.FINAL)]
 
