@@ -5,9 +5,10 @@ Never fails: what is no RTF after all comes out with its words in it.
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from xray_triage.reading.text import clean
 
 MOST_TOKENS = 200_000  # a report has hundreds, and some 10,000 lines of a picture
 _TOKEN = re.compile(r"\\([a-zA-Z]{1,32})(-?\d{1,9})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|([^\\{}\r\n]+)|[\r\n]")
@@ -126,7 +127,7 @@ class _Reader:
     def said(self) -> str:
         self._flush()
         joined = "".join(self.parts).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return unicodedata.normalize("NFC", joined).strip()
+        return clean(joined).strip()
 
     def set_code_page(self, number: int) -> None:
         self.document_codec = self.group.codec = _codec(f"cp{number}")

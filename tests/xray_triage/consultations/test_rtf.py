@@ -29,6 +29,7 @@ FONTS = r"{\fonttbl{\f0\fnil\fcharset163 Arial;}{\f1\fcharset0 Times;}}{\colortb
         (r"{\rtf1 {\header Bệnh viện\par}x}", "Bệnh viện\nx"),
         (r"{\rtf1\ansi\ansicpg99999 \'e9 \u999999? \'zz}", None),
         (r"{\rtf1 chưa đóng {\b x", "chưa đóng x"),
+        (r"{\rtf1 a\'00\u27?\'07b}", "ab"),
         (r"{\rtf1 x}}}} sau", "x sau"),
     ],
 )
