@@ -6,7 +6,7 @@ every commit is fsynced (WAL, synchronous=FULL). Errors of the database come out
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +202,13 @@ def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, 
     (key,) = table.primary_key.columns
     statement = make_insert(table).values(values).on_conflict_do_nothing().returning(key)
     return connection.execute(statement).scalar_one_or_none()
+
+
+def insert_all_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert many rows of the same columns, but those that a UNIQUE rule forbids."""
+    make_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    if rows:
+        connection.execute(make_insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
 def migrate(database: Database, *, scripts: Path, version_table: str) -> None:

@@ -8,6 +8,7 @@ from dicom_router.dicom.uids import IMPLEMENTATION_CLASS_UID
 
 NOBODYS_STUDY = IMPLEMENTATION_CLASS_UID
 MOST_INSTANCES = 10_000  # of one study; whoever answers more is not asking to be believed
+MOST_STUDIES = 20  # of one accession number
 
 Write = Callable[[bytes | memoryview], object]
 
@@ -22,6 +23,16 @@ class FoundInstance:
     sop_class_uid: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundStudy:
+    """A study that a peer says it has, and whose: texts as the peer gives them, empty where it does not."""
+
+    study_instance_uid: str
+    patient_id: str
+    patient_name: str
+    patient_birth_date: str
+
+
 class Archive(Protocol):
     """One peer that can be asked. Not shared between threads."""
 
@@ -29,6 +40,13 @@ class Archive(Protocol):
         """All that the peer has of a study; none when it does not know the study.
 
         Raises PeerUnreachable (wait, try again) or PeerRefused (a person must look).
+        """
+        ...
+
+    def studies(self, accession_number: str) -> list[FoundStudy]:
+        """Those that bear exactly this accession number, which is plain ASCII without wildcards.
+
+        Raises PeerUnreachable or PeerRefused; not every peer can search for it.
         """
         ...
 

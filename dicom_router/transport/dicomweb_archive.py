@@ -4,24 +4,23 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.uids import is_uid
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
-from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
+from dicom_router.transport.archive import MOST_INSTANCES, MOST_STUDIES, NOBODYS_STUDY, FoundInstance, FoundStudy, Write
+from dicom_router.transport.http import CHUNK_BYTES, TIMEOUTS, Body, DicomwebRoot, HttpResponse, parameters
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.requestor import Timeouts
 
 PAGE = 200
-SMALLEST_PAGE = 25  # a shorter answer is the last one; a longer one may have been cut by the server's own limit
 LONGEST_PAGE_BYTES = 4 << 20
 LONGEST_PART_HEAD_BYTES = 1 << 14
-CHUNK_BYTES = 1 << 16
 SOP_CLASS, SOP_INSTANCE, SERIES = "00080016", "00080018", "0020000E"
-_BOUNDARY = re.compile(r'boundary="?([^";\s]+)')
+STUDY, ACCESSION, NAME, PATIENT, BORN = "0020000D", "00080050", "00100010", "00100020", "00100030"
+Match = TypeVar("Match")
 
 
 class DicomwebArchive:
@@ -42,15 +41,26 @@ class DicomwebArchive:
         self._pace = Pace(max_kbit_per_second, clock=clock)
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:
-        """See Archive. Asks page by page; a server that knows no pages answers the same twice, which ends it."""
+        """See Archive. Asks until a page brings nothing new: a server may have a limit of its own, however short.
+
+        It should say so (Warning 299, PS3.18 8.3.4.4); not every one does. One without pages answers the same twice.
+        """
         found: dict[str, FoundInstance] = {}
+        offset = 0
         while len(found) < MOST_INSTANCES:
-            page = self._page(study_instance_uid, offset=len(found))
+            page, entries = self._page(study_instance_uid, offset=offset)
             new = {one.sop_instance_uid: one for one in page if one.sop_instance_uid not in found}
-            found |= new
-            if len(page) < SMALLEST_PAGE or not new:
+            if not new:
                 break
+            found |= new
+            offset += entries
         return list(found.values())
+
+    def studies(self, accession_number: str) -> list[FoundStudy]:
+        """See Archive. A server that cannot search for it answers with any studies: those are left out."""
+        asked = "&".join(f"includefield={tag}" for tag in (ACCESSION, NAME, PATIENT, BORN))
+        path = f"/studies?AccessionNumber={quote(accession_number, safe='')}&{asked}&limit={MOST_STUDIES}"
+        return self._matches(path, lambda entry: _study(accession_number, entry))[0]
 
     def probe(self) -> None:
         """See Archive."""
@@ -65,39 +75,43 @@ class DicomwebArchive:
         with self._root.open("GET", path, headers=accept) as answer:
             if answer.status != 200:
                 with self._root.faults():
-                    said = HttpResponse(status=answer.status, body=answer.read(CHUNK_BYTES))
+                    said = HttpResponse(status=answer.status, body=Body(answer).read(CHUNK_BYTES))
                 if said.status in {404, 410}:
                     raise PeerRefused(f"{self._root.url} does not give {found.sop_instance_uid}", status="HTTP 404")
                 raise self._root.failure(said)
-            boundary = _BOUNDARY.search(answer.headers.get("Content-Type", ""))
-            pieces = self._pieces(answer)
-            for piece in _first_part(pieces, boundary[1].encode(), self._broken) if boundary else pieces:
+            boundary = parameters(answer.headers.get("Content-Type", "")).get("boundary")
+            pieces = self._pieces(Body(answer))
+            for piece in _first_part(pieces, boundary.encode("latin-1"), self._malformed) if boundary else pieces:
                 write(piece)
 
     def close(self) -> None:
         """Close the connection, if one is open."""
         self._root.close()
 
-    def _page(self, study_instance_uid: str, *, offset: int) -> list[FoundInstance]:
+    def _page(self, study_instance_uid: str, *, offset: int) -> tuple[list[FoundInstance], int]:
+        """What one answer names that can be fetched, and how many entries it had."""
         path = f"/studies/{study_instance_uid}/instances?includefield={SOP_CLASS}&limit={PAGE}&offset={offset}"
+        return self._matches(path, lambda entry: _found(study_instance_uid, entry))
+
+    def _matches(self, path: str, read: Callable[[dict[str, Any]], Match | None]) -> tuple[list[Match], int]:
         answer = self._root.ask("GET", path, longest=LONGEST_PAGE_BYTES)
         if answer.status == 204 or (answer.status == 404 and self._is_root()):
-            return []  # a study that it does not know, as PS3.18 has it and as some say it
+            return [], 0  # a study that it does not know, as PS3.18 has it and as some say it
         if answer.status != 200:
             raise self._root.failure(answer)
         try:
             entries = json.loads(answer.body)
-            return [found for entry in entries if (found := _found(study_instance_uid, entry))]
+            return [found for entry in entries if (found := read(entry)) is not None], len(entries)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise self._broken(f"its list of instances is no DICOM JSON ({error})") from error
+            raise self._broken(f"its list is no DICOM JSON ({error})") from error
 
     def _is_root(self) -> bool:
         return self._root.ask("GET", "/studies?limit=1").status in {200, 204}
 
-    def _pieces(self, answer: HTTPResponse) -> Iterator[bytes]:
+    def _pieces(self, body: Body) -> Iterator[bytes]:
         while True:
             with self._root.faults():
-                piece = answer.read(CHUNK_BYTES)
+                piece = body.read(CHUNK_BYTES)
             if not piece:
                 return
             self._pace.spend(len(piece))
@@ -105,6 +119,10 @@ class DicomwebArchive:
 
     def _broken(self, what: str) -> PeerUnreachable:
         return PeerUnreachable(f"{self._root.url}: {what}; check url, it must be the DICOMweb root")
+
+    def _malformed(self, what: str) -> PeerRefused:
+        """Of one instance: the others may well come."""
+        return PeerRefused(f"{self._root.url}: {what}", status="malformed")
 
 
 def _found(study_instance_uid: str, entry: dict[str, Any]) -> FoundInstance | None:
@@ -120,34 +138,45 @@ def _found(study_instance_uid: str, entry: dict[str, Any]) -> FoundInstance | No
     )
 
 
+def _study(accession_number: str, entry: dict[str, Any]) -> FoundStudy | None:
+    study, accession = _text(entry, STUDY), _text(entry, ACCESSION)
+    if accession != accession_number or not is_uid(study):
+        return None
+    return FoundStudy(
+        study_instance_uid=study,
+        patient_id=_text(entry, PATIENT),
+        patient_name=_text(entry, NAME),
+        patient_birth_date=_text(entry, BORN),
+    )
+
+
 def _text(entry: dict[str, Any], tag: str) -> str:
-    values = (entry.get(tag) or {}).get("Value") or [""]
-    return str(values[0]).strip(" \0")
+    (value, *_) = (entry.get(tag) or {}).get("Value") or [""]
+    return str(value.get("Alphabetic", "") if isinstance(value, dict) else value).strip(" \0")
 
 
-def _first_part(pieces: Iterator[bytes], boundary: bytes, broken: Callable[[str], Exception]) -> Iterator[bytes]:
-    """The body of the first part of a multipart answer (RFC 2046 5.1.1), never more than two pieces of it in hand."""
-    delimiter = b"\r\n--" + boundary
-    held = b"\r\n"  # so that the first boundary is like the others
-    while (start := held.find(b"\r\n\r\n", _end_of(delimiter, held))) < 0:
+def _first_part(pieces: Iterator[bytes], boundary: bytes, malformed: Callable[[str], Exception]) -> Iterator[bytes]:
+    """The body of the first part of a multipart answer (RFC 2046 5.1.1), never more than two pieces of it in hand.
+
+    Lines that end in a line feed alone are taken for lines, as the part's head has them.
+    """
+    head = re.compile(rb"(?:\A|\n)--" + re.escape(boundary) + rb"[ \t]*(\r?\n)(?:[^\r\n]+\r?\n)*\r?\n")
+    held = b""
+    while (begun := head.search(held)) is None:
         piece = next(pieces, b"")
         if not piece or len(held) > LONGEST_PART_HEAD_BYTES + CHUNK_BYTES:
-            raise broken("its multipart answer has no part")
+            raise malformed("its multipart answer has no part")
         held += piece
-    held = held[start + 4 :]
+    delimiter = begun[1] + b"--" + boundary
+    held = held[begun.end() :]
     while (end := held.find(delimiter)) < 0:
         certain = max(0, len(held) - len(delimiter))
         if certain:
             yield held[:certain]
         piece = next(pieces, b"")
         if not piece:
-            raise broken("its multipart answer ends in the middle")
+            raise malformed("its multipart answer ends in the middle")
         held = held[certain:] + piece
     yield held[:end]
     for _ in pieces:  # to its end, so that the connection can be used again
         pass
-
-
-def _end_of(delimiter: bytes, held: bytes) -> int:
-    start = held.find(delimiter)
-    return len(held) if start < 0 else start + len(delimiter)

@@ -8,23 +8,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
 from dicom_router.clock import Clock
 from dicom_router.dicom.keys import Keys, decode_keys, encode
 from dicom_router.dicom.part10 import file_head
 from dicom_router.dicom.status import PENDING, Status, is_out_of_resources, written
 from dicom_router.dicom.uids import STUDY_ROOT_FIND, STUDY_ROOT_GET, UNCOMPRESSED, is_uid
 from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
-from dicom_router.transport.archive import MOST_INSTANCES, NOBODYS_STUDY, FoundInstance, Write
+from dicom_router.transport.archive import MOST_INSTANCES, MOST_STUDIES, NOBODYS_STUDY, FoundInstance, FoundStudy, Write
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.command import CommandField, Request, Response
 from dicom_router.upper_layer.negotiation import Context
 from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
 
+_FETCHED = (*UNCOMPRESSED, DeflatedExplicitVRLittleEndian)  # what is kept deflated is given as it is by some
 LONGEST_MATCH_BYTES = 1 << 16
 # The peer is well, and does not give this one instance.
 NOT_THIS_ONE = frozenset({Status.SUCCESS, Status.SUB_OPERATIONS_FAILED, Status.SUB_OPERATIONS_IMPOSSIBLE})
 _LEVEL, _STUDY, _SERIES, _INSTANCE, _CLASS = 0x00080052, 0x0020000D, 0x0020000E, 0x00080018, 0x00080016
+_ACCESSION, _NAME, _PATIENT, _BORN = 0x00080050, 0x00100010, 0x00100020, 0x00100030
+_OF_A_STUDY = dict.fromkeys((_NAME, _PATIENT, _BORN, _STUDY), "")
 MOST_SURPLUS_BYTES = 1 << 24  # of what comes in a C-GET and was not asked for
 
 
@@ -67,6 +72,21 @@ class DimseArchive:
                             sop_class_uid=str(match.get(_CLASS, "")),
                         )
         return list(found.values())
+
+    def studies(self, accession_number: str) -> list[FoundStudy]:
+        """See Archive."""
+        with self._open() as association:
+            matches = self._find(association, {_LEVEL: "STUDY", _ACCESSION: accession_number, **_OF_A_STUDY})
+        return [
+            FoundStudy(
+                study_instance_uid=str(match[_STUDY]),
+                patient_id=str(match.get(_PATIENT, "")),
+                patient_name=str(match.get(_NAME, "")),
+                patient_birth_date=str(match.get(_BORN, "")),
+            )
+            for match in matches[:MOST_STUDIES]
+            if is_uid(str(match.get(_STUDY, ""))) and match.get(_ACCESSION) == accession_number
+        ]
 
     def probe(self) -> None:
         """See Archive."""
@@ -145,8 +165,9 @@ class DimseArchive:
         raise association.fault("its answer to C-GET does not end")
 
     def _open(self) -> AbstractContextManager[RequestedAssociation]:
-        asked = (STUDY_ROOT_FIND, STUDY_ROOT_GET, *self._sop_classes)
-        contexts = [Context(sop_class_uid=each, transfer_syntax_uid=s) for each in asked for s in UNCOMPRESSED]
+        asked = [(each, syntax) for each in (STUDY_ROOT_FIND, STUDY_ROOT_GET) for syntax in UNCOMPRESSED]
+        asked += [(each, syntax) for each in self._sop_classes for syntax in _FETCHED]
+        contexts = [Context(sop_class_uid=each, transfer_syntax_uid=syntax) for each, syntax in asked]
         return self._line.association(contexts, taken=self._sop_classes)
 
     def _context(self, association: RequestedAssociation, sop_class_uid: str) -> Context:

@@ -4,8 +4,10 @@ Follows no redirect and uses no proxy: the password goes where the site wrote th
 """
 
 import http.client
+import re
 import socket
 import ssl
+import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,10 @@ TIMEOUTS = Timeouts(answer_seconds=120.0)
 LONGEST_ANSWER_BYTES = 1 << 20
 # Bytes in the kernel count as sent here, and the wait for the answer begins: keep them few, for slow links.
 SEND_BUFFER_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
+GZIP, ZLIB, BARE = 31, 15, -15  # zlib's wbits; BARE: what some send as "deflate", against RFC 9110 8.4.1.2
+# RFC 9110 5.6.6; blanks around "=", which it forbids, do occur.
+_PARAMETER = re.compile(r';[ \t]*([^\s;="]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,10 @@ class DicomwebRoot:
         """One request and at most ``longest`` bytes of its answer."""
         with self.open(method, path, body, headers=headers) as answer, self.faults():
             after = retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
-            return HttpResponse(status=answer.status, body=answer.read(longest), after_seconds=after)
+            read, said = Body(answer), b""
+            while len(said) < longest and (piece := read.read(longest - len(said))):
+                said += piece
+            return HttpResponse(status=answer.status, body=said, after_seconds=after)
 
     @contextmanager
     def open(
@@ -145,6 +154,60 @@ def retry_after(said: str, date: str) -> float:
     except (TypeError, ValueError, OverflowError):  # no date, or one with and one without a zone
         return 0
     return max(0.0, seconds)
+
+
+class Body:
+    """Of an answer, its content coding undone (RFC 9110 8.4): we ask for none, and gateways compress all the same.
+
+    Never holds more than a piece, however well that was compressed.
+    """
+
+    def __init__(self, answer: http.client.HTTPResponse) -> None:
+        self._answer = answer
+        self._coding = answer.headers.get("Content-Encoding", "").strip().lower()
+        self._inflater: zlib._Decompress | None = None
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes, fewer at any time, none at the end. Raises OSError or HTTPException."""
+        if self._coding in ("", "identity"):
+            return self._answer.read(size)
+        try:
+            return self._inflated(size)
+        except zlib.error as error:
+            raise http.client.HTTPException(f"its body is no {self._coding}: {error}") from error
+
+    def _inflated(self, size: int) -> bytes:
+        said = b""
+        while not said:
+            inflater = self._inflater
+            coded = (inflater.unconsumed_tail if inflater else b"") or self._answer.read(CHUNK_BYTES)
+            if inflater and inflater.eof:
+                if not coded:
+                    return b""
+                continue  # what follows is read to its end, so that the connection can be used again
+            self._inflater = inflater = inflater or self._begin(coded)
+            said = inflater.decompress(coded, size)
+            if not (said or coded):
+                raise http.client.HTTPException(f"its {self._coding} body ends in the middle")
+        return said
+
+    def _begin(self, coded: bytes) -> "zlib._Decompress":
+        if self._coding in ("gzip", "x-gzip"):
+            return zlib.decompressobj(GZIP)
+        if self._coding != "deflate":
+            raise http.client.HTTPException(
+                f"it answers in the content coding {self._coding!r}, which nobody asked for"
+            )
+        is_zlib = len(coded) > 1 and coded[0] & 15 == 8 and int.from_bytes(coded[:2]) % 31 == 0  # RFC 1950 2.2
+        return zlib.decompressobj(ZLIB if is_zlib else BARE)
+
+
+def parameters(content_type: str) -> dict[str, str]:
+    """What stands behind a media type, by name in lower case: ``boundary``, ``type``. Of several the first."""
+    found: dict[str, str] = {}
+    for name, quoted, token in _PARAMETER.findall(content_type):
+        found.setdefault(name.lower(), token or re.sub(r"\\(.)", r"\1", quoted))
+    return found
 
 
 def _authorization(username: str, password: str) -> dict[str, str]:

@@ -96,12 +96,36 @@ ANSWER_NOTES: Mapping[str, str] = {
 }
 
 
+class Standing(StrEnum):
+    """What an answer is worth: decision 0033. SUPERSEDED is seen, not stored: another one replaces it."""
+
+    FINAL = "final"  # a person's complete word, which alone answers a question
+    PRELIMINARY = "preliminary"  # a person's, who says that it is not complete or not the last
+    SUPERSEDED = "superseded"
+    MARK = "mark"  # an object without words for us: marked images, a picture, a note that images are rejected
+    MACHINE = "machine"  # a program's, and no person's
+
+
+class AnswerKind(StrEnum):
+    """What kind of object an answer is. From GSPS on they never are more than a mark."""
+
+    TEXT = "text"
+    PDF = "pdf"
+    KOS = "kos"
+    REJECTION = "rejection"
+    GSPS = "gsps"
+    SC = "sc"
+    CDA = "cda"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the specialist wrote. ``kind``: text, pdf or kos; ``verified`` and ``complete`` as their object says.
+    """What the specialist wrote. ``kind``: an AnswerKind; ``verified`` and ``complete`` as their object says.
 
     ``note``, an AnswerNote, says what of it is not to be read here. ``written_at`` is the time that they
-    state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF.
+    state, by their clock; ``received_at`` is ours. ``has_file``: there is a PDF. ``author`` wrote it, ``signed_by``
+    verified it. ``predecessors``: SOP Instance UIDs of what it goes on from, and replaces unless it ``is_addendum``;
+    ``objects``: of what it marks.
     """
 
     answer_id: int
@@ -116,6 +140,11 @@ class Answer:
     received_at: datetime
     sop_instance_uid: str
     has_file: bool
+    standing: Standing = Standing.FINAL
+    signed_by: str = ""
+    predecessors: tuple[str, ...] = ()
+    is_addendum: bool = False
+    objects: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):
@@ -132,9 +161,9 @@ AUTOMATIC = "AI"  # who asks when the site's policy does
 class Consultation:
     """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object.
 
-    ``answers`` stand in the order in which we found them, whatever the clocks said. ``announced``: how many reminders
-    followed the request. ``seen_at``: when a doctor opened the case after the newest answer. ``problem``: why the
-    PACS could not be asked for the answer the last time.
+    ``answers`` stand in the order of cases/answers.py, the last word last. ``announced``: how many reminders
+    followed the request. ``seen_at``: when a doctor opened the case after the newest answer. ``problem``: why the PACS
+    could not be asked for the answer the last time.
     """
 
     state: ConsultationState
@@ -166,8 +195,13 @@ class Consultation:
 
     @property
     def answer(self) -> Answer | None:
-        """The newest."""
-        return self.answers[-1] if self.answers else None
+        """The last word of a person: the last final one, else the last preliminary one.
+
+        Where a question was answered by what an answer to another question replaces, that.
+        """
+        last = {answer.standing: answer for answer in self.answers}
+        replaced = last.get(Standing.SUPERSEDED) if self.state is ConsultationState.ANSWERED else None
+        return last.get(Standing.FINAL) or last.get(Standing.PRELIMINARY) or replaced
 
     @property
     def is_unread(self) -> bool:

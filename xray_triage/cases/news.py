@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from xray_triage.cases import tables
+from xray_triage.cases.case import Standing
 from xray_triage.reading.findings import Priority
 
 NEAR = 1000  # films: an urgent one further back is no news
@@ -21,10 +22,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """The newest film that was read as urgent, and the newest answer."""
+    """The newest film that was read as urgent, and the newest word of a specialist.
+
+    ``is_preliminary``: its question is still open.
+    """
 
     urgent: Item | None
     answer: Item | None
+    is_preliminary: bool
 
 
 def newest(connection: sa.Connection) -> News:
@@ -32,9 +37,14 @@ def newest(connection: sa.Connection) -> News:
     image, answer = tables.image.c, tables.answer.c
     last = sa.select(sa.func.max(image.image_id)).scalar_subquery()
     urgent = sa.and_(image.priority == Priority.URGENT.value, image.image_id > last - NEAR)
+    persons = answer.standing.in_((Standing.FINAL.value, Standing.PRELIMINARY.value))
+    told = _newest(connection, answer.answer_id, answer.case_sequence, persons)
+    state = sa.select(tables.consultation.c.state).join_from(tables.answer, tables.consultation)
+    is_open = told is not None and connection.scalar(state.where(answer.answer_id == told.number)) == "requested"
     return News(
         urgent=_newest(connection, image.image_id, image.case_sequence, urgent),
-        answer=_newest(connection, answer.answer_id, answer.case_sequence, sa.true()),
+        answer=told,
+        is_preliminary=is_open,
     )
 
 

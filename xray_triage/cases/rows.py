@@ -1,6 +1,7 @@
 """Rows of the case tables as values, and back. Knows columns; decides nothing."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -10,7 +11,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
-from xray_triage.cases.case import Answer, Case, Conflict, Consultation, ConsultationState, Image, Problem, Verdict
+from xray_triage.cases.answers import in_order
+from xray_triage.cases.case import (
+    Answer,
+    AnswerKind,
+    Case,
+    Conflict,
+    Consultation,
+    ConsultationState,
+    Image,
+    Problem,
+    Standing,
+    Verdict,
+)
 from xray_triage.reading.findings import (
     REASONS,
     Acquaintance,
@@ -86,7 +99,11 @@ def case_of(
     row: Row, images: Sequence[Row], consultations: Sequence[Row], answers: Sequence[Row], verdicts: Sequence[Row]
 ) -> Case:
     """A case from its row and the rows that belong to it, oldest first."""
-    asked = tuple(consultation_of(consultation, answers) for consultation in consultations)
+    of_question = defaultdict[int, list[Answer]](list)
+    asked_in = {answer.answer_id: answer.consultation_id for answer in answers}
+    for answer in in_order([answer_of(answer) for answer in answers]):
+        of_question[asked_in[answer.answer_id]].append(answer)
+    asked = tuple(consultation_of(each, of_question[each.consultation_id]) for each in consultations)
     return Case(
         case_id=row.case_id,
         study_instance_uid=row.study_instance_uid,
@@ -123,8 +140,8 @@ def conflict_of(text: str | None) -> Conflict | None:
     return Conflict(field=entry["field"], values=tuple(entry["values"]))
 
 
-def consultation_of(row: Row, answers: Sequence[Row] = ()) -> Consultation:
-    """A consultation from its row; of the case's ``answers`` it takes its own."""
+def consultation_of(row: Row, answers: Sequence[Answer] = ()) -> Consultation:
+    """A consultation from its row, with its own answers."""
     state = ConsultationState(row.state)
     if state is ConsultationState.REQUESTED and row.overdue_at is not None:
         state = ConsultationState.OVERDUE
@@ -136,7 +153,7 @@ def consultation_of(row: Row, answers: Sequence[Row] = ()) -> Consultation:
         requested_at=row.requested_at,
         request_uid=row.request_uid,
         answered_at=row.answered_at,
-        answers=tuple(answer_of(answer) for answer in answers if answer.consultation_id == row.consultation_id),
+        answers=tuple(answers),
         overdue_at=row.overdue_at,
         announced=row.announced,
         seen_at=row.seen_at,
@@ -158,8 +175,18 @@ def answer_of(row: Row) -> Answer:
         written_at=row.written_at,
         received_at=row.received_at,
         sop_instance_uid=row.sop_instance_uid,
-        has_file=row.kind == "pdf" and row.spool_key is not None,
+        has_file=row.kind == AnswerKind.PDF and row.spool_key is not None,
+        standing=Standing(row.standing),
+        signed_by=row.signed_by,
+        predecessors=tuple(json.loads(row.predecessors)),
+        is_addendum=row.is_addendum,
+        objects=tuple(json.loads(row.objects)),
     )
+
+
+def uids_column(uids: Sequence[str]) -> str:
+    """UIDs as ``answer`` keeps them."""
+    return json.dumps(uids)
 
 
 def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
-from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState, Place
+from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState, Place, Standing
 from xray_triage.reading.findings import Priority
 
 Time = Annotated[
@@ -122,7 +122,12 @@ class DeliveryJson(JsonShape):
 
 
 class AnswerJson(JsonShape):
-    """The specialist's answer. ``kind``: text, pdf, kos; ``written_at`` by their clock, ``received_at`` by ours.
+    """What came from a specialist, or from a program there. ``kind``: text, pdf, kos, rejection, gsps, sc, cda.
+
+    ``standing``: final, preliminary, superseded, mark or machine; only a final one answers a question (decision 0033).
+    ``author`` wrote it, ``signed_by`` verified it. ``predecessors``: SOP Instance UIDs of what it replaces, or adds to
+    where it is an ``addendum``; ``objects``: of what a mark names. ``written_at`` by their clock, ``received_at`` by
+    ours.
 
     ``text`` has the specialist's own words only. ``note``: the code of what is missing in them, no_text, cut, too_large
     or not_fetched; ``note_text``: the sentence for the doctor. ``file``: where its PDF is, or null.
@@ -130,13 +135,18 @@ class AnswerJson(JsonShape):
 
     answer_id: int
     kind: str
+    standing: Standing
     title: str
     text: str
     note: str | None
     note_text: str | None = Field(validation_alias="note")
     author: str
+    signed_by: str
     verified: bool
     complete: bool
+    addendum: bool = Field(validation_alias="is_addendum")
+    predecessors: list[str]
+    objects: list[str]
     written_at: Time | None
     received_at: Time
     sop_instance_uid: str
@@ -155,7 +165,10 @@ class AnswerJson(JsonShape):
 
 
 class ConsultationJson(JsonShape):
-    """A question to a specialist. ``answer`` is the newest of ``answers``; ``announced``: reminders sent.
+    """A question to a specialist. ``announced``: reminders sent.
+
+    ``answers`` stand in their order, the last word last; ``answer`` is the last final one of them, else the last
+    preliminary one, else null.
 
     ``obstacle``: the code why the PACS could not be asked for the answer (xray_triage/consultations/obstacles.py), or
     null; ``problem``: the same with the engineer's words behind it.

@@ -148,10 +148,24 @@ answer = sa.Table(
     sa.Column("complete", sa.Boolean, nullable=False),
     sa.Column("written_at", UtcDateTime),
     sa.Column("received_at", UtcDateTime, nullable=False),
-    sa.Column("spool_key", sa.Text),  # NULL: too large to be fetched
+    sa.Column("spool_key", sa.Text),  # NULL: too large to be fetched, or never fetched
+    sa.Column("standing", sa.Text, nullable=False, server_default="final"),  # by itself: cases/answers.py
+    sa.Column("signed_by", OutsideText, nullable=False, server_default=""),
+    sa.Column("is_addendum", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("predecessors", OutsideText, nullable=False, server_default="[]"),  # JSON, as objects: rows.py
+    sa.Column("objects", OutsideText, nullable=False, server_default="[]"),
     sa.UniqueConstraint("sop_instance_uid", name="answer_sop"),
     sa.Index("answer_case", "case_sequence"),
     sqlite_autoincrement=True,
+)
+
+# Requests that were sent again: an answer may name one instead of the first.
+reminder = sa.Table(
+    "reminder",
+    metadata,
+    sa.Column("sop_instance_uid", sa.Text, primary_key=True),
+    sa.Column("consultation_id", sa.BigInteger, sa.ForeignKey("consultation.consultation_id"), nullable=False),
+    sa.Index("reminder_consultation", "consultation_id"),
 )
 
 # Objects in the study that are no answer, and those that cannot be read yet (``retry_at``).

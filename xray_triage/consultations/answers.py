@@ -8,14 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.clock import Clock
-from dicom_router.store.database import Database, insert_new
+from dicom_router.store.database import Database, insert_all_new, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
-from xray_triage.cases.case import ConsultationState, Problem
-from xray_triage.consultations.report_parser import ParsedAnswer
+from xray_triage.cases.case import ConsultationState, Problem, Standing
+from xray_triage.cases.rows import uids_column
+from xray_triage.consultations.report_parser import UNREAD, ParsedAnswer
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
 MOST_PROBLEMS = 100
+AT_ONCE = 500  # objects in one commit, for which others wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class Question:
     polls: int
     obstacle: str | None
     obstacle_detail: str
+    accession_number: str
+    patient_id: str
+    patient_name: str
+    patient_birth_date: str
 
 
 class Answers:
@@ -71,49 +77,54 @@ class Answers:
         spool_key: str | None,
         next_poll_at: datetime,
     ) -> bool:
-        """The answer, and its question answered, in one commit. False: it was known already.
-
-        Its question is the newest of the case that it names by the request object, else the newest of all.
-        """
+        """The answer, and its question answered if it is final, in one commit. False: it was known already."""
         asked, now = tables.consultation, self._clock.now()
         with self._database.write() as connection:
-            asked_of_case = sa.and_(
-                asked.c.case_sequence == question.case_sequence, asked.c.state != ConsultationState.CANCELLED.value
-            )
-            query = sa.select(asked.c.consultation_id, asked.c.request_uid).where(asked_of_case)
-            uids = {row.consultation_id: row.request_uid for row in connection.execute(query)}
-            newest = max(uids, default=question.consultation_id)
-            named = [number for number, uid in uids.items() if uid in reply.names]
-            consultation_id = max(named, default=newest)
-            row = {
-                **{key: value for key, value in asdict(reply).items() if key in tables.answer.c},
-                "case_sequence": question.case_sequence,
+            consultation_id, is_newest = _question_of(connection, question, reply)
+            row = _row(question, found, reply) | {
                 "consultation_id": consultation_id,
-                "sop_instance_uid": found.sop_instance_uid,
                 "received_at": now,
                 "spool_key": spool_key,
             }
             if insert_new(connection, tables.answer, row) is None:
                 return False
-            answered = {
-                "state": ConsultationState.ANSWERED.value,
-                "answered_at": sa.func.coalesce(asked.c.answered_at, now),
-                "seen_at": None,
-                "obstacle": None,
-                "obstacle_detail": "",
-                "watched": True,
-                "polls": 0,
-                "next_poll_at": next_poll_at if consultation_id == newest else None,  # the study is asked for once
-            }
-            connection.execute(asked.update().where(asked.c.consultation_id == consultation_id).values(answered))
+            mine = asked.update().where(asked.c.consultation_id == consultation_id)
+            if reply.standing is Standing.FINAL:
+                answered = {
+                    "state": ConsultationState.ANSWERED.value,
+                    "answered_at": sa.func.coalesce(asked.c.answered_at, now),
+                    "seen_at": None,
+                    "obstacle": None,
+                    "obstacle_detail": "",
+                    "watched": True,
+                    "polls": 0,
+                    "next_poll_at": next_poll_at if is_newest else None,  # the study is asked for once
+                }
+                connection.execute(mine.values(answered))
+            elif reply.standing is Standing.PRELIMINARY:
+                connection.execute(mine.values(seen_at=None))
             over = tables.passed_over
             connection.execute(over.delete().where(over.c.sop_instance_uid == found.sop_instance_uid))
         return True
 
-    def pass_over(self, question: Question, found: FoundInstance, why: str, obstacle: str | None = None) -> None:
-        """It is no answer: never fetch it again. With an ``obstacle`` a person may think otherwise."""
-        with self._database.write() as connection:
-            self._write_over(connection, question, found, {"why": why, "obstacle": obstacle, "retry_at": None})
+    def mark(self, question: Question, found: Sequence[FoundInstance]) -> None:
+        """Tell the doctor of these objects, which are not fetched; those that are known already stay as they are."""
+        marks = [(one, ParsedAnswer(kind=UNREAD[one.sop_class_uid], standing=Standing.MARK)) for one in found]
+        told: dict[str, object] = {"received_at": self._clock.now(), "spool_key": None}
+        for first in range(0, len(marks), AT_ONCE):
+            with self._database.write() as connection:
+                told["consultation_id"], _ = _question_of(connection, question, marks[0][1])
+                rows = [_row(question, one, mark) | told for one, mark in marks[first : first + AT_ONCE]]
+                insert_all_new(connection, tables.answer, rows)
+
+    def pass_over(
+        self, question: Question, found: Sequence[FoundInstance], why: str, obstacle: str | None = None
+    ) -> None:
+        """They are no answers: never fetch them again. With an ``obstacle`` a person may think otherwise."""
+        values = {"why": why, "obstacle": obstacle, "retry_at": None}
+        for first in range(0, len(found), AT_ONCE):
+            with self._database.write() as connection:
+                self._write_over(connection, question, found[first : first + AT_ONCE], values)
 
     def retry_later(
         self, question: Question, found: FoundInstance, problem: Problem, seconds_after: Callable[[int], float]
@@ -125,7 +136,7 @@ class Answers:
             tries = int(connection.scalar(known) or 0) + 1
             retry_at = self._clock.now() + timedelta(seconds=seconds_after(tries))
             noted = {"why": problem.detail, "obstacle": problem.obstacle, "tries": tries, "retry_at": retry_at}
-            self._write_over(connection, question, found, noted)
+            self._write_over(connection, question, [found], noted)
         return tries
 
     def unreadable(self, question: Question) -> list[Problem]:
@@ -148,11 +159,42 @@ class Answers:
 
     @staticmethod
     def _write_over(
-        connection: sa.Connection, question: Question, found: FoundInstance, values: Mapping[str, object]
+        connection: sa.Connection, question: Question, found: Sequence[FoundInstance], values: Mapping[str, object]
     ) -> None:
-        over = tables.passed_over
-        row = {"case_sequence": question.case_sequence, "sop_instance_uid": found.sop_instance_uid, **values}
-        if insert_new(connection, over, row) is None:
-            connection.execute(
-                over.update().where(over.c.sop_instance_uid == found.sop_instance_uid).values(dict(values))
-            )
+        over, uids = tables.passed_over, [one.sop_instance_uid for one in found]
+        rows = [{"case_sequence": question.case_sequence, "sop_instance_uid": uid, **values} for uid in uids]
+        insert_all_new(connection, over, rows)
+        connection.execute(over.update().where(over.c.sop_instance_uid.in_(uids)).values(dict(values)))
+
+
+def _row(question: Question, found: FoundInstance, reply: ParsedAnswer) -> dict[str, object]:
+    said = {key: value for key, value in asdict(reply).items() if key in tables.answer.c}
+    return said | {
+        "case_sequence": question.case_sequence,
+        "sop_instance_uid": found.sop_instance_uid,
+        "predecessors": uids_column(reply.predecessors),
+        "objects": uids_column(reply.objects),
+    }
+
+
+def _question_of(connection: sa.Connection, question: Question, reply: ParsedAnswer) -> tuple[int, bool]:
+    """Whose answer it is, and whether that is the newest question of the case.
+
+    The newest whose request or reminder it names; an addendum's is that of what it adds to; else the newest of all. In
+    place of one that was cancelled stands the one that was asked then.
+    """
+    asked, again, answer = tables.consultation.c, tables.reminder.c, tables.answer.c
+    of_case = asked.case_sequence == question.case_sequence
+    rows = connection.execute(sa.select(asked.consultation_id, asked.request_uid, asked.state).where(of_case)).all()
+    standing = [row.consultation_id for row in rows if row.state != ConsultationState.CANCELLED.value]
+    newest = max(standing, default=question.consultation_id)
+    requests = {row.request_uid: row.consultation_id for row in rows}
+    reminders = sa.select(again.sop_instance_uid, again.consultation_id).where(again.consultation_id.in_(standing))
+    requests |= {row.sop_instance_uid: row.consultation_id for row in connection.execute(reminders)}
+    named = [number for uid, number in requests.items() if uid in reply.names]
+    if not named and reply.is_addendum and reply.predecessors:
+        known = answer.sop_instance_uid.in_(reply.predecessors), answer.case_sequence == question.case_sequence
+        named = list(connection.scalars(sa.select(answer.consultation_id).where(*known)))
+    latest = max(named, default=newest)
+    mine = min((number for number in standing if number >= latest), default=newest)
+    return mine, mine == newest

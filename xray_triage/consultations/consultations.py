@@ -16,7 +16,7 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import AUTOMATIC, Conflict, Consultation, ConsultationState
+from xray_triage.cases.case import AUTOMATIC, AnswerKind, Conflict, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
 from xray_triage.reading.patient import Patient, read_patient, repair_text
 from xray_triage.results.make import make_request
@@ -109,6 +109,8 @@ class Consultations:
                 values = {"announced": number, "announced_at": self._clock.now()}
                 is_mine = bool(connection.execute(counted.values(values)).rowcount)
                 if is_mine:
+                    sent = {"sop_instance_uid": prepared.consultation.request_uid, "consultation_id": consultation_id}
+                    connection.execute(tables.reminder.insert().values(sent))
                     self._send(connection, prepared)
             is_sent = is_mine
         finally:
@@ -220,7 +222,9 @@ class Consultations:
     def answer_key(self, case_id: str, answer_id: int) -> str | None:
         """Where in the spool the PDF of an answer to this case lies; None when there is none."""
         answer, case = tables.answer, tables.case
-        mine = sa.and_(case.c.case_id == case_id, answer.c.answer_id == answer_id, answer.c.kind == "pdf")
+        mine = sa.and_(
+            case.c.case_id == case_id, answer.c.answer_id == answer_id, answer.c.kind == AnswerKind.PDF.value
+        )
         with self._database.read() as connection:
             return connection.scalar(sa.select(answer.c.spool_key).join_from(answer, case).where(mine))
 

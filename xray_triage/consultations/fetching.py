@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from typing import BinaryIO
 
 import structlog
+from pydicom.uid import ChestCADSRStorage
 
 from dicom_router.clock import Clock
+from dicom_router.dicom.deflated import inflate, is_deflated
 from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable, SpoolFull
 from dicom_router.store.spool import Spool
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
-from xray_triage.cases.case import AnswerNote, Problem
+from xray_triage.cases.case import AnswerKind, AnswerNote, Problem, Standing
 from xray_triage.consultations.answers import LONGEST_RETRY_SECONDS, Answers, Question
 from xray_triage.consultations.obstacles import Obstacle
-from xray_triage.consultations.report_parser import KINDS, NotAnAnswer, ParsedAnswer, read_answer
+from xray_triage.consultations.report_parser import KINDS, UNREAD, NotAnAnswer, ParsedAnswer, read_answer
 
 LARGEST_REPORT_BYTES = 8 << 20
 LARGEST_BYTES = 64 << 20  # of a PDF
@@ -89,17 +91,18 @@ class Fetcher:
         """
         question, found = wanted.question, wanted.found
         try:
-            with self._spool.scratch() as file:
-                self._fetch(found, archive, file, at_once=at_once)
-                file.seek(0)
+            with self._spool.scratch() as coded, self._spool.scratch() as inflated:
+                self._fetch(found, archive, coded, at_once=at_once)
+                file = self._plain(found, coded, inflated)
                 reply = read_answer(file, sop_instance_uid=found.sop_instance_uid)
                 if _is_before(reply.written_at, wanted.earliest):
                     is_near = not _is_before(reply.written_at, question.requested_at - NEAR)
-                    self._book.pass_over(question, found, BEFORE, Obstacle.EARLIER if is_near else None)
+                    self._book.pass_over(question, [found], BEFORE, Obstacle.EARLIER if is_near else None)
                     return
-                self._keep(question, found, reply, self._spool.keep(file).key)
+                key = None if reply.kind in UNREAD.values() else self._spool.keep(file).key
+                self._keep(question, found, reply, key)
         except NotAnAnswer as error:
-            self._book.pass_over(question, found, str(error))
+            self._book.pass_over(question, [found], str(error))
         except TooLarge:
             self._keep(question, found, _without_content(found, AnswerNote.TOO_LARGE), None)
         except (DamagedFile, PeerRefused, TooSlow) as error:
@@ -118,7 +121,8 @@ class Fetcher:
             if not is_kept and spool_key is not None:
                 self._spool.delete(spool_key)
         if is_kept:
-            self._log.info("answer received", case_id=question.case_id, kind=reply.kind)
+            standing = reply.standing.value
+            self._log.info("answer received", case_id=question.case_id, kind=reply.kind.value, standing=standing)
 
     def _retry_later(self, question: Question, found: FoundInstance, error: Exception, trials: _Trials) -> None:
         """Try again, until nothing more is to be hoped for: then a person is told to look at the PACS."""
@@ -135,10 +139,21 @@ class Fetcher:
         if found.sop_class_uid in KINDS:
             self._keep(question, found, _without_content(found, AnswerNote.NOT_FETCHED), None)
         else:
-            self._book.pass_over(question, found, f"of no known class, and not to be had: {error}")
+            self._book.pass_over(question, [found], f"of no known class, and not to be had: {error}")
+
+    def _plain(self, found: FoundInstance, coded: BinaryIO, inflated: BinaryIO) -> BinaryIO:
+        """The file, its dataset as it was before it was deflated."""
+        if not is_deflated(coded):
+            return coded
+        try:
+            if not inflate(coded, inflated, longest=self._largest(found)):
+                raise TooLarge
+        except OSError as error:
+            raise SpoolFull(f"an answer cannot be written: {error}") from error
+        return inflated
 
     def _largest(self, found: FoundInstance) -> int:
-        is_report = KINDS.get(found.sop_class_uid, "pdf") != "pdf"
+        is_report = KINDS.get(found.sop_class_uid, AnswerKind.PDF) is not AnswerKind.PDF
         return min(LARGEST_REPORT_BYTES, self._largest_bytes) if is_report else self._largest_bytes
 
     def _fetch(self, found: FoundInstance, archive: Archive, file: BinaryIO, *, at_once: bool) -> None:
@@ -176,13 +191,7 @@ def _is_before(written_at: datetime | None, earliest: datetime | None) -> bool:
 
 
 def _without_content(found: FoundInstance, note: AnswerNote) -> ParsedAnswer:
-    return ParsedAnswer(
-        kind=KINDS.get(found.sop_class_uid, "pdf"),
-        title="",
-        text="",
-        note=note,
-        author="",
-        verified=False,
-        complete=True,
-        written_at=None,
-    )
+    """A report that somebody must look at elsewhere answers; what may be without words, or a program's, does not."""
+    kind = KINDS.get(found.sop_class_uid, AnswerKind.PDF)
+    is_report = kind in (AnswerKind.TEXT, AnswerKind.PDF) and found.sop_class_uid != ChestCADSRStorage
+    return ParsedAnswer(kind=kind, note=note, standing=Standing.FINAL if is_report else Standing.MARK)

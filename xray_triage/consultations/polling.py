@@ -5,7 +5,7 @@ answer however often it is fetched; answers stand in the order in which they are
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -26,7 +26,8 @@ from xray_triage.consultations.answers import Answers, Question
 from xray_triage.consultations.fetching import BEFORE, Fetcher, FetchRequest, TakesLong
 from xray_triage.consultations.large_objects import LargeObjects
 from xray_triage.consultations.obstacles import Obstacle, problem_of, together
-from xray_triage.consultations.report_parser import KINDS
+from xray_triage.consultations.other_studies import OtherStudies
+from xray_triage.consultations.report_parser import KINDS, UNREAD
 
 MOST_STUDIES = 20  # over one association; then the others get their turn
 LONGEST_TURN_SECONDS = 20.0  # then who has become urgent meanwhile is asked for first
@@ -68,6 +69,7 @@ class AnswerPolling:
         self._fetcher = fetcher
         self._large = large
         self._archives = archives
+        self._others = OtherStudies(database, clock=clock)
         self._poll_seconds = poll_seconds
         self._jitter = jitter
         self._turn_ends_at = float("inf")
@@ -106,9 +108,9 @@ class AnswerPolling:
         """What is due, and what would be soon."""
         asked, case = tables.consultation, tables.case
         now = self._clock.now()
-        columns = [asked.c[field.name] for field in fields(Question) if field.name in asked.c]
+        columns = [(asked if field.name in asked.c else case).c[field.name] for field in fields(Question)]
         query = (
-            sa.select(*columns, case.c.case_id, case.c.study_instance_uid)
+            sa.select(*columns)
             .join_from(asked, case)
             .where(
                 asked.c.next_poll_at <= now + timedelta(seconds=self._poll_seconds / 10),
@@ -192,24 +194,40 @@ class AnswerPolling:
 
         One object is taken however late it is: a PACS that needs the whole turn to list a study would give none ever.
         """
-        study = question.study_instance_uid
-        deliveries = self._outbox.of_study(study)
-        sent_at = _sent_at(deliveries, question.request_uid)
-        kept = self._inbox.of_study(study)
-        ours = {one.sop_instance_uid for one in (*(d.instance for d in deliveries), *(a.instance for a in kept))}
-        found = self._archives[name].instances(study)
+        archive, study = self._archives[name], question.study_instance_uid
+        sent_at = _sent_at(self._outbox.of_study(study), question.request_uid)
+        found = archive.instances(study)
+        found += self._others.instances(name, archive, question)
         held = self._large.held()  # before the book is asked: what is let go of in between is known to the book
-        ours |= held.keys()
+        ours = self._ours({one.study_instance_uid for one in found}) | held.keys()
         new = self._book.unknown([one for one in found if _may_answer(one) and one.sop_instance_uid not in ours])
         earliest = None
         if not question.watched:
             has_request = sent_at is not None or any(one.sop_instance_uid == question.request_uid for one in found)
             if not has_request and self._is_just_after(question.requested_at):
-                for one in new:
-                    self._book.pass_over(question, one, BEFORE)
+                self._book.pass_over(question, new, BEFORE)
                 return False
             earliest = self._earliest(question, sent_at)
-        for number, one in enumerate(sorted(new, key=_is_pdf)):  # the megabytes last
+        self._mark(question, [one for one in new if one.sop_class_uid in UNREAD])
+        return self._take(question, name, [one for one in new if one.sop_class_uid not in UNREAD], earliest)
+
+    def _ours(self, studies: Iterable[str]) -> set[str]:
+        """What came through this station, and what it made."""
+        found: set[str] = set()
+        for study in studies:
+            found |= {delivery.instance.sop_instance_uid for delivery in self._outbox.of_study(study)}
+            found |= {arrival.instance.sop_instance_uid for arrival in self._inbox.of_study(study)}
+        return found
+
+    def _mark(self, question: Question, found: Sequence[FoundInstance]) -> None:
+        """Tell of what is not fetched; before the study was watched nothing says whether it is new."""
+        if question.watched:
+            self._book.mark(question, found)
+        else:
+            self._book.pass_over(question, found, BEFORE)
+
+    def _take(self, question: Question, name: str, found: Sequence[FoundInstance], earliest: datetime | None) -> bool:
+        for number, one in enumerate(sorted(found, key=_is_pdf)):  # the megabytes last
             if number and not self._is_in_time():
                 return True
             wanted = FetchRequest(question=question, found=one, earliest=earliest)
@@ -217,6 +235,10 @@ class AnswerPolling:
                 self._fetcher.take(wanted, self._archives[name], at_once=True)
             except TakesLong:
                 self._large.add(name, wanted)
+            except PeerUnreachable as error:
+                if error.slowly:
+                    raise
+                return False  # it is noted; whether the link is dead, the next question finds out
         return False
 
     def _earliest(self, question: Question, sent_at: datetime | None) -> datetime:
@@ -252,7 +274,7 @@ def _sent_at(deliveries: Sequence[Delivery], request_uid: str) -> datetime | Non
 
 
 def _may_answer(found: FoundInstance) -> bool:
-    return not found.sop_class_uid or found.sop_class_uid in KINDS
+    return not found.sop_class_uid or found.sop_class_uid in KINDS or found.sop_class_uid in UNREAD
 
 
 def _is_pdf(found: FoundInstance) -> bool:

@@ -1,65 +1,66 @@
-"""A specialist's object -> what the doctor reads: text, author, verified or not, when. Knows no PACS and no database.
+"""A specialist's object -> what the doctor reads: text, author, standing, when. Knows no PACS and no database.
 
 Whatever it says stays text: nothing here is markup, and the page escapes it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import BinaryIO
 
 from pydicom import uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from dicom_router.dicom.matching import fold
 from dicom_router.dicom.outline import Extent, Outline, read_outline
 from dicom_router.errors import DAMAGE, DamagedFile
-from xray_triage.cases.case import AnswerNote
+from xray_triage.cases.case import AnswerKind, AnswerNote, Standing
+from xray_triage.consultations import report_text as words
+from xray_triage.consultations.report_text import code
+from xray_triage.consultations.rtf import is_rtf, plain_text
 from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.header import items, text
 from xray_triage.reading.patient import repair_text
-from xray_triage.results.codes import DEVICE, KEY_OBJECT_DESCRIPTION, OBSERVER_TYPE, PERSON_OBSERVER_NAME
+from xray_triage.results.codes import ALGORITHM_NAME, DEVICE, OBSERVER_TYPE, PERSON_OBSERVER_NAME
 
-KINDS: Mapping[str, str] = {
-    uid.BasicTextSRStorage: "text",
-    uid.EnhancedSRStorage: "text",
-    uid.ComprehensiveSRStorage: "text",
-    uid.Comprehensive3DSRStorage: "text",
-    uid.EncapsulatedPDFStorage: "pdf",
-    uid.KeyObjectSelectionDocumentStorage: "kos",
+# What is fetched and read.
+KINDS: Mapping[str, AnswerKind] = {
+    uid.BasicTextSRStorage: AnswerKind.TEXT,
+    uid.EnhancedSRStorage: AnswerKind.TEXT,
+    uid.ComprehensiveSRStorage: AnswerKind.TEXT,
+    uid.Comprehensive3DSRStorage: AnswerKind.TEXT,
+    uid.ExtensibleSRStorage: AnswerKind.TEXT,
+    uid.ChestCADSRStorage: AnswerKind.TEXT,
+    uid.EncapsulatedPDFStorage: AnswerKind.PDF,
+    uid.KeyObjectSelectionDocumentStorage: AnswerKind.KOS,
+    uid.GrayscaleSoftcopyPresentationStateStorage: AnswerKind.GSPS,
+    uid.ColorSoftcopyPresentationStateStorage: AnswerKind.GSPS,
+    uid.PseudoColorSoftcopyPresentationStateStorage: AnswerKind.GSPS,
 }
-LONGEST_TEXT = 20_000
-DEEPEST = 100
+# What the doctor is told of, and what nobody here can read: it is not fetched over the link.
+UNREAD: Mapping[str, AnswerKind] = {
+    uid.SecondaryCaptureImageStorage: AnswerKind.SC,
+    uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage: AnswerKind.SC,
+    uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage: AnswerKind.SC,
+    uid.MultiFrameTrueColorSecondaryCaptureImageStorage: AnswerKind.SC,
+    uid.EncapsulatedCDAStorage: AnswerKind.CDA,
+}
 DOCUMENT = 0x00420011
 REFERENCED = 0x00081155  # Referenced SOP Instance UID
-# PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor.
-_MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036", "113039"})
-_CONTEXT = frozenset({"HAS OBS CONTEXT", "HAS CONCEPT MOD", "HAS ACQ CONTEXT"})
-# The titles and headings that reports mostly have, PS3.16 CID 7000 and 7001 and what stands in them, in the doctor's
-# words; one word for a section and for what stands in it. Others are shown as they are written.
-_HEADINGS = {
-    "11528-7": "Kết quả X-quang",
-    "18748-4": "Kết quả chẩn đoán hình ảnh",
-    "18782-3": "Kết quả X-quang",
-    "121060": "Bệnh sử",
-    "121062": "Yêu cầu",
-    "121064": "Kỹ thuật",
-    "121065": "Kỹ thuật",
-    "121066": "Lần chụp trước",
-    "121068": "Kết quả trước",
-    "121070": "Mô tả",
-    "121071": "Mô tả",
-    "121072": "Nhận định",
-    "121073": "Nhận định",
-    "121074": "Đề nghị",
-    "121075": "Đề nghị",
-    "121076": "Kết luận",
-    "121077": "Kết luận",
-    "121078": "Bổ sung",
-    "121106": "Ghi chú",
-}
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # they would turn the text around them too
+PDF_WITHIN_BYTES = 1024  # where readers look for its beginning (ISO 32000-1 annex H, note 13)
+LONGEST_RTF_BYTES = 1 << 20
+MOST_OBJECTS = 200
+MOST_PREDECESSORS = 100
+_WITH_WORDS = frozenset({AnswerKind.TEXT, AnswerKind.PDF, AnswerKind.KOS})
+_OBSERVERS = (OBSERVER_TYPE.value, ALGORITHM_NAME.value)
+_MODIFIER = "113011"  # Document Title Modifier
+# PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor; and what takes objects back.
+_MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036"})
+_REJECTIONS = frozenset({"113001", "113037", "113038", "113039"})
+_ADDENDUM = re.compile("addend|bo sung|phu luc")  # as titles begin, folded
 _OFFSET = re.compile(r"([+-])(0\d|1[0-4])([0-5]\d)\Z")
 
 
@@ -69,20 +70,25 @@ class NotAnAnswer(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedAnswer:
-    """What an object says. ``kind``: text, pdf or kos; ``written_at`` is None where it states no time.
+    """What an object says, see Answer. ``written_at`` is None where it states no time.
 
-    ``text`` holds nothing of ours; ``note``: what is missing in it.
+    ``text`` holds nothing of ours; ``note``: what is missing in it. ``standing``: by itself, so never superseded.
     ``names``: the SOP Instance UIDs that it refers to, wherever in it.
     """
 
-    kind: str
-    title: str
-    text: str
-    note: AnswerNote | None
-    author: str
-    verified: bool
-    complete: bool
-    written_at: datetime | None
+    kind: AnswerKind
+    title: str = ""
+    text: str = ""
+    note: AnswerNote | None = None
+    author: str = ""
+    signed_by: str = ""
+    verified: bool = False
+    complete: bool = True
+    standing: Standing = Standing.FINAL
+    written_at: datetime | None = None
+    predecessors: tuple[str, ...] = ()
+    is_addendum: bool = False
+    objects: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
 
@@ -91,46 +97,70 @@ def read_answer(stream: BinaryIO, *, sop_instance_uid: str) -> ParsedAnswer:
     stream.seek(0)
     outline = read_outline(stream)
     header = outline.header
-    is_pdf = text(header, "SOPClassUID") == uid.EncapsulatedPDFStorage
-    if is_pdf:
-        _document_of(outline, stream)
+    said, note = _document_text(outline, stream)
     repair_text(header)
     if text(header, "SOPInstanceUID") != sop_instance_uid:
         raise DamagedFile(f"it does not say that it is {sop_instance_uid}")
-    kind = KINDS.get(text(header, "SOPClassUID"))
-    if kind is None:
-        raise NotAnAnswer("no report, no PDF and no key object selection")
-    author, is_verified = _author(header), text(header, "VerificationFlag") == "VERIFIED"
-    _refuse_machines(header, is_anybodys=bool(author) or is_verified)
-    title = _line(text(header, "DocumentTitle") or _heading(header))
-    said, note = ("", None) if is_pdf else _joined(_lines(items(header, "ContentSequence")))
+    kind = _kind(header)
+    if kind is AnswerKind.GSPS:
+        said, note = words.joined(_annotations(header))
+    elif kind is not AnswerKind.PDF:
+        said, note = words.said_by(header)
+    wrote, signed = _authors(header), _signatures(header)
+    standing = _standing(header, kind, is_anybodys=bool(wrote or signed))
     return ParsedAnswer(
-        kind=kind,
-        title=title,
+        kind=AnswerKind.TEXT if kind is AnswerKind.PDF and said else kind,
+        title=_title(header),
         text=said,
-        note=note,
-        author=author,
-        verified=is_verified,
+        note=None if standing is Standing.MARK and note is AnswerNote.NO_TEXT else note,
+        author=next(iter(wrote), ", ".join(signed)),
+        signed_by=", ".join(signed),
+        verified=text(header, "VerificationFlag") == "VERIFIED",
         complete=text(header, "CompletionFlag") != "PARTIAL",
+        standing=standing,
         written_at=_written_at(header),
-        names=_names(header),
+        predecessors=_some(_within(header, "PredecessorDocumentsSequence"), MOST_PREDECESSORS),
+        is_addendum=_is_addendum(header),
+        objects=_some(_marked(header, kind), MOST_OBJECTS) if standing is Standing.MARK else (),
+        names=frozenset(_referenced(header)),
     )
 
 
 def document_in(stream: BinaryIO) -> Extent:
     """Where the PDF lies in an Encapsulated PDF. Never loads it. Raises DamagedFile when there is none."""
     stream.seek(0)
-    return _document_of(read_outline(stream), stream)
+    return _pdf_in(_document_of(read_outline(stream)), stream)
 
 
-def _document_of(outline: Outline, stream: BinaryIO) -> Extent:
+def _document_text(outline: Outline, stream: BinaryIO) -> tuple[str, AnswerNote | None]:
+    """Nothing of a PDF, which is shown as it is; the words of RTF in its place. Raises DamagedFile for neither."""
+    if text(outline.header, "SOPClassUID") != uid.EncapsulatedPDFStorage:
+        return "", None
+    extent = _document_of(outline)
+    stream.seek(extent.offset)
+    length = extent.length or 0
+    begun = stream.read(min(LONGEST_RTF_BYTES, length)).decode("latin-1")
+    if is_rtf(begun):
+        return words.joined(iter([plain_text(begun), *([None] if length > LONGEST_RTF_BYTES else [])]))
+    _pdf_in(extent, stream)
+    return "", None
+
+
+def _document_of(outline: Outline) -> Extent:
     extent = outline.large.get(DOCUMENT) or _small_document(outline.header)
     if extent is None or extent.length is None:
         raise DamagedFile("an encapsulated PDF without its document")
-    stream.seek(extent.offset)
-    if not stream.read(5).startswith(b"%PDF-"):
-        raise DamagedFile("an encapsulated PDF whose document is none")
     return extent
+
+
+def _pdf_in(extent: Extent, stream: BinaryIO) -> Extent:
+    """Its PDF without what programs write before it: marks of UTF-8, blank lines, heads of mails."""
+    stream.seek(extent.offset)
+    begun = stream.read(min(PDF_WITHIN_BYTES + 4, extent.length or 0))
+    before = begun.find(b"%PDF-")
+    if before < 0:
+        raise DamagedFile("an encapsulated PDF whose document is none")
+    return Extent(vr=extent.vr, offset=extent.offset + before, length=(extent.length or 0) - before)
 
 
 def _small_document(header: Dataset) -> Extent | None:
@@ -140,151 +170,125 @@ def _small_document(header: Dataset) -> Extent | None:
     return Extent(vr="OB", offset=raw.value_tell, length=raw.length)
 
 
-def _refuse_machines(header: Dataset, *, is_anybodys: bool) -> None:
-    """An answer is somebody's: neither ours nor another program's finding that no person signed."""
+def _kind(header: Dataset) -> AnswerKind:
+    """Raises NotAnAnswer for what no doctor is told of: no document of a specialist, ours, lists for archives."""
+    title = code(header, "ConceptNameCodeSequence")
+    sop_class = text(header, "SOPClassUID")
+    kind = KINDS.get(sop_class) or UNREAD.get(sop_class)
+    if kind is None:
+        raise NotAnAnswer("nothing that a specialist writes")
     makers = [header, *items(header, "ContributingEquipmentSequence")]
     if any(text(maker, "Manufacturer") == PRODUCT for maker in makers):
         raise NotAnAnswer("made by a station")
-    observers = [_code(item, "ConceptCodeSequence") for item in _named(header, OBSERVER_TYPE.value)]
-    if not is_anybodys and DEVICE.value in observers:
-        raise NotAnAnswer("made by a device, and nobody signed it")
-    if _code(header, "ConceptNameCodeSequence") in _MANIFESTS:
+    if kind is AnswerKind.GSPS and not items(header, "GraphicAnnotationSequence"):
+        raise NotAnAnswer("a way to show a film, and nothing drawn on it")
+    if kind is AnswerKind.KOS and title in _MANIFESTS:
         raise NotAnAnswer("a list for archives")
+    return AnswerKind.REJECTION if kind is AnswerKind.KOS and title in _REJECTIONS else kind
 
 
-def _author(header: Dataset) -> str:
-    """Who verified it, else who wrote it, else who observed: PS3.3 C.17.2, PS3.16 TID 1003."""
+def _standing(header: Dataset, kind: AnswerKind, *, is_anybodys: bool) -> Standing:
+    """Decision 0033. What a device observed and no person's name stands under is its own, whatever flags it sets."""
+    if kind not in _WITH_WORDS or (kind is AnswerKind.KOS and not words.has_words(header)):
+        return Standing.MARK
+    if not is_anybodys and _is_by_device(header):
+        return Standing.MACHINE
+    is_draft = text(header, "CompletionFlag") == "PARTIAL" or text(header, "PreliminaryFlag") == "PRELIMINARY"
+    return Standing.PRELIMINARY if is_draft else Standing.FINAL
+
+
+def _is_by_device(header: Dataset) -> bool:
+    if text(header, "SOPClassUID") == uid.ChestCADSRStorage:
+        return True
+    if any(text(one, "ObserverType") == "DEV" for one in items(header, "AuthorObserverSequence")):
+        return True
+    observers = [one for one in words.content_of(header) if code(one, "ConceptNameCodeSequence") in _OBSERVERS]
+    return any(
+        code(one, "ConceptNameCodeSequence") == ALGORITHM_NAME.value or code(one, "ConceptCodeSequence") == DEVICE.value
+        for one in observers
+    )
+
+
+def _authors(header: Dataset) -> list[str]:
+    """Who wrote it, then who observed: PS3.3 C.17.2, PS3.16 TID 1003; of a presentation state who made it."""
+    authors = items(header, "AuthorObserverSequence")
+    wrote = [text(one, "PersonName") for one in authors if text(one, "ObserverType") != "DEV"]
+    observed = [
+        text(one, "PersonName")
+        for one in words.content_of(header)
+        if code(one, "ConceptNameCodeSequence") == PERSON_OBSERVER_NAME.value
+    ]
+    return [name for raw in (*wrote, *observed, text(header, "ContentCreatorName")) if (name := words.person(raw))]
+
+
+def _signatures(header: Dataset) -> list[str]:
+    """Who verified it, each once."""
     signed = [text(one, "VerifyingObserverName") for one in items(header, "VerifyingObserverSequence")]
-    wrote = [text(one, "PersonName") for one in items(header, "AuthorObserverSequence")]
-    observed = [text(one, "PersonName") for one in _named(header, PERSON_OBSERVER_NAME.value)]
-    return next((name for raw in (*signed, *wrote, *observed) if (name := _person(raw))), "")
+    return list(dict.fromkeys(name for raw in signed if (name := words.person(raw))))
 
 
-def _named(header: Dataset, code: str) -> list[Dataset]:
-    """The content items of the document itself with this concept name."""
-    return [one for one in items(header, "ContentSequence") if _code(one, "ConceptNameCodeSequence") == code]
+def _title(header: Dataset) -> str:
+    """What it is called, and why: a rejection's reason, how an image is the best."""
+    called = text(header, "DocumentTitle") or words.heading(header)
+    called = called or text(header, "ContentDescription") or text(header, "ContentLabel")
+    why = [
+        words.meaning(one, "ConceptCodeSequence")
+        for one in items(header, "ContentSequence")
+        if code(one, "ConceptNameCodeSequence") == _MODIFIER
+    ]
+    return words.line(": ".join(part for part in (called, ", ".join(filter(None, why))) if part))
 
 
-def _names(header: Dataset) -> frozenset[str]:
-    try:
-        return frozenset(_referenced(header))
-    except DAMAGE:  # what it says is there all the same
-        return frozenset()
+def _is_addendum(header: Dataset) -> bool:
+    """Whether it only adds: by its title, or because all that it says stands under this heading."""
+    if code(header, "ConceptNameCodeSequence") == words.ADDENDUM:
+        return True
+    title = text(header, "DocumentTitle") or words.meaning(header, "ConceptNameCodeSequence")
+    if _ADDENDUM.match(fold(title)):
+        return True
+    said = [one for one in items(header, "ContentSequence") if text(one, "RelationshipType") not in words.CONTEXT]
+    return bool(said) and all(code(one, "ConceptNameCodeSequence") == words.ADDENDUM for one in said)
+
+
+def _annotations(header: Dataset) -> Iterator[str]:
+    """The words that are drawn on the films, PS3.3 C.10.5."""
+    for drawn in items(header, "GraphicAnnotationSequence"):
+        for each in items(drawn, "TextObjectSequence"):
+            yield text(each, "UnformattedTextValue")
+
+
+def _marked(header: Dataset, kind: AnswerKind) -> Iterator[str]:
+    if kind is AnswerKind.GSPS:
+        return _within(header, "ReferencedSeriesSequence")
+    return _within(header, "CurrentRequestedProcedureEvidenceSequence")
+
+
+def _within(header: Dataset, keyword: str) -> Iterator[str]:
+    for item in items(header, keyword):
+        yield from _referenced(item)
+
+
+def _some(uids: Iterator[str], most: int) -> tuple[str, ...]:
+    return tuple(islice(dict.fromkeys(uids), most))
 
 
 def _referenced(dataset: Dataset, level: int = 0) -> Iterator[str]:
-    for element in dataset:
-        if element.VR == "SQ" and level < DEEPEST:
-            for item in element.value:
-                yield from _referenced(item, level + 1)
-        elif element.tag == REFERENCED:
-            yield str(element.value)
-
-
-def _person(value: str) -> str:
-    """``Family^Given^Middle^Prefix^Suffix`` as people write it here, the prefix (BS.) first: PS3.5 6.2.1."""
-    group = next((group for group in value.split("=") if group.strip("^ ")), "")
-    family, given, middle, prefix, suffix = (*group.split("^"), *[""] * 5)[:5]
-    return _line(" ".join(" ".join((prefix, family, given, middle, suffix)).split()))
-
-
-def _lines(content: list[Dataset], level: int = 0, indent: str = "", above: str = "") -> Iterator[str | None]:
-    """The tree in its order, one line an item, children under their parent: PS3.3 C.17.3.
-
-    ``above`` is the heading they stand under, which is not said again. None: what lies too deep.
-    """
-    if level > DEEPEST:
-        yield None
-        return
-    for item in content:
-        if text(item, "RelationshipType") in _CONTEXT:
-            continue
-        name, value = _heading(item), _value(item)
-        if _code(item, "ConceptNameCodeSequence") == KEY_OBJECT_DESCRIPTION.value:
-            name = ""
-        line = f"{name}: {value}" if name and name != above and value else value
-        if text(item, "ValueType") == "CONTAINER":
-            line = name
-        if line:
-            yield indent + line.replace("\n", "\n" + indent)
-        yield from _lines(items(item, "ContentSequence"), level + 1, indent + "  " if line else indent, name)
-
-
-def _heading(item: Dataset) -> str:
-    """What an item, or the document, is called."""
-    return _HEADINGS.get(_code(item, "ConceptNameCodeSequence")) or _meaning(item, "ConceptNameCodeSequence")
-
-
-def _value(item: Dataset) -> str:
-    """What one content item says: PS3.3 C.18. Nothing for pictures, places and what this program does not know."""
-    say = _SAY.get(text(item, "ValueType"))
-    return say(item) if say else ""
-
-
-def _number(item: Dataset) -> str:
-    for measured in items(item, "MeasuredValueSequence"):
-        (unit, *_) = [*items(measured, "MeasurementUnitsCodeSequence"), Dataset()]
-        code = text(unit, "CodeValue") if text(unit, "CodingSchemeDesignator") == "UCUM" else text(unit, "CodeMeaning")
-        return f"{text(measured, 'NumericValue')} {'' if code in ('1', '{0:1}') else code}".strip()
-    return _meaning(item, "NumericValueQualifierCodeSequence")
-
-
-def _meaning(item: Dataset, keyword: str) -> str:
-    return next((text(code, "CodeMeaning") for code in items(item, keyword)), "")
-
-
-def _code(item: Dataset, keyword: str) -> str:
-    return next((text(code, "CodeValue") for code in items(item, keyword)), "")
-
-
-def _joined(lines: Iterator[str | None]) -> tuple[str, AnswerNote | None]:
-    """The lines as one text of LONGEST_TEXT characters at most, without what turns text around; what is missing."""
-    said, note = "", None
+    """The SOP Instance UIDs named in it, wherever; as far as it can be read: what it says is there all the same."""
     try:
-        for line in lines:
-            if line is None:
-                note = AnswerNote.CUT
-                continue
-            said += _DIRECTIONS.sub("", line.replace("\r\n", "\n").replace("\r", "\n")) + "\n"
-            if len(said) > LONGEST_TEXT:
-                return said[:LONGEST_TEXT], AnswerNote.CUT
-    except DAMAGE as error:
-        raise DamagedFile(f"its content cannot be read: {error}") from error
-    said = said.rstrip()
-    return said, note or (None if said else AnswerNote.NO_TEXT)
-
-
-def _line(value: str) -> str:
-    return _DIRECTIONS.sub("", " ".join(value.split()))[:200]
-
-
-def _day(value: str) -> str:
-    return f"{value[6:8]}/{value[4:6]}/{value[:4]}" if re.fullmatch(r"\d{8}", value) else value
-
-
-def _time(value: str) -> str:
-    return f"{value[:2]}:{value[2:4]}" if re.match(r"\d{4}", value) else value
-
-
-def _moment(item: Dataset) -> str:
-    stamp = text(item, "DateTime")
-    return f"{_day(stamp[:8])} {_time(stamp[8:14])}".strip()
-
-
-_SAY: Mapping[str, Callable[[Dataset], str]] = {
-    "TEXT": lambda item: text(item, "TextValue"),
-    "CODE": lambda item: _meaning(item, "ConceptCodeSequence"),
-    "NUM": _number,
-    "PNAME": lambda item: _person(text(item, "PersonName")),
-    "DATE": lambda item: _day(text(item, "Date")),
-    "TIME": lambda item: _time(text(item, "Time")),
-    "DATETIME": _moment,
-}
+        for element in dataset:
+            if element.VR == "SQ" and level < words.DEEPEST:
+                for item in element.value:
+                    yield from _referenced(item, level + 1)
+            elif element.tag == REFERENCED:
+                yield str(element.value)
+    except DAMAGE:
+        return
 
 
 def _written_at(header: Dataset) -> datetime | None:
     """Content Date and Time; without an offset from UTC (PS3.3 C.12.1) they are taken for the station's own zone."""
-    day, time = (re.sub(r"\D", "", text(header, name).split(".")[0]) for name in ("ContentDate", "ContentTime"))
+    kind = "PresentationCreation" if "PresentationCreationDate" in header else "Content"
+    day, time = (re.sub(r"\D", "", text(header, kind + name).split(".")[0]) for name in ("Date", "Time"))
     try:
         stated = datetime.strptime(day + (time + "000000")[:6], "%Y%m%d%H%M%S")  # noqa: DTZ007
         offset = _OFFSET.match(text(header, "TimezoneOffsetFromUTC"))

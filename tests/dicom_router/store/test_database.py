@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 
 from dicom_router.errors import DatabaseDamaged, PeerUnreachable, SchemaTooNew
 from dicom_router.store import tables
-from dicom_router.store.database import Database, UtcDateTime, migrate, migrate_router, open_database
+from dicom_router.store.database import Database, UtcDateTime, insert_all_new, migrate, migrate_router, open_database
 from tests.factories import free_port, until
 
 TABLE = "CREATE TABLE thing (number INTEGER)"
@@ -93,6 +93,16 @@ def test_a_commit_is_synced_and_readers_are_not_locked_out(sqlite_database: Data
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+
+
+def test_of_many_rows_those_that_are_there_stay_as_they_are(empty_database: Database) -> None:
+    thing = sa.Table("thing", sa.MetaData(), sa.Column("name", sa.Text, primary_key=True), sa.Column("n", sa.Integer))
+    with empty_database.write() as connection:
+        thing.create(connection)
+        insert_all_new(connection, thing, [{"name": "a", "n": 1}])
+        insert_all_new(connection, thing, [{"name": "a", "n": 2}, {"name": "b", "n": 2}, {"name": "b", "n": 3}])
+        insert_all_new(connection, thing, [])
+        assert connection.execute(sa.select(thing).order_by("name")).all() == [("a", 1), ("b", 2)]
 
 
 def test_an_error_rolls_everything_back_even_a_new_table(empty_database: Database) -> None:

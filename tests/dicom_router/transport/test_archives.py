@@ -1,10 +1,13 @@
 """Archives before peers that behave badly: no C-GET, no DICOM JSON, endless answers, slow links, foreign objects."""
 
 import contextlib
+import gzip
 import io
 import json
+import random
 import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -252,6 +255,7 @@ class WebPeer:
         self.answer: tuple[int, str, Callable[[], Iterator[bytes]]] = (200, "text/plain", lambda: iter(()))
         self.asked: list[str] = []
         self.status_of_studies = 0
+        self.coding = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"peer": self}))
         self._server.daemon_threads = True
         self.archive = DicomwebArchive(
@@ -282,6 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = self.peer.status_of_studies
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        self.send_header("Content-Encoding", self.peer.coding)
         self.send_header("Location", "http://127.0.0.1:9/elsewhere")
         self.end_headers()
         with contextlib.suppress(OSError):
@@ -341,8 +346,83 @@ def test_a_first_boundary_without_a_line_before_it_and_a_single_part_are_underst
 @pytest.mark.parametrize("body", [b"", b"no boundary", PART + b"half of it", bytes(300_000)])
 def test_a_multipart_answer_that_is_none_is_told(a_web_peer: WebPeer, body: bytes) -> None:
     a_web_peer.says(body, content_type=MULTIPART)
-    with pytest.raises(PeerUnreachable):
+    with pytest.raises(PeerRefused, match="multipart answer"):  # of this one: the peer is well
         fetched(a_web_peer)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        'Multipart/Related; Type="application/dicom"; BOUNDARY="=_a c;d"',
+        'multipart/related;type="application/dicom";boundary="=_a c;d"',
+        'multipart/related ; boundary="=_a c;d" ; type=application/dicom; start="boundary=x"',
+        r'multipart/related; start="<\"; boundary=x>"; boundary = "=_a\ c\;d"',
+        'multipart/related; type="application/dicom; boundary=x"; transfer-syntax=*;\tboundary\t=\t"=_a c;d"',
+    ],
+)
+def test_the_boundary_is_found_however_the_content_type_is_written(a_web_peer: WebPeer, content_type: str) -> None:
+    part = b"--=_a c;d\r\nContent-Type: application/dicom\r\n\r\nabc\r\n--=_a c;d--\r\n"
+    a_web_peer.says(part, content_type=content_type)
+    assert fetched(a_web_peer) == b"abc"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", ";", "boundary=b", "multipart/related; boundary", 'x; boundary="b', "é;=;"]
+)
+def test_a_content_type_without_a_boundary_is_no_error(a_web_peer: WebPeer, content_type: str) -> None:
+    a_web_peer.says(b"abc", content_type=content_type)
+    assert fetched(a_web_peer) == b"abc"
+
+
+def test_lines_may_end_in_a_line_feed_alone_and_delimiters_in_blanks(a_web_peer: WebPeer) -> None:
+    a_web_peer.says(b"hello\n--b \t\nContent-Type: application/dicom\n\nabc\r\nd\n--b--\n", content_type=MULTIPART)
+    assert fetched(a_web_peer) == b"abc\r\nd"
+
+
+def bare(content: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-15)
+    return deflater.compress(content) + deflater.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "encode"),
+    [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress), ("deflate", bare)],
+)
+def test_a_body_in_a_coding_that_nobody_asked_for_is_read(
+    a_web_peer: WebPeer, coding: str, encode: Callable[[bytes], bytes]
+) -> None:
+    content = random.Random(1).randbytes(200_000) + bytes(3_000_000)  # the second half in a thousandth of its size
+    a_web_peer.coding = coding
+    a_web_peer.says(encode(PART + content + b"\r\n--b--\r\n"), content_type=MULTIPART)
+    assert fetched(a_web_peer) == content
+    a_web_peer.says(encode(b"[" + b" " * 2_000_000 + b"]"))
+    assert a_web_peer.archive.instances("1.2.3") == []
+    for spoilt in (encode(PART)[:-12], b"not " + encode(PART), b""):
+        a_web_peer.says(spoilt, content_type=MULTIPART)
+        with pytest.raises((PeerUnreachable, PeerRefused)):
+            fetched(a_web_peer)
+
+
+def test_a_body_in_an_unknown_coding_is_told(a_web_peer: WebPeer) -> None:
+    a_web_peer.coding = "br"
+    a_web_peer.says(b"[]")
+    with pytest.raises(PeerUnreachable, match="'br', which nobody asked for"):
+        a_web_peer.archive.instances("1.2.3")
+
+
+def test_a_bomb_is_left_when_the_writer_has_enough(a_web_peer: WebPeer) -> None:
+    a_web_peer.coding = "gzip"
+    a_web_peer.says(gzip.compress(PART + bytes(50_000_000)), content_type=MULTIPART)
+    longest = 0
+
+    def write(piece: bytes | memoryview) -> None:
+        nonlocal longest
+        longest = max(longest, len(piece))
+        raise PeerRefused("enough")
+
+    with pytest.raises(PeerRefused, match="enough"):
+        a_web_peer.archive.fetch(FOUND, write)
+    assert longest < 200_000
 
 
 def test_an_answer_without_end_is_left_when_the_writer_has_enough(a_web_peer: WebPeer) -> None:
@@ -381,7 +461,7 @@ def test_an_instance_that_is_not_given_is_told_and_no_redirect_followed(
     assert a_web_peer.asked == ["/dicom-web/studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5 Basic dTpw"]
 
 
-@pytest.mark.parametrize("most", [30, 100, 5000])
+@pytest.mark.parametrize("most", [10, 30, 100, 5000])
 def test_a_study_comes_whole_from_a_server_with_a_limit_of_its_own(a_web_peer: WebPeer, most: int) -> None:
     entries = [
         {"00080018": {"vr": "UI", "Value": [f"1.2.{n}"]}, "0020000E": {"vr": "UI", "Value": ["1.2"]}}
@@ -416,6 +496,31 @@ def test_a_study_comes_page_by_page_and_a_server_without_pages_is_asked_twice(a_
     a_web_peer.says(json.dumps(entries).encode())
     assert len(a_web_peer.archive.instances("1.2.3")) == 200
     assert len(a_web_peer.asked) == 2
+
+
+def test_studies_are_found_by_their_accession_number(orthanc: OrthancPeer) -> None:
+    accession = generate_uid()[-16:]
+    mine = film(AccessionNumber=accession, patient_name="Nguyễn^An", patient_id="P7")
+    for each in (mine, film(AccessionNumber=accession[:-1])):
+        orthanc.upload(film_bytes(each))
+    with (
+        closing(dimse(orthanc.dicom_port)) as by_dimse,
+        closing(DicomwebArchive(orthanc.dicomweb_url, clock=SystemClock())) as by_web,
+    ):
+        for archive in (by_dimse, by_web):
+            (found,) = archive.studies(accession)
+            assert (found.study_instance_uid, found.patient_id) == (mine.StudyInstanceUID, "P7")
+            assert found.patient_name == str(mine.PatientName)
+            assert found.patient_birth_date == mine.PatientBirthDate
+            assert archive.studies("nobody's") == []
+
+
+def test_a_server_that_searches_for_nothing_finds_no_study_of_an_accession_number(a_web_peer: WebPeer) -> None:
+    study = {"0020000D": {"vr": "UI", "Value": ["1.2.3"]}, "00080050": {"vr": "SH", "Value": ["A1"]}}
+    a_web_peer.says(json.dumps([study, {}, study | {"00080050": {"vr": "SH"}}]).encode())
+    assert a_web_peer.archive.studies("A2") == []
+    (found,) = a_web_peer.archive.studies("A1")
+    assert (found.study_instance_uid, found.patient_name) == ("1.2.3", "")
 
 
 def test_a_slow_link_is_left_to_the_others(orthanc: OrthancPeer) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -19,6 +20,7 @@ from highdicom.sr import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
@@ -38,14 +40,17 @@ from tests.xray_triage.replies import (
     person,
     text_answer,
 )
-from xray_triage.cases.case import AnswerNote
+from xray_triage.cases.case import AnswerKind, AnswerNote, Standing
 from xray_triage.consultations.report_parser import (
-    LONGEST_TEXT,
+    MOST_OBJECTS,
+    MOST_PREDECESSORS,
+    UNREAD,
     NotAnAnswer,
     ParsedAnswer,
     document_in,
     read_answer,
 )
+from xray_triage.consultations.report_text import LONGEST_TEXT
 from xray_triage.results.content import evidence
 from xray_triage.results.items import reference
 
@@ -132,15 +137,24 @@ def test_a_report_made_by_highdicom_is_read(make: type) -> None:
     assert (found.author, found.verified) == ("Phạm Minh", True)
 
 
-def test_who_signed_goes_before_who_wrote_before_who_observed() -> None:
-    signed, wrote = Dataset(), Dataset()
-    signed.VerifyingObserverName, wrote.PersonName = "Một^Bác sĩ", "Hai^Bác sĩ"
-    made = document([*person("Ba^Bác sĩ")], VerifyingObserverSequence=[signed], AuthorObserverSequence=[wrote])
-    names = []
-    for keyword in ("VerifyingObserverSequence", "AuthorObserverSequence", "ContentSequence"):
-        names.append(read(made).author)
+def test_who_wrote_and_who_signed_are_both_told() -> None:
+    first, second, wrote = Dataset(), Dataset(), Dataset()
+    first.VerifyingObserverName, second.VerifyingObserverName = "Một^Bác sĩ", "Một nữa^Bác sĩ"
+    wrote.PersonName, wrote.ObserverType = "Hai^Bác sĩ", "PSN"
+    made = document(
+        [*person("Ba^Bác sĩ")],
+        VerifyingObserverSequence=[first, second, first],
+        AuthorObserverSequence=[wrote],
+        VerificationFlag="VERIFIED",
+    )
+    told = []
+    for keyword in ("AuthorObserverSequence", "ContentSequence", "VerifyingObserverSequence"):
+        found = read(made)
+        told.append((found.author, found.signed_by))
         del made[keyword]
-    assert [*names, read(made).author] == ["Một Bác sĩ", "Hai Bác sĩ", "Ba Bác sĩ", ""]
+    signed = "Một Bác sĩ, Một nữa Bác sĩ"
+    assert told == [("Hai Bác sĩ", signed), ("Ba Bác sĩ", signed), (signed, signed)]
+    assert (read(made).author, read(made).signed_by) == ("", "")
 
 
 SAID = "Tràn khí màng phổi – ổ trống"
@@ -250,22 +264,166 @@ def test_the_time_is_what_it_states_in_the_zone_that_it_states() -> None:
     )
 
 
-def test_a_partial_report_says_so() -> None:
-    assert not read(text_answer("x", CompletionFlag="PARTIAL")).complete
+@pytest.mark.parametrize("make", [text_answer, lambda _, **more: pdf_answer(**more)])
+@pytest.mark.parametrize(
+    ("flags", "standing"),
+    [
+        ({"CompletionFlag": "COMPLETE", "VerificationFlag": "VERIFIED"}, Standing.FINAL),
+        ({"CompletionFlag": "COMPLETE", "VerificationFlag": "UNVERIFIED"}, Standing.FINAL),
+        ({"CompletionFlag": "", "VerificationFlag": ""}, Standing.FINAL),
+        ({"PreliminaryFlag": "FINAL"}, Standing.FINAL),
+        ({"PreliminaryFlag": "PRELIMINARY"}, Standing.PRELIMINARY),
+        ({"PreliminaryFlag": "PRELIMINARY", "VerificationFlag": "VERIFIED"}, Standing.PRELIMINARY),
+        ({"CompletionFlag": "PARTIAL", "PreliminaryFlag": "FINAL"}, Standing.PRELIMINARY),
+    ],
+)
+def test_a_report_is_final_unless_it_says_otherwise(
+    make: Callable[..., Dataset], flags: dict[str, str], standing: Standing
+) -> None:
+    found = read(make("x", **flags))
+    assert (found.standing, found.complete) == (standing, flags.get("CompletionFlag") != "PARTIAL")
+
+
+def key_objects(title: str, *content: Dataset, **more: object) -> Dataset:
+    return document([*content], sop_class_uid=KEY_OBJECTS, ConceptNameCodeSequence=code(title, "As written"), **more)
+
+
+NOTE = item("TEXT", value="Xem ảnh này", ConceptNameCodeSequence=code("113012", "Key Object Description"))
+BLANK = item("TEXT", value=" ", ConceptNameCodeSequence=code("113012", "Key Object Description"))
 
 
 def test_key_objects_with_a_description_are_an_answer() -> None:
-    note = item("TEXT", value="Xem ảnh này", ConceptNameCodeSequence=code("113012", "Key Object Description"))
-    made = document([note], sop_class_uid=KEY_OBJECTS, ConceptNameCodeSequence=code("113002", "For Referring Provider"))
+    found = read(key_objects("113002", NOTE))
+    assert (found.kind, found.title, found.text) == ("kos", "As written", "Xem ảnh này")
+    assert found.standing is Standing.FINAL
+
+
+@pytest.mark.parametrize("title", ["113000", "113002", "113004", "113005", "113013", "99"])
+@pytest.mark.parametrize("content", [[], [BLANK], person("Trần^Đức"), [item("IMAGE")]])
+def test_key_objects_without_words_are_a_mark(title: str, content: list[Dataset]) -> None:
+    films = [evidence("1.2", [("1.3", [reference(KEY_OBJECTS, f"1.2.3.{n}") for n in range(MOST_OBJECTS + 1)])])]
+    found = read(key_objects(title, *content, CurrentRequestedProcedureEvidenceSequence=films))
+    assert (found.kind, found.standing, found.note) == (AnswerKind.KOS, Standing.MARK, None)
+    assert found.objects[:2] == ("1.2.3.0", "1.2.3.1")
+    assert len(found.objects) == MOST_OBJECTS
+
+
+@pytest.mark.parametrize("title", ["113001", "113037", "113038", "113039"])
+@pytest.mark.parametrize("content", [[], [NOTE], device()])
+def test_a_rejection_says_what_it_rejects_and_why_and_is_never_an_answer(title: str, content: list[Dataset]) -> None:
+    why = item("CODE", ConceptCodeSequence=code("111209", "Positioning"))
+    why.RelationshipType, why.ConceptNameCodeSequence = "HAS CONCEPT MOD", code("113011", "Document Title Modifier")
+    films = [evidence("1.2", [("1.3", [reference(KEY_OBJECTS, "1.2.3.1")])])]
+    found = read(key_objects(title, why, *content, CurrentRequestedProcedureEvidenceSequence=films))
+    assert (found.kind, found.standing) == (AnswerKind.REJECTION, Standing.MARK)
+    assert found.title.endswith(": Positioning")
+    assert "As written" not in found.title
+    assert found.objects == ("1.2.3.1",)
+
+
+def author(kind: str, name: str = "") -> Dataset:
+    one = Dataset()
+    one.ObserverType, one.StationName = kind, "BOX"
+    if name:
+        one.PersonName = name
+    return one
+
+
+ALGORITHM = item("TEXT", value="CXR-AI", ConceptNameCodeSequence=code("111001", "Algorithm Name"))
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [
+        (device(), {}),
+        (device(), {"VerificationFlag": "VERIFIED"}),
+        ([], {"AuthorObserverSequence": [author("DEV")]}),
+        ([], {"AuthorObserverSequence": [author("DEV", "CXR^AI"), author("DEV")]}),
+        ([item("CONTAINER", "Algorithm", children=[ALGORITHM])], {}),
+        ([], {"sop_class_uid": uid.ChestCADSRStorage}),
+    ],
+)
+def test_what_no_person_stands_behind_is_a_programs(content: list[Dataset], more: dict[str, object]) -> None:
+    found = read(document([*content, item("TEXT", "Finding", "nodule 0.97")], **more))  # type: ignore[arg-type]
+    assert (found.standing, found.author) == (Standing.MACHINE, "")
+    assert "nodule 0.97" in found.text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"content": [*device(), *person("Trần^Đức")]},
+        {"content": device(), "AuthorObserverSequence": [author("DEV"), author("PSN", "Trần^Đức")]},
+        {"content": [ALGORITHM], "VerifyingObserverSequence": [item("", VerifyingObserverName="Trần^Đức")]},
+    ],
+)
+def test_what_a_person_stands_behind_is_a_persons_whatever_program_helped(more: dict[str, object]) -> None:
+    found = read(document(**more))  # type: ignore[arg-type]
+    assert (found.standing, found.author) == (Standing.FINAL, "Trần Đức")
+
+
+def predecessor(*uids: str) -> list[Dataset]:
+    return [evidence("1.2", [("1.3", [reference(KEY_OBJECTS, uid) for uid in uids])])]
+
+
+def test_it_tells_from_what_it_goes_on() -> None:
+    for made in (text_answer("x"), pdf_answer(), key_objects("113000", NOTE)):
+        made.PredecessorDocumentsSequence = predecessor("1.2.3.1", "1.2.3.2", "1.2.3.1")
+        assert read(made).predecessors == ("1.2.3.1", "1.2.3.2")
+        made.PredecessorDocumentsSequence = predecessor(*(f"1.2.{n}" for n in range(MOST_PREDECESSORS + 1)))
+        assert len(read(made).predecessors) == MOST_PREDECESSORS
+
+
+ADDED = item("TEXT", value="x", ConceptNameCodeSequence=code("121078", "Addendum"))
+
+
+@pytest.mark.parametrize(
+    ("more", "is_addendum"),
+    [
+        ({"ConceptNameCodeSequence": code("121078", "Whatever")}, True),
+        ({"ConceptNameCodeSequence": code("1", "ADDENDUM to report")}, True),
+        ({"DocumentTitle": "Bổ sung kết quả"}, True),
+        ({"content": [*person("A^B"), ADDED]}, True),
+        ({"content": [item("TEXT", "Finding", "cũ"), ADDED]}, False),
+        ({"content": []}, False),
+        ({"ConceptNameCodeSequence": code("1", "Report with addendum")}, False),
+    ],
+)
+def test_an_addendum_is_known_by_its_title_or_as_all_that_it_says(more: dict[str, object], is_addendum: bool) -> None:
+    assert read(document(**more)).is_addendum is is_addendum  # type: ignore[arg-type]
+
+
+GSPS = str(uid.GrayscaleSoftcopyPresentationStateStorage)
+
+
+def test_words_drawn_on_a_film_are_told_and_are_no_answer() -> None:
+    drawn, said, films = Dataset(), Dataset(), Dataset()
+    said.UnformattedTextValue = "Tràn khí ở đây"
+    drawn.TextObjectSequence = [said]
+    films.SeriesInstanceUID, films.ReferencedImageSequence = "1.3", [reference(GSPS, "1.2.3.1")]
+    made = document(
+        sop_class_uid=GSPS,
+        ContentLabel="BS",
+        ContentCreatorName="Hùng^Trần^^BS.",
+        GraphicAnnotationSequence=[drawn],
+        ReferencedSeriesSequence=[films],
+        PresentationCreationDate="20250602",
+        PresentationCreationTime="101500",
+        TimezoneOffsetFromUTC="+0000",
+    )
+    del made.ConceptNameCodeSequence
     found = read(made)
-    assert (found.kind, found.title, found.text) == ("kos", "For Referring Provider", "Xem ảnh này")
+    assert (found.kind, found.standing, found.title) == (AnswerKind.GSPS, Standing.MARK, "BS")
+    assert (found.text, found.author, found.objects) == ("Tràn khí ở đây", "BS. Hùng Trần", ("1.2.3.1",))
+    assert found.written_at == datetime(2025, 6, 2, 10, 15, tzinfo=UTC)
+    del made.GraphicAnnotationSequence
+    with pytest.raises(NotAnAnswer, match="nothing drawn"):
+        read(made)
 
 
-def test_what_no_person_stands_behind_is_no_answer() -> None:
-    with pytest.raises(NotAnAnswer, match="device"):
-        read(document([*device(), item("TEXT", "Finding", "nodule 0.97")]))
-    assert read(document([*device(), *person("Trần^Đức"), item("TEXT", value="x")])).author == "Trần Đức"
-    assert read(document([*device()], VerificationFlag="VERIFIED")).verified
+@pytest.mark.parametrize("sop_class_uid", UNREAD)
+def test_what_nobody_here_can_read_is_a_mark(sop_class_uid: str) -> None:
+    assert read(film(sop_class_uid=sop_class_uid)).standing is Standing.MARK
 
 
 def test_what_a_station_made_is_no_answer() -> None:
@@ -277,6 +435,13 @@ def test_what_a_station_made_is_no_answer() -> None:
         read(text_answer("x", ContributingEquipmentSequence=[equipment]))
 
 
+def test_rich_text_is_shown_as_its_words() -> None:
+    said = r"{\rtf1\ansi\ansicpg1258 K\u7871?t lu\u7853?n: tr\u224?n kh\u237?\par\b ph\u7843?i\b0}"
+    assert read(text_answer(said)).text == "Finding: Kết luận: tràn khí\nphải"
+    found = read(pdf_answer(said.encode()))
+    assert (found.kind, found.text, found.note) == (AnswerKind.TEXT, "Kết luận: tràn khí\nphải", None)
+
+
 def test_films_and_lists_for_archives_are_no_answers() -> None:
     with pytest.raises(NotAnAnswer):
         read(film())
@@ -284,10 +449,11 @@ def test_films_and_lists_for_archives_are_no_answers() -> None:
         read(document([], sop_class_uid=KEY_OBJECTS, ConceptNameCodeSequence=code("113030", "Manifest")))
 
 
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\r\n\r\n", b"HTTP/1.1 200\r\n\r\n", bytes(1023), b"%PDF"])
 @pytest.mark.parametrize("size", [10, 200_000])
-def test_a_pdf_lies_where_it_is_said_to_lie(size: int) -> None:
+def test_a_pdf_lies_where_it_is_said_to_lie(size: int, before: bytes) -> None:
     content = b"%PDF-1.7\n" + np.random.default_rng(1).bytes(size)
-    stream = io.BytesIO(film_bytes(pdf_answer(content, DocumentTitle="Kết quả")))
+    stream = io.BytesIO(film_bytes(pdf_answer(before + content, DocumentTitle="Kết quả")))
     extent = document_in(stream)
     stream.seek(extent.offset)
     assert stream.read(extent.length or 0)[: len(content)] == content
@@ -298,6 +464,8 @@ def test_a_pdf_lies_where_it_is_said_to_lie(size: int) -> None:
 def test_a_pdf_that_is_none_is_damage() -> None:
     with pytest.raises(DamagedFile):
         read(pdf_answer(b"<html><script>"))
+    with pytest.raises(DamagedFile):
+        read(pdf_answer(bytes(1024) + b"%PDF-1.7"))
     with pytest.raises(DamagedFile):
         read(document(sop_class_uid="1.2.840.10008.5.1.4.1.1.104.1"))
 

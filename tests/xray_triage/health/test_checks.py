@@ -15,7 +15,7 @@ from dicom_router.errors import (
     SpoolFull,
 )
 from dicom_router.store.declined import Declined
-from dicom_router.transport.archive import FoundInstance, Write
+from dicom_router.transport.archive import FoundInstance, FoundStudy, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
 from xray_triage.health.checks import (
@@ -92,6 +92,9 @@ class Archive(Peer):
         self.echo()
 
     def instances(self, study_instance_uid: str) -> list[FoundInstance]:
+        raise NotImplementedError
+
+    def studies(self, accession_number: str) -> list[FoundStudy]:
         raise NotImplementedError
 
     def fetch(self, found: FoundInstance, write: Write) -> None:

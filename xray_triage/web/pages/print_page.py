@@ -10,7 +10,7 @@ from segno import DataOverflowError
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action
-from xray_triage.cases.case import Answer, Case
+from xray_triage.cases.case import Answer, Case, Standing
 from xray_triage.stores import Stores
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Who
@@ -49,10 +49,15 @@ def print_router(stores: Stores, view: View) -> APIRouter:
 
 
 def _most_telling(answers: Sequence[Answer]) -> Sequence[Answer]:
-    """The first opinion and the last word, in words where there are any: an addendum alone says too little."""
-    in_words = sorted(answers, key=lambda answer: not answer.text)
-    written = sum(bool(answer.text) for answer in answers) or len(answers)
-    return in_words if len(answers) <= MOST_ANSWERS else [in_words[0], in_words[max(1, written - 1)]]
+    """Of what persons say and nothing replaces, the first opinion and the last word, the final before the others.
+
+    In words where there are any; an addendum alone says too little.
+    """
+    said = [each for each in answers if each.standing in (Standing.FINAL, Standing.PRELIMINARY)]
+    final = [each for each in said if each.standing is Standing.FINAL] or said
+    in_words = sorted(final, key=lambda answer: not answer.text)
+    written = sum(bool(answer.text) for answer in final) or len(final)
+    return in_words if len(final) <= MOST_ANSWERS else [in_words[0], in_words[max(1, written - 1)]]
 
 
 def qr(text: str) -> Markup:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_router.store.outbox import Delivery, DeliveryState
-from xray_triage.cases.case import ANSWER_NOTES, AUTOMATIC, Case, Conflict, Consultation, ConsultationState, Image
+from xray_triage.cases.case import (
+    ANSWER_NOTES,
+    AUTOMATIC,
+    Answer,
+    Case,
+    Conflict,
+    Consultation,
+    ConsultationState,
+    Image,
+)
 from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
@@ -30,6 +39,7 @@ from xray_triage.results.wording import (
     score_lines,
     value,
 )
+from xray_triage.web.words import answers
 
 OBJECTS = {
     "original": N_("Phim gốc"),
@@ -115,6 +125,18 @@ class Words:
         """What of an answer is not to be read here; a code of another version as it is."""
         return self.language.translate(ANSWER_NOTES.get(code, code))
 
+    def answer(self, answer: Answer) -> str:
+        """What an answer is, in one line."""
+        return answers.heading(answer, self.language)
+
+    def answerer(self, answer: Answer) -> str:
+        """Who wrote it and who signed it."""
+        return answers.by(answer, self.language)
+
+    def marked(self, answer: Answer, case: Case) -> str:
+        """Which films it marks."""
+        return answers.marked(answer, case, self.language)
+
     def object(self, what: str) -> str:
         """What is delivered."""
         return self.language.say(OBJECTS[what]) if what in OBJECTS else what
@@ -160,6 +182,8 @@ class Words:
             return State(say(N_("chưa khai báo nơi nhận")), "bad")
         if consultation.is_open and any(each.state is DeliveryState.REFUSED for each in requests):
             return State(say(N_("PACS từ chối yêu cầu")), "bad")
+        if consultation.is_open and consultation.answer:
+            return State(say(N_("có ý kiến sơ bộ, chờ trả lời")), "wait")
         word, tone = CONSULTATION_STATES[consultation.with_delivery(deliveries).state]
         return State(say(word), tone)
 
