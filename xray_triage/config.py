@@ -84,6 +84,7 @@ class StationSection(Section):
     """Who we are and where things are kept."""
 
     name: str = "Trạm y tế"
+    phone: str = ""
     ae_title: AeTitle = "XRAY_TRIAGE"
     data_dir: Path = Path("data")
     language: Literal["vi", "en"] = "vi"

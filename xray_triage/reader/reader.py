@@ -29,15 +29,15 @@ from xray_triage.orders.match import Filmed
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.acquisition import exposed_at, machine_of
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
+from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_patient, repair_text
-from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
+from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit, glimpse
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
-from xray_triage.results.wording import value
+from xray_triage.results.wording import urgent_lines, value
 from xray_triage.stores import READ_WORK, Stores
 
 LAST_TRY = 3
@@ -176,9 +176,12 @@ class Reader:
         if arrival.instance.sop_class_uid not in FILM_CLASSES:
             return Film(arrival=arrival, header=dataset, reading=_not_read(NotReadable(reason=REASONS["not_a_film"])))
         radiograph = admit(dataset, self._policy.admission)
-        header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=_not_read(radiograph))
+            view = glimpse(dataset, self._policy.admission)
+            return Film(
+                arrival=arrival, header=_without_pixels(dataset), reading=_not_read(radiograph), radiograph=view
+            )
+        header = _without_pixels(dataset)
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -218,7 +221,9 @@ class Reader:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request)
         except BaseException:
-            self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
+            self._delete(result.spooled for result in results)
+            if request is not None:
+                self._stores.consultations.forget(request)
             raise
 
     def _write(
@@ -230,7 +235,8 @@ class Reader:
         request: PreparedRequest | None,
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
-        picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
+        is_read = film.reading.findings is not None  # else the page tells why, and shows the film
+        picture_key = next((each.spooled.key for each in results if each.what == "sc" and is_read), None)
         patient, accession_number = read_patient(film.header), str(film.header.get("AccessionNumber") or "")
         filmed = Filmed(
             study_instance_uid=film.arrival.instance.study_instance_uid,
@@ -277,12 +283,12 @@ class Reader:
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
             return None
         positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
-        grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
-        seen = "; ".join([*grave, *(f"{finding.kind.vi} {value(finding)}" for finding in positive)])
+        seen = "; ".join(f"{finding.kind.vi} {value(finding)}" for finding in positive)
+        why = [f"AI xếp mức {priority.vi}", *urgent_lines(film.reading), *([f"AI thấy: {seen}"] if seen else [])]
         return self._stores.consultations.prepare(
             film.header,
             [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
-            question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+            question=f"Yêu cầu tự động. {'. '.join(why)}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
             priority="urgent" if priority is Priority.URGENT else "routine",
             requested_by=AUTOMATIC,
         )

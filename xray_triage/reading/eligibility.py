@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pydicom import uid
 from pydicom.dataset import Dataset
 
+from xray_triage.reading.acquisition import is_ours
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.header import items, number, text, words
 from xray_triage.reading.patient import age_years
@@ -60,11 +61,13 @@ def refusal(dataset: Dataset, policy: Admission) -> NotReadable | None:
     """The first reason in the header against reading this film, in the order of the checks; None when there is none."""
     return (
         _no_film(dataset) or _elsewhere(dataset) or _from_the_side(dataset) or _no_original(dataset)
-        or _no_image(dataset, policy) or _too_young(dataset, policy)
+        or unfit(dataset, policy) or _too_young(dataset, policy)
     )  # fmt: skip
 
 
 def _no_film(dataset: Dataset) -> NotReadable | None:
+    if is_ours(dataset):  # a PACS sends back what it was sent; a result of a result would go round for ever
+        return _not("not_a_film", "made by this program")
     if text(dataset, "SOPClassUID") not in FILM_CLASSES:
         return _not("not_a_film", f"SOP class {text(dataset, 'SOPClassUID')}")
     modality = words(dataset, "Modality")
@@ -114,7 +117,8 @@ def _no_original(dataset: Dataset) -> NotReadable | None:
     return None
 
 
-def _no_image(dataset: Dataset, policy: Admission) -> NotReadable | None:
+def unfit(dataset: Dataset, policy: Admission) -> NotReadable | None:
+    """Why its pixels must not be decoded, whatever they show; None when they may be."""
     if "PixelData" not in dataset:
         return _not("no_pixels")
     rows, columns = number(dataset, "Rows"), number(dataset, "Columns")

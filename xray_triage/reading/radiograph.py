@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from xray_triage.reading.acquisition import View, view_of
 from xray_triage.reading.decoding import DamagedPixels, Stored, Undecodable, decode
-from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, refusal
+from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, refusal, unfit
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.grayscale import render
 from xray_triage.reading.header import value_of
@@ -22,7 +22,7 @@ from xray_triage.reading.patient import age_years
 from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
 
-__all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
+__all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "glimpse", "open_picture"]
 
 LONGEST_SIDE = 1024
 FEWEST_LEVELS = 8  # stored gray levels between the darkest and brightest percent: fewer is a blank film
@@ -62,6 +62,20 @@ def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
     if isinstance(film, NotReadable):
         return film
     return replace(film, pixel_spacing_mm=_spacing(dataset), age_years=age_years(dataset), view=view_of(dataset))
+
+
+def glimpse(dataset: Dataset, policy: Admission) -> Radiograph | None:
+    """What a film that was not admitted looks like, for people alone; None where it may not or cannot be shown."""
+    if unfit(dataset, policy) is not None:
+        return None
+    try:
+        gray = _gray(decode(dataset))
+    except (DamagedPixels, Undecodable):
+        return None
+    if gray is None:
+        return None
+    shown = render(as_image(shrink(gray, LONGEST_SIDE)), dataset)
+    return Radiograph(image=np.ascontiguousarray(shown), rows=gray.shape[0], columns=gray.shape[1])
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:
