@@ -63,7 +63,7 @@ def test_ohif_lists_the_study_draws_film_and_picture_and_opens_the_report(
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
-def test_whoever_opens_a_film_that_was_not_read_sees_why_and_what_is_asked(
+def test_whoever_opens_a_film_that_was_not_read_sees_first_what_is_asked_and_its_report_opens(
     open_window: Window, ohif: OhifPeer, sqlite_desk: TestDesk
 ) -> None:
     dataset = films.film(PatientName="Nguyễn^Thị^Bưởi")
@@ -76,8 +76,12 @@ def test_whoever_opens_a_film_that_was_not_read_sees_why_and_what_is_asked(
     page.goto(f"/viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}")
     page.get_by_text("Skip all").click()
     until(lambda: shades(page) > SHADES)
-    page.screenshot(path="/tmp/obj/ohif-open.png")
+    shown = page.get_by_text("YÊU CẦU HỘI CHẨN", exact=True)
+    expect(shown).to_have_count(2, timeout=1000 * SECONDS)  # in the list, and over what is shown
+    pictures = page.locator('[data-cy="study-browser-thumbnail"] img')
+    expect(pictures).to_have_count(3, timeout=1000 * SECONDS)  # the request, the film, why it was not read
+
     page.get_by_text("AI: báo cáo").dblclick()
-    page.wait_for_timeout(25000)
-    page.screenshot(path="/tmp/obj/ohif-sr.png")
+    expect(shown).to_have_count(1, timeout=1000 * SECONDS)  # the film that the report is about stands there now
+    expect(page.get_by_text("PA", exact=True)).to_have_count(2, timeout=1000 * SECONDS)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
