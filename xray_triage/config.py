@@ -85,6 +85,7 @@ class StationSection(Section):
     """Who we are and where things are kept. ``timezone``: empty is the computer's."""
 
     name: str = "Trạm y tế"
+    phone: str = ""
     ae_title: AeTitle = "XRAY_TRIAGE"
     data_dir: Path = Path("data")
     language: Literal["vi", "en"] = "vi"

@@ -6,6 +6,7 @@ In a message a literal ``%`` is written ``%%``.
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,14 @@ _LOCALES = {"vi": "vi_VN", "en": "en_GB"}  # the order of day and month is the s
 def N_(message: str) -> str:  # noqa: N802 -- the name that extractors of messages know
     """Marks a message that is translated later, where a table of words is made."""
     return message
+
+
+def rounded(value: float, digits: int = 0) -> Decimal:
+    """The number as it is written: a half goes up. The one rule of page, paper, picture, outlines and report.
+
+    It looks at the decimal digits, as people do: 0.505 is 0.51, whatever its binary neighbours are.
+    """
+    return Decimal(str(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 @cache
@@ -60,11 +69,13 @@ class Language:
 
     def number(self, value: float, digits: int = 0) -> str:
         """With this language's decimal sign: 0,51."""
-        return format_decimal(value, f"#,##0.{'0' * digits}" if digits else "#,##0", locale=self._locale)
+        return format_decimal(
+            rounded(value, digits), f"#,##0.{'0' * digits}" if digits else "#,##0", locale=self._locale
+        )
 
     def percent(self, share: float) -> str:
         """``share`` of 1, in whole percent."""
-        return format_percent(share, "0%", locale=self._locale)
+        return format_percent(rounded(share, 2), "0%", locale=self._locale)
 
     @property
     def _locale(self) -> str:

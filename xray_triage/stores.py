@@ -165,6 +165,7 @@ def join_stores(
             spool=spool,
             destinations=config.destinations_for("requests"),
             station_name=config.station.name,
+            phone=config.station.phone,
             wake=wake,
         ),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),

@@ -12,7 +12,7 @@ from tests.browser.conftest import Window
 from tests.factories import until
 from tests.peers.ohif import DIST, OhifPeer
 from tests.xray_triage import films
-from tests.xray_triage.desk import TestDesk, reading
+from tests.xray_triage.desk import TestDesk, reading, unread
 from tests.xray_triage.web.conftest import bearer
 
 pytestmark = pytest.mark.skipif(not DIST.is_dir(), reason="no OHIF: tools/fetch-ohif .venv")
@@ -60,4 +60,28 @@ def test_ohif_lists_the_study_draws_film_and_picture_and_opens_the_report(
     page.get_by_text("AI: báo cáo").dblclick()
     asked = page.get_by_text("Do you want to continue tracking measurements")  # it has read them
     expect(asked).to_be_visible(timeout=1000 * SECONDS)
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
+def test_whoever_opens_a_film_that_was_not_read_sees_first_what_is_asked_and_its_report_opens(
+    open_window: Window, ohif: OhifPeer, sqlite_desk: TestDesk
+) -> None:
+    dataset = films.film(PatientName="Nguyễn^Thị^Bưởi")
+    case = sqlite_desk.record(sqlite_desk.receive(dataset), dataset, unread("not_frontal"))
+    sqlite_desk.consultations.request(
+        case.case_id, question="Có tràn khí không?", priority="urgent", requested_by="BS. Lan"
+    )
+    page = open_window(base_url=ohif.url)
+    page.set_default_timeout(1000 * SECONDS)
+    page.goto(f"/viewer?StudyInstanceUIDs={dataset.StudyInstanceUID}")
+    page.get_by_text("Skip all").click()
+    until(lambda: shades(page) > SHADES)
+    shown = page.get_by_text("YÊU CẦU HỘI CHẨN", exact=True)
+    expect(shown).to_have_count(2, timeout=1000 * SECONDS)  # in the list, and over what is shown
+    pictures = page.locator('[data-cy="study-browser-thumbnail"] img')
+    expect(pictures).to_have_count(3, timeout=1000 * SECONDS)  # the request, the film, why it was not read
+
+    page.get_by_text("AI: báo cáo").dblclick()
+    expect(shown).to_have_count(1, timeout=1000 * SECONDS)  # the film that the report is about stands there now
+    expect(page.get_by_text("PA", exact=True)).to_have_count(2, timeout=1000 * SECONDS)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)

@@ -21,6 +21,7 @@ from tests.xray_triage.desk import TestDesk, open_desk, reading
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.reading.acquisition import PRODUCT, is_ours
 from xray_triage.results.make import make_request
+from xray_triage.results.request import Asked
 from xray_triage.station.reconciling import DAY_SECONDS, Reconciler
 
 
@@ -100,7 +101,7 @@ def test_what_was_made_here_is_no_film(desk: TestDesk, tmp_path: Path) -> None:
     (came,) = desk.inbox.of_study(case.study_instance_uid)
     desk.consultations.request(case_id, question="Tràn khí?", priority="urgent", requested_by="BS. Mai")
     made = len({one.spooled.key for one in desk.outbox.of_study(case.study_instance_uid)}) - 1
-    assert made == 4  # report, picture, outlines, request
+    assert made == 5  # report, picture, outlines, request and its page
     lose_all_rows(desk)
     reconcile(desk, tmp_path)
     assert [one.spooled.key for one in desk.inbox.of_study(case.study_instance_uid)] == [came.spooled.key]
@@ -113,16 +114,9 @@ def test_a_machine_that_is_named_like_us_alone_by_its_maker_made_a_film() -> Non
     assert not is_ours(film(Manufacturer=["", PRODUCT], ManufacturerModelName=""))
     assert not is_ours(Dataset())
     instance = reference_to(film())
-    request = make_request(
-        film(),
-        [instance],
-        question="?",
-        priority="routine",
-        requested_by="BS",
-        at=datetime(2025, 6, 1, tzinfo=UTC),
-        station_name="Trạm",
-    )
-    assert is_ours(request.dataset)
+    asked = Asked(question="?", priority="routine", requested_by="BS")
+    made = make_request(film(), [instance], asked, at=datetime(2025, 6, 1, tzinfo=UTC), station_name="Trạm")
+    assert [is_ours(one.dataset) for one in made] == [True, True]
 
 
 @pytest.mark.parametrize(

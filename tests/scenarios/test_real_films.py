@@ -46,9 +46,9 @@ def test_every_chest_film_is_read_and_every_other_says_why(
             assert (image["reason"] in REASONS) is not is_chest
         films, read = len(case["images"]), [image for image in case["images"] if image["status"] == "read"]
         whats = made[case["case_id"]]
-        assert whats.count("original") == whats.count("sr") == films
-        assert whats.count("sc") == whats.count("gsps") == len(read)
-        assert whats.count("request") == (1 if case["priority"] == "urgent" else 0)
+        assert whats.count("original") == whats.count("sr") == whats.count("sc") == films
+        assert whats.count("gsps") == len(read)
+        assert whats.count("request") == whats.count("request_sc") == (1 if case["priority"] == "urgent" else 0)
 
     uids = own_orthanc.sop_instance_uids()
     assert len(uids) == len(set(uids)) == sum(map(len, made.values()))

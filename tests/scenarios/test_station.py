@@ -70,12 +70,12 @@ def _stream(pacs: OrthancPeer, instance: str) -> pydicom.filebase.DicomBytesIO:
     return pydicom.filebase.DicomBytesIO(pacs.download(instance))
 
 
-def test_a_film_comes_out_as_five_objects_of_one_study(
+def test_a_film_comes_out_as_six_objects_of_one_study(
     a_station: StationPeer, own_orthanc: OrthancPeer, some_films: list[Path], tmp_path: Path
 ) -> None:
     film = pydicom.dcmread(some_films[0])
     assert send(a_station, some_films[0]) == 0
-    until(lambda: len(own_orthanc.of_study(film.StudyInstanceUID)) == 5)
+    until(lambda: len(own_orthanc.of_study(film.StudyInstanceUID)) == 6)
     objects = in_study(own_orthanc, film.StudyInstanceUID)
     assert {str(made.SOPClassUID) for made in objects} == {film.SOPClassUID, REQUEST, *MAKES}
     for made in objects:
@@ -90,7 +90,7 @@ def test_a_film_comes_out_as_five_objects_of_one_study(
     assert case["priority"] == "urgent"
     until(a_station.is_done)
     states = {delivery["what"]: delivery["state"] for delivery in a_station.get("/api/cases")[0]["deliveries"]}
-    assert states == dict.fromkeys(("original", "sr", "sc", "gsps", "request"), "acknowledged")
+    assert states == dict.fromkeys(("original", "sr", "sc", "gsps", "request", "request_sc"), "acknowledged")
 
 
 def test_two_power_cuts_in_the_middle_of_forty_films_lose_nothing(

@@ -105,7 +105,7 @@ class TestDesk(Stores):
                 arrival=arrival,
                 stated=said_by(dataset, arrival, reading),
                 reading=reading,
-                picture_key=next((spooled.key for what, _, spooled in kept if what == "sc"), None),
+                picture_key=next((spooled.key for what, _, spooled in kept if what == "sc" and reading.findings), None),
                 exposed_at=exposed_at(dataset, received_at=arrival.received_at),
             )
             for what, made_dataset, spooled in kept:

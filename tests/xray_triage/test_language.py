@@ -9,7 +9,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import xray_triage
-from xray_triage.language import Language
+from xray_triage.language import VIETNAMESE, Language
 
 PACKAGE = Path(xray_triage.__file__).parent
 with (PACKAGE / "locale" / "en.po").open("rb") as catalogue:
@@ -63,3 +63,11 @@ def test_a_moment_of_today_needs_no_date() -> None:
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
     assert len(Language("vi").moment(noon, noon)) == len("12:00")
     assert Language("vi").moment(noon, noon.replace(year=2026)).endswith("01/06/2025")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "said"), [(0.505, 2, "0,51"), (0.475, 2, "0,48"), (2.5, 0, "3"), (1.25, 1, "1,3")]
+)
+def test_a_half_goes_up_as_people_round(value: float, digits: int, said: str) -> None:
+    assert VIETNAMESE.number(value, digits) == said
+    assert VIETNAMESE.percent(value / 100) == VIETNAMESE.number(value) + "%"

@@ -18,9 +18,11 @@ from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
 from xray_triage.cases.case import AUTOMATIC, AnswerKind, Conflict, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
+from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient, read_patient, repair_text
-from xray_triage.results.make import make_request
-from xray_triage.results.wording import conflict_line
+from xray_triage.results.make import ResultObject, make_request
+from xray_triage.results.request import Asked
+from xray_triage.results.wording import conflict_line, unread_line, urgent_because
 
 
 class CannotAsk(Exception):
@@ -29,17 +31,17 @@ class CannotAsk(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRequest:
-    """A request object, safe in the spool and not yet promised to anybody."""
+    """A request: its object and the pages that show it, safe in the spool and not yet promised to anybody."""
 
     consultation: Consultation
-    instance: InstanceRef
-    spooled: SpooledFile
+    study_instance_uid: str
+    kept: Sequence[tuple[str, InstanceRef, SpooledFile]]  # what it is, its names, its file; the request first
 
 
 class Consultations:
     """Questions to specialists. ``destinations`` take requests; ``wake`` is called when one is committed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the stores that it joins, and who asks
         self,
         database: Database,
         *,
@@ -49,6 +51,7 @@ class Consultations:
         spool: Spool,
         destinations: Sequence[str],
         station_name: str,
+        phone: str = "",
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
@@ -58,6 +61,7 @@ class Consultations:
         self._spool = spool
         self._destinations = destinations
         self._station_name = station_name
+        self._phone = phone
         self._wake = wake
 
     def request(self, case_id: str, *, question: str, priority: str, requested_by: str) -> Consultation:
@@ -77,7 +81,7 @@ class Consultations:
                 _cancel_automatic(connection, sequence_of(connection, case_id))
                 consultation = self.request_within(connection, case_id, prepared)
         except BaseException:
-            self._spool.delete(prepared.spooled.key)
+            self.forget(prepared)
             raise
         self._wake()
         return consultation
@@ -115,8 +119,13 @@ class Consultations:
             is_sent = is_mine
         finally:
             if not is_sent:  # another node was quicker, or the answer was
-                self._spool.delete(prepared.spooled.key)
+                self.forget(prepared)
         self._wake()
+
+    def forget(self, prepared: PreparedRequest) -> None:
+        """Delete the files of a request that nobody was promised."""
+        for _, _, spooled in prepared.kept:
+            self._spool.delete(spooled.key)
 
     def prepare(
         self,
@@ -126,36 +135,49 @@ class Consultations:
         question: str,
         priority: str,
         requested_by: str,
+        why: Sequence[str] = (),
         reminder: int = 0,
         conflict: Conflict | None = None,
     ) -> PreparedRequest:
-        """Build the request object and keep it, before any transaction: nobody waits on the database for an fsync.
+        """Build the request and keep it, before any transaction: nobody waits on the database for an fsync.
 
-        ``source`` is the repaired header of a film of the study; of a ``conflict`` the request warns the specialist.
-        Raises SpoolFull.
+        ``source`` is the repaired header of a film of the study, ``why`` what the AI says of it; of a ``conflict`` the
+        request warns the specialist. Raises SpoolFull.
         """
         told = question if conflict is None else f"{conflict_line(conflict.values)}\n\n{question}"
         now = self._clock.now()
-        made = make_request(
-            source,
-            references,
+        asked = Asked(
             question=told,
             priority="urgent" if priority == "urgent" else "routine",
             requested_by=requested_by,
-            at=now,
-            station_name=self._station_name,
+            why=why,
+            phone=self._phone,
             reminder=reminder,
         )
-        spooled = self._spool.keep(io.BytesIO(made.encoded))
+        made = make_request(source, references, asked, at=now, station_name=self._station_name)
         consultation = Consultation(
             state=ConsultationState.REQUESTED,
             question=question,
             priority=priority,
             requested_by=requested_by,
             requested_at=now,
-            request_uid=str(made.dataset.SOPInstanceUID),
+            request_uid=str(made[0].dataset.SOPInstanceUID),
         )
-        return PreparedRequest(consultation=consultation, instance=reference_to(made.dataset), spooled=spooled)
+        study_uid = str(source.StudyInstanceUID)
+        return PreparedRequest(consultation=consultation, study_instance_uid=study_uid, kept=self._keep(made))
+
+    def _keep(self, made: Sequence[ResultObject]) -> list[tuple[str, InstanceRef, SpooledFile]]:
+        """All, or none."""
+        kept: list[tuple[str, InstanceRef, SpooledFile]] = []
+        try:
+            for one in made:
+                spooled = self._spool.keep(io.BytesIO(one.encoded))
+                kept.append((one.what, reference_to(one.dataset), spooled))
+        except BaseException:
+            for _, _, spooled in kept:
+                self._spool.delete(spooled.key)
+            raise
+        return kept
 
     def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
         """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""
@@ -173,7 +195,7 @@ class Consultations:
             "watched": _is_watched(connection, sequence),
         }
         if insert_new(connection, tables.consultation, row) is None:
-            self._spool.delete(prepared.spooled.key)
+            self.forget(prepared)
             return rows.consultation_of(connection.execute(_open_request(sequence)).one())
         _watch_no_more(connection, sequence, but=asked.request_uid)
         self._send(connection, prepared)
@@ -181,16 +203,19 @@ class Consultations:
 
     def _send(self, connection: sa.Connection, prepared: PreparedRequest) -> None:
         urgent = prepared.consultation.priority == "urgent"
-        self._outbox.enqueue(
-            connection,
-            instance=prepared.instance,
-            spooled=prepared.spooled,
-            what="request",
-            urgent=urgent,
-            destinations=self._destinations,
-        )
+        for what, instance, spooled in prepared.kept:
+            is_promised = self._outbox.enqueue(
+                connection,
+                instance=instance,
+                spooled=spooled,
+                what=what,
+                urgent=urgent,
+                destinations=self._destinations,
+            )
+            if not is_promised:  # nobody takes requests here
+                self._spool.delete(spooled.key)
         if urgent:
-            self._outbox.promote_study(connection, prepared.instance.study_instance_uid)
+            self._outbox.promote_study(connection, prepared.study_instance_uid)
 
     def _prepare_again(
         self, study_uid: str, *, question: str, priority: str, requested_by: str, reminder: int = 0
@@ -206,9 +231,25 @@ class Consultations:
             question=question,
             priority=priority,
             requested_by=requested_by,
+            why=() if requested_by == AUTOMATIC else self._why(study_uid),  # its question says why
             reminder=reminder,
             conflict=rows.conflict_of(case.conflict),
         )
+
+    def _why(self, study_uid: str) -> list[str]:
+        """What the AI says of the study that its reader must know first: why it is urgent, or that nothing was read."""
+        image, case = tables.image, tables.case
+        films_of = (
+            sa.select(image)
+            .join_from(image, case)
+            .where(case.c.study_instance_uid == study_uid, image.c.reason.is_distinct_from("not_a_film"))
+        )
+        with self._database.read() as connection:
+            films = [rows.image_of(row) for row in connection.execute(films_of.order_by(image.c.image_id))]
+        urgent = [urgent_because(one.reasons, one.findings) for one in films if one.priority is Priority.URGENT]
+        unread = [unread_line(one.reason) for one in films if one.reason is not None]
+        is_any_read = len(unread) < len(films)
+        return list(dict.fromkeys([f"AI: {line}" for line in urgent] if is_any_read else unread))
 
     def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
         case = tables.case

@@ -21,7 +21,7 @@ from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, Finding, NotReadable, Priority, Reading
 from xray_triage.reading.naming import listed, told_positive
 from xray_triage.reading.patient import repair_text
-from xray_triage.reading.radiograph import Radiograph, admit, open_picture
+from xray_triage.reading.radiograph import Radiograph, admit, glimpse, open_picture
 from xray_triage.results.make import make_results
 from xray_triage.results.wording import UNPROVEN, limit, value
 
@@ -81,7 +81,7 @@ class FilmReading:
             name = ENGLISH.translate(one.kind.vi)
             lines.append(f"  {name:24} {value(one, ENGLISH):>6}  (threshold {limit(one, ENGLISH)})")
         ratio = self.reading.findings.scores.get(CARDIOTHORACIC_RATIO) if self.reading.findings else None
-        lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ratio:6.2f}"]
+        lines += [] if ratio is None else [f"  {'cardiothoracic ratio':24} {ENGLISH.number(ratio, 2):>6}"]
         return "\n".join(lines)
 
 
@@ -128,6 +128,7 @@ class OfflineReader:
         """Write the result objects beside each other in ``folder``; none for a picture, which names no patient."""
         if film.header is None:
             return []
+        shown = film.radiograph or glimpse(film.header, self._policy.admission)
         if "PixelData" in film.header:
             del film.header.PixelData
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +136,7 @@ class OfflineReader:
         made = make_results(
             film.header,
             film.reading,
-            film.radiograph,
+            shown,
             station_name=self._policy.station_name,
             at=self._clock.now(),
         )

@@ -31,15 +31,15 @@ from xray_triage.orders.match import Filmed, is_film_of, registered
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.acquisition import exposed_at, machine_of, made_at
 from xray_triage.reading.classifier import Classifier
-from xray_triage.reading.findings import REASONS, SEVERITY, NotReadable, Priority, Reading
+from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_age, read_patient, repair_text
-from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit
+from xray_triage.reading.radiograph import FILM_CLASSES, Radiograph, admit, glimpse
 from xray_triage.reading.triage import decide, not_read
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
-from xray_triage.results.wording import AGE_UNKNOWN, value
+from xray_triage.results.wording import AGE_UNKNOWN, urgent_lines, value
 from xray_triage.stores import APART_WORK, READ_WORK, Stores, note_patient
 
 LAST_TRY = 3
@@ -202,9 +202,12 @@ class Reader:
             return Film(arrival=arrival, header=dataset, reading=unread(NotReadable(reason=REASONS["not_a_film"])))
         arrived = arrival.received_at.astimezone().date()
         radiograph = admit(dataset, self._policy.admission, arrived=arrived)
-        header = _without_pixels(dataset)
         if isinstance(radiograph, NotReadable):
-            return Film(arrival=arrival, header=header, reading=unread(radiograph, header, arrived))
+            view = glimpse(dataset, self._policy.admission)
+            header = _without_pixels(dataset)
+            reading = unread(radiograph, header, arrived)
+            return Film(arrival=arrival, header=header, reading=reading, radiograph=view)
+        header = _without_pixels(dataset)
         share, met = self._policy.urgent_share, None
         if self._card is not None:
             met = self._site.meet(machine_of(header), self._card, urgent_share=share)
@@ -246,7 +249,9 @@ class Reader:
                 self._stores.heat_maps.keep(connection, film.arrival.instance.sop_instance_uid, heat)
                 self._write(connection, work, film, results, request, stated)
         except BaseException:
-            self._delete([*(result.spooled for result in results), *([request.spooled] if request else [])])
+            self._delete(result.spooled for result in results)
+            if request is not None:
+                self._stores.consultations.forget(request)
             raise
 
     def _write(
@@ -259,7 +264,8 @@ class Reader:
         stated: Sequence[Statement],
     ) -> None:
         urgent = film.reading.decision.priority is Priority.URGENT
-        picture_key = next((result.spooled.key for result in results if result.what == "sc"), None)
+        is_read = film.reading.findings is not None  # else the page tells why, and shows the film
+        picture_key = next((each.spooled.key for each in results if each.what == "sc" and is_read), None)
         self._stores.orders.close(connection, _filmed(film))
         recorded = self._stores.casebook.record(
             connection,
@@ -316,13 +322,13 @@ class Reader:
         if priority not in AUTO_REQUEST[self._policy.auto_request]:
             return None
         positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
-        grave = ["điểm nặng thuộc nhóm cao nhất của trạm"] if SEVERITY in film.reading.decision.reasons else []
-        seen = "; ".join([*grave, *(f"{finding.kind.vi} {value(finding)}" for finding in positive)])
+        seen = "; ".join(f"{finding.kind.vi} {value(finding)}" for finding in positive)
+        why = [f"AI xếp mức {priority.vi}", *urgent_lines(film.reading), *([f"AI thấy: {seen}"] if seen else [])]
         try:
             return self._stores.consultations.prepare(
                 film.header,
                 [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
-                question=f"Yêu cầu tự động: AI xếp mức {priority.vi}: {seen}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
+                question=f"Yêu cầu tự động. {'. '.join(why)}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
                 priority="urgent" if priority is Priority.URGENT else "routine",
                 requested_by=AUTOMATIC,
                 conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),

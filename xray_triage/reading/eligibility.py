@@ -66,7 +66,7 @@ def refusal(dataset: Dataset, policy: Admission, arrived: date | None = None) ->
     """The first reason in the header against reading this film, in the order of the checks; None when there is none."""
     return (
         _no_film(dataset) or _an_animal(dataset) or _from_the_side(dataset) or _no_original(dataset)
-        or _no_image(dataset, policy) or _too_young(dataset, policy, arrived)
+        or unfit(dataset, policy) or _too_young(dataset, policy, arrived)
     )  # fmt: skip
 
 
@@ -76,10 +76,10 @@ def doubt(dataset: Dataset) -> NotReadable | None:
 
 
 def _no_film(dataset: Dataset) -> NotReadable | None:
+    if is_ours(dataset):  # a PACS sends back what it was sent; a result of a result would go round for ever
+        return _not("not_a_film", "made by this program")
     if text(dataset, "SOPClassUID") not in FILM_CLASSES:
         return _not("not_a_film", f"SOP class {text(dataset, 'SOPClassUID')}")
-    if is_ours(dataset):
-        return _not("not_an_original", "made by this program")
     named = words(dataset, "Modality").split() or [""]
     captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
     digitised = named[0] in ("OT", "SC") and (not captured or _is_from_a_machine(dataset))
@@ -145,7 +145,8 @@ def _derived(dataset: Dataset) -> NotReadable | None:
     return None
 
 
-def _no_image(dataset: Dataset, policy: Admission) -> NotReadable | None:
+def unfit(dataset: Dataset, policy: Admission) -> NotReadable | None:
+    """Why its pixels must not be decoded, whatever they show; None when they may be."""
     if "PixelData" not in dataset:
         return _not("no_pixels")
     rows, columns = number(dataset, "Rows"), number(dataset, "Columns")

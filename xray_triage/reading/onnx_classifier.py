@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from xray_triage.language import rounded
 from xray_triage.reading.bundle import Bundle, BundleError, Label, Manifest
 from xray_triage.reading.classifier import ModelFailed
 from xray_triage.reading.findings import (
@@ -225,7 +226,7 @@ def measured(label: str, ratio: float | None, manifest: Manifest) -> Measured | 
     limit = manifest.cardiothoracic.marked_above if manifest.cardiothoracic else None
     if label != "cardiomegaly" or ratio is None or limit is None:
         return None
-    return Measured(round(ratio, 2), limit)
+    return Measured(float(rounded(ratio, 2)), limit)
 
 
 def _reason(said: Mapping[str, float]) -> str:

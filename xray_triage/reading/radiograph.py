@@ -14,7 +14,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
 from xray_triage.reading.acquisition import View, view_of
-from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, doubt, refusal
+from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, doubt, refusal, unfit
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.patient import read_age
 from xray_triage.reading.picture.cover import Mask, covered_in, shrink_film
@@ -24,7 +24,7 @@ from xray_triage.reading.picture.grayscale import render
 from xray_triage.reading.pixels import Counted, Image, as_image, resize, sampled, shrink, to_display
 from xray_triage.reading.polarity import as_positive
 
-__all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "open_picture"]
+__all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "glimpse", "open_picture"]
 
 LONGEST_SIDE = 1024
 FEWEST_LEVELS = 8  # stored gray levels between the darkest and brightest percent: fewer is a blank film
@@ -86,6 +86,23 @@ def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -
         flags=(*film.flags, *age.flags),
         doubt=doubt(dataset),
     )
+
+
+def glimpse(dataset: Dataset, policy: Admission) -> Radiograph | None:
+    """What a film that was not admitted looks like, for people alone; None where it may not or cannot be shown."""
+    if unfit(dataset, policy) is not None:
+        return None
+    try:
+        words = words_of(dataset)
+        gray = _gray(stored_in(words, dataset))
+    except (DamagedPixels, Undecodable):
+        return None
+    if gray is None:
+        return None
+    small, counted = shrink_film(gray, covered_in(words, gray, dataset), LONGEST_SIDE)
+    shown = _fill(render(small, dataset, counted), counted, _darkest)
+    image = np.ascontiguousarray(proportioned(shown, aspect_of(dataset), LONGEST_SIDE))
+    return Radiograph(image=image, rows=gray.shape[0], columns=gray.shape[1])
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:

@@ -40,8 +40,7 @@ def decide(findings: Findings, policy: Policy, *, severe_from: float | None = No
     if severe_from is not None and severity(said) > severe_from:
         urgent = (*urgent, SEVERITY)
     if urgent:
-        others = tuple(name for name in positive if name not in urgent)
-        return TriageDecision(priority=Priority.URGENT, reasons=urgent + others)
+        return TriageDecision(priority=Priority.URGENT, reasons=urgent)
     if positive:
         return TriageDecision(priority=Priority.ABNORMAL, reasons=positive)
     score = findings.scores.get(ABNORMAL)

@@ -51,6 +51,25 @@ def wrapped(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterato
         yield line
 
 
+def broken(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
+    """The whole text in lines no wider than ``width``, its own line breaks kept; a word that is wider is broken."""
+    for paragraph in text.expandtabs(4).splitlines():
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if letters.getlength(longer) <= width:
+                line = longer
+                continue
+            if line:
+                yield line
+            line = word
+            while letters.getlength(line) > width:
+                fits = next(n for n in range(len(line) - 1, 0, -1) if letters.getlength(line[:n]) <= width or n == 1)
+                yield line[:fits]
+                line = line[fits:]
+        yield line
+
+
 def fitted(text: str, letters: ImageFont.FreeTypeFont, width: float) -> str:
     """As much of the text as fits, with an ellipsis where something was cut."""
     if letters.getlength(text) <= width:

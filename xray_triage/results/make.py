@@ -6,7 +6,6 @@ Making them again gives objects of the same UIDs. Must never know the spool, the
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import structlog
 from pydicom.dataset import Dataset
@@ -14,22 +13,25 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.instance import InstanceRef
 from dicom_router.dicom.part10 import encode_file
 from xray_triage.reading.findings import ModelIdentity, Reading, Reason
+from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
-from xray_triage.results.capture import make_capture
+from xray_triage.results.capture import REQUEST_PAGE, make_capture, make_request_pages
+from xray_triage.results.letter import Letter
 from xray_triage.results.origin import Origin
 from xray_triage.results.presentation import is_possible, make_presentation
 from xray_triage.results.report import REPORT, make_report
-from xray_triage.results.request import make_request_document
+from xray_triage.results.request import REQUEST, Asked, make_request_document
 from xray_triage.results.uids import derive_uid
+from xray_triage.results.wording import urgency
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultObject:
-    """One object of ours. ``what`` is sr, sc, gsps or request; ``dataset`` has its file meta information.
+    """One object of ours: ``what`` is sr, sc, gsps, request or request_sc.
 
-    ``encoded`` is its file.
+    ``dataset`` has its file meta information, ``encoded`` is its file.
     """
 
     what: str
@@ -52,17 +54,17 @@ def make_results(
     supersedes: InstanceRef | None = None,
     on_unmade: Callable[[str], None] = lambda _: None,
 ) -> Iterator[ResultObject]:
-    """The report, and for a film that was read the picture and the outlines; each is made when it is asked for.
+    """The report, the picture, and for a film that was read the outlines; each is made when it is asked for.
 
     ``source`` is the film's header with its text already repaired; ``supersedes`` the report of an earlier reading. A
     colour film (a digitised picture) gets no outlines: DICOM allows a grayscale presentation state over grayscale
-    images only. An object that some tag of the film lets nobody make is left out: ``on_unmade`` is told its ``what``.
+    images only. Of a film that was not read ``radiograph`` is what can be shown of it, if anything. An object that some
+    tag of the film lets nobody make is left out: ``on_unmade`` is told its ``what``.
     """
     origin = Origin(source=source, model=reading.model, station_name=station_name, at=at)
     for what, make in _makers(origin, reading, radiograph, supersedes):
         try:
-            dataset = make()
-            made = ResultObject(what=what, dataset=dataset, encoded=encode_file(dataset))
+            made = _encoded(what, make())
         except Exception:
             log.exception("result not made", what=what, sop_instance_uid=str(source.SOPInstanceUID))
             on_unmade(what)
@@ -74,31 +76,49 @@ def _makers(
     origin: Origin, reading: Reading, radiograph: Radiograph | None, supersedes: InstanceRef | None
 ) -> Iterator[tuple[str, Callable[[], Dataset]]]:
     yield "sr", lambda: make_report(origin, reading, supersedes)
-    if reading.findings is None:
-        return
-    if radiograph is not None:
+    if reading.findings is None or radiograph is not None:
         yield "sc", lambda: make_capture(origin, reading, radiograph)
-    if is_possible(origin.source):
+    if reading.findings is not None and is_possible(origin.source):
         yield "gsps", lambda: make_presentation(origin, reading)
 
 
+def _encoded(what: str, dataset: Dataset) -> ResultObject:
+    return ResultObject(what=what, dataset=dataset, encoded=encode_file(dataset))
+
+
 def make_request(
-    source: Dataset,
-    references: Sequence[InstanceRef],
-    *,
-    question: str,
-    priority: Literal["urgent", "routine"],
-    requested_by: str,
-    at: datetime,
-    station_name: str,
-    reminder: int = 0,
-) -> ResultObject:
+    source: Dataset, references: Sequence[InstanceRef], asked: Asked, *, at: datetime, station_name: str
+) -> list[ResultObject]:
     """A request for a consultation in the study of ``source``, over ``references``: films, reports, pictures.
 
-    ``reminder`` counts how often it has been repeated.
+    After it the same as pages to look at; those of a reminder are there already.
     """
     origin = Origin(source=source, model=None, station_name=station_name, at=at)
-    dataset = make_request_document(
-        origin, references, question=question, priority=priority, requested_by=requested_by, reminder=reminder
-    )
-    return ResultObject(what="request", dataset=dataset, encoded=encode_file(dataset))
+    made = [_encoded(REQUEST.what, make_request_document(origin, references, asked))]
+    if not asked.reminder:
+        letter = Letter(
+            question=asked.question,
+            priority=urgency(asked.priority),
+            is_urgent=asked.priority == "urgent",
+            why=asked.why,
+            patient=_patient_lines(source),
+            asked_by=asked.requested_by,
+            station_name=station_name,
+            phone=asked.phone,
+            asked_at=origin.local_time,
+        )
+        pages = make_request_pages(origin, letter, at.isoformat(), asked.priority, asked.requested_by, asked.question)
+        made += [_encoded(REQUEST_PAGE.what, page) for page in pages]
+    return made
+
+
+def _patient_lines(source: Dataset) -> str:
+    """Whose films they are, as far as the film says: name, sex and age; numbers."""
+    patient = read_patient(source)
+    sex = {"M": "nam", "F": "nữ"}.get(patient.sex, "")
+    years = patient.age_years
+    age = "" if years is None else f"{int(years)} tuổi" if years >= 1 else f"{int(12 * years)} tháng tuổi"
+    number = str(source.get("AccessionNumber") or "")
+    who = ", ".join(filter(None, (patient.name, sex, age)))
+    numbers = (f"mã {patient.id}" if patient.id else "", f"phiếu chỉ định {number}" if number else "")
+    return "\n".join(filter(None, (f"Người bệnh: {who or 'phim không ghi tên'}", " · ".join(filter(None, numbers)))))

@@ -31,7 +31,7 @@ _GREEN = (200 - 160 * _STEPS).astype(np.uint8).tolist()
 def draw(reading: Reading, radiograph: Radiograph, *, station_name: str, at: datetime) -> Image.Image:
     """The picture as RGB, the film at its left at most 1024 pixels long. ``reading`` must have findings."""
     assert reading.findings is not None
-    film = _film(radiograph)
+    film = shown(radiograph)
     if reading.findings.heat_map is not None:
         _warm(film, reading.findings.heat_map)
     positive = told_positive(reading.findings.findings)
@@ -63,10 +63,11 @@ def colours_of(findings: Sequence[Finding]) -> dict[str, Colour]:
     return {one.kind.name: FINDING_COLOURS[index % len(FINDING_COLOURS)] for index, one in enumerate(findings)}
 
 
-def _film(radiograph: Radiograph) -> Image.Image:
+def shown(radiograph: Radiograph, *, smallest: int = SMALLEST_SIDE, largest: int = LARGEST_SIDE) -> Image.Image:
+    """The film alone as RGB, its longer side between the two."""
     grey = Image.fromarray((np.clip(radiograph.image, 0, 1) * 255).astype(np.uint8))
     longest = max(grey.size)
-    wanted = min(max(longest, SMALLEST_SIDE), LARGEST_SIDE)
+    wanted = min(max(longest, smallest), largest)
     if wanted != longest:
         size = max(1, grey.width * wanted // longest), max(1, grey.height * wanted // longest)
         grey = grey.resize(size, Image.Resampling.BICUBIC)

@@ -19,6 +19,7 @@ from xray_triage.reading.findings import (
     Line,
     ModelIdentity,
     Reading,
+    Reason,
 )
 from xray_triage.reading.naming import GROUPS, listed
 from xray_triage.results import codes
@@ -82,6 +83,9 @@ def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None
     ]
     if reading.findings is not None:
         children.append(container_item(codes.IMAGING_MEASUREMENTS, _groups(origin, reading.findings)))
+    elif not_readable is not None and origin.source.get("Rows") and origin.source.get("Columns"):
+        group = _unread_group(origin, not_readable.reason)
+        children.append(container_item(codes.IMAGING_MEASUREMENTS, [group]))
     children.append(container_item(codes.QUALITATIVE_EVALUATIONS, _evaluations(reading)))
     add_document(dataset, title=codes.IMAGING_MEASUREMENT_REPORT, template="1500", children=children)
     return dataset
@@ -138,6 +142,15 @@ def _group(origin: Origin, label: str, name: str, children: Sequence[Dataset]) -
     return container_item(codes.MEASUREMENT_GROUP, [*tracking, *children])
 
 
+def _unread_group(origin: Origin, reason: Reason) -> Dataset:
+    """No number: the reason, said of all of the film. OHIF opens no report without a group that has a place."""
+    children = [
+        code_item(CONTAINS, codes.NOT_READ_REASON, codes.reason_code(reason)),
+        _corners(origin.source, CONTAINS),
+    ]
+    return _group(origin, "phim chưa đọc", "not read", children)
+
+
 def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity) -> Dataset:
     """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it.
 
@@ -173,9 +186,13 @@ def _place(source: Dataset, finding: Finding) -> list[Dataset]:
 
 def _whole_film(source: Dataset) -> list[Dataset]:
     """What a number without a place was inferred from. OHIF opens no report in which one is inferred from nothing."""
+    return [_corners(source, INFERRED_FROM)]
+
+
+def _corners(source: Dataset, relationship: str) -> Dataset:
     columns, rows = int(source.get("Columns") or 0), int(source.get("Rows") or 0)
     film, corners = _film(source, SELECTED_FROM, codes.SOURCE), [(0, 0), (columns, rows)]
-    return [coordinates_item(codes.FILM_CORNERS, corners, film, INFERRED_FROM, graphic_type="MULTIPOINT")]
+    return coordinates_item(codes.FILM_CORNERS, corners, film, relationship, graphic_type="MULTIPOINT")
 
 
 def outline(box: Box) -> list[tuple[float, float]]:

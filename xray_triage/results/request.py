@@ -3,7 +3,9 @@
 Must never know the network: who sends it, and what comes back, is not its business. PS3.3 A.35.4, PS3.16 TID 2010.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
@@ -39,40 +41,56 @@ REQUEST = Kind(
 _NO_IMAGES = tuple(f"{STORAGE_ROOT}{number}." for number in (88, 11, 104))
 
 
-def make_request_document(
-    origin: Origin,
-    references: Sequence[InstanceRef],
-    *,
-    question: str,
-    priority: Literal["urgent", "routine"],
-    requested_by: str,
-    reminder: int = 0,
-) -> Dataset:
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # not allowed in a UT but for the ends of lines: PS3.5 6.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked, how soon and by whom. ``why``: what the AI said of the films, a line each.
+
+    ``reminder`` counts how often it has been repeated; ``phone`` is that of the station, or empty.
+    """
+
+    question: str
+    priority: Literal["urgent", "routine"]
+    requested_by: str
+    why: Sequence[str] = ()
+    phone: str = ""
+    reminder: int = 0
+
+
+def make_request_document(origin: Origin, references: Sequence[InstanceRef], asked: Asked) -> Dataset:
     """The request over all ``references``, which may be of several films. Raises ValueError when there are none.
 
-    The same question asked again at another time is another request, and has other UIDs; the ``reminder``-th says so.
+    The same question asked again at another time is another request, and has other UIDs; a reminder says so.
     """
     if not references:
         raise ValueError("a request must refer to at least one instance")
-    asked = origin.at.isoformat()
-    dataset = begin(origin, REQUEST, asked, priority, requested_by, question)
+    parts = (origin.at.isoformat(), asked.priority, asked.requested_by, asked.question)
+    dataset = begin(origin, REQUEST, *parts)
     add(dataset, CurrentRequestedProcedureEvidenceSequence=_evidence(references))
     children = [
         language_item(),
         code_item(HAS_OBS_CONTEXT, codes.OBSERVER_TYPE, codes.PERSON),
-        person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, person_name(requested_by)),
-        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, _description(question, priority, requested_by, reminder)),
+        person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, person_name(asked.requested_by)),
+        text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, "\r\n".join(_description(asked))),
         *(_reference_item(one) for one in references),
     ]
     add_document(dataset, title=codes.FOR_CONFERENCE, template="2010", children=children)
     return dataset
 
 
-def _description(question: str, priority: str, requested_by: str, reminder: int) -> str:
-    lines = [f"Yêu cầu hội chẩn – ưu tiên: {urgency(priority)}", f"Người yêu cầu: {requested_by}", "", question]
-    if reminder:
-        lines.insert(0, f"NHẮC LẠI LẦN {reminder}: chưa có trả lời")
-    return "\r\n".join(line for text in lines for line in text.splitlines() or [""])
+def _description(asked: Asked) -> list[str]:
+    """The lines of the Key Object Description."""
+    lines = [
+        *([f"NHẮC LẠI LẦN {asked.reminder}: chưa có trả lời"] if asked.reminder else []),
+        f"Yêu cầu hội chẩn – ưu tiên: {urgency(asked.priority)}",
+        *asked.why,
+        f"Người yêu cầu: {asked.requested_by}",
+        "",
+        asked.question,
+    ]
+    return [CONTROL.sub(" ", line) for text in lines for line in text.splitlines() or [""]]
 
 
 def person_name(name: str) -> str:

@@ -5,7 +5,7 @@ Must never know DICOM.
 
 from collections.abc import Iterable, Mapping
 
-from xray_triage.language import N_, VIETNAMESE, Language
+from xray_triage.language import N_, VIETNAMESE, Language, rounded
 from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
@@ -17,8 +17,9 @@ from xray_triage.reading.findings import (
     MachineState,
     Priority,
     Reading,
+    Reason,
 )
-from xray_triage.reading.naming import told_positive
+from xray_triage.reading.naming import told, told_positive
 from xray_triage.reading.patient import AGE_CONTRADICTS
 
 DISCLAIMER = N_("AI, hỗ trợ sàng lọc, không thay thế chẩn đoán")
@@ -41,11 +42,12 @@ FLAGS: Mapping[str, str] = {
     "refused_by_pixels": N_("Chương trình nhận ra điều này ở chính hình ảnh."),
     "against_its_tags": N_("Phần mô tả của phim nói không phải phim ngực gốc; AI đọc vì hình ảnh là phim ngực."),
 }
+UNREAD = "AI chưa đọc"  # in the place of a priority, on the picture
 UNPROVEN = N_("chưa kết luận")  # in the place of a priority
 UNPROVEN_MODEL = N_(
     "Mô hình này chưa được chứng minh trên phim có nhãn: không có dấu hiệu không có nghĩa là bình thường."
 )
-SEVERE = N_("Khẩn cấp vì điểm nặng thuộc nhóm cao nhất của trạm.")
+SEVERE = N_("điểm nặng thuộc nhóm cao nhất của trạm")
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -53,7 +55,7 @@ def percent(probability: float) -> str:
     """A probability for people: never a certainty that no model has."""
     if probability < 0.01:
         return "<1%"
-    return ">99%" if probability > 0.99 else f"{100 * probability:.0f}%"
+    return ">99%" if probability > 0.99 else VIETNAMESE.percent(probability)
 
 
 def value(finding: Finding, language: Language = VIETNAMESE) -> str:
@@ -73,12 +75,12 @@ def score(finding: Finding) -> str:
 
 def cardiothoracic(ratio: float) -> str:
     """``Chỉ số tim – lồng ngực 0,54``."""
-    return f"Chỉ số tim – lồng ngực {VIETNAMESE.number(round(ratio, 2), 2)}"
+    return f"Chỉ số tim – lồng ngực {VIETNAMESE.number(ratio, 2)}"
 
 
 def cardiothoracic_line(ratio: float, language: Language = VIETNAMESE, *, marked_above: float | None = None) -> str:
     """The ratio and what it means, judged as it is written; over the limit and not marked: why not."""
-    written = round(ratio, 2)
+    written = float(rounded(ratio, 2))
     told, marked = N_("Chỉ số tim – lồng ngực %(r)s (không quá %(limit)s)"), marked_above or LARGEST_NORMAL_RATIO
     if written > LARGEST_NORMAL_RATIO:
         told = N_("Chỉ số tim – lồng ngực %(r)s (trên %(limit)s: bóng tim to)")
@@ -147,10 +149,31 @@ def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE)
     return lines
 
 
+def urgent_because(reasons: Iterable[str], findings: Iterable[Finding], language: Language = VIETNAMESE) -> str:
+    """``Khẩn cấp vì: phù phổi 42%`` for the ``reasons`` of an urgent film, out of all its ``findings``."""
+    names = set(reasons)
+    seen = [
+        f"{language.translate(one.kind.vi)} {value(one, language)}" for one in told(findings) if one.kind.name in names
+    ]
+    why = [*seen, *([language.translate(SEVERE)] if SEVERITY in names else [])]
+    return language.say(N_("Khẩn cấp vì: %(why)s"), why=", ".join(why))
+
+
+def urgent_lines(reading: Reading) -> list[str]:
+    """Why an urgent film is urgent; nothing for any other."""
+    if reading.findings is None or reading.decision.priority is not Priority.URGENT:
+        return []
+    return [urgent_because(reading.decision.reasons, reading.findings.findings)]
+
+
+def unread_line(reason: Reason) -> str:
+    """That nobody but the doctor has read it, and why."""
+    return f"AI không đọc phim này: {reason.vi}"
+
+
 def standing_lines(reading: Reading) -> list[str]:
-    """That it is among the gravest of its machine, and why it may not be called clear."""
-    severe = [SEVERE] if SEVERITY in reading.decision.reasons else []
-    lines = [*severe, *machine_lines(reading.machine)]
+    """Why it may not be called clear."""
+    lines = machine_lines(reading.machine)
     measured = reading.findings is None or reading.findings.proven or UNPROVEN_MODEL in lines
     return lines if measured else [*lines, UNPROVEN_MODEL]
 
@@ -164,7 +187,7 @@ def summary(reading: Reading) -> list[str]:
     """What a doctor must know, a line each: how soon, what or why not, the heart's size, what was not judged, flags,
     what this is.
     """
-    lines = [f"Ưu tiên: {priority(reading).upper()}", *standing_lines(reading)]
+    lines = [f"Ưu tiên: {priority(reading).upper()}", *urgent_lines(reading), *standing_lines(reading)]
     if reading.findings is not None:
         every = reading.findings.findings
         lines += [score(finding) for finding in told_positive(every)] or [NOTHING_FOUND]
@@ -172,7 +195,7 @@ def summary(reading: Reading) -> list[str]:
         lines += [] if ratio is None else [cardiothoracic_line(ratio, marked_above=marked_above(every))]
         lines += untold_lines(reading.findings)
     elif reading.not_readable is not None:
-        lines += [f"AI không đọc phim này: {reading.not_readable.reason.vi}"]
+        lines += [unread_line(reading.not_readable.reason)]
     return [*lines, *flag_lines(reading), DISCLAIMER]
 
 

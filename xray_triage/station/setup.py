@@ -16,6 +16,7 @@ TEMPLATE = """\
 [station]
 name = {name}
 ae_title = {ae_title}
+phone = ""                   # where the specialist calls back; stands on every request
 data_dir = {data_dir:<17} # films, results and the database; relative to this file
 language = "vi"              # "vi" or "en"
 database = ""                # "" = SQLite in data_dir, or a postgresql:// URL

@@ -5,12 +5,14 @@ from threading import Barrier, Thread
 
 import pydicom
 import pytest
+import sqlalchemy as sa
 from pydicom.uid import generate_uid
 
 from dicom_router.dicom.instance import Arrival, read_header
 from dicom_router.store.database import Database
 from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, open_desk, reading, unread
+from xray_triage.cases import tables
 from xray_triage.cases.case import AUTOMATIC, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.consultations.consultations import CannotAsk, PreparedRequest
@@ -70,6 +72,49 @@ def test_the_request_refers_to_every_film_and_to_what_the_ai_said_of_them(desk: 
     assert named == results | {dataset.SOPInstanceUID for dataset in films}
 
 
+def pages(desk: TestDesk, study: str) -> list[str]:
+    return [d.instance.sop_instance_uid for d in desk.outbox.of_study(study) if d.what == "request_sc"]
+
+
+def key_object_text(desk: TestDesk, study: str) -> str:
+    newest = [d for d in desk.outbox.of_study(study) if d.what == "request"][-1]
+    with desk.spool.open(newest.spooled.key) as stream:
+        return "\n".join(str(one.value) for one in pydicom.dcmread(stream).iterall() if one.keyword == "TextValue")
+
+
+def test_a_request_goes_out_with_its_page_and_each_question_has_its_own(desk: TestDesk) -> None:
+    case_id = desk.add(reading(), study_instance_uid="1.2.3").case_id
+    ask(desk, case_id)
+    (first,) = pages(desk, "1.2.3")
+    assert [d.what for d in desk.deliver() if d.what.startswith("request")] == ["request", "request_sc"]
+    with desk.database.write() as connection:
+        connection.execute(tables.consultation.update().values(state=ConsultationState.CANCELLED.value))
+    desk.clock.advance(60)
+    ask(desk, case_id)
+    assert pages(desk, "1.2.3")[0] == first
+    assert len(set(pages(desk, "1.2.3"))) == 2
+
+
+def test_a_reminder_sends_no_second_page(desk: TestDesk) -> None:
+    case_id = desk.add(reading(), study_instance_uid="1.2.3").case_id
+    ask(desk, case_id)
+    with desk.database.read() as connection:
+        number = connection.scalar(sa.select(tables.consultation.c.consultation_id))
+    assert number is not None
+    desk.clock.advance(60)
+    desk.consultations.remind(number)
+    assert (len(requests(desk, "1.2.3")), len(pages(desk, "1.2.3"))) == (2, 1)
+
+
+def test_a_request_says_why_the_ai_calls_the_film_urgent_or_did_not_read_it(desk: TestDesk) -> None:
+    ask(desk, desk.add(reading(pneumothorax=0.93), study_instance_uid="1.2.1").case_id)
+    ask(desk, desk.add(reading(Priority.NORMAL, pneumothorax=0.1), study_instance_uid="1.2.2").case_id)
+    ask(desk, desk.add(unread("child"), study_instance_uid="1.2.3").case_id)
+    assert "AI: Khẩn cấp vì: tràn khí màng phổi 93%" in key_object_text(desk, "1.2.1")
+    assert "AI" not in key_object_text(desk, "1.2.2")
+    assert "AI không đọc phim này: " in key_object_text(desk, "1.2.3")
+
+
 def test_a_double_click_is_one_request(desk: TestDesk) -> None:
     case_id = desk.add(reading(), study_instance_uid="1.2.3").case_id
     first = ask(desk, case_id)
@@ -95,7 +140,7 @@ def test_clicks_at_the_same_moment_are_one_request_and_leave_no_file_behind(desk
     for one in clicks:
         one.join()
     assert len(requests(desk, "1.2.3")) == 1
-    assert len(list(desk.spool.keys())) == files + 1
+    assert len(list(desk.spool.keys())) == files + 2  # the request and its page
 
 
 def test_a_request_is_sent_once_the_pacs_has_acknowledged_it(desk: TestDesk) -> None:
@@ -221,4 +266,4 @@ def test_the_readers_request_gives_way_to_one_that_is_open(desk: TestDesk) -> No
 
     assert stands.request_uid == first
     assert requests(desk, dataset.StudyInstanceUID) == [first]
-    assert request.spooled.key not in set(desk.spool.keys())
+    assert {spooled.key for _, _, spooled in request.kept}.isdisjoint(desk.spool.keys())

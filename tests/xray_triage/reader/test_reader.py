@@ -158,7 +158,7 @@ def test_an_urgent_film_leaves_a_case_three_results_and_a_request(a_bench: Bench
     case = a_bench.read(a_film)
     assert case.priority is Priority.URGENT
     assert case.patient.name == str(a_film.PatientName).replace("^", " ")
-    assert a_bench.sent(a_film) == ["gsps", "original", "request", "sc", "sr"]
+    assert a_bench.sent(a_film) == ["gsps", "original", "request", "request_sc", "sc", "sr"]
     assert a_bench.stores.inbox.unread() == 0
     assert not a_bench.reader().run_once()
 
@@ -191,6 +191,28 @@ def test_a_normal_film_asks_for_no_consultation(a_calm_bench: Bench, a_film: Dat
     assert a_calm_bench.sent(a_film) == ["gsps", "original", "sc", "sr"]
 
 
+def test_our_own_picture_that_a_pacs_sends_back_gets_no_results_of_its_own(a_bench: Bench, a_film: Dataset) -> None:
+    a_bench.read(a_film)
+    (delivery,) = [d for d in a_bench.stores.outbox.of_study(a_film.StudyInstanceUID) if d.what == "request_sc"]
+    with a_bench.stores.spool.open(delivery.spooled.key) as stream:
+        page = pydicom.dcmread(stream)
+    before = a_bench.sent(a_film)
+    case = a_bench.read(page)
+    assert [image.reason.code for image in case.images if image.reason] == ["not_a_film"]
+    assert [what for what in a_bench.sent(a_film) if what != "original"] == [w for w in before if w != "original"]
+
+
+def test_a_side_view_is_shown_in_the_picture_that_says_why_it_was_not_read(a_bench: Bench, a_film: Dataset) -> None:
+    a_film.ViewPosition = "LL"
+    a_bench.read(a_film)
+    with_view = a_bench.object(a_film, "sc")
+    broken = phantom.dataset(phantom.render(seed=4, rows=512, columns=512))
+    broken.ViewPosition, broken.PixelData = "LL", broken.PixelData[:1000]
+    a_bench.read(broken)
+    assert with_view.Columns > a_bench.object(broken, "sc").Columns
+    assert with_view.SeriesDescription == "AI: hình ảnh"
+
+
 def test_a_site_may_ask_by_hand_only(tmp_path: Path, a_film: Dataset) -> None:
     bench = Bench(tmp_path, URGENT, auto_request="never")
     assert bench.read(a_film).consultation is None
@@ -203,7 +225,7 @@ def test_without_a_model_a_film_is_not_read_and_never_normal(a_bench_without_mod
     assert case.priority is Priority.NOT_READ
     assert case.images[0].reason is not None
     assert case.images[0].reason.code == "no_model"
-    assert a_bench_without_model.sent(a_film) == ["original", "sr"]
+    assert a_bench_without_model.sent(a_film) == ["original", "sc", "sr"]
 
 
 def test_films_that_missed_a_model_are_read_when_there_is_one(
@@ -218,7 +240,7 @@ def test_films_that_missed_a_model_are_read_when_there_is_one(
     assert reader.look_again() == 0
     assert reader.run_once()
     assert a_bench_without_model.case(a_film).priority is Priority.URGENT
-    assert a_bench_without_model.sent(a_film) == ["gsps", "original", "request", "sc", "sr", "sr"]
+    assert a_bench_without_model.sent(a_film) == ["gsps", "original", "request", "request_sc", "sc", "sc", "sr", "sr"]
     assert reader.look_again() == 0
 
 
@@ -259,7 +281,7 @@ def test_a_film_that_pydicom_cannot_open_is_not_read_and_never_stuck(a_bench: Be
     reason = a_bench.case(a_film).images[0].reason
     assert reason is not None
     assert reason.code == "damaged_pixels"
-    assert a_bench.sent(a_film) == ["original", "sr"]
+    assert a_bench.sent(a_film) == ["original", "sc", "sr"]
 
 
 def test_a_film_that_cannot_even_be_set_aside_by_its_header_is_known_by_its_names(
@@ -293,7 +315,7 @@ def test_a_film_that_kills_the_reader_is_set_aside_on_the_third_try(a_bench: Ben
     case = a_bench.case(a_film)
     assert case.images[0].reason is not None
     assert case.images[0].reason.code == "reader_died"
-    assert a_bench.sent(a_film) == ["original", "sr"]
+    assert a_bench.sent(a_film) == ["original", "sc", "sr"]
 
 
 def test_a_film_that_was_set_aside_is_read_again_when_somebody_asks(a_bench: Bench, a_film: Dataset) -> None:
@@ -324,7 +346,7 @@ def test_a_film_that_is_read_again_to_no_avail_sends_nothing_twice(a_bench: Benc
     kept = sorted(a_bench.stores.spool.keys())
     assert a_bench.stores.rereading.reread(case.case_id, reason="not_a_chest") == 1
     assert a_bench.reader().run_once()
-    assert a_bench.sent(a_film) == ["original", "sr"]
+    assert a_bench.sent(a_film) == ["original", "sc", "sr"]
     assert sorted(a_bench.stores.spool.keys()) == kept
 
 
@@ -493,7 +515,7 @@ def test_an_object_that_is_no_film_is_forwarded_without_a_report(a_bench: Bench,
     assert a_bench.reader().run_once()
     case = a_bench.case(a_film)
     assert [image.reason.code if image.reason else None for image in case.images] == [None, "not_a_film"]
-    assert a_bench.sent(a_film) == ["gsps", "original", "original", "request", "sc", "sr"]
+    assert a_bench.sent(a_film) == ["gsps", "original", "original", "request", "request_sc", "sc", "sr"]
 
 
 def test_a_dose_report_beside_a_normal_film_does_not_make_the_case_unread(a_calm_bench: Bench, a_film: Dataset) -> None:

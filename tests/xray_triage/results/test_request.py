@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -7,7 +8,11 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.instance import InstanceRef
 from tests.peers.dcmtk import dciodvfy, dsrdump
 from tests.xray_triage.results.making import AT, STATION, a_full_reading, a_radiograph, header, results, written
-from xray_triage.results.make import make_request
+from xray_triage.reading.acquisition import is_ours
+from xray_triage.reading.findings import NotReadable
+from xray_triage.reading.radiograph import Admission, admit
+from xray_triage.results.make import ResultObject, make_request
+from xray_triage.results.request import Asked
 
 QUESTION = "Bệnh nhân khó thở từ sáng.\nCó tràn khí màng phổi không ạ?"
 
@@ -28,20 +33,22 @@ def two_films_and_results() -> list[InstanceRef]:
     return [reference_to(one) for one in (front, side, *made)]
 
 
-def request(
-    references: Sequence[InstanceRef], *, question: str = QUESTION, requested_by: str = "BS. Trần Thị Bưởi"
-) -> Dataset:
-    made = make_request(
-        header(),
-        references,
-        question=question,
-        priority="urgent",
-        requested_by=requested_by,
-        at=AT,
-        station_name=STATION,
-    )
-    assert made.what == "request"
-    return made.dataset
+def made(question: str = QUESTION, **options: Any) -> list[ResultObject]:
+    references = options.pop("references", None) or two_films_and_results()
+    asked = {"priority": "urgent", "requested_by": "BS. Trần Thị Bưởi", **options}
+    return make_request(header(), references, Asked(question=question, **asked), at=AT, station_name=STATION)
+
+
+def request(references: Sequence[InstanceRef], **options: Any) -> Dataset:
+    first = made(references=references, **options)[0]
+    assert first.what == "request"
+    return first.dataset
+
+
+def pages(question: str = QUESTION, **options: Any) -> list[Dataset]:
+    rest = made(question, **options)[1:]
+    assert {one.what for one in rest} <= {"request_sc"}
+    return [one.dataset for one in rest]
 
 
 def test_the_request_is_a_valid_key_object_selection_for_conference(tmp_path: Path) -> None:
@@ -92,5 +99,46 @@ def test_the_same_request_has_the_same_name_and_another_question_another() -> No
 
 
 def test_a_request_over_nothing_is_an_error() -> None:
+    asked = Asked(question="?", priority="urgent", requested_by="BS. Lan")
     with pytest.raises(ValueError, match="at least one instance"):
-        request([])
+        make_request(header(), [], asked, at=AT, station_name=STATION)
+
+
+def test_what_the_ai_says_of_the_films_stands_before_who_asks() -> None:
+    dataset = request(two_films_and_results(), why=["AI: Khẩn cấp vì: phù phổi 42%"])
+    (text,) = [str(one.value) for one in dataset.iterall() if one.keyword == "TextValue"]
+    assert text.splitlines()[1:3] == ["AI: Khẩn cấp vì: phù phổi 42%", "Người yêu cầu: BS. Trần Thị Bưởi"]
+
+
+def test_a_question_with_tabs_makes_a_valid_request(tmp_path: Path) -> None:
+    for one in made("mạch\t90\x0bhuyết áp\t120/80"):
+        assert dciodvfy(written(tmp_path / "it.dcm", one.dataset)) == []
+
+
+@pytest.mark.parametrize(("letters", "count"), [(1, 1), (300, 1), (2000, 2), (8000, 8)])
+def test_a_request_is_as_many_valid_pages_as_its_question_needs(tmp_path: Path, letters: int, count: int) -> None:
+    found = pages(("Ho khạc đờm ba tuần nay. " * 400)[:letters])
+    assert len(found) == count
+    for number, page in enumerate(found, 1):
+        assert dciodvfy(written(tmp_path / "it.dcm", page)) == []
+        assert (page.InstanceNumber, page.BurnedInAnnotation) == (str(number), "YES")
+    assert len({page.SOPInstanceUID for page in found}) == count
+    assert len({page.SeriesInstanceUID for page in found}) == 1
+
+
+def test_another_question_has_other_pages_and_the_same_one_the_same() -> None:
+    first, again, other = (pages(question)[0] for question in (QUESTION, QUESTION, "Khác?"))
+    assert first == again
+    assert {first.SOPInstanceUID, first.SeriesInstanceUID}.isdisjoint([other.SOPInstanceUID, other.SeriesInstanceUID])
+
+
+def test_a_reminder_has_no_page_of_its_own() -> None:
+    assert pages(reminder=1) == []
+
+
+def test_a_page_that_comes_back_is_known_as_ours_and_never_read() -> None:
+    (page,) = pages()
+    assert is_ours(page)
+    refused = admit(page, Admission())
+    assert isinstance(refused, NotReadable)
+    assert refused.reason.code == "not_a_film"

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from tests.xray_triage.results.making import a_finding, a_full_reading, a_reading
-from xray_triage.reading.findings import Acquaintance, MachineState, Measured, Priority
-from xray_triage.results.wording import cardiothoracic_line, score_lines, summary
+from xray_triage.language import ENGLISH
+from xray_triage.reading.findings import SEVERITY, Acquaintance, MachineState, Measured, Priority, TriageDecision
+from xray_triage.results.wording import cardiothoracic_line, percent, score_lines, summary, urgent_because
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,23 @@ from xray_triage.results.wording import cardiothoracic_line, score_lines, summar
 )
 def test_the_ratio_is_judged_as_it_is_written(ratio: float, said: str) -> None:
     assert cardiothoracic_line(ratio) == said
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"), [(0.0099, "<1%"), (0.425, "43%"), (0.585, "59%"), (0.9901, ">99%"), (0.99, "99%")]
+)
+def test_a_half_percent_goes_up_as_on_the_page(probability: float, said: str) -> None:
+    assert percent(probability) == said
+    assert said in ("<1%", ">99%") or ENGLISH.percent(probability) == said
+
+
+def test_an_urgent_film_says_why_with_what_made_it_urgent_alone() -> None:
+    reading = a_reading(a_finding("edema", 0.62), a_finding("nodule", 0.9))
+    reading = replace(reading, decision=TriageDecision(priority=Priority.URGENT, reasons=("edema", SEVERITY)))
+    assert summary(reading)[1] == "Khẩn cấp vì: phù phổi 62%, điểm nặng thuộc nhóm cao nhất của trạm"
+    assert urgent_because(("edema",), [a_finding("edema", 0.62)], ENGLISH) == "Urgent because of: pulmonary edema 62%"
+    abnormal = replace(reading, decision=TriageDecision(priority=Priority.ABNORMAL, reasons=("nodule",)))
+    assert not any("vì" in line for line in summary(abnormal))
 
 
 def test_a_score_that_is_not_known_and_one_that_is_withheld_are_not_told() -> None:
@@ -80,7 +98,10 @@ def test_a_film_without_a_mark_is_not_called_normal_of_a_machine_that_is_not_kno
 ) -> None:
     lines = summary(replace(a_reading(priority=Priority.NORMAL), machine=machine))
     assert lines[:2] == ["Ưu tiên: CHƯA KẾT LUẬN", said]
-    assert summary(replace(a_reading(priority=Priority.URGENT), machine=machine))[:2] == ["Ưu tiên: KHẨN CẤP", said]
+    assert summary(replace(a_reading(priority=Priority.ABNORMAL), machine=machine))[:2] == [
+        "Ưu tiên: CÓ BẤT THƯỜNG",
+        said,
+    ]
 
 
 @pytest.mark.parametrize("machine", [None, replace(NEW, state=MachineState.SET)], ids=["read by hand", "known"])

@@ -47,6 +47,7 @@ OBJECTS = {
     "sc": N_("Ảnh kết quả"),
     "gsps": N_("Khoanh vùng"),
     "request": N_("Yêu cầu hội chẩn"),
+    "request_sc": N_("Trang yêu cầu hội chẩn"),
 }
 DELIVERY_STATES = {
     DeliveryState.WAITING: N_("chờ gửi"),

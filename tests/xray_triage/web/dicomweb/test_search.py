@@ -229,6 +229,14 @@ def test_xml_is_not_to_be_had(client: httpx.Client) -> None:
     assert client.get("/dicom-web/studies", headers={"Accept": "application/dicom+xml"}).status_code == 406
 
 
+def test_the_page_of_a_request_is_found_with_its_study(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading(), study_instance_uid="1.2.3").case_id
+    sqlite_desk.consultations.request(case_id, question="?", priority="routine", requested_by="BS. Lan")
+    series = foreign.search_for_series("1.2.3", fields=["SeriesDescription"])
+    found = {one["0008103E"]["Value"][0] for one in series if one.get("0008103E", {}).get("Value")}
+    assert {"YÊU CẦU HỘI CHẨN", "Yêu cầu hội chẩn"} <= found
+
+
 def test_what_is_quarantined_is_not_shown(foreign: DICOMwebClient, sqlite_desk: TestDesk) -> None:
     original = film()
     sqlite_desk.record(sqlite_desk.receive(original), original, reading())
