@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import xray_triage.reading  # noqa: F401 -- first of all: it keeps ONNX Runtime from telling its maker of us
 from tests.needs import needs
 
+settings.register_profile("busy", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("busy")
 pytest_plugins = ["tests.peers.dcmtk", "tests.peers.orthanc", "tests.peers.postgres"]
 
 

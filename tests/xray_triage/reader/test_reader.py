@@ -494,7 +494,7 @@ def test_an_object_that_cannot_be_made_costs_itself_and_not_the_reading(a_bench:
     a_bench.classifier = Odd(a_bench.classifier)
     (image,) = a_bench.read(a_film).images
     assert (image.status, image.flags[-2:], image.picture_key) == ("read", ("no_sc", "no_heat"), None)
-    assert a_bench.sent(a_film) == ["gsps", "original", "request", "sr"]
+    assert a_bench.sent(a_film) == ["gsps", "original", "request", "request_sc", "sr"]
 
 
 @pytest.mark.parametrize(("part", "reason"), [("HIP", "not_a_chest"), ("CHEST", None)])

@@ -24,7 +24,7 @@ from xray_triage.reading.radiograph import Radiograph, admit
             {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "WSD"},
             "not_a_projection",
         ),
-        ({"Manufacturer": PRODUCT, "ManufacturerModelName": PRODUCT}, "not_an_original"),
+        ({"Manufacturer": PRODUCT, "ManufacturerModelName": PRODUCT}, "not_a_film"),
         ({"PatientSpeciesDescription": "Canine"}, "not_a_chest"),
         ({"ViewPosition": "LL"}, "not_frontal"),
         ({"ViewPosition": "RL"}, "not_frontal"),

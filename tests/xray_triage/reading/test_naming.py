@@ -62,7 +62,7 @@ def test_the_reasons_of_a_priority_are_what_the_doctor_sees() -> None:
     )
     assert decide(seen, Policy()).reasons == ("opacity", "other")
     decision = decide(seen, Policy(urgent=("consolidation",)))
-    assert (decision.priority, decision.reasons) == (Priority.URGENT, ("opacity", "other"))
+    assert (decision.priority, decision.reasons) == (Priority.URGENT, ("opacity",))  # what made it urgent alone
 
 
 @pytest.mark.parametrize(("ratio", "is_marked"), [(0.55, False), (0.56, True)])
