@@ -16,7 +16,8 @@ from xray_triage.cases.identity import Identity, Source, Statement, identify, la
 from xray_triage.reading.findings import Reading
 from xray_triage.reading.patient import Patient
 
-NO_FILM = ("not_a_film", "not_an_original")  # dose reports, structured reports, pages, pictures of results
+# Dose reports and structured reports, also as pictures of a page, pictures of results, films of other machines.
+NO_FILM = ("not_a_film", "not_an_original", "not_a_projection")
 MOST = 100  # statements of one case that are held against each other: of films before others, the newest
 _BETWEEN = "\\"  # PS3.5 6.2: between the values of an attribute, never in one
 

@@ -1,5 +1,6 @@
 """Whose a case is when its objects come in, over SQLite and PostgreSQL."""
 
+import pytest
 import sqlalchemy as sa
 
 from dicom_router.store.database import Database
@@ -21,6 +22,13 @@ def case_of(desk: TestDesk) -> Case:
     case = desk.casebook.case_of_study(STUDY)
     assert case is not None
     return case
+
+
+@pytest.mark.parametrize("reason", ["not_a_film", "not_an_original", "not_a_projection"])
+def test_a_page_about_somebody_else_is_no_film_and_no_conflict(sqlite_desk: TestDesk, reason: str) -> None:
+    sqlite_desk.add(reading(), **ONE)
+    sqlite_desk.add(unread(reason), **TWO)
+    assert (case_of(sqlite_desk).patient.id, case_of(sqlite_desk).conflict) == ("ONE1", None)
 
 
 def test_a_dose_report_blanks_nothing_and_renames_nobody_before_and_after_the_film(desk: TestDesk) -> None:
