@@ -16,8 +16,9 @@ from xray_triage.cases.identity import Identity, Source, Statement, identify, la
 from xray_triage.reading.findings import Reading
 from xray_triage.reading.patient import Patient
 
-NO_FILM = ("not_a_film", "not_an_original")  # dose reports, structured reports, pages, pictures of results
-MOST = 100  # statements of one case that are held against each other; the newest
+# Dose reports and structured reports, also as pictures of a page, pictures of results, films of other machines.
+NO_FILM = ("not_a_film", "not_an_original", "not_a_projection")
+MOST = 100  # statements of one case that are held against each other: of films before others, the newest
 _BETWEEN = "\\"  # PS3.5 6.2: between the values of an attribute, never in one
 
 
@@ -47,11 +48,10 @@ def settle(connection: sa.Connection, case: sa.Row[Any], stated: Iterable[Statem
     if new:
         connection.execute(tables.statement.insert(), [_columns(one) | {"case_sequence": case.sequence} for one in new])
     identity = identify(_statements_of(connection, case.sequence))
-    before, now = label(rows.patient_of(case)), label(identity.patient)
     is_news = identity.conflict is not None and identity.conflict != rows.conflict_of(case.conflict)
     return Settled(
         identity=identity,
-        renamed=(before, now) if before and before != now and not _is_completed(case, identity) else None,
+        renamed=(label(rows.patient_of(case)), label(identity.patient)) if _is_corrected(case, identity) else None,
         conflict=identity.conflict if is_news else None,
     )
 
@@ -89,7 +89,8 @@ def _before(case: sa.Row[Any]) -> list[Statement]:
 
 def _statements_of(connection: sa.Connection, sequence: int) -> list[Statement]:
     table = tables.statement
-    kept = sa.select(table).where(table.c.case_sequence == sequence).order_by(table.c.statement_id.desc()).limit(MOST)
+    order = (table.c.source == Source.OTHER.value, table.c.statement_id.desc())
+    kept = sa.select(table).where(table.c.case_sequence == sequence).order_by(*order).limit(MOST)
     return [_statement(row) for row in connection.execute(kept)]
 
 
@@ -99,10 +100,12 @@ def _is_known(one: Statement, known: Iterable[Statement]) -> bool:
     return any(each and (one.source is Source.OTHER or one.made_at <= each.made_at) for each in alike)
 
 
-def _is_completed(case: sa.Row[Any], identity: Identity) -> bool:
-    """Whether nothing that was known is another now: a name or number came to what had none."""
+def _is_corrected(case: sa.Row[Any], identity: Identity) -> bool:
+    """Whether a name or number that was known is another now, of the same person."""
+    if identity.conflict is not None and label(rows.patient_of(case)) in identity.conflict.values:
+        return False
     pairs = ((case.patient_name, identity.patient.name), (case.patient_id, identity.patient.id))
-    return all(not was or was == now for was, now in pairs)
+    return any(was and was != now for was, now in pairs)
 
 
 def _columns(one: Statement) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def cases(
         table.add_row(
             case.case_id,
             case.priority.vi,
-            f"{case.patient.name} ({case.patient.id})",
+            "\n".join(case.conflict.values) if case.conflict else f"{case.patient.name} ({case.patient.id})",
             "; ".join(sorted(findings | reasons)),
             f"{case.received_at.astimezone():%Y-%m-%d %H:%M:%S}",
             case.consultation.state.value if case.consultation else "",

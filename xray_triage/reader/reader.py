@@ -180,11 +180,15 @@ class Reader:
         reason = "damaged_pixels" if arrival.instance.sop_class_uid in FILM_CLASSES else "not_a_film"
         why = NotReadable(reason=REASONS[reason])
         film = self._unread(arrival, why) if work.attempt < LAST_TRY else None
-        with self._stores.database.write() as connection:
-            heard = self._stores.casebook.hear(connection, arrival, self._stated(film)) if film else None
-            if heard is not None:
-                self._note_patient(connection, arrival, heard)
-            self._stores.ledger.finish(connection, work)
+        stated = self._stated(film) if film else []
+        try:
+            with self._stores.database.write() as connection:
+                heard = self._stores.casebook.hear(connection, arrival, stated)
+                if heard is not None:
+                    self._note_patient(connection, arrival, heard)
+                self._stores.ledger.finish(connection, work)
+        except OperationalError as error:  # no room for the commit
+            self._stores.ledger.postpone(work, seconds=FULL_DISK_PAUSE_SECONDS, error=str(error), forgive=True)
         return True
 
     def _note_patient(self, connection: Connection, arrival: Arrival, recorded: RecordedCase) -> None:
@@ -241,8 +245,8 @@ class Reader:
         results = self._keep_results(film, unmade.append)
         heat = _heat_of(film.reading, unmade.append)
         request: PreparedRequest | None = None
-        stated = self._stated(film)
         try:
+            stated = self._stated(film)
             request = self._prepare_request(film, results, stated, unmade.append)
             film = replace(film, reading=lacking(film.reading, unmade))
             with self._stores.database.write() as connection:

@@ -1,11 +1,14 @@
 """Whose a case is when its objects come in, over SQLite and PostgreSQL."""
 
+import pytest
 import sqlalchemy as sa
 
 from dicom_router.store.database import Database
 from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.cases import tables
 from xray_triage.cases.case import Case, Conflict
+from xray_triage.cases.identity import Source
+from xray_triage.cases.statements import MOST
 from xray_triage.cases.studies import Hints
 
 STUDY = "1.2.3"
@@ -19,6 +22,13 @@ def case_of(desk: TestDesk) -> Case:
     case = desk.casebook.case_of_study(STUDY)
     assert case is not None
     return case
+
+
+@pytest.mark.parametrize("reason", ["not_a_film", "not_an_original", "not_a_projection"])
+def test_a_page_about_somebody_else_is_no_film_and_no_conflict(sqlite_desk: TestDesk, reason: str) -> None:
+    sqlite_desk.add(reading(), **ONE)
+    sqlite_desk.add(unread(reason), **TWO)
+    assert (case_of(sqlite_desk).patient.id, case_of(sqlite_desk).conflict) == ("ONE1", None)
 
 
 def test_a_dose_report_blanks_nothing_and_renames_nobody_before_and_after_the_film(desk: TestDesk) -> None:
@@ -41,6 +51,7 @@ def test_a_second_patient_is_a_conflict_and_both_are_found(desk: TestDesk) -> No
     case = case_of(desk)
     assert case.conflict == Conflict(field="patient", values=("Lê Thị Hai (TWO2)", "Nguyễn Văn Một (ONE1)"))
     assert (first.settled.conflict, second.settled.conflict) == (None, case.conflict)
+    assert second.settled.renamed is None  # nobody was corrected
     assert [image.whose for image in case.images] == ["Nguyễn Văn Một (ONE1)", "Lê Thị Hai (TWO2)"]
     assert [[each.case_id for each in desk.casebook.cases(search=name)] for name in ("hai", "mot")] == [
         [case.case_id]
@@ -73,6 +84,21 @@ def test_a_case_of_an_older_version_keeps_its_patient_when_its_next_object_comes
     assert case_of(desk).patient.name == "Nguyễn Văn Một"
     desk.add(reading(), **TWO)
     assert case_of(desk).conflict is not None
+
+
+def test_no_flood_of_other_objects_washes_a_film_away(sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading(), **ONE)
+    made_at = sqlite_desk.clock.now()
+    rows = [
+        {"case_sequence": 1, "source": Source.OTHER.value, "made_at": made_at, "patient_id": f"X{number}"}
+        | dict.fromkeys(("accession_number", "patient_name", "patient_sex", "patient_birth_date"), "")
+        | {"issuer": "", "other_ids": ""}
+        for number in range(MOST)
+    ]
+    with sqlite_desk.database.write() as connection:
+        connection.execute(tables.statement.insert(), rows)
+    sqlite_desk.add(unread("not_a_film"), **TWO)
+    assert case_of(sqlite_desk).patient.name == "Nguyễn Văn Một"
 
 
 def test_what_is_said_a_hundred_times_is_kept_once(sqlite_desk: TestDesk) -> None:

@@ -614,7 +614,7 @@ def test_a_film_that_tells_no_age_is_read_and_says_so_on_page_and_report(a_calm_
     (image,) = a_calm_bench.read(a_film).images
     assert "age_unknown" in image.flags
     report = a_calm_bench.object(a_film, "sr")
-    assert "không cho biết tuổi" in report.to_json()
+    assert "không cho biết tuổi" in str(report.to_json_dict())
 
 
 def test_a_film_whose_spool_file_is_lost_becomes_a_case_all_the_same(a_bench: Bench, a_film: Dataset) -> None:

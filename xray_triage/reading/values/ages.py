@@ -5,13 +5,14 @@ import unicodedata
 
 DAYS_PER_YEAR = 365.25
 OLDEST_YEARS = 120.0  # more is a placeholder: ``999Y``, a birth in 1900
-_YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / DAYS_PER_YEAR, "d": 1 / DAYS_PER_YEAR}
+_YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / DAYS_PER_YEAR, "d": 1 / DAYS_PER_YEAR, "h": 1 / 24 / DAYS_PER_YEAR}
 # Without accents: English, Vietnamese, French and Spanish. A bare number is years (``58``).
 _UNITS = {
     **dict.fromkeys(("", "y", "yr", "yrs", "year", "years", "yo", "tuoi", "nam", "a", "an", "ans", "ano", "anos"), "y"),
     **dict.fromkeys(("m", "mo", "mos", "mon", "mth", "mths", "month", "months", "thang", "th", "mois", "mes"), "m"),
     **dict.fromkeys(("w", "wk", "wks", "week", "weeks", "tuan"), "w"),
     **dict.fromkeys(("d", "day", "days", "ngay"), "d"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "gio"), "h"),
 }
 _FILLERS = re.compile(r"\b(?:tuoi|old|of age)\b")
 _PART = re.compile(r"(\d+(?:[.,]\d+)?)[\s_-]*([a-z]*)")
@@ -30,10 +31,10 @@ def parse_age(text: str) -> float | None:
     if not parts or rest or any(unit not in _UNITS for _, unit in parts):
         return None
     units = [_UNITS[unit] for _, unit in parts]
-    if len(parts) > 1 and (units != sorted(set(units), key="ymwd".index) or not all(unit for _, unit in parts)):
+    if len(parts) > 1 and (units != sorted(set(units), key="ymwdh".index) or not all(unit for _, unit in parts)):
         return None  # "3 4", "3Y 4Y": nobody knows what is meant
     years = sum(float(number.replace(",", ".")) * _YEARS[_UNITS[unit]] for number, unit in parts)
-    return round(years, 3) if 0 < years <= OLDEST_YEARS else None
+    return round(max(years, 0.001), 3) if 0 < years <= OLDEST_YEARS else None
 
 
 def _plain(text: str) -> str:

@@ -18,7 +18,15 @@ def test_a_child_of_three_is_three_however_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "years"),
-    [("3Y6M", 3.5), ("3,5 tuổi", 3.5), ("1 năm 6 tháng", 1.5), ("018m", 1.5), ("2W", 0.038), ("10 ngày", 0.027)],
+    [
+        ("3Y6M", 3.5),
+        ("3,5 tuổi", 3.5),
+        ("1 năm 6 tháng", 1.5),
+        ("018m", 1.5),
+        ("2W", 0.038),
+        ("10 ngày", 0.027),
+        ("12H", 0.001),
+    ],
 )
 def test_parts_and_fractions_of_a_year_count(text: str, years: float) -> None:
     assert parse_age(text) == pytest.approx(years, abs=0.001)
