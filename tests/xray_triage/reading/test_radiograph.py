@@ -15,7 +15,7 @@ from xray_triage.simulation import phantom
 
 
 def test_a_chest_film_is_admitted_with_all_that_the_header_says_of_it() -> None:
-    radiograph = admitted(film(PatientAge="058Y"))
+    radiograph = admitted(film(PatientAge="058Y", PatientBirthDate=""))
     assert radiograph.image.dtype == np.float32
     assert radiograph.image.min() >= 0
     assert radiograph.image.max() <= 1

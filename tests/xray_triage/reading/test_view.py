@@ -42,7 +42,7 @@ def test_the_view_is_what_the_header_says_of_it(attributes: dict[str, object], v
 
 
 def test_the_film_carries_its_view_and_its_age() -> None:
-    taken = admitted(film(ViewPosition="AP", PatientAge="044Y"))
+    taken = admitted(film(ViewPosition="AP", PatientAge="044Y", PatientBirthDate=""))
     assert (taken.view, taken.age_years) == ("AP", 44)
     silent = {"ViewPosition": None, "ViewCodeSequence": None, "SeriesDescription": None, "ProtocolName": None}
     assert admitted(film(**silent)).view == ""
