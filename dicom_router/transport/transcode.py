@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
 from dicom_router.child import restrain
+from dicom_router.dicom.instance import read_dataset
 from dicom_router.dicom.uids import UNCOMPRESSED
 
 ENCODERS = {uid.JPEGLSLossless: "pyjpegls", uid.JPEG2000Lossless: "pylibjpeg"}
@@ -38,7 +39,7 @@ def transcode(source: BinaryIO, target: BinaryIO, transfer_syntax_uid: str) -> N
     Raises CannotTranscodeError, or whatever the codecs raise on a damaged codestream.
     """
     wanted = uid.UID(transfer_syntax_uid)
-    dataset = pydicom.dcmread(source)
+    dataset = read_dataset(source)
     _check_size(dataset)
     current = dataset.file_meta.TransferSyntaxUID
     if current == uid.ExplicitVRBigEndian:
