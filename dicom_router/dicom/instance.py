@@ -118,4 +118,5 @@ def overlook_trifles(dataset: Dataset) -> None:
     for tag in _NAMES:
         raw: Any = dataset.get_item(tag)
         if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
-            dataset[tag] = raw._replace(value=decode_uid(raw.value).encode("latin-1"))
+            name = decode_uid(raw.value).encode("latin-1")
+            dataset[tag] = raw._replace(value=name + b"\0" * (len(name) % 2))  # it may be written as it stands

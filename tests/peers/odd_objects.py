@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pynetdicom.dsutils import encode
 
 from tests.factories import CR, DX, film
@@ -125,11 +126,15 @@ def element(tag: int, vr: bytes, value: bytes) -> bytes:
     return head + (vr + struct.pack("<H", len(value)) if vr else struct.pack("<I", len(value))) + value
 
 
-def _odd_pixels(dataset: bytes) -> bytes:
+def _odd_pixels() -> OddObject:
     """Native pixels of an odd number of bytes, and no padding."""
-    length, value = dataset[-(64 * 48 * 2 + 4) : -(64 * 48 * 2)], dataset[-(64 * 48 * 2) : -1]
-    assert length == struct.pack("<I", len(value) + 1)
-    return dataset[: -(len(value) + 5)] + struct.pack("<I", len(value)) + value
+    pixels = bytes(number % 256 for number in range(63 * 47))
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    dataset = film(rows=63, columns=47, **eight, PixelData=pixels + b"\0")  # type: ignore[arg-type]
+    plain = encoded(dataset)
+    begin = len(plain) - len(pixels) - 1
+    odd = plain[: begin - 4] + struct.pack("<I", len(pixels)) + pixels
+    return OddObject(film=dataset, encoded=plain, dataset=odd)
 
 
 def _nul(count: int) -> Callable[[bytes], bytes]:
@@ -172,7 +177,7 @@ TRIFLES: dict[str, Make] = {
     "file of another class than context and command": _of_classes(CR, CR, DX),
     "command of another class than context and file": _of_classes(DX, CR, DX),
     "command of a class that is none": _of_classes(DX, "../../x", DX),
-    "pixels of odd length": _changed(_odd_pixels),
+    "pixels of odd length": _odd_pixels,
 }
 
 # What is not kept, each for a reason.
@@ -200,4 +205,28 @@ REFUSED: dict[str, Make] = {
         + b"\xfe\xff\0\xe0\x08\0\0\0"
         + SEQUENCE_END
     ),
+}
+
+
+def _jpeg_ls(change: Callable[[bytes], bytes]) -> Make:
+    """Of one fragment that is changed."""
+
+    def make() -> OddObject:
+        dataset = film()
+        dataset.compress(JPEG_LS, generate_instance_uid=False)
+        (codestream,) = generate_frames(dataset.PixelData, number_of_frames=1)
+        dataset.PixelData = encapsulate([change(codestream)])
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        plain = encoded(dataset)
+        return OddObject(film=dataset, encoded=plain, dataset=plain, syntax=JPEG_LS)
+
+    return make
+
+
+# What is kept, and whose pixels may be found damaged.
+PIXELS: dict[str, Make] = {
+    "half a codestream": _jpeg_ls(lambda codestream: codestream[: len(codestream) // 2]),
+    "no codestream": _jpeg_ls(lambda _: b"no picture"),
+    "fewer pixels than rows and columns": _changed(bytes, Rows=128),
+    "more bits stored than allocated": _changed(bytes, BitsStored=20, HighBit=19),
 }

@@ -17,8 +17,7 @@ from pynetdicom.dsutils import encode
 
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.identity import read_identity
-from dicom_router.dicom.instance import Arrival, InstanceRef, read_dataset, reference_to
-from dicom_router.dicom.outline import read_outline
+from dicom_router.dicom.instance import Arrival
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.storage import Storage
@@ -26,6 +25,7 @@ from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
+from dicom_router.store.refusals import Refusals
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from tests.factories import DX, film, film_file, shared_folder, until
@@ -45,7 +45,6 @@ from tests.peers.machine import (
     status_of,
     store_request,
 )
-from tests.peers.odd_objects import REFUSED, TRIFLES, OddObject, element
 
 REJECTED = b"\x03\x00\x00\x00\x00\x04\x00"
 
@@ -59,6 +58,7 @@ class Station:
     inbox: Inbox
     spool: Spool
     listener: Listener
+    refusals: Refusals
     kept: list[int] = field(default_factory=list)
 
     @property
@@ -82,11 +82,17 @@ MakeStation = Callable[..., Station]
 
 
 def open_listener(
-    *, limits: ListenerLimits, spool: Spool, inbox: Inbox, on_kept: Callable[[], None], max_instance_bytes: int
+    *,
+    limits: ListenerLimits,
+    spool: Spool,
+    inbox: Inbox,
+    on_kept: Callable[[], None],
+    max_instance_bytes: int,
+    refusals: Refusals | None = None,
 ) -> Listener:
     """Ours. Another that takes the same arguments is held to the same tests."""
     storage = Storage(spool=spool, inbox=inbox, on_kept=on_kept, max_instance_bytes=max_instance_bytes)
-    return Listener(limits=limits, host="127.0.0.1", port=0, providers=(Echo(), storage))
+    return Listener(limits=limits, host="127.0.0.1", port=0, providers=(Echo(), storage), refusals=refusals)
 
 
 @contextmanager
@@ -105,18 +111,21 @@ def running_station(
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
     spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)
     kept: list[int] = []
+    refusals = Refusals(database, clock=clock, spool_id=None)
     listener = listen(
         limits=ListenerLimits(**{"ae_title": "XRAYTRIAGE", **limits}),  # type: ignore[arg-type]
         spool=spool,
         inbox=inbox,
         on_kept=lambda: kept.append(inbox.unread()),
         max_instance_bytes=max_instance_bytes,
+        refusals=refusals,
     )
     listener.start()
     try:
-        yield Station(folder / "spool", database, inbox, spool, listener, kept)
+        yield Station(folder / "spool", database, inbox, spool, listener, refusals, kept)
     finally:
         listener.stop()
+        refusals.flush()
         database.close()
 
 
@@ -153,12 +162,6 @@ def store(station: Station, dataset: bytes, uid: str, **options: object) -> tupl
     with Machine(station.port) as machine:
         machine.associate()
         return machine.store(dataset, sop_instance_uid=uid, **options)  # type: ignore[arg-type]
-
-
-def store_odd(station: Station, odd: OddObject) -> tuple[int, str]:
-    with Machine(station.port) as machine:
-        machine.associate([(odd.context_class, odd.syntax)])
-        return machine.store(odd.dataset, sop_instance_uid=odd.uid, sop_class_uid=odd.command_class)
 
 
 def is_served(station: Station) -> bool:
@@ -278,50 +281,6 @@ def test_another_film_under_the_same_uid_is_kept_apart(station: Station) -> None
     assert station.inbox.unread() == 1
 
 
-@pytest.mark.parametrize("oddity", TRIFLES)
-def test_a_film_is_kept_and_read_whatever_trifle_it_comes_with(station: Station, oddity: str) -> None:
-    odd = TRIFLES[oddity]()
-    assert store_odd(station, odd) == (0x0000, "")
-    (arrival,) = station.arrivals()
-    meant = odd.film
-    assert arrival.instance == InstanceRef(
-        sop_class_uid=meant.SOPClassUID,
-        sop_instance_uid=meant.SOPInstanceUID,
-        study_instance_uid=meant.StudyInstanceUID,
-        series_instance_uid=meant.SeriesInstanceUID,
-        transfer_syntax_uid=odd.syntax,
-    )
-    kept = station.dataset_bytes(arrival)
-    station.spool.verify(arrival.spooled)
-    with station.spool.open(arrival.spooled.key) as stream:
-        read = read_dataset(stream)
-        stream.seek(0)
-        names = read_outline(stream).header
-    stray = read.file_meta.get("PrivateInformation", b"").rstrip(b"\0")
-    assert odd.dataset == odd.dataset[: len(odd.dataset) - len(kept)] + kept, "byte for byte"
-    assert stray == odd.dataset[: len(odd.dataset) - len(kept)].rstrip(b"\0")
-    assert reference_to(read) == reference_to(names) == arrival.instance
-    assert read.file_meta.MediaStorageSOPClassUID == meant.SOPClassUID
-    assert read.PixelData[: 64 * 48 * 2 - 1] == meant.PixelData[:-1]
-    assert not {tag.group for tag in read.keys()} & {0x0000, 0x0002, 0xFFFE}  # noqa: SIM118
-
-
-@pytest.mark.parametrize("oddity", REFUSED)
-def test_a_film_that_is_not_what_it_says_is_refused_and_leaves_nothing(busy_station: Station, oddity: str) -> None:
-    status, comment = store_odd(busy_station, REFUSED[oddity]())
-    assert status in (0x0117, 0xA900, 0xC000)
-    assert comment
-    assert busy_station.files() == []
-    assert is_served(busy_station)
-
-
-def test_a_film_with_a_trifle_is_the_same_film_when_it_comes_again(station: Station) -> None:
-    odd = TRIFLES["file meta information before, end and zeros behind"]()
-    assert [store_odd(station, odd)[0] for _ in range(2)] == [0, 0]
-    assert len(station.arrivals()) == len(station.files()) == 1
-    assert station.kept == [1]
-
-
 def test_memory_stays_flat_for_a_film_of_eighteen_megabytes(station: Station, tmp_path: Path) -> None:
     path = film_file(tmp_path / "film.dcm", film(rows=3000, columns=3000))
     tracemalloc.start()
@@ -371,13 +330,6 @@ def test_a_truncated_dataset_is_refused_and_the_next_film_taken(station: Station
     assert cut == (0xC000, "the dataset is truncated")
     assert again == (0x0000, "")
     assert len(station.files()) == 1
-
-
-def test_file_meta_information_without_end_is_refused(busy_station: Station) -> None:
-    dataset = film()
-    endless = element(0x00020016, b"AE", b"MACHINE ") * 10_000
-    assert store(busy_station, endless + raw(dataset), dataset.SOPInstanceUID)[0] == 0xC000
-    assert busy_station.files() == []
 
 
 def test_three_thousand_nested_sequences_are_refused(busy_station: Station) -> None:
