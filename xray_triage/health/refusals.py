@@ -1,6 +1,6 @@
-"""What a person is told of machines that were refused: why, and what to do. Knows no store and no page."""
+"""What a person is told of what is refused, here or by a destination: why, and what to do. Knows no store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from xray_triage.health.checks import Check, CheckState, check
 from xray_triage.language import N_
@@ -9,6 +9,11 @@ NONE_REFUSED = N_("Không máy nào bị trạm từ chối.")
 SOME_REFUSED = N_(
     "Trạm đang từ chối %(number)d máy; phim của máy có thể chưa vào trạm. Hãy xem mục Máy bị trạm từ chối ở trang Tình "
     "trạng trạm."
+)
+NOTHING_STUCK = N_("Không tệp nào phải gửi đi gửi lại.")
+STUCK = N_(
+    "%(name)s trả lời nhưng không nhận được %(number)d tệp dù trạm đã gửi nhiều lần (ngắt kết nối, không trả lời hoặc "
+    "báo bận). Các tệp khác vẫn được gửi; trạm sẽ còn thử lại. Hãy gọi người quản trị PACS, đọc cho họ dòng chữ nhỏ."
 )
 # By the reason, or the status of a single object.
 WORDS: Mapping[str, str] = {
@@ -61,6 +66,13 @@ _OTHER = N_("Trạm từ chối điều máy %(machine)s yêu cầu. Hãy báo h
 def refusal_check(machine: str, reason: str, detail: str) -> Check:
     """One machine and reason; ``detail`` is for the engineer."""
     return check(f"refused:{machine}", CheckState.WARNING, WORDS.get(reason, _OTHER), machine=machine, detail=detail)
+
+
+def stuck_check(stuck: Sequence[tuple[str, int, str]]) -> Check:
+    """Whether a destination answers and does not take what it is given again and again; says the first of several."""
+    for name, number, error in stuck:
+        return check("stuck", CheckState.WARNING, STUCK, name=name, number=number, detail=error)
+    return check("stuck", CheckState.OK, NOTHING_STUCK)
 
 
 def refusals_check(told: int) -> Check:

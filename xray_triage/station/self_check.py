@@ -40,7 +40,7 @@ from xray_triage.health.checks import (
     thresholds_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
-from xray_triage.health.refusals import refusal_check, refusals_check
+from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
@@ -101,6 +101,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(asking_check, Answers(stores.database, clock=clock).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
+        lambda: stuck_check(stores.outbox.stuck()),
         lambda: refusals_check(len({each.machine for each in stores.refusals.standing() if each.is_told})),
     ]
 
@@ -131,6 +132,7 @@ def check_station(config: Config) -> list[Check]:
         *(partial(_ask, config, index, clock) for index in range(len(config.destination))),
         *_answers_checks(config, clock),
         _commitment(config, stores),
+        lambda: stuck_check(stores.outbox.stuck()),
         *(
             partial(refusal_check, each.caller, each.reason, each.line)
             for each in stores.refusals.standing()[:MOST_REFUSALS]

@@ -41,6 +41,7 @@ CHECKS = {
     "elsewhere": N_("Phim ở trạm khác"),
     "commitment": N_("Lưu chắc chắn ở PACS"),
     "refused": N_("Máy bị từ chối"),
+    "stuck": N_("Gửi mãi không được"),
 }
 
 
