@@ -18,7 +18,7 @@ from dicom_router.clock import Clock
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.tables import refusal as table
 
-AGAIN = 3  # so many are no hiccup
+AGAIN = 3  # so many calls of one who is not let in, and so often refused between good films, is no hiccup
 KEPT_FOR = timedelta(days=7)  # since the last one: by then the machine was mended, or is gone
 MOST, MOST_OF_ONE_HOST = 200, 20
 FIRST_WRITE_SECONDS, WRITE_SECONDS = 1.0, 30.0
@@ -54,7 +54,7 @@ class Machine:
 class Refusal:
     """What one machine was refused for one reason. ``sop_instance_uid``: of the last object, where it was one.
 
-    ``standing``: the machine was not served since.
+    ``standing``: the machine was not served since; ``returns``: how often it had been, and was refused again.
     """
 
     ae_title: str
@@ -63,6 +63,7 @@ class Refusal:
     detail: str
     sop_instance_uid: str
     count: int
+    returns: int
     first_at: datetime
     last_at: datetime
     standing: bool
@@ -120,6 +121,7 @@ class Refusals:
                 detail=_plain(detail)[:_LONGEST_DETAIL],
                 sop_instance_uid=_plain(sop_instance_uid)[:_LONGEST_DETAIL],
                 count=before.count + 1 if before else 1,
+                returns=before.returns + (not before.standing) if before else 0,
                 first_at=before.first_at if before else now,
                 last_at=now,
                 standing=True,
@@ -138,14 +140,15 @@ class Refusals:
 
         ``sop_instance_uid``: of the object that was kept, whose refusal is over; none of a query that was answered.
         """
+        is_query = not sop_instance_uid
         with self._lock:
             known = self._read()
             for key in self._of(machine):
                 each = known[key]
-                is_same = sop_instance_uid != "" and each.sop_instance_uid == sop_instance_uid
+                is_same = not is_query and each.sop_instance_uid == sop_instance_uid
                 if is_same or key[2] == Reason.NO_CONTEXT:
                     self._forget([key])
-                elif (key[2] == Reason.QUERY) is not bool(sop_instance_uid) and each.standing and each.count < AGAIN:
+                elif each.standing and is_query == (key[2] == Reason.QUERY) and each.returns < AGAIN - 1:
                     known[key] = replace(each, standing=False)
                     self._change(key)
 

@@ -204,6 +204,7 @@ refusal = sa.Table(
         for name in ("ae_title", "host", "reason", "detail", "sop_instance_uid")
     ),
     sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("returns", sa.Integer, nullable=False),
     sa.Column("first_at", UtcDateTime, nullable=False),
     sa.Column("last_at", UtcDateTime, nullable=False),
     sa.Column("standing", sa.Boolean, nullable=False),

@@ -97,9 +97,14 @@ def test_a_machine_that_is_let_in_was_mended(refusals: Refusals, database: Datab
     assert rows(database) == 1
 
 
-def test_one_hiccup_is_over_with_the_next_film_and_a_film_refused_again_and_again_is_not(
+def test_a_refusal_is_over_with_the_next_film_unless_it_comes_between_them_again_and_again(
     refusals: Refusals, clock: StoppedClock
 ) -> None:
+    for _ in range(10):
+        refusals.note(ROOM, "0xA900", sop_instance_uid="1.2.2")
+    assert told(refusals) == [("CR1 @ 10.0.0.5", "0xA900", 10)]
+    refusals.served(ROOM, "1.2.4")
+    assert told(refusals) == []
     for count in range(1, AGAIN + 1):
         refusals.note(ROOM, "0xC000", sop_instance_uid="1.2.3")
         assert [each.count for each in refusals.standing()] == [count]

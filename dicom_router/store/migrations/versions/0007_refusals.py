@@ -16,7 +16,7 @@ def upgrade() -> None:
             sa.Column(name, sa.Text, nullable=False)
             for name in ("station", "ae_title", "host", "reason", "detail", "sop_instance_uid")
         ),
-        sa.Column("count", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("count", "returns")),
         *(sa.Column(name, sa.DateTime(timezone=True), nullable=False) for name in ("first_at", "last_at")),
         sa.Column("standing", sa.Boolean, nullable=False),
     )
