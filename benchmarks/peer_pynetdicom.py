@@ -53,6 +53,7 @@ class PynetdicomListener:
     inbox: Inbox
     on_kept: Callable[[], None]
     max_instance_bytes: int = 1 << 30
+    refusals: object = None  # it tells nobody
 
     def start(self) -> None:
         _config.STORE_RECV_CHUNKED_DATASET, _config.LOG_HANDLER_LEVEL = True, "none"

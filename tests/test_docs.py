@@ -411,7 +411,7 @@ def test_it_watches_every_metric() -> None:
 
 def test_it_quotes_banners_as_the_page_shows_them() -> None:
     templates = ROOT / "xray_triage" / "web" / "templates"
-    pages = [ROOT / "xray_triage" / "health" / "checks.py", *sorted(templates.glob("*.html"))]
+    pages = [*(ROOT / "xray_triage" / "health").glob("*.py"), *sorted(templates.glob("*.html"))]
     shown = "".join(path.read_text(encoding="utf-8") for path in pages)
     quoted = [re.findall(r'"([^"]+)"', row[0])[0] for row in rows(RUNBOOK, "## The page")]
     assert not [words for words in quoted if words not in shown]

@@ -22,6 +22,7 @@ from dicom_router.store.marker import MARKER_FILE
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.purges import Purges
 from dicom_router.store.reconciliation import Reconciliation
+from dicom_router.store.refusals import Refusals
 from dicom_router.store.spool import Spool
 from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
@@ -69,6 +70,7 @@ class Stores:
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
+    refusals: Refusals
 
     @property
     def audit(self) -> AuditTrail:
@@ -177,6 +179,7 @@ def join_stores(
             others=[tables.image.c.picture_key, tables.answer.c.spool_key],
         ),
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
+        refusals=Refusals(database, clock=clock, spool_id=spool.id),
     )
 
 

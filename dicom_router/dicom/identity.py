@@ -1,5 +1,8 @@
 """Which instance an encoded dataset says it is. Walks its elements, PS3.5 7; reads four UIDs, and never a pixel.
 
+Trifles that other receivers pass over are passed over here too: zeros behind the dataset, a delimiter to which nothing
+was open, padding of UIDs, file meta information where none belongs (decision 0031).
+
 Never recursive and bounded in memory, so that neither a bomb of nested sequences nor a dataset that stops in the middle
 does more than raise DamagedFile: what comes from the network is looked at here before any library opens it.
 """
@@ -11,7 +14,7 @@ from typing import BinaryIO
 
 from pydicom.datadict import dictionary_VR
 from pydicom.filereader import read_partial
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicom_router.dicom.instance import InstanceRef
 from dicom_router.dicom.part10 import seek_dataset
@@ -22,7 +25,12 @@ from dicom_router.errors import DAMAGE, DamagedFile
 _SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ENDS = (_ITEM_END, _SEQUENCE_END)
 _DEEPEST = 100  # sequences and items, open at once; real films have fewer than ten
+_META_GROUP, _META_BYTES, _MOST_META_BYTES = 0x0002, b"\2\0", 1 << 16
+_SHORTEST_ELEMENT = 8
+_LONGEST_PADDED_UID = 1024
+_BLOCK_BYTES = 1 << 16
 MOST_ELEMENTS = 500_000  # and items; films have hundreds. Each would cost who opens the file hundreds of bytes
 _NAMES = {
     0x00080016: "SOP Class UID",
@@ -67,6 +75,16 @@ def check_structure(stream: BinaryIO, *, end: int, transfer_syntax_uid: str) -> 
     _Walk(stream, 0, end, transfer_syntax_uid).run()
 
 
+def stray_meta(stream: BinaryIO, *, start: int, end: int, transfer_syntax_uid: str) -> int:
+    """How many bytes at ``start`` are file meta information, PS3.10 7.1, which belongs in no dataset.
+
+    Some machines send it with the dataset, as it stood in their file or encoded like the dataset. Raises DamagedFile.
+    """
+    stream.seek(start)
+    syntax = ExplicitVRLittleEndian if stream.read(2) == _META_BYTES else transfer_syntax_uid
+    return _Walk(stream, start, end, syntax).skip_meta() - start
+
+
 @dataclass(slots=True)
 class _Element:
     tag: int
@@ -95,32 +113,70 @@ class _Walk:
         self._position = start
         self._order = ">" if transfer_syntax_uid == ExplicitVRBigEndian else "<"
         self._open = [_Container(end, False, transfer_syntax_uid == ImplicitVRLittleEndian)]
+        self._zeros_from: int | None = None
+        self._has_ended = False  # by a delimiter to which nothing was open
 
     def run(self) -> dict[int, str]:
         """The texts of the wanted elements of the outermost level."""
         found: dict[int, str] = {}
         seen = 0
         while self._open:
-            container = self._open[-1]
-            if self._position == container.end and not container.delimited:
+            container, begin, is_outermost = self._open[-1], self._position, len(self._open) == 1
+            rest = container.end - begin
+            if rest == 0 and not container.delimited:
                 self._open.pop()
                 continue
+            if is_outermost and rest < _SHORTEST_ELEMENT and self._is_padding(begin):
+                break
             element = self._read_element(container)
+            if is_outermost and element.tag == 0 and self._is_padding(begin):
+                break
             seen += 1
             if seen > MOST_ELEMENTS:
                 raise DamagedFile(f"over {MOST_ELEMENTS} elements")
-            if element.tag in _NAMES and len(self._open) == 1:
+            if element.tag in _NAMES and is_outermost:
                 found.setdefault(element.tag, self._peek_text(element.length))
             self._step(element, container)
         return found
 
+    def skip_meta(self) -> int:
+        """The first position at which no element of group 0002 stands."""
+        explicit = _Container(self._open[0].end, False, False)  # and what has no VR is read as implicit
+        most = min(self._position + _MOST_META_BYTES, explicit.end)
+        while (begin := self._position) + _SHORTEST_ELEMENT <= explicit.end:
+            element = self._read_element(explicit)
+            if element.tag >> 16 != _META_GROUP:
+                return begin
+            self._position += element.length
+            if self._position > most:
+                raise DamagedFile("file meta information without end inside the dataset")
+        return begin
+
+    def _is_padding(self, start: int) -> bool:
+        """Whether only zeros follow. Where they begin is looked for once, from the end."""
+        if self._zeros_from is None:
+            self._zeros_from = self._open[0].end
+            while self._zeros_from > start:
+                block_start = max(start, self._zeros_from - _BLOCK_BYTES)
+                self._stream.seek(block_start)
+                kept = self._stream.read(self._zeros_from - block_start).rstrip(b"\0")
+                self._zeros_from = block_start + len(kept)
+                if kept:
+                    break
+        return start >= self._zeros_from
+
     def _step(self, element: _Element, container: _Container) -> None:
         """Go into a sequence or item, out of one, or past a value."""
-        if element.tag in (_ITEM_END, _SEQUENCE_END):
-            if not container.delimited:
+        if element.tag in _ENDS:
+            if container.delimited:
+                self._open.pop()
+            elif len(self._open) > 1 or element.length:
                 raise DamagedFile("a delimiter where nothing was open")
-            self._open.pop()
+            else:
+                self._has_ended = True
             return
+        if self._has_ended:  # where pydicom would stop
+            raise DamagedFile("elements behind a delimiter to which nothing was open")
         delimited = element.length == _UNDEFINED
         value_end = container.end if delimited else self._position + element.length
         if value_end > container.end:
@@ -161,8 +217,10 @@ class _Walk:
 
     def _peek_text(self, length: int) -> str:
         """The value that begins here, if it is short enough for a UID and its padding; else nothing that is one."""
+        if length > _LONGEST_PADDED_UID:
+            return ""
         self._stream.seek(self._position)
-        return decode_uid(self._stream.read(min(length, 80)))
+        return decode_uid(self._stream.read(length))
 
 
 def _is_sequence(element: _Element) -> bool:

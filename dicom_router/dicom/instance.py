@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 
+from dicom_router.dicom.text import decode_uid
 from dicom_router.errors import DAMAGE, DamagedFile
 
 PIXELS_HEAD_BYTES = 12  # tag, VR, two bytes, length: PS3.5 A.4, encapsulated pixels are in explicit VR
+_NAMES = (Tag("SOPClassUID"), Tag("SOPInstanceUID"), Tag("StudyInstanceUID"), Tag("SeriesInstanceUID"))
+_GROUPS_OF_NO_DATASET = frozenset({0x0000, 0x0002, 0xFFFE})  # commands, file meta information, delimiters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +111,24 @@ def _without_delimiter(stream: BinaryIO) -> Dataset:
 
 def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
     try:
-        return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+        dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+        overlook_trifles(dataset)
     except InvalidDicomError as error:  # whose own words tell a programmer what to pass
         raise DamagedFile("not a DICOM file: the letters DICM are not at its beginning") from error
     except DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error
+    return dataset
+
+
+def overlook_trifles(dataset: Dataset) -> None:
+    """Make of what pydicom read what the listener kept: names without padding, no element that belongs in no dataset.
+
+    May raise one of DAMAGE.
+    """
+    for tag in [tag for tag in dataset.keys() if tag.group in _GROUPS_OF_NO_DATASET]:  # noqa: SIM118 - not its elements
+        del dataset[tag]
+    for tag in _NAMES:
+        raw: Any = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes):
+            name = decode_uid(raw.value).encode("latin-1")
+            dataset[tag] = raw._replace(value=name + b"\0" * (len(name) % 2))  # it may be written as it stands

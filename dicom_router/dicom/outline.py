@@ -13,6 +13,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from dicom_router.dicom.identity import MOST_ELEMENTS
+from dicom_router.dicom.instance import overlook_trifles
 from dicom_router.errors import DAMAGE, DamagedFile
 
 PIXEL_DATA = 0x7FE00010
@@ -58,6 +59,7 @@ def read_outline(stream: BinaryIO, *, only: Collection[int] = ()) -> Outline:
         if header.file_meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise DamagedFile("deflated: this is not accepted")
         _set_aside(stream, header, large)
+        overlook_trifles(header)
     except DAMAGE as error:
         raise DamagedFile(f"not a readable DICOM file: {error}") from error
     return Outline(header=header, large=large)

@@ -55,9 +55,10 @@ def dataset_sha256(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, stray: bytes = b"") -> bytes:
     """Preamble and file meta information for a dataset as it comes over the link. The UIDs are ASCII.
 
+    ``stray``: what a machine sent that is no part of the dataset; kept as private information, PS3.10 table 7.1-1.
     Written by hand: pydicom refuses to write a UID with leading zeros, and some machines make such UIDs.
     """
     elements = struct.pack("<HH2sxxI2s", 2, 0x0001, b"OB", 2, b"\0\1") + b"".join(
@@ -70,6 +71,10 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
             (0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
         )
     )
+    if stray:
+        elements += _meta_element(0x0100, b"UI", IMPLEMENTATION_CLASS_UID)
+        padded = stray + b"\0" * (len(stray) % 2)
+        elements += struct.pack("<HH2sxxI", 2, 0x0102, b"OB", len(padded)) + padded
     group_length = struct.pack("<HH2sHI", 2, 0x0000, b"UL", 4, len(elements))
     return bytes(128) + b"DICM" + group_length + elements
 

@@ -12,11 +12,21 @@ from contextlib import suppress
 import structlog
 
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.dicom.status import PENDING, Status
+from dicom_router.dicom.status import PENDING, Status, written
+from dicom_router.dicom.uids import VERIFICATION
 from dicom_router.scp.provider import Provider
-from dicom_router.upper_layer.acceptor import AcceptedAssociation, EventReport
-from dicom_router.upper_layer.command import Response
-from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gatekeeper, ListenerLimits, Visit
+from dicom_router.store.refusals import Machine, Reason, Refusals
+from dicom_router.upper_layer.acceptor import AcceptedAssociation, EventReport, Message
+from dicom_router.upper_layer.command import CommandField, Response
+from dicom_router.upper_layer.gatekeeper import (
+    TOO_MANY,
+    UNKNOWN_CALLER,
+    WRONG_CALLED_TITLE,
+    Gatekeeper,
+    ListenerLimits,
+    Visit,
+)
+from dicom_router.upper_layer.negotiation import AssociationRequest
 from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
 
 _LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
@@ -24,13 +34,20 @@ _SLACK = 64  # some machines count the PDV header into, some out of, the maximum
 _BACKLOG = 128
 _PDUS_AHEAD = 4  # taken from the socket at once
 
+_REASONS = {
+    UNKNOWN_CALLER: Reason.UNKNOWN_CALLER,
+    WRONG_CALLED_TITLE: Reason.WRONG_CALLED_TITLE,
+    TOO_MANY: Reason.TOO_MANY,
+}
+_TOLD = frozenset({CommandField.C_STORE_RQ, CommandField.C_FIND_RQ})  # a film or a worklist that somebody misses
+
 log = structlog.get_logger()
 
 
 class Listener:
     """Answers machines from ``start`` to ``stop``, for the SOP classes that its ``providers`` serve.
 
-    ``tls`` is the context of a server; with it nobody is heard in plain TCP.
+    ``tls`` is the context of a server; with it nobody is heard in plain TCP. ``refusals`` hears who was not served.
     """
 
     def __init__(
@@ -42,8 +59,10 @@ class Listener:
         providers: Sequence[Provider],
         tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self._limits = limits
+        self._refusals = refusals
         self._tls = tls
         self._gatekeeper = Gatekeeper(limits)
         self._providers = providers
@@ -133,6 +152,8 @@ class Listener:
                 stream.finish()
         except ssl.SSLError as error:
             log.warning("association without TLS", peer_host=visit.host, reason=str(error))
+            if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error.__cause__, ssl.SSLEOFError):
+                self._refuse(Machine("", visit.host), Reason.NO_TLS, detail=str(error))
         finally:
             visit.leave()
             with self._lock:
@@ -174,21 +195,56 @@ class Listener:
         )
         if rejection is None and not visit.enter():
             rejection = TOO_MANY
+        machine = Machine(calling, visit.host)
         if rejection is not None:
             log.warning("association rejected", calling_ae_title=calling, peer_host=visit.host, reason=rejection.why)
+            self._refuse(machine, _REASONS[rejection], detail=f"called {request.called_ae_title}")
             stream.write(make_reject(rejection.result, rejection.source, rejection.reason))
             return
         association.accept(request)
-        for message in association.messages():
-            (provider,) = self._providers_of(message.context.sop_class_uid)
-            for answer in provider.answer(message):
-                if isinstance(answer, EventReport):
-                    association.report(message, answer)
-                    continue
-                if answer.status in PENDING and association.is_cancelled():
-                    association.answer(message, Response(Status.CANCELLED, "cancelled"))
-                    break
-                association.answer(message, answer)
+        self._note_entry(machine, request, association.sop_classes)
+        try:
+            for message in association.messages():
+                self._serve_message(association, message, machine)
+        except ProtocolViolation as error:
+            self._refuse(machine, Reason.ABORTED, detail=str(error))
+            raise
+
+    def _serve_message(self, association: AcceptedAssociation, message: Message, machine: Machine) -> None:
+        (provider,) = self._providers_of(message.context.sop_class_uid)
+        for answer in provider.answer(message):
+            if isinstance(answer, EventReport):
+                association.report(message, answer)
+                continue
+            if answer.status in PENDING and association.is_cancelled():
+                association.answer(message, Response(Status.CANCELLED, "cancelled"))
+                break
+            self._note_outcome(machine, message, answer)
+            association.answer(message, answer)
+
+    def _note_entry(self, machine: Machine, request: AssociationRequest, agreed: frozenset[str]) -> None:
+        """Nobody comes for an echo alone: a machine that asked for more and got none of it was not served."""
+        asked = [each for each in request.proposals if each.sop_class_uid != VERIFICATION]
+        if asked and not agreed - {VERIFICATION}:
+            detail = f"{asked[0].sop_class_uid} in {', '.join(asked[0].transfer_syntax_uids)}"
+            log.warning("no context", calling_ae_title=machine.ae_title, peer_host=machine.host, asked=detail)
+            self._refuse(machine, Reason.NO_CONTEXT, detail=detail)
+        if self._refusals is not None:
+            self._refusals.entered(machine)
+
+    def _note_outcome(self, machine: Machine, message: Message, answer: Response) -> None:
+        if self._refusals is None or message.request.field not in _TOLD or answer.status in PENDING:
+            return
+        uid, is_query = message.request.sop_instance_uid, message.request.field == CommandField.C_FIND_RQ
+        if answer.status == Status.SUCCESS:
+            self._refusals.served(machine, "" if is_query else uid)
+        else:
+            reason = Reason.QUERY if is_query else written(answer.status)
+            self._refuse(machine, reason, detail=answer.comment, sop_instance_uid=uid)
+
+    def _refuse(self, machine: Machine, reason: str, *, detail: str, sop_instance_uid: str = "") -> None:
+        if self._refusals is not None:
+            self._refusals.note(machine, reason, detail=detail, sop_instance_uid=sop_instance_uid)
 
     def _providers_of(self, sop_class_uid: str) -> list[Provider]:
         return [provider for provider in self._providers if provider.serves(sop_class_uid)]

@@ -5,14 +5,16 @@ PS3.4 annex B. Knows the spool and the inbox, no socket; opens no pixel.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import chain
+from typing import BinaryIO
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_router.dicom.identity import read_identity
+from dicom_router.dicom.identity import read_identity, stray_meta
 from dicom_router.dicom.instance import InstanceRef, SpooledFile
-from dicom_router.dicom.part10 import file_head, seek_dataset
+from dicom_router.dicom.part10 import file_head
 from dicom_router.dicom.status import Status
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES, is_storage, is_uid
 from dicom_router.errors import DamagedFile, SpoolFull
@@ -55,8 +57,7 @@ class Storage:
         sender = {"calling_ae_title": message.calling_ae_title, "peer_host": message.peer_host}
         try:
             _check(message)
-            spooled = self._write(message)
-            instance = self._identify(message, spooled)
+            instance, spooled = self._settle(message, self._write(message))
         except Refused as refused:
             log.warning("film refused", **sender, reason=str(refused))
             return refused.answer
@@ -82,26 +83,35 @@ class Storage:
             hash_piece(fragment)
             yield fragment
 
-    def _identify(self, message: Message, spooled: SpooledFile) -> InstanceRef:
-        """What the dataset says it is, which must be what the command said. Deletes what cannot be kept."""
-        syntax, asked = message.context.transfer_syntax_uid, message.request
-        try:
+    def _settle(self, message: Message, spooled: SpooledFile) -> tuple[InstanceRef, SpooledFile]:
+        """What the dataset says it is, and its file under a head that says the same. Deletes what cannot be kept."""
+        start, end, syntax = len(_head(message)), spooled.size_bytes, message.context.transfer_syntax_uid
+        with ExitStack() as on_error:
+            on_error.callback(self._spool.delete, spooled.key)
             with self._spool.open(spooled.key) as stream:
-                start = seek_dataset(stream)
-                if start != len(_head(message)):  # all later readers would take it for a part of ours
-                    raise DamagedFile("file meta information inside the dataset")
-                found = read_identity(stream, start=start, end=spooled.size_bytes, transfer_syntax_uid=syntax)
-            if found.sop_class_uid != asked.sop_class_uid:
-                raise Refused(Status.CLASS_MISMATCH, "SOP Class UID differs from the command")
-            if found.sop_instance_uid != asked.sop_instance_uid:
-                raise Refused(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
-        except DamagedFile as error:
-            self._spool.delete(spooled.key)
-            raise Refused(Status.CANNOT_UNDERSTAND, str(error)) from error
-        except Refused:
-            self._spool.delete(spooled.key)
-            raise
-        return found
+                try:
+                    stray_bytes = stray_meta(stream, start=start, end=end, transfer_syntax_uid=syntax)
+                    begin = start + stray_bytes
+                    found = read_identity(stream, start=begin, end=end, transfer_syntax_uid=syntax)
+                except DamagedFile as error:
+                    raise Refused(Status.CANNOT_UNDERSTAND, str(error)) from error
+                _compare(found, message)
+                if stray_bytes or found.sop_class_uid != message.context.sop_class_uid:
+                    return found, self._wrap_anew(found, stream, start=start, stray_bytes=stray_bytes)
+            on_error.pop_all()
+        return found, spooled
+
+    def _wrap_anew(self, found: InstanceRef, stream: BinaryIO, *, start: int, stray_bytes: int) -> SpooledFile:
+        """The same dataset in another file, whose head tells all later readers where it begins and what it is."""
+        stream.seek(start)
+        names = found.sop_class_uid, found.sop_instance_uid, found.transfer_syntax_uid
+        digest = hashlib.sha256()
+        with self._spool.begin() as incoming:
+            incoming.write(file_head(*names, stray=stream.read(stray_bytes)))
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+                incoming.write(block)
+            return incoming.keep(digest.hexdigest())
 
     def _record(self, instance: InstanceRef, spooled: SpooledFile, sender: dict[str, str]) -> Response:
         try:
@@ -139,13 +149,18 @@ class Storage:
 
 def _check(message: Message) -> None:
     """Refuse what is wrong with the command alone, before any byte is written."""
-    request = message.request
-    if not is_uid(request.sop_instance_uid):
+    if not is_uid(message.request.sop_instance_uid):
         raise Refused(Status.INVALID_INSTANCE_UID, "Affected SOP Instance UID is not a UID")
-    if request.sop_class_uid != message.context.sop_class_uid:
-        raise Refused(Status.CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
-    if not request.has_dataset:
+    if not message.request.has_dataset:
         raise Refused(Status.CANNOT_UNDERSTAND, "C-STORE without a dataset")
+
+
+def _compare(found: InstanceRef, message: Message) -> None:
+    """Refuse another object than the command announced. What class it is only the object says (decision 0031)."""
+    if not is_storage(found.sop_class_uid):
+        raise Refused(Status.CLASS_MISMATCH, "SOP Class UID is none of a storage class")
+    if found.sop_instance_uid != message.request.sop_instance_uid:
+        raise Refused(Status.CLASS_MISMATCH, "SOP Instance UID differs from the command")
 
 
 def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:
@@ -164,5 +179,5 @@ def _regroup(pieces: Iterable[memoryview]) -> Iterator[memoryview]:
 
 
 def _head(message: Message) -> bytes:
-    request = message.request
-    return file_head(request.sop_class_uid, request.sop_instance_uid, message.context.transfer_syntax_uid)
+    context = message.context
+    return file_head(context.sop_class_uid, message.request.sop_instance_uid, context.transfer_syntax_uid)

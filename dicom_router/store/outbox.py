@@ -26,6 +26,7 @@ URGENT_RANK = 0
 ROUTINE_RANK = 100
 LATER_RANK = 200  # behind what comes in now
 MOST_SHOWN = 500  # refused deliveries: a PACS that takes no outlines refuses some of every film, for years
+MANY_ATTEMPTS = 5  # by then a person should know
 DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
 
 
@@ -174,9 +175,12 @@ class Outbox:
             said = {"last_success_at": acknowledgement.at, "last_error": None}
             _note(connection, delivery.destination, said, reachable=True, at=acknowledgement.at)
 
-    def postpone(self, work: Work, *, seconds: float, error: str) -> None:
-        """The peer could not take it now: again in ``seconds``, without limit. Raises FenceLost."""
-        self._ledger.postpone(work, seconds=seconds, error=error)
+    def postpone(self, work: Work, *, seconds: float, error: str, forgive: bool = False) -> None:
+        """The peer could not take it now: again in ``seconds``, without limit. Raises FenceLost.
+
+        ``forgive``: nobody answers there, which is not this delivery's fault, so the attempt does not count.
+        """
+        self._ledger.postpone(work, seconds=seconds, error=error, forgive=forgive)
         with self._database.write() as connection:
             _note(connection, _destination_of(work), {"last_error": error}, reachable=False, at=self._clock.now())
 
@@ -235,6 +239,19 @@ class Outbox:
         )
         with self._database.read() as connection:
             return list(connection.scalars(query.limit(limit)))
+
+    def stuck(self) -> list[tuple[str, int, str]]:
+        """By destination, how many deliveries it did not take MANY_ATTEMPTS times although it answered; one error."""
+        work, delivery = tables.work.c, tables.delivery.c
+        query = (
+            sa.select(delivery.destination, sa.func.count(), sa.func.max(work.error))
+            .select_from(_joined())
+            .where(delivery.acknowledged_at.is_(None), work.state == "waiting", work.attempt >= MANY_ATTEMPTS)
+            .group_by(delivery.destination)
+            .order_by(delivery.destination)
+        )
+        with self._database.read() as connection:
+            return [(name, count, error or "") for name, count, error in connection.execute(query)]
 
     def summary(self) -> QueueSummary:
         counts = (

@@ -1,4 +1,4 @@
-"""The router's tables. Only ledger, inbox, outbox and spools look at them; migrations/ makes them."""
+"""The router's tables. Only ledger, inbox, outbox, spools and refusals look at them; migrations/ makes them."""
 
 from typing import Any
 
@@ -208,6 +208,23 @@ link_change = sa.Table(
     sa.Column("error", OutsideText),
     sa.Index("link_change_at", "at"),
     sqlite_autoincrement=True,
+)
+
+# What each machine was refused: few rows, see refusals.py. ``station``: the spool of the one that refused.
+refusal = sa.Table(
+    "refusal",
+    metadata,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("station", sa.Text, nullable=False),
+    *(
+        sa.Column(name, OutsideText, nullable=False)
+        for name in ("ae_title", "host", "reason", "detail", "sop_instance_uid")
+    ),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("returns", sa.Integer, nullable=False),
+    sa.Column("first_at", UtcDateTime, nullable=False),
+    sa.Column("last_at", UtcDateTime, nullable=False),
+    sa.Column("standing", sa.Boolean, nullable=False),
 )
 
 

@@ -133,8 +133,8 @@ class DimseTransport:
             if stream is not None:
                 return smaller, stream
         own = Context(sop_class_uid, parcel.instance.transfer_syntax_uid)
-        if own in association.accepted and _is_even(parcel):
-            return own, parcel.open()
+        if own in association.accepted:
+            return own, _evened(parcel) or parcel.open()
         return self._rewritten(parcel, association)
 
     def _rewritten(self, parcel: Parcel, association: RequestedAssociation) -> tuple[Context, BinaryIO]:
@@ -154,7 +154,12 @@ class DimseTransport:
         raise PeerRefused(f"{self._endpoint} {why}: {what}", status=written(Status.CLASS_NOT_SUPPORTED))
 
 
-def _is_even(parcel: Parcel) -> bool:
-    """Whether its dataset has an even length (PS3.8 Annex D.1). Some machines write odd ones, and dcmtk aborts then."""
+def _evened(parcel: Parcel) -> BinaryIO | None:
+    """A dataset of odd length, which some machines write, written anew (PS3.5 7.1.1); None for any other.
+
+    Compressed pixels are left alone, and so is what cannot be written anew: it goes with one zero more behind it.
+    """
     with parcel.open() as stream:
-        return (parcel.size_bytes - seek_dataset(stream)) % 2 == 0
+        is_odd = (parcel.size_bytes - seek_dataset(stream)) % 2
+    syntax = parcel.instance.transfer_syntax_uid
+    return transcoded(parcel, syntax) if is_odd and syntax in UNCOMPRESSED else None

@@ -3,7 +3,8 @@
 While a peer is silent it is asked with an echo, once per backoff, and deliveries are left alone but for one an hour:
 the queue keeps its order and no film is sent half for nothing. When it answers, everything flows at once over one
 connection. One that says when to come again (Retry-After) is left alone until then. A delivery that fails although the
-peer answers an echo waits by itself, and the others go past it. An echo that is refused is an answer: an account that
+peer answers an echo waits by itself, and the others go past it; one that breaks off again and again while others get
+through waits long, and after some tries a person is told of it. An echo that is refused is an answer: an account that
 may store and not search has a peer that is there.
 """
 
@@ -19,7 +20,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Parcel
 from dicom_router.errors import DamagedFile, FenceLost, PeerRefused, PeerUnreachable
 from dicom_router.store.ledger import Work
-from dicom_router.store.outbox import DAMAGED, Delivery, Outbox
+from dicom_router.store.outbox import DAMAGED, MANY_ATTEMPTS, Delivery, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.backoff import delay
 from dicom_router.transport.protocol import Transport
@@ -28,7 +29,9 @@ IDLE_SECONDS = 5.0  # then an open connection is let go
 ASKING_CAP_SECONDS = 60.0  # a silent peer is asked at least this often: an echo costs nothing
 DELIVERY_CAP_SECONDS = 300.0
 ASKED_CAP_SECONDS = 600.0  # and no longer is a peer left alone when it asks for it
+BREAKING_SECONDS = 3600.0  # for what breaks off the connection while others get through
 TRYING_CAP_SECONDS = 3600.0  # and a delivery is tried this often however silent it is
+MOST_BREAKING = 1000
 # Answers in which somebody before the peer says that it is not there, or the peer that it is not there yet.
 SILENCE = frozenset({"HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"})
 
@@ -59,6 +62,8 @@ class Forwarder:
         self._quiet_until = float("-inf")
         self._last_used_at: float | None = None
         self._last_tried_at = float("-inf")
+        self._sent = 0
+        self._sent_before: dict[str, int] = {}  # how many had been sent when this one broke off first
         self._log = structlog.get_logger().bind(destination=destination, lane=lane)
 
     def run_once(self) -> bool:
@@ -97,6 +102,8 @@ class Forwarder:
         )
         acknowledgement = self._transport.send(parcel)
         self._outbox.acknowledge(work, delivery, acknowledgement)
+        self._sent += 1
+        self._sent_before.pop(work.key, None)
         self._failures, self._is_silent = 0, False
         self._last_used_at = self._clock.monotonic()
 
@@ -111,11 +118,23 @@ class Forwarder:
             # It grows twice as fast as the quiet of the lane, so that the others get past this one.
             own = delay(2 * work.attempt - 1, cap_seconds=DELIVERY_CAP_SECONDS, jitter=self._jitter())
             seconds = DELIVERY_CAP_SECONDS if error.slowly else own
-        self._outbox.postpone(work, seconds=seconds, error=str(error))
+            if self._breaks_alone(work, error):
+                seconds = BREAKING_SECONDS
+        self._outbox.postpone(work, seconds=seconds, error=str(error), forgive=self._is_silent)
         self._log.warning("postponed", sop_instance_uid=work.key, error=str(error), peer_silent=self._is_silent)
+
+    def _breaks_alone(self, work: Work, error: PeerUnreachable) -> bool:
+        """Whether this one has broken off, or was never answered, MANY_ATTEMPTS times while others got through."""
+        if error.status:  # the peer said something, e.g. that its disk is full
+            return False
+        if len(self._sent_before) > MOST_BREAKING:
+            self._sent_before.clear()
+        before = self._sent_before.setdefault(work.key, self._sent)
+        return work.attempt >= MANY_ATTEMPTS and self._sent > before
 
     def _refuse(self, work: Work, *, status: str, error: Exception) -> None:
         self._failures = 0
+        self._sent_before.pop(work.key, None)
         self._outbox.refuse(work, status=status, error=str(error))
         self._log.error("refused", sop_instance_uid=work.key, status=status, error=str(error))
 

@@ -91,6 +91,11 @@ class AcceptedAssociation:
         self._max_sent = min(max(request.max_pdu or _LONGEST_SENT, _SHORTEST_SENT), _LONGEST_SENT)
         self._stream.write(pdu)
 
+    @property
+    def sop_classes(self) -> frozenset[str]:
+        """Those of which a presentation context was accepted."""
+        return frozenset(context.sop_class_uid for context in self._contexts.values())
+
     def messages(self) -> Iterator[Message]:
         """The requests, one after the other, until the machine releases the association."""
         while (told := self._messages.command()) is not None:

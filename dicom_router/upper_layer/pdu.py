@@ -229,13 +229,13 @@ def make_command_pdu(context_id: int, command: bytes) -> bytes:
 def make_dataset_pdus(context_id: int, dataset: BinaryIO, *, longest: int) -> Iterator[bytes]:
     """The rest of a stream in P-DATA-TF PDUs of at most ``longest`` bytes after the header, PS3.8 annex E.
 
-    The pieces are of even length, D.1.
+    The pieces are of even length, D.1: a zero more where the stream is of odd length, which some peers abort over.
     """
     room = (longest - _PDV_HEADER_BYTES) // 2 * 2
     piece = dataset.read(room)
     while True:
         following = dataset.read(room)
-        yield _data_pdu(context_id, 0 if following else 0b10, piece)
+        yield _data_pdu(context_id, 0 if following else 0b10, piece + b"\0" * (len(piece) % 2))
         if not following:
             return
         piece = following

@@ -4,11 +4,13 @@ Skips the test that needs a program which is not installed. Nothing here raises 
 the caller looks at ``returncode`` and at what it printed.
 """
 
+import itertools
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,21 +109,28 @@ StartStorescp = Callable[..., RunningStorescp]
 @pytest.fixture
 def start_storescp(tmp_path: Path) -> Iterator[StartStorescp]:
     """Start storescp with any options, as often as wanted: ``start_storescp("+xa", ae_title="PACS", port=0)``."""
-    running: list[RunningStorescp] = []
+    with ExitStack() as running:
+        numbers = itertools.count()
 
-    def start(*options: str, ae_title: str = "PACS", port: int = 0) -> RunningStorescp:
-        folder = tmp_path / f"storescp-{len(running)}"
-        folder.mkdir()
-        chosen = port or free_port()
-        command = [program("storescp"), "-aet", ae_title, "-od", str(folder), *options, str(chosen)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        running.append(RunningStorescp(port=chosen, ae_title=ae_title, folder=folder, process=process))
+        def start(*options: str, ae_title: str = "PACS", port: int = 0) -> RunningStorescp:
+            folder = tmp_path / f"storescp-{next(numbers)}"
+            folder.mkdir()
+            return running.enter_context(running_storescp(folder, *options, ae_title=ae_title, port=port))
+
+        yield start
+
+
+@contextmanager
+def running_storescp(folder: Path, *options: str, ae_title: str = "PACS", port: int = 0) -> Iterator[RunningStorescp]:
+    """One that is stopped at the end; what arrives lies in ``folder``."""
+    chosen = port or free_port()
+    command = [program("storescp"), "-aet", ae_title, "-od", str(folder), *options, str(chosen)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
         wait_for_port(chosen)
-        return running[-1]
-
-    yield start
-    for peer in running:
-        stop(peer.process)
+        yield RunningStorescp(port=chosen, ae_title=ae_title, folder=folder, process=process)
+    finally:
+        stop(process)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ ANY_SYNTAX = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 class StorePeer:
     """A storage SCP that answers each C-STORE with the next of ``answers``; the last one for ever.
 
-    ``answer_to`` goes first, by SOP Instance UID; ``on_store`` is called before each answer. An echo is answered with
+    ``answer_to`` goes first, by SOP Instance UID; ``on_store`` is called before each answer; over the instance
+    ``aborts_over`` the association is aborted. An echo is answered with
     ``echo``; None: the association is aborted over it.
     """
 
@@ -43,6 +44,7 @@ class StorePeer:
         self.echo: int | None = 0x0000
         self.answer_to: dict[str, int] = {}
         self.on_store: Callable[[], object] = lambda: None
+        self.aborts_over = ""
         self.received: list[str] = []
         self.received_syntaxes: list[str] = []
         self.associations = 0
@@ -64,6 +66,8 @@ class StorePeer:
         self.received.append(str(event.request.AffectedSOPInstanceUID))
         self.received_syntaxes.append(str(event.context.transfer_syntax))
         self.on_store()
+        if self.received[-1] == self.aborts_over:
+            event.assoc.abort()
         answer = Dataset()
         following = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         answer.Status = self.answer_to.get(self.received[-1], following)

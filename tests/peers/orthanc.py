@@ -137,6 +137,10 @@ class OrthancPeer:
         """The Part 10 file of one instance, by Orthanc's identifier."""
         return self._request(f"/instances/{instance}/file")
 
+    def preview(self, instance: str) -> bytes:
+        """Its picture as Orthanc draws it. Raises HTTPError when it cannot."""
+        return self._request(f"/instances/{instance}/preview")
+
     def download_by_uid(self, sop_instance_uid: str) -> bytes:
         """The Part 10 file of one instance, by its SOP Instance UID."""
         (instance,) = self.find("Instance", SOPInstanceUID=sop_instance_uid)

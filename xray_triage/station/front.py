@@ -131,6 +131,7 @@ class Station:
                 ),
             ),
             clock=self._clock,
+            refusals=self.stores.refusals,
         )
         if config.web.tls:
             server_tls(config.web.tls)  # raises here, in words, what uvicorn would raise from its thread
@@ -228,6 +229,7 @@ class Station:
         self._deliveries.stop()
         self._web.stop()
         self._renderer.close()
+        self.stores.refusals.flush()
         self._held.close()
 
     def _by_config(self) -> list[DailyBackup | AuditExporter]:

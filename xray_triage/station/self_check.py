@@ -41,6 +41,7 @@ from xray_triage.health.checks import (
     thresholds_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
+from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
@@ -58,6 +59,7 @@ from xray_triage.stores import Stores, open_stores
 from xray_triage.tls import client_tls, server_tls, valid_until
 
 CHECK_SECONDS = 180.0
+MOST_REFUSALS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
+        lambda: stuck_check(stores.outbox.stuck()),
+        lambda: refusals_check(len({each.machine for each in stores.refusals.standing() if each.is_told})),
     ]
 
 
@@ -131,6 +135,11 @@ def check_station(config: Config) -> list[Check]:
         *_answers_checks(config, clock),
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
+        lambda: stuck_check(stores.outbox.stuck()),
+        *(
+            partial(refusal_check, each.caller, each.reason, each.line)
+            for each in stores.refusals.standing()[:MOST_REFUSALS]
+        ),
     ]
     if not config.destination:
         probes.append(_nowhere_to_send)

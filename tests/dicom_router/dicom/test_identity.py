@@ -148,9 +148,30 @@ def test_an_element_without_representation_among_others_is_read() -> None:
     assert identify(stray + encoded(film()))
 
 
-def test_a_delimiter_of_nothing_is_damage() -> None:
-    with pytest.raises(DamagedFile, match="delimiter"):
-        identify(encoded(film(PixelData=None)) + b"\xfe\xff\x0d\xe0\0\0\0\0")
+def test_a_delimiter_of_nothing_is_damage_within_an_item_or_with_a_length() -> None:
+    end = b"\xfe\xff\x0d\xe0"
+    for stray in (undefined((0x0040, 0xA730), b"SQ", item(end + bytes(4), defined=True)), end + b"\xff" * 4):
+        with pytest.raises(DamagedFile, match="delimiter"):
+            identify(encoded(film(PixelData=None)) + stray)
+
+
+def test_zeros_behind_are_looked_for_once_however_many_there_are() -> None:
+    """Else a few megabytes that look like the end again and again would take hours."""
+    raw = encoded(film(PixelData=None)) + bytes(8 * 50_000) + b"\x09\0\x01\0LO\0\0" + bytes(7)
+    stream = CountedStream(raw)
+    assert read_identity(stream, start=0, end=len(raw), transfer_syntax_uid=ExplicitVRLittleEndian)
+    assert stream.read_bytes < 3 * len(raw)
+
+
+class CountedStream(io.BytesIO):
+    """Counts what is read of it."""
+
+    read_bytes = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        self.read_bytes += len(piece)
+        return piece
 
 
 @settings(deadline=None)  # a busy machine is no fault of the walk

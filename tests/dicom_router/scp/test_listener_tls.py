@@ -20,6 +20,7 @@ from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
+from dicom_router.store.refusals import Refusals
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
 from tests.factories import film, film_file, until
@@ -62,8 +63,16 @@ def pdu_seconds() -> float:
 
 
 @pytest.fixture
+def refusals(a_database: Database) -> Iterator[Refusals]:
+    noted = Refusals(a_database, clock=SystemClock(), spool_id=None)
+    yield noted
+    noted.flush()
+
+
+@pytest.fixture
 def a_listener(
     a_database: Database,
+    refusals: Refusals,
     tmp_path: Path,
     certificate: tuple[Path, Path],
     kept: list[Callable[[], None]],
@@ -86,6 +95,7 @@ def a_listener(
             Worklist(patients),
         ),
         tls=context,
+        refusals=refusals,
     )
     listener.start()
     yield listener
@@ -155,3 +165,18 @@ def test_plain_tcp_on_the_tls_port_is_hung_up_on_and_others_are_served(
 def test_a_connection_that_never_begins_tls_is_dropped(a_listener: Listener) -> None:
     with Machine(a_listener.port) as machine:
         assert machine.hear() == b""
+
+
+def test_who_speaks_no_tls_is_known_until_somebody_there_does(
+    a_listener: Listener, refusals: Refusals, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with Machine(a_listener.port):
+        pass  # who looks whether the port is open says nothing
+    until(lambda: a_listener.open_connections == 0)
+    assert refusals.standing() == []
+    with Machine(a_listener.port) as machine:
+        machine.associate()
+    until(lambda: a_listener.open_connections == 0)
+    assert [(each.caller, each.reason) for each in refusals.standing()] == [("127.0.0.1", "no_tls")]
+    test_a_film_comes_over_tls(a_listener, certificate, tmp_path)
+    assert refusals.standing() == []

@@ -199,6 +199,26 @@ def test_a_dataset_of_odd_length_is_made_even_for_dcmtk(
     assert received.PixelData == bytes(16)
 
 
+def test_a_compressed_film_whose_last_fragment_is_odd_goes_even_and_as_it_is(
+    transport_to: TransportTo, start_storescp: StartStorescp, orthanc: OrthancPeer
+) -> None:
+    dataset = a_smooth_film()
+    dataset.compress(JPEGLSLossless, generate_instance_uid=False)
+    part10 = film_bytes(dataset)
+    end = part10[-8:]
+    assert end == b"\xfe\xff\xdd\xe0" + bytes(4)
+    stream = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
+    odd_stream = stream + b"\0"
+    begin = len(part10) - 8 - len(stream) - 4
+    odd = part10[:begin] + len(odd_stream).to_bytes(4, "little") + odd_stream + end
+    peer = start_storescp("+xa", "-pm")
+    parcel = Parcel(instance=reference_to(dataset), size_bytes=len(odd), open=lambda: io.BytesIO(odd))
+    assert transport_to(peer.port).send(parcel).status == "0x0000"
+    assert transport_to(orthanc.dicom_port).send(parcel).status == "0x0000"
+    (path,) = peer.received()
+    assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == JPEGLSLossless
+
+
 def test_a_damaged_codestream_that_the_peer_would_need_decompressed_is_refused(
     transport_to: TransportTo, store_peer: StorePeer
 ) -> None:

@@ -17,10 +17,10 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import reference_to
 from dicom_router.store.database import Database, migrate_router, open_database
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import Delivery, DeliveryState, Outbox
+from dicom_router.store.outbox import MANY_ATTEMPTS, Delivery, DeliveryState, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.dimse import DimseTransport
-from dicom_router.transport.forwarder import Forwarder
+from dicom_router.transport.forwarder import DELIVERY_CAP_SECONDS, Forwarder
 from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import DX, StoppedClock, film, film_bytes, until
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
@@ -264,6 +264,55 @@ def test_an_instance_that_never_gets_through_does_not_hold_up_the_others(
     pacs.answer_to.clear()
     pass_time(forwarder, clock, seconds=301)
     assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
+
+
+@pytest.mark.slow
+def test_what_a_peer_breaks_off_over_is_told_and_waits_long_while_the_others_flow(
+    post: Post, pacs: StorePeer, clock: StoppedClock
+) -> None:
+    poison = pacs.aborts_over = post.queue(urgent=True)
+    forwarder = post.forwarder(pacs.port)
+    others = [post.queue() for _ in range(3)]
+    pass_time(forwarder, clock, seconds=MINUTE, step=30)
+    assert post.outbox.stuck() == []
+    pass_time(forwarder, clock, seconds=HOUR, step=30)
+    assert post.deliveries()[poison].attempts == MANY_ATTEMPTS
+    assert sorted(uid for uid in pacs.received if uid != poison) == sorted(others)
+    ((name, count, error),) = post.outbox.stuck()
+    assert (name, count) == ("pacs", 1)
+    assert "abort" in error
+    pacs.received.clear()
+    pass_time(forwarder, clock, seconds=6 * HOUR, step=60)
+    assert 4 <= len(pacs.received) <= 7, "once an hour"
+    pacs.aborts_over = ""
+    pass_time(forwarder, clock, seconds=HOUR + MINUTE, step=60)
+    assert post.outbox.stuck() == []
+    assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
+
+
+def test_a_link_that_breaks_under_every_film_is_tried_as_before(
+    post: Post, pacs: StorePeer, clock: StoppedClock
+) -> None:
+    """An echo gets through and no film does: the others do not, so it is not this one."""
+    for _ in range(2):
+        post.queue(rows=500)
+    with a_bad_link(pacs.port) as link:
+        link.cut_after_up = 20_000
+        forwarder = post.forwarder(link.port)
+        pass_time(forwarder, clock, seconds=HOUR, step=60)
+        assert post.outbox.stuck()
+        link.cut_after_up = None
+        pass_time(forwarder, clock, seconds=DELIVERY_CAP_SECONDS + MINUTE, step=30)
+    assert set(post.states()) == {DeliveryState.ACKNOWLEDGED}
+
+
+def test_tries_at_a_silent_peer_do_not_count(post: Post, pacs: StorePeer, clock: StoppedClock) -> None:
+    uid = post.queue()
+    with a_bad_link(pacs.port) as link:
+        link.reachable = False
+        pass_time(post.forwarder(link.port), clock, seconds=8 * HOUR, step=300)
+    assert post.deliveries()[uid].attempts == 0
+    assert post.outbox.stuck() == []
 
 
 @pytest.mark.slow

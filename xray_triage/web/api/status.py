@@ -1,5 +1,6 @@
 """Health and metrics, for whoever watches over many stations. No patient data comes out of here."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from fastapi import APIRouter
@@ -83,6 +84,7 @@ class StationMetrics(Collector):
         deliveries.add_metric(["sending"], summary.sending)
         deliveries.add_metric(["refused"], summary.refused_count)
         yield deliveries
+        yield self._refused()
         yield GaugeMetricFamily("xray_triage_unread", "Films taken and not yet read", value=stores.inbox.unread())
         oldest = summary.oldest_waiting_at
         age = max(0.0, (stores.clock.now() - oldest).total_seconds()) if oldest else 0.0
@@ -97,6 +99,18 @@ class StationMetrics(Collector):
         yield checks
         yield from self._watched()
         yield from self._machines()
+
+    def _refused(self) -> GaugeMetricFamily:
+        """How often machines were refused that were not served since, by reason: titles come from outside."""
+        refused = GaugeMetricFamily(
+            "xray_triage_refusals", "Refusals of machines that were not served since", labels=["reason"]
+        )
+        counts: Counter[str] = Counter()
+        for each in self._stores.refusals.standing():
+            counts[each.reason] += each.count
+        for reason, count in counts.items():
+            refused.add_metric([reason], count)
+        return refused
 
     def _machines(self) -> Iterator[GaugeMetricFamily]:
         """Every X-ray machine: its films since it is learned, by its state, and how strange its scores are."""

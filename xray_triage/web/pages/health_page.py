@@ -6,10 +6,12 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from dicom_router.store.refusals import number_of
 from xray_triage import __version__
 from xray_triage.accounts.audit import Action
 from xray_triage.health.checks import CheckState
 from xray_triage.health.inspection import Inspection
+from xray_triage.health.refusals import refusal_check
 from xray_triage.language import N_
 from xray_triage.stores import Stores
 from xray_triage.web.pages.fragments import notices, unless_same
@@ -39,6 +41,8 @@ CHECKS = {
     "elsewhere": N_("Phim ở trạm khác"),
     "commitment": N_("Lưu chắc chắn ở PACS"),
     "left_out": N_("Loại tệp không gửi"),
+    "refused": N_("Máy bị từ chối"),
+    "stuck": N_("Gửi mãi không được"),
 }
 
 
@@ -74,6 +78,11 @@ def health_router(stores: Stores, surroundings: Surroundings, view: View) -> API
             raise HTTPException(400, "delivery_id is no number")
         surroundings.wake_delivery()
         return RedirectResponse("/health#refused", 303)
+
+    @pages.post("/health/refusals")
+    def dismiss(form: Form) -> Response:
+        stores.refusals.dismiss(form.get("number", ""))
+        return RedirectResponse("/health#refused-machines", 303)
 
     return pages
 
@@ -111,6 +120,9 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
         "summary": summary,
         "refused": refused,
         "notices": notes,
+        "refusals": [
+            (number_of(each), refusal_check(each.caller, each.reason, each.line)) for each in stores.refusals.standing()
+        ],
         "apart": [stores.casebook.case_of_study(study) for study in notes.quarantined],
         "rebuilt": len(surroundings.rebuilt.events()) if surroundings.rebuilt else 0,
         "unread": stores.inbox.unread(),

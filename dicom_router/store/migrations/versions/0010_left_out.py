@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0007"
 
 _number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _time = sa.DateTime(timezone=True)
