@@ -2,10 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 from dicom_router.clock import Bell, Clock
-from dicom_router.transport.http import TIMEOUTS
 from dicom_router.worker import run_forever
 from xray_triage.config import Config
 from xray_triage.consultations.answers import Answers
@@ -18,7 +16,6 @@ from xray_triage.stores import Stores
 
 TICK_SECONDS = 0.5
 STOP_SECONDS = 5.0
-HASTY = replace(TIMEOUTS, stall_seconds=5.0)  # an answer that stands still is left to who fetches the large ones
 
 
 class AnswerWorkers:
@@ -41,7 +38,7 @@ class AnswerWorkers:
             book=book,
             fetcher=fetcher,
             large=large,
-            archives=make_archives(config, clock=clock, timeouts=HASTY),
+            archives=make_archives(config, clock=clock, hasty=True),
             poll_seconds=poll_seconds,
         )
         overdue = Overdue(

@@ -4,6 +4,7 @@ Must never know what is sent or asked.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dicom_router.clock import Clock
@@ -24,6 +25,8 @@ from xray_triage.config import Config, ConfigError, Destination
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.tls import client_tls
 
+HASTY = replace(TIMEOUTS, stall_seconds=5.0)
+
 
 def make_transport(
     destination: Destination, config: Config, *, clock: Clock, economy: Economy | None = None
@@ -38,11 +41,12 @@ def make_transport(
     return DimseTransport(compression=compression, **_dimse(destination, config, clock))
 
 
-def make_archives(config: Config, *, clock: Clock, timeouts: Timeouts = TIMEOUTS) -> dict[str, Archive]:
+def make_archives(config: Config, *, clock: Clock, hasty: bool = False) -> dict[str, Archive]:
     """The archives of all destinations where answers are asked for, by name. Raises ConfigError.
 
-    ``timeouts`` of those that are asked over HTTP.
+    ``hasty``: an answer over HTTP that stands still is soon left to somebody with more time.
     """
+    timeouts = HASTY if hasty else TIMEOUTS
     asked = [each for each in config.destination if each.name in config.destinations_for("requests")]
     archives = {each.name: make_archive(each, config, clock=clock, timeouts=timeouts) for each in asked}
     return {name: archive for name, archive in archives.items() if archive is not None}
