@@ -128,8 +128,11 @@ class DicomwebRoot:
     ) -> http.client.HTTPResponse:
         connection = self._connect()
         connection.request(method, urlsplit(self.url).path + path, body=body, headers={**self._headers, **headers})
-        connection.sock.settimeout(self._timeouts.answer_seconds)
-        return connection.getresponse()
+        wire = connection.sock
+        wire.settimeout(self._timeouts.answer_seconds)
+        answer = connection.getresponse()
+        wire.settimeout(self._timeouts.stall_seconds)  # its body has been made: a pause now is one of the link
+        return answer
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._connection is None or self._connection.sock is None:  # the server may close after each answer

@@ -68,6 +68,13 @@ class Answers:
             known = set(connection.scalars(query))
         return [one for one in found if one.sop_instance_uid not in known]
 
+    def tried(self, found: Sequence[FoundInstance]) -> set[str]:
+        """The SOP Instance UIDs of those that could not be read the last time."""
+        over = tables.passed_over.c
+        again = over.sop_instance_uid.in_([one.sop_instance_uid for one in found]), over.retry_at.is_not(None)
+        with self._database.read() as connection:
+            return set(connection.scalars(sa.select(over.sop_instance_uid).where(*again))) if found else set()
+
     def keep(
         self,
         question: Question,

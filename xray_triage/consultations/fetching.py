@@ -42,6 +42,10 @@ class TakesLong(Exception):
     """An object that would keep the other questions waiting."""
 
 
+class Broke(TakesLong):
+    """An object at which the connection broke or stood still: the next would meet the same if it is the link."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
     """An object that may be an answer; none when it states a time before ``earliest``."""
@@ -87,7 +91,7 @@ class Fetcher:
     def take(self, wanted: FetchRequest, archive: Archive, *, at_once: bool) -> None:
         """Make an answer of it, or note why it is none or when to try again.
 
-        Raises PeerUnreachable or SpoolFull; with ``at_once`` TakesLong, and then nothing is noted.
+        Raises PeerUnreachable or SpoolFull; with ``at_once`` TakesLong or Broke, and then nothing is noted.
         """
         question, found = wanted.question, wanted.found
         try:
@@ -108,6 +112,8 @@ class Fetcher:
         except (DamagedFile, PeerRefused, TooSlow) as error:
             self._retry_later(question, found, error, SPOILT)
         except PeerUnreachable as error:
+            if at_once and not error.slowly:
+                raise Broke from error
             # It answered the search: should this object be what breaks the connection, the others go past it.
             self._retry_later(question, found, error, BROKE_THE_LINK)
             raise

@@ -23,7 +23,7 @@ from dicom_router.transport.backoff import delay
 from xray_triage.cases import tables
 from xray_triage.cases.case import ConsultationState, Problem
 from xray_triage.consultations.answers import Answers, Question
-from xray_triage.consultations.fetching import BEFORE, Fetcher, FetchRequest, TakesLong
+from xray_triage.consultations.fetching import BEFORE, Broke, Fetcher, FetchRequest, TakesLong
 from xray_triage.consultations.large_objects import LargeObjects
 from xray_triage.consultations.obstacles import Obstacle, problem_of, together
 from xray_triage.consultations.other_studies import OtherStudies
@@ -227,18 +227,20 @@ class AnswerPolling:
             self._book.pass_over(question, found, BEFORE)
 
     def _take(self, question: Question, name: str, found: Sequence[FoundInstance], earliest: datetime | None) -> bool:
+        tried = self._book.tried(found)
         for number, one in enumerate(sorted(found, key=_is_pdf)):  # the megabytes last
             if number and not self._is_in_time():
                 return True
             wanted = FetchRequest(question=question, found=one, earliest=earliest)
+            if one.sop_instance_uid in tried:  # and failed: no question waits for it again
+                self._large.add(name, wanted)
+                continue
             try:
                 self._fetcher.take(wanted, self._archives[name], at_once=True)
-            except TakesLong:
+            except TakesLong as error:
                 self._large.add(name, wanted)
-            except PeerUnreachable as error:
-                if error.slowly:
-                    raise
-                return False  # it is noted; whether the link is dead, the next question finds out
+                if isinstance(error, Broke):
+                    return False  # should the link be dead, the next question finds out
         return False
 
     def _earliest(self, question: Question, sent_at: datetime | None) -> datetime:

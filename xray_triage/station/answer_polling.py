@@ -33,7 +33,7 @@ class AnswerWorkers:
             book=book,
             fetcher=fetcher,
             large=large,
-            archives=make_archives(config, clock=clock),
+            archives=make_archives(config, clock=clock, hasty=True),
             poll_seconds=poll_seconds,
         )
         overdue = Overdue(

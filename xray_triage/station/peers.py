@@ -4,6 +4,7 @@ Must never know what is sent or asked.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dicom_router.clock import Clock
@@ -17,11 +18,14 @@ from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.transport.folder import FolderTransport
+from dicom_router.transport.http import TIMEOUTS
 from dicom_router.transport.protocol import Transport
-from dicom_router.upper_layer.requestor import Endpoint
+from dicom_router.upper_layer.requestor import Endpoint, Timeouts
 from xray_triage.config import Config, ConfigError, Destination
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.tls import client_tls
+
+HASTY = replace(TIMEOUTS, stall_seconds=5.0)
 
 
 def make_transport(
@@ -37,21 +41,30 @@ def make_transport(
     return DimseTransport(compression=compression, **_dimse(destination, config, clock))
 
 
-def make_archives(config: Config, *, clock: Clock) -> dict[str, Archive]:
-    """The archives of all destinations where answers are asked for, by name. Raises ConfigError."""
-    asked = config.destinations_for("requests")
-    archives = {each.name: make_archive(each, config, clock=clock) for each in config.destination if each.name in asked}
+def make_archives(config: Config, *, clock: Clock, hasty: bool = False) -> dict[str, Archive]:
+    """The archives of all destinations where answers are asked for, by name. Raises ConfigError.
+
+    ``hasty``: an answer over HTTP that stands still is soon left to somebody with more time.
+    """
+    timeouts = HASTY if hasty else TIMEOUTS
+    asked = [each for each in config.destination if each.name in config.destinations_for("requests")]
+    archives = {each.name: make_archive(each, config, clock=clock, timeouts=timeouts) for each in asked}
     return {name: archive for name, archive in archives.items() if archive is not None}
 
 
 def make_archive(
-    destination: Destination, config: Config, *, clock: Clock, fetched: Sequence[str] = tuple(KINDS)
+    destination: Destination,
+    config: Config,
+    *,
+    clock: Clock,
+    fetched: Sequence[str] = tuple(KINDS),
+    timeouts: Timeouts = TIMEOUTS,
 ) -> Archive | None:
     """The archive behind one destination; None for a folder. ``fetched``: SOP classes to fetch. Raises ConfigError."""
     if destination.kind == "folder":
         return None
     if destination.url:
-        return DicomwebArchive(**_dicomweb(destination, clock))
+        return DicomwebArchive(**_dicomweb(destination, clock), timeouts=timeouts)
     return DimseArchive(sop_classes=tuple(fetched), **_dimse(destination, config, clock))
 
 
