@@ -199,8 +199,8 @@ def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: 
     elif not zone and not local.utcoffset():
         state = WARNING
         message = N_(
-            "Trạm chạy theo giờ UTC (%(time)s), không ai chọn múi giờ. Giờ trên trang và trong kết quả sai 7 giờ so "
-            'với Việt Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
+            "Đồng hồ: %(time)s, múi giờ UTC mà không ai chọn. Giờ trên trang và trong kết quả sai 7 giờ so với Việt "
+            'Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
         )
     elif ahead_seconds > FORGIVEN_SECONDS:
         state = WARNING
