@@ -209,7 +209,7 @@ def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: 
             "(%(time)s, múi giờ %(zone)s) và xem [station] timezone."
         )
     named = f"{zone} ({offset})" if zone else offset
-    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=ahead_seconds // 60)
+    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=int(ahead_seconds) // 60)
 
 
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
