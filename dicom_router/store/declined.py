@@ -71,7 +71,7 @@ class DeclinedKinds:
         said = {"tried_at": now, "status": status, "error": error}
         insert_new(connection, declined, {"destination": name, "what": what, "since": now} | said)
         connection.execute(sa.update(declined).where(_kind(name, what)).values(said))
-        _leave_out(connection, sa.and_(_deliveries(name, what), work.c.state == REFUSED, _about_the_kind()), now)
+        _leave_out_refused(connection, name, what, now)
 
     def forget(self, name: str | None = None) -> int:
         """Try everything again, at one destination or at all; how many objects were left out."""
@@ -96,7 +96,8 @@ class DeclinedKinds:
 
 def leave_out(connection: sa.Connection, work_id: int, now: datetime) -> None:
     """Mark the delivery of this work, which is done, as left out."""
-    _leave_out(connection, work.c.work_id == work_id, now)
+    mine = sa.select(delivery.c.delivery_id).select_from(_joined()).where(work.c.work_id == work_id)
+    connection.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(mine)).values(left_out_at=now))
 
 
 def _is_enough(connection: sa.Connection, name: str, what: str) -> bool:
@@ -124,13 +125,13 @@ def _is_enough(connection: sa.Connection, name: str, what: str) -> bool:
     return len(studies) == enough and connection.execute(took_else).scalar_one() >= enough - 1
 
 
-def _leave_out(connection: sa.Connection, wanted: sa.ColumnElement[bool], now: datetime) -> None:
-    rows = connection.execute(
-        sa.select(delivery.c.delivery_id, work.c.work_id).select_from(_joined()).where(wanted)
-    ).all()
-    numbers = [row.delivery_id for row in rows]
-    connection.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(numbers)).values(left_out_at=now))
-    done = sa.update(work).where(work.c.work_id.in_([row.work_id for row in rows]))
+def _leave_out_refused(connection: sa.Connection, name: str, what: str, now: datetime) -> None:
+    """All that was refused of this kind, be it of years."""
+    kind = sa.and_(_deliveries(name, what), _about_the_kind())
+    refused = sa.select(delivery.c.delivery_id).select_from(_joined()).where(kind, work.c.state == REFUSED)
+    connection.execute(sa.update(delivery).where(delivery.c.delivery_id.in_(refused)).values(left_out_at=now))
+    theirs = sa.select(work.c.work_id).select_from(_joined()).where(kind, delivery.c.left_out_at.is_not(None))
+    done = sa.update(work).where(work.c.state == REFUSED, work.c.work_id.in_(theirs))
     connection.execute(done.values(state=DONE, due_at=None, node=None))
 
 

@@ -199,8 +199,8 @@ def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: 
     elif not zone and not local.utcoffset():
         state = WARNING
         message = N_(
-            "Trạm chạy theo giờ UTC (%(time)s), không ai chọn múi giờ. Giờ trên trang và trong kết quả sai 7 giờ so "
-            'với Việt Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
+            "Đồng hồ: %(time)s, múi giờ UTC mà không ai chọn. Giờ trên trang và trong kết quả sai 7 giờ so với Việt "
+            'Nam: hãy đặt timezone = "Asia/Ho_Chi_Minh" ở [station] trong station.toml rồi khởi động lại.'
         )
     elif ahead_seconds > FORGIVEN_SECONDS:
         state = WARNING
@@ -209,7 +209,7 @@ def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: 
             "(%(time)s, múi giờ %(zone)s) và xem [station] timezone."
         )
     named = f"{zone} ({offset})" if zone else offset
-    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=ahead_seconds // 60)
+    return check("clock", state, message, time=f"{local:%d/%m/%Y %H:%M}", zone=named, minutes=int(ahead_seconds) // 60)
 
 
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
