@@ -15,6 +15,7 @@ from xray_triage.results.drawing import AMBER, BACKGROUND, LINE, TEXT, Colour, b
 WIDTH, HEIGHT, MARGIN = 1200, 900, 48
 SIZES = (36, 32, 28, 24)  # of the question's letters
 BAND, BAR, NOTE = 116, 64, 26  # heights of the head and of the last line; size of all other letters
+MOST_REASONS = 3
 TITLE_AT = 180  # viewers write into the upper left corner
 URGENT_BAND: Colour = (200, 30, 45)
 ROUTINE_BAND: Colour = (32, 78, 128)
@@ -39,7 +40,10 @@ class Letter:
 
 def draw_pages(letter: Letter) -> list[Image.Image]:
     """One page as a rule. All that is beside the question stands on each of them."""
-    head = [*_lines(letter.patient, NOTE, bold=True), *(line for why in letter.why for line in _lines(why, NOTE))]
+    head = [
+        *_lines(letter.patient, NOTE, bold=True),
+        *(line for why in _most(letter.why) for line in _lines(why, NOTE)),
+    ]
     foot = _lines(_sender(letter), NOTE)
     room = HEIGHT - BAND - BAR - 96 - _high(NOTE) * (len(head) + len(foot))
     for size in SIZES:
@@ -47,7 +51,7 @@ def draw_pages(letter: Letter) -> list[Image.Image]:
         if len(lines) * _high(size) <= room:
             break
     most = max(1, room // _high(size))
-    of_pages = [lines[start : start + most] for start in range(0, len(lines), most)]
+    of_pages = [lines[start : start + most] for start in range(0, max(len(lines), 1), most)]
     count = len(of_pages)
     return [_page(letter, head, ones, foot, size, f"{n}/{count}") for n, ones in enumerate(of_pages, 1)]
 
@@ -98,6 +102,12 @@ def _lines(text: str, size: int, *, bold: bool = False) -> list[str]:
 
 def _high(size: int) -> int:
     return size * 7 // 5
+
+
+def _most(why: Sequence[str]) -> list[str]:
+    """Of many films the first reasons: the question needs the room, and the report has them all."""
+    left = len(why) - MOST_REASONS
+    return [*why[:MOST_REASONS], *([f"… và {left} dòng nữa trong báo cáo AI"] if left > 0 else [])]
 
 
 def _sender(letter: Letter) -> str:

@@ -83,7 +83,7 @@ def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None
     ]
     if reading.findings is not None:
         children.append(container_item(codes.IMAGING_MEASUREMENTS, _groups(origin, reading.findings)))
-    elif not_readable is not None and origin.source.get("Rows") and origin.source.get("Columns"):
+    elif not_readable is not None and _has_corners(origin.source):
         group = _unread_group(origin, not_readable.reason)
         children.append(container_item(codes.IMAGING_MEASUREMENTS, [group]))
     children.append(container_item(codes.QUALITATIVE_EVALUATIONS, _evaluations(reading)))
@@ -93,9 +93,17 @@ def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None
 
 def _image_library(source: Dataset) -> list[Dataset]:
     """The film as a content item; none for a film whose machine gave it no valid UID: viewers refuse such a report."""
-    if not UID(str(source.SOPInstanceUID)).is_valid:
+    if not _is_nameable(source):
         return []
     return [container_item(codes.IMAGE_LIBRARY, [container_item(codes.IMAGE_LIBRARY_GROUP, [_film(source, CONTAINS)])])]
+
+
+def _is_nameable(source: Dataset) -> bool:
+    return UID(str(source.SOPInstanceUID)).is_valid
+
+
+def _has_corners(source: Dataset) -> bool:
+    return bool(_is_nameable(source) and source.get("Rows") and source.get("Columns"))
 
 
 def _evidence(source: Dataset) -> Dataset:

@@ -303,3 +303,18 @@ def test_the_report_says_whose_the_cut_offs_are_and_clears_no_film_of_an_unknown
 ) -> None:
     said = evaluations(report(replace(a_reading(priority=priority), machine=machine)))
     assert (said["triage_category"], said.get("cut_offs")) == (triage, cut_offs)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize("lack", [{"SOPInstanceUID": "999.999.01"}, {"Rows": 0}, {"Columns": None}])
+def test_a_film_not_read_that_has_no_name_or_no_size_has_no_place_in_its_report(
+    tmp_path: Path, lack: dict[str, object]
+) -> None:
+    """The report says why all the same, and dcmtk opens it."""
+    source = header()
+    for keyword, value in lack.items():
+        setattr(source, keyword, value)
+    dataset = report(not_read(), source)
+    assert "SCOORD" not in {str(one.value) for one in dataset.iterall() if one.keyword == "ValueType"}
+    assert "Not a chest film" in dsrdump(written(tmp_path / "sr.dcm", dataset))
+    assert "SCOORD" in {str(one.value) for one in report(not_read()).iterall() if one.keyword == "ValueType"}
