@@ -73,6 +73,7 @@ def image_columns(reading: Reading) -> dict[str, Any]:
                 "rows": reading.rows,
                 "columns": reading.columns,
                 "machine": asdict(reading.machine) if reading.machine else None,
+                "view": reading.view,
             },
             allow_nan=False,
         ),
@@ -160,7 +161,8 @@ def machine_of(reading: str) -> Acquaintance | None:
 
 
 def _verdict_of(row: Row) -> Verdict:
-    return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
+    agrees = row.agrees if row.judges else None
+    return Verdict(agrees=agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
 
 
 def image_of(row: Row) -> Image:
@@ -194,6 +196,7 @@ def _said(text: str) -> Mapping[str, Any]:
             "rows": entry["rows"],
             "columns": entry["columns"],
             "machine": _machine_of(entry.get("machine")),  # films read before revision 0002 have none
+            "view": entry.get("view", ""),  # and those of 0.1.0 neither this nor sides
         }
     )
 
@@ -222,6 +225,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "shown": finding.shown,
         "group": finding.group,
         "measured": finding.measured,
+        "side": finding.side,
     }
 
 
@@ -235,6 +239,7 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
         shown=entry.get("shown", True),
         group=entry.get("group"),
         measured=Measured(*measured) if (measured := entry.get("measured")) else None,
+        side=entry.get("side"),
     )
 
 

@@ -18,6 +18,7 @@ from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admissi
 from xray_triage.reading.findings import REASONS, NotReadable
 from xray_triage.reading.grayscale import render
 from xray_triage.reading.header import value_of
+from xray_triage.reading.laterality import rows_run_to
 from xray_triage.reading.patient import age_years
 from xray_triage.reading.pixels import Image, as_image, resize, shrink, to_display
 from xray_triage.reading.polarity import as_positive
@@ -34,7 +35,8 @@ class Radiograph:
     """A film ready for a model.
 
     ``image`` is float32 (h, w), 0..1, dense bright, no side over 1024 pixels. ``rows`` and ``columns`` are the
-    original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``view``: PA, AP, or empty where nothing says.
+    original's, ``pixel_spacing_mm`` (between rows, between columns) too. ``view``: PA, AP, or empty where nothing says;
+    ``towards``: the side of the patient to which a row of pixels runs, L, R or empty.
     ``flags``: ``inverted`` when the pixels were shown the wrong way round by their tags.
     """
 
@@ -44,6 +46,7 @@ class Radiograph:
     pixel_spacing_mm: tuple[float, float] | None = None
     age_years: float | None = None
     view: View = ""
+    towards: str = ""
     flags: tuple[str, ...] = ()
 
 
@@ -61,7 +64,13 @@ def admit(dataset: Dataset, policy: Admission) -> Radiograph | NotReadable:
     film = _judge(stored, lambda small: render(small, dataset))
     if isinstance(film, NotReadable):
         return film
-    return replace(film, pixel_spacing_mm=_spacing(dataset), age_years=age_years(dataset), view=view_of(dataset))
+    return replace(
+        film,
+        pixel_spacing_mm=_spacing(dataset),
+        age_years=age_years(dataset),
+        view=view_of(dataset),
+        towards=rows_run_to(dataset),
+    )
 
 
 def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | NotReadable:
