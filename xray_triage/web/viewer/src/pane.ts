@@ -70,6 +70,7 @@ export class Pane implements Target {
     const name = root.dataset.pane!;
     engine.enableElement({ viewportId: name, element: surface, type: Enums.ViewportType.STACK });
     surface.removeAttribute("tabindex"); // the pane around it takes the focus
+    surface.style.touchAction = ""; // the style sheet knows when a finger scrolls the page
     surface.append(this.layers);
     this.viewport = engine.getViewport(name) as Types.IStackViewport;
   }
