@@ -208,3 +208,17 @@ def test_the_case_is_accessible(doctor: Page, sqlite_desk: TestDesk, axe: Callab
         sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="", given_by="Bs. An")
     doctor.goto(f"/cases/{case_id}")
     axe(doctor)
+
+
+def test_the_case_is_accessible_in_english_at_every_size(
+    enter: Window, sqlite_desk: TestDesk, axe: Callable[[Page], None], url: str
+) -> None:
+    case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, **MANY)).case_id
+    sqlite_desk.casebook.give_verdict(case_id, agrees=False, note="skin fold", given_by="Bs. An")
+    page = enter()
+    page.context.add_cookies([{"name": "language", "value": "en", "url": url}])
+    page.goto(f"/cases/{case_id}")
+    page.locator("html[data-film-drawn]").wait_for(state="attached")
+    for size in (LAPTOP, PHONE, {"width": 1920, "height": 1080}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        axe(page)

@@ -60,6 +60,7 @@ SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and o
 }
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+FEW = 3  # reasons that one line has room for
 YOUNG_YEARS = 3  # until then an age is told in months
 
 
@@ -110,7 +111,8 @@ class Words:
         films = [image for image in case.images if image.priority is case.priority]
         seen = {one.kind.name: f"{self.sighting(one)} {self.value(one)}" for one in reversed(_strongest(films))}
         seen[SEVERITY] = self.language.say(N_("điểm nặng thuộc nhóm cao nhất của trạm"))
-        why = ", ".join(seen[name] for name in case.reasons if name in seen)
+        told = [seen[name] for name in case.reasons if name in seen]
+        why = ", ".join(told[:FEW]) + (f" +{len(told) - FEW}" if len(told) > FEW else "")
         return self.language.say(N_("Khẩn cấp vì: %(why)s"), why=why) if why else ""
 
     def heart(self, image: Image, finding: Finding) -> str:

@@ -57,6 +57,8 @@ def test_an_urgent_case_says_why_by_the_films_that_are_urgent(sqlite_desk: TestD
     grave = replace(urgent, decision=replace(urgent.decision, reasons=("edema", SEVERITY)))
     case = kept(sqlite_desk, reading(Priority.ABNORMAL, edema=0.97, mass=0.9), grave)
     assert WORDS.because(case) == "Khẩn cấp vì: phù phổi 62%, điểm nặng thuộc nhóm cao nhất của trạm"
+    many = reading(Priority.URGENT, **dict.fromkeys(("edema", "mass", "nodule", "hernia"), 0.9))
+    assert WORDS.because(kept(sqlite_desk, many)) == "Khẩn cấp vì: phù phổi 90%, khối 90%, nốt 90% +1"
     assert WORDS.because(kept(sqlite_desk, reading(Priority.ABNORMAL, mass=0.9))) == ""
 
 

@@ -10,7 +10,7 @@ export interface Range {
 }
 
 /** Windows that are a key away: the part of the film's own that each shows, darkest 0 to brightest 1. */
-export const PRESETS = { automatic: [0, 1], lung: [0, 0.6], bone: [0.4, 1] } as const;
+export const PRESETS = { automatic: [0, 1], lung: [0, 0.6], bone: [0.3, 1] } as const;
 export type Preset = keyof typeof PRESETS;
 
 const PERCENTILES = [0.5, 99.5] as const; // as the reader's own auto window
