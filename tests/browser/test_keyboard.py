@@ -49,7 +49,7 @@ def test_a_question_goes_from_the_worklist_to_the_specialist_by_keyboard_alone(
     expect(page.locator("#consultation")).to_be_focused()  # for the button that had the focus is gone
     tab_to(page, page.get_by_role("button", name="Đồng ý với AI"))
     page.keyboard.press("Space")
-    expect(page.get_by_role("status").locator("b")).to_have_text("Đồng ý với AI")
+    expect(page.locator("#verdict b")).to_have_text("Đồng ý với AI")
     case = sqlite_desk.casebook.case(case_id)
     assert case is not None
     assert case.consultation is not None
