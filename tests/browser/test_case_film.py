@@ -15,6 +15,7 @@ from xray_triage.reading.findings import KINDS, Box, Finding, Priority, Reading
 LEAST_HEIGHT = 620  # of a film on a laptop's 768
 FOUR = ("pleural_effusion", "mass", "edema", "nodule")
 DIM, BRIGHT = "0.3", "1"
+SCROLLED = 40  # CSS pixels; a swipe is three times as far
 
 
 def four_findings() -> Reading:
@@ -160,13 +161,13 @@ def test_a_finger_scrolls_the_page_over_a_film_until_a_tool_is_chosen(enter: Win
             fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     swipe()
-    until(lambda: page.evaluate("scrollY") > 40)
+    until(lambda: page.evaluate("scrollY") > SCROLLED)
     assert grays.inner_text() == said
     page.evaluate("scrollTo(0, 0)")
     page.locator('button[data-action="window"]').click()
     swipe()
     expect(grays).not_to_have_text(said)
-    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("scrollY") < SCROLLED  # but for what is left of the first swipe
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (1024, 768), (390, 844)])
