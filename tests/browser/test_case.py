@@ -79,10 +79,10 @@ def test_every_finding_has_its_number_its_threshold_and_a_bar_that_a_screen_read
     case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, mass=0.21)).case_id
     doctor.goto(f"/cases/{case_id}")
     above, below = doctor.locator("#findings tr.above"), doctor.locator("#findings tr.below")
-    expect(above).to_contain_text("tràn khí màng phổi")
-    expect(above).to_contain_text("trên 50%")
+    expect(above).to_contain_text("Tràn khí màng phổi")
+    expect(above).to_contain_text("vượt ngưỡng 50%")
     expect(above.get_by_role("img", name="xác suất 93%, ngưỡng 50%")).to_be_visible()
-    expect(below).to_contain_text("dưới 50%")
+    expect(below).to_contain_text("dưới ngưỡng 50%")
     expect(doctor.locator("#findings")).to_contain_text("Mô hình phổi 1.2 (abababab)")
     expect(doctor.get_by_role("heading", name="AI hỗ trợ sàng lọc")).to_be_visible()
 
@@ -121,18 +121,18 @@ def test_the_doctors_word_is_kept_with_their_name_and_the_last_one_counts(enter:
     first, second = enter(viewport=LAPTOP), enter(Role.ADMIN, viewport=PHONE)
     for page in (first, second):
         page.goto(f"/cases/{case_id}")
-    first.get_by_label("Ghi chú").fill("nếp da")
+    note = first.get_by_label("Nhận xét về kết quả AI")
+    note.fill("nếp da")
     sqlite_desk.deliver()
     expect(first.locator("#deliveries")).to_contain_text("đã ở PACS")
-    expect(first.get_by_label("Ghi chú")).to_have_value("nếp da")  # outlives a renewal
-    first.get_by_label("Không đồng ý").check()
-    first.get_by_role("button", name="Lưu").click()
+    expect(note).to_have_value("nếp da")  # outlives a renewal
+    first.get_by_role("button", name="Không đồng ý").click()
     for page in (first, second):
         expect(page.locator("#verdict")).to_contain_text("BS. Trần Thị Mai")
         expect(page.locator("#verdict blockquote")).to_have_text("nếp da")
-    second.get_by_label("Đồng ý với AI").check()
-    second.get_by_role("button", name="Lưu").click()
+    second.get_by_role("button", name="Đồng ý với AI").click()
     expect(first.locator("#verdict b")).to_have_text("Đồng ý với AI")
+    expect(first.get_by_role("button", name="Đồng ý với AI")).to_have_attribute("aria-pressed", "true")
     said = [entry for entry in sqlite_desk.accounts.audit.entries(subject=case_id) if entry.action == "verdict_given"]
     assert [(entry.actor, entry.detail) for entry in reversed(said)] == [("doctor", "disagrees"), ("admin", "agrees")]
 
@@ -141,10 +141,10 @@ def test_a_technician_sees_the_case_and_can_neither_ask_nor_judge(enter: Window,
     case_id = sqlite_desk.add(reading()).case_id
     page = enter(Role.TECHNICIAN)
     page.goto(f"/cases/{case_id}")
-    expect(page.locator("#findings")).to_contain_text("tràn khí màng phổi")
+    expect(page.locator("#findings")).to_contain_text("Tràn khí màng phổi")
     expect(page.get_by_role("button", name="Hội chẩn")).to_have_count(0)
-    expect(page.get_by_label("Đồng ý với AI")).to_have_count(0)
-    expect(page.get_by_text("Chưa có kết luận.")).to_be_visible()
+    expect(page.get_by_role("button", name="Đồng ý với AI")).to_have_count(0)
+    expect(page.get_by_text("Bác sĩ chưa nhận xét.")).to_be_visible()
 
 
 def test_a_further_film_of_the_study_is_told_and_not_forced_upon_the_reader(
@@ -189,7 +189,7 @@ def test_the_page_speaks_english_too(enter: Window, sqlite_desk: TestDesk) -> No
     page.get_by_role("button", name="English").click()
     page.goto(f"/cases/{case_id}")
     expect(page.get_by_role("heading", name="AI, an aid for screening")).to_be_visible()
-    expect(page.locator("#findings")).to_contain_text("pneumothorax")
+    expect(page.locator("#findings")).to_contain_text("Pneumothorax")
     page.get_by_role("button", name="Consult").click()
     expect(page.get_by_label("Question")).to_have_value(
         "Chest film, female, 55 years.\nThe AI sees: pneumothorax 93%.\nPlease give your diagnosis and what to do."
@@ -208,3 +208,17 @@ def test_the_case_is_accessible(doctor: Page, sqlite_desk: TestDesk, axe: Callab
         sqlite_desk.casebook.give_verdict(case_id, agrees=True, note="", given_by="Bs. An")
     doctor.goto(f"/cases/{case_id}")
     axe(doctor)
+
+
+def test_the_case_is_accessible_in_english_at_every_size(
+    enter: Window, sqlite_desk: TestDesk, axe: Callable[[Page], None], url: str
+) -> None:
+    case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, **MANY)).case_id
+    sqlite_desk.casebook.give_verdict(case_id, agrees=False, note="skin fold", given_by="Bs. An")
+    page = enter()
+    page.context.add_cookies([{"name": "language", "value": "en", "url": url}])
+    page.goto(f"/cases/{case_id}")
+    page.locator("html[data-film-drawn]").wait_for(state="attached")
+    for size in (LAPTOP, PHONE, {"width": 1920, "height": 1080}):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        axe(page)

@@ -111,7 +111,7 @@ def test_the_second_doctor_sees_the_firsts_question_at_once_and_cannot_send_anot
     expect(second.get_by_text("Bác sĩ khác vừa gửi yêu cầu cho ca này")).to_be_visible()
     expect(second.get_by_role("button", name=SEND)).to_be_disabled()
     expect(second.get_by_label("Câu hỏi")).to_have_value("câu của người thứ hai")
-    second.get_by_role("button", name="Thôi").click()
+    second.get_by_role("button", name="Hủy").click()
     expect(second.locator("#consultation")).to_contain_text("BS. Trần Thị Mai")
     expect(second.get_by_role("button", name=ASK)).to_have_count(0)
 

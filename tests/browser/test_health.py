@@ -43,11 +43,11 @@ def test_troubles_are_said_in_words_and_stand_on_every_page(
 ) -> None:
     case_id = sqlite_desk.add(reading()).case_id
     page = enter(base_url=serve(sqlite_desk.app(lambda: AI_OFF, lambda: DISK, lambda: FINE)))
-    for path in ("/", f"/cases/{case_id}"):
-        page.goto(path)
-        expect(page.get_by_text("AI đang tắt: hãy cài lại mô hình.")).to_be_visible()
-        expect(page.get_by_text("Ổ đĩa sắp đầy.")).to_be_visible()
-    page.get_by_role("link", name="Xem", exact=True).first.click()
+    page.goto("/")
+    expect(page.get_by_text("AI đang tắt: hãy cài lại mô hình.")).to_be_visible()
+    expect(page.get_by_text("Ổ đĩa sắp đầy.")).to_be_visible()
+    page.goto(f"/cases/{case_id}")  # where the film needs the room: the worst, and how many more
+    page.get_by_role("link", name="AI đang tắt: hãy cài lại mô hình. (+1)").click()
     expect(page.get_by_text("Có việc cần xem")).to_be_visible()
     expect(page.locator(".checks").first.get_by_role("listitem")).to_have_count(3)
 

@@ -192,7 +192,7 @@ def _said(label: str, case: Case) -> bool | None:
 
     Of what the doctor saw under its own name only: who agrees with "opacity" has not said which.
     """
-    if case.verdict is None:
+    if case.verdict is None or case.verdict.agrees is None:
         return None
     alarmed, agrees = case.priority in ALARMS, case.verdict.agrees
     if label == ABNORMAL:

@@ -26,7 +26,7 @@ class Image:
 
     ``lines``: the widths of heart and chest as (x1, y1, x2, y2) in pixels of the film, which has ``rows`` and
     ``columns``, 0 where they are not known. ``purged_at``: since when it lies at the PACS alone. ``whose``: whom
-    its header names.
+    its header names. ``view``: PA, AP, or empty where nothing says.
     """
 
     sop_instance_uid: str
@@ -48,6 +48,7 @@ class Image:
     machine: Acquaintance | None = None
     purged_at: datetime | None = None
     whose: str = ""
+    view: str = ""
 
     @property
     def calibrated(self) -> bool:
@@ -216,9 +217,12 @@ class Consultation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The doctor's word on what the AI said. ``given_by`` is empty where nobody was asked who they were."""
+    """The doctor's word on what the AI said; ``agrees`` is None where the AI said nothing, and ``note`` concludes.
 
-    agrees: bool
+    ``given_by`` is empty where nobody was asked who they were.
+    """
+
+    agrees: bool | None
     note: str
     given_at: datetime
     given_by: str = ""

@@ -281,7 +281,7 @@ class Casebook:
         taken_back = sa.exists().where(
             later.c.case_sequence == given.c.case_sequence, later.c.verdict_id > given.c.verdict_id
         )
-        last = sa.select(given.c.case_sequence, given.c.agrees).where(~taken_back)
+        last = sa.select(given.c.case_sequence, given.c.agrees).where(~taken_back, given.c.judges)
         words = last.order_by(given.c.verdict_id.desc()).limit(newest).subquery()
         counted = (
             sa.select(case.c.priority, words.c.agrees, sa.func.count())
@@ -339,11 +339,12 @@ class Casebook:
         with self._database.read() as connection:
             return connection.execute(sa.select(sa.func.max(tables.image.c.image_id))).scalar() or 0
 
-    def give_verdict(self, case_id: str, *, agrees: bool, note: str, given_by: str = "") -> Verdict:
-        """Keep the doctor's word; the last one counts. Raises UnknownCase."""
+    def give_verdict(self, case_id: str, *, agrees: bool | None, note: str, given_by: str = "") -> Verdict:
+        """Keep the doctor's word; the last one counts. ``agrees`` is None where no AI spoke. Raises UnknownCase."""
         given = Verdict(agrees=agrees, note=note, given_at=self._clock.now(), given_by=given_by)
         with self._database.write() as connection:
-            row = asdict(given) | {"case_sequence": sequence_of(connection, case_id)}
+            judged = {"agrees": bool(agrees), "judges": agrees is not None}
+            row = asdict(given) | judged | {"case_sequence": sequence_of(connection, case_id)}
             connection.execute(tables.verdict.insert().values(row))
         return given
 

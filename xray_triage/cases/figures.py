@@ -129,7 +129,7 @@ def _verdicts(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
     given, later, case = tables.verdict.c, tables.verdict.alias("later").c, tables.case
     taken_back = sa.exists().where(later.case_sequence == given.case_sequence, later.verdict_id > given.verdict_id)
     last = sa.select(epoch(given.given_at), case.c.urgency, given.agrees).join_from(tables.verdict, case)
-    return connection.execute(last.where(~taken_back, *_within(given.given_at, edges))).all()
+    return connection.execute(last.where(~taken_back, given.judges, *_within(given.given_at, edges))).all()
 
 
 def _add_verdict(tally: Tally, _given: float, urgency: int, agrees: bool) -> None:

@@ -89,6 +89,7 @@ def image_columns(reading: Reading, whose: str = "") -> dict[str, Any]:
                 "columns": reading.columns,
                 "machine": asdict(reading.machine) if reading.machine else None,
                 "whose": whose,
+                "view": reading.view,
             },
             allow_nan=False,
         ),
@@ -204,7 +205,8 @@ def machine_of(reading: str) -> Acquaintance | None:
 
 
 def _verdict_of(row: Row) -> Verdict:
-    return Verdict(agrees=row.agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
+    agrees = row.agrees if row.judges else None
+    return Verdict(agrees=agrees, note=row.note, given_at=row.given_at, given_by=row.given_by)
 
 
 def image_of(row: Row) -> Image:
@@ -239,6 +241,7 @@ def _said(text: str) -> Mapping[str, Any]:
             "columns": entry["columns"],
             "machine": _machine_of(entry.get("machine")),  # films read before revision 0002 have none
             "whose": entry.get("whose", ""),  # nor those of before revision 0006
+            "view": entry.get("view", ""),  # and those of 0.1.0 neither this nor sides
         }
     )
 
@@ -267,6 +270,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "shown": finding.shown,
         "group": finding.group,
         "measured": finding.measured,
+        "side": finding.side,
     }
 
 
@@ -280,6 +284,7 @@ def _finding_of(entry: Mapping[str, Any]) -> Finding:
         shown=entry.get("shown", True),
         group=entry.get("group"),
         measured=Measured(*measured) if (measured := entry.get("measured")) else None,
+        side=entry.get("side"),
     )
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
 from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState, Place, Standing
-from xray_triage.reading.findings import Priority
+from xray_triage.reading.findings import Priority, Side
 
 Time = Annotated[
     datetime,
@@ -47,7 +47,8 @@ class FindingJson(JsonShape):
     """A label of the model, or one of the groups ``opacity`` and ``other``, which come last.
 
     ``shown``: the doctor is told of it by this name; a label that is not is told as its ``group``. A group has the
-    numbers of its strongest label. ``box`` is [x, y, width, height] in pixels of the film.
+    numbers of its strongest label. ``box`` is [x, y, width, height] in pixels of the film; ``side``: the lung that it
+    keeps to, where the film tells.
     """
 
     code: str = Field(validation_alias=AliasPath("kind", "code", "value"))
@@ -60,6 +61,7 @@ class FindingJson(JsonShape):
     shown: bool
     group: str | None
     measured: MeasuredJson | None
+    side: Side | None
 
 
 class ModelJson(JsonShape):
@@ -190,9 +192,9 @@ class ConsultationJson(JsonShape):
 
 
 class VerdictJson(JsonShape):
-    """The doctor's word on the reading."""
+    """The doctor's word on the reading; ``agrees`` is null where there is none: then the note is their conclusion."""
 
-    agrees: bool
+    agrees: bool | None
     note: str
     given_at: Time
     given_by: str

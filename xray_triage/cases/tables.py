@@ -190,6 +190,7 @@ verdict = sa.Table(
     sa.Column("verdict_id", _Number, primary_key=True),
     _case_number(),
     sa.Column("agrees", sa.Boolean, nullable=False),
+    sa.Column("judges", sa.Boolean, nullable=False, server_default=sa.true()),  # else ``agrees`` means nothing
     sa.Column("note", OutsideText, nullable=False),
     sa.Column("given_at", UtcDateTime, nullable=False),
     sa.Column("given_by", OutsideText, nullable=False, server_default=""),

@@ -32,6 +32,7 @@ from xray_triage.reader.policy import SitePolicy
 from xray_triage.reading.acquisition import exposed_at, machine_of, made_at
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import REASONS, NotReadable, Priority, Reading
+from xray_triage.reading.laterality import with_sides
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.onnx_classifier import ModelFailed
 from xray_triage.reading.patient import read_age, read_patient, repair_text
@@ -404,7 +405,8 @@ def classify(
     except ModelFailed as error:
         return unread(NotReadable(reason=REASONS["model_failed"], detail=str(error)))
     unread_for = findings if isinstance(findings, NotReadable) else None
-    seen = None if isinstance(findings, NotReadable) else findings
+    told = None if isinstance(findings, NotReadable) else findings
+    seen = with_sides(told, radiograph.columns, radiograph.towards) if told else None
     return Reading(
         decision=decide(seen, policy.triage, severe_from=met.severe_from if met else None) if seen else not_read(),
         findings=seen,
@@ -419,6 +421,7 @@ def classify(
         columns=radiograph.columns,
         seconds=clock.monotonic() - started,
         machine=met.known if met and seen else None,
+        view=radiograph.view,
     )
 
 

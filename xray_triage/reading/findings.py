@@ -86,7 +86,7 @@ _PRIORITIES = {
     Priority.URGENT: N_("khẩn cấp"),
     Priority.ABNORMAL: N_("có bất thường"),
     Priority.NOT_READ: N_("chưa đọc được"),
-    Priority.NORMAL: N_("bình thường"),
+    Priority.NORMAL: N_("AI không thấy dấu hiệu"),
 }
 
 
@@ -158,12 +158,15 @@ class Measured(NamedTuple):
     limit: float
 
 
+Side = Literal["left", "right"]  # of the patient
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One label's answer: calibrated probability 0..1, the site's threshold, where.
 
     ``shown``: the doctor is told of it by its name; else ``group`` says under which name of naming.py. ``measured``,
-    where it is known, goes before the probability.
+    where it is known, goes before the probability. ``side``: the lung that it keeps to, where the film tells.
     """
 
     kind: FindingKind
@@ -173,6 +176,7 @@ class Finding:
     shown: bool = True
     group: str | None = None
     measured: Measured | None = None
+    side: Side | None = None
 
     @property
     def positive(self) -> bool:
@@ -279,7 +283,8 @@ class Reading:
     ``flags`` are things seen and corrected or worth saying, each with a sentence in results/wording.py: ``inverted``,
     ``cropped``, ``view_not_stated``, ``against_its_tags``, ``refused_by_header``, ``no_sr`` and the like. ``model`` is
     None when AI is off. ``rows`` and ``columns`` are the film's, 0 where its pixels were not looked at. ``machine`` is
-    None where nobody keeps count of machines: files read without a station.
+    None where nobody keeps count of machines: files read without a station. ``view``: PA, AP, or empty where nothing
+    says.
     """
 
     decision: TriageDecision
@@ -291,6 +296,7 @@ class Reading:
     columns: int = 0
     seconds: float = 0.0
     machine: Acquaintance | None = None
+    view: str = ""
 
     @property
     def unproven(self) -> bool:

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from xray_triage.reading.acquisition import View, view_of
 from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admission, doubt, refusal, unfit
 from xray_triage.reading.findings import REASONS, NotReadable
+from xray_triage.reading.laterality import rows_run_to
 from xray_triage.reading.patient import read_age
 from xray_triage.reading.picture.cover import Mask, covered_in, shrink_film
 from xray_triage.reading.picture.decoding import DamagedPixels, Stored, Undecodable, stored_in, words_of
@@ -37,8 +38,9 @@ class Radiograph:
 
     ``image`` is float32 (h, w), 0..1, dense bright, no side over 1024 pixels. ``rows`` and ``columns`` are the
     original's, ``pixel_spacing_mm`` (between rows, between columns) too; the image is in true proportions even where
-    pixels are not square. ``view``: PA, AP, or empty where nothing says. ``flags``: ``inverted`` when the pixels were
-    shown the wrong way round by their tags, and those of the age. ``doubt``: what the header says against reading it.
+    pixels are not square. ``view``: PA, AP, or empty where nothing says; ``towards``: the side of the patient to which
+    a row of pixels runs, L, R or empty. ``flags``: ``inverted`` when the pixels were shown the wrong way round by their
+    tags, and those of the age. ``doubt``: what the header says against reading it.
     """
 
     image: Image
@@ -47,6 +49,7 @@ class Radiograph:
     pixel_spacing_mm: tuple[float, float] | None = None
     age_years: float | None = None
     view: View = ""
+    towards: str = ""
     flags: tuple[str, ...] = ()
     doubt: NotReadable | None = None
 
@@ -83,6 +86,7 @@ def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -
         pixel_spacing_mm=spacing_of(dataset),
         age_years=age.years,
         view=view_of(dataset),
+        towards=rows_run_to(dataset),
         flags=(*film.flags, *age.flags),
         doubt=doubt(dataset),
     )

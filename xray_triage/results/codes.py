@@ -6,7 +6,7 @@ Meanings stand as in PS3.16 (2024) and SNOMED CT. 99XRT is our private scheme, f
 from collections.abc import Mapping
 
 from xray_triage.language import ENGLISH
-from xray_triage.reading.findings import Code, Priority, Reason
+from xray_triage.reading.findings import Code, Priority, Reason, Side
 
 
 def _dcm(value: str, meaning: str) -> Code:
@@ -53,8 +53,7 @@ TRACKING_UID = _dcm("112040", "Tracking Unique Identifier")
 FINDING = _dcm("121071", "Finding")
 FINDING_SITE = _sct("363698007", "Finding Site")
 LATERALITY = _sct("272741003", "Laterality")
-LEFT = _sct("7771000", "Left")
-RIGHT = _sct("24028007", "Right")
+SIDES: Mapping[Side, Code] = {"left": _sct("7771000", "Left"), "right": _sct("24028007", "Right")}
 IMAGE_REGION = _dcm("111030", "Image Region")
 SOURCE = _sct("260753009", "Source")
 PROBABILITY = _dcm("122157", "Probability")

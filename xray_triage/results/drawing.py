@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+from xray_triage.results.colours import Colour
 
 BACKGROUND: Colour = (15, 18, 22)
 TEXT: Colour = (235, 238, 242)
@@ -17,15 +17,6 @@ DIM: Colour = (142, 150, 160)
 LINE: Colour = (52, 58, 66)
 AMBER: Colour = (255, 193, 7)
 MEASURE: Colour = (245, 245, 245)  # no finding's colour
-# Told apart on a grey film and by colour-blind eyes.
-FINDING_COLOURS: tuple[Colour, ...] = (
-    (255, 214, 10),
-    (64, 200, 255),
-    (255, 130, 200),
-    (130, 255, 120),
-    (255, 150, 60),
-    (190, 160, 255),
-)
 _FONTS = Path(__file__).parent / "fonts"
 
 

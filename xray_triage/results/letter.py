@@ -10,7 +10,8 @@ from datetime import datetime
 
 from PIL import Image, ImageDraw
 
-from xray_triage.results.drawing import AMBER, BACKGROUND, LINE, TEXT, Colour, broken, fitted, font
+from xray_triage.results.colours import Colour
+from xray_triage.results.drawing import AMBER, BACKGROUND, LINE, TEXT, broken, fitted, font
 
 WIDTH, HEIGHT, MARGIN = 1200, 900, 48
 SIZES = (36, 32, 28, 24)  # of the question's letters

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from xray_triage.reading.findings import Cardiothoracic, Finding, Reading
 from xray_triage.reading.naming import told_positive
 from xray_triage.reading.radiograph import Radiograph
-from xray_triage.results.drawing import BACKGROUND, FINDING_COLOURS, MEASURE, Colour, font, tag
+from xray_triage.results.colours import Colour, colours_of
+from xray_triage.results.drawing import BACKGROUND, MEASURE, font, tag
 from xray_triage.results.panel import PANEL_WIDTH, draw_panel, panel_height
 from xray_triage.results.wording import value
 
@@ -56,11 +57,6 @@ def heat_png(heat_map: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     Image.merge("RGBA", (full, shares.point(_GREEN), none, opacity)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def colours_of(findings: Sequence[Finding]) -> dict[str, Colour]:
-    """Finding name -> its colour, the same on film and panel."""
-    return {one.kind.name: FINDING_COLOURS[index % len(FINDING_COLOURS)] for index, one in enumerate(findings)}
 
 
 def shown(radiograph: Radiograph, *, smallest: int = SMALLEST_SIDE, largest: int = LARGEST_SIDE) -> Image.Image:

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 
 from xray_triage.reading.findings import Finding, Findings, Priority, Reading
 from xray_triage.reading.naming import told, told_positive
-from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, Colour, fitted, font, wrapped
+from xray_triage.results.colours import Colour
+from xray_triage.results.drawing import AMBER, BACKGROUND, DIM, LINE, TEXT, fitted, font, wrapped
 from xray_triage.results.wording import (
     DISCLAIMER,
     NOTHING_FOUND,
@@ -32,7 +33,7 @@ _WHY_FONT = font(15, bold=True)
 BADGES: Mapping[Priority, Colour] = {
     Priority.URGENT: (200, 30, 45),
     Priority.ABNORMAL: (190, 100, 0),
-    Priority.NORMAL: (25, 120, 70),
+    Priority.NORMAL: (90, 96, 105),
     Priority.NOT_READ: (90, 96, 105),
 }
 
@@ -73,7 +74,7 @@ def _draw_head(canvas: ImageDraw.ImageDraw, x: int, reading: Reading) -> None:
     badge = BADGES[Priority.NOT_READ] if reading.unproven else BADGES[reading.decision.priority]
     canvas.text((x, 22), "AI SÀNG LỌC PHIM NGỰC", font=font(15, bold=True), fill=DIM)
     canvas.rounded_rectangle((x, 50, x + INNER, 108), radius=8, fill=badge)
-    canvas.text((x + INNER / 2, 79), priority(reading).upper(), font=font(28, bold=True), fill=TEXT, anchor="mm")
+    canvas.text((x + INNER / 2, 79), priority(reading).upper(), font=font(24, bold=True), fill=TEXT, anchor="mm")
     for index, line in enumerate(_why_lines(reading)):
         canvas.text((x, 120 + _WHY * index), line, font=_WHY_FONT, fill=TEXT)
     y = _head_height(reading) - 28

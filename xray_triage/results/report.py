@@ -21,6 +21,7 @@ from xray_triage.reading.findings import (
     Reading,
     Reason,
 )
+from xray_triage.reading.laterality import rows_run_to, side_of
 from xray_triage.reading.naming import GROUPS, listed
 from xray_triage.results import codes
 from xray_triage.results.content import (
@@ -41,7 +42,6 @@ from xray_triage.results.content import (
     text_item,
     uid_item,
 )
-from xray_triage.results.copying import formed
 from xray_triage.results.items import add, reference
 from xray_triage.results.origin import Kind, Origin, begin
 from xray_triage.results.wording import summary
@@ -211,13 +211,8 @@ def outline(box: Box) -> list[tuple[float, float]]:
 
 def _side(source: Dataset, box: Box) -> list[Dataset]:
     """Which lung, when the film says how the patient stands in it and the box keeps to one half of it."""
-    rows_run_to = (formed(source, "PatientOrientation") or " ")[0][0]
-    columns = int(source.get("Columns") or 0)
-    if not columns or rows_run_to not in ("L", "R") or box.x < columns / 2 < box.x + box.width:
-        return []
-    in_left_half_of_film = box.x + box.width <= columns / 2
-    left = in_left_half_of_film == (rows_run_to == "R")
-    return [code_item(HAS_CONCEPT_MOD, codes.LATERALITY, codes.LEFT if left else codes.RIGHT)]
+    side = side_of(box, int(source.get("Columns") or 0), rows_run_to(source))
+    return [code_item(HAS_CONCEPT_MOD, codes.LATERALITY, codes.SIDES[side])] if side else []
 
 
 def _ratio_group(origin: Origin, findings: Findings, ratio: float) -> Dataset:

@@ -155,6 +155,7 @@ def test_the_last_verdict_on_each_case_counts_by_its_priority(desk: TestDesk) ->
     )
     for case_id, agrees in ((urgent, True), (normal, True), (normal, False), (other, True), (not_read, False)):
         desk.casebook.give_verdict(case_id, agrees=agrees, note="")
+    desk.casebook.give_verdict(desk.add(reading(Priority.NORMAL)).case_id, agrees=None, note="tràn dịch")
 
     found = days(desk)
     assert found.agreement[Priority.URGENT] == Agreement(agree=1, disagree=0)

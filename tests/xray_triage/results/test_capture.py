@@ -27,7 +27,8 @@ from xray_triage.reading.findings import REASONS, Acquaintance, Box, MachineStat
 from xray_triage.reading.naming import TOLD
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import LARGEST_BYTES, compress, make_capture
-from xray_triage.results.drawing import FINDING_COLOURS, MEASURE, fitted, font, wrapped
+from xray_triage.results.colours import FINDING_COLOURS
+from xray_triage.results.drawing import MEASURE, fitted, font, wrapped
 from xray_triage.results.overlay import draw
 from xray_triage.results.panel import BADGES, PANEL_WIDTH, panel_height
 from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, score_lines

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     StrictBool,
     StringConstraints,
+    model_validator,
 )
 
 from xray_triage.accounts.audit import Action
@@ -69,11 +70,17 @@ class RereadJson(BaseModel):
 
 
 class VerdictBody(BaseModel):
-    """Whether the doctor agrees with the reading."""
+    """Whether the doctor agrees with the reading; without that, the note is their conclusion on what was not read."""
 
     model_config = ConfigDict(extra="forbid")
-    agrees: StrictBool
+    agrees: StrictBool | None = None
     note: Note = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.agrees is None and not self.note.strip():
+            raise ValueError("neither agrees, disagrees nor concludes")
+        return self
 
 
 def api_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None]) -> APIRouter:
@@ -126,9 +133,9 @@ def _take_words(api: APIRouter, stores: Stores) -> None:
     def give_verdict(
         case_id: str, body: VerdictBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]
     ) -> VerdictJson:
-        """Keep the doctor's word on the reading; the last one counts."""
+        """Keep the doctor's word on the reading, or their conclusion where there is none; the last one counts."""
         given = stores.casebook.give_verdict(case_id, agrees=body.agrees, note=body.note, given_by=who.full_name)
-        said = "agrees" if body.agrees else "disagrees"
+        said = {True: "agrees", False: "disagrees", None: "concludes"}[body.agrees]
         stores.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
         return VerdictJson.model_validate(given)
 

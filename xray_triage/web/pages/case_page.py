@@ -13,7 +13,7 @@ from xray_triage.language import N_, Language
 from xray_triage.orders.match import Filmed, is_film_of
 from xray_triage.orders.order import Order
 from xray_triage.stores import Stores
-from xray_triage.web.pages.films import FilmShape, films
+from xray_triage.web.pages.films import FilmShape, films, first_to_show, marks
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, Who, needs
@@ -65,6 +65,7 @@ def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRo
 def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visitor) -> dict[str, Any]:
     """What the live parts need."""
     model, language = surroundings.model_in_use(), Language(who.language)
+    words = Words(language)
     own, other = _ordered(stores, case)
     asked = [case.consultation] if case.consultation else []
     return {
@@ -74,6 +75,9 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "rounds": [*asked, *reversed(case.earlier_consultations)],
         "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),
         "gone": stores.reconciliation.missing_of(case.study_instance_uid),
+        "marks": {
+            image.sop_instance_uid: {mark["finding"]: mark for mark in marks(image, words)} for image in case.images
+        },
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(stores, surroundings.health),
         "reason": own.registration.reason if own else "",
@@ -99,6 +103,7 @@ def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str
     return {
         "film_count": len(case.images),
         "films": _films(stores, case, words, earlier=False),
+        "start": first_to_show(case),
         "earlier": _films(stores, earlier, words, earlier=True) if earlier else [],
         "question": question(case, reason, words),
         "phrases": PHRASES,
@@ -129,4 +134,4 @@ def _films(stores: Stores, case: Case, words: Words, *, earlier: bool) -> list[F
 
     arrivals = stores.inbox.of_study(case.study_instance_uid)
     warm = stores.heat_maps.among(image.sop_instance_uid for image in case.images)
-    return films(case, arrivals, warm, label=label, name=lambda finding: words.finding(finding.kind))
+    return films(case, arrivals, warm, words, label=label)

@@ -24,6 +24,7 @@ from xray_triage.web.security.visitor import Right, Visitor, needs
 
 COUNTS = {Step.DAY: (7, 30, 90), Step.MONTH: (6, 12, 24)}
 USUAL = {Step.DAY: 30, Step.MONTH: 12}
+AGREES = {True: "agrees", False: "disagrees", None: "concludes"}
 Who = Annotated[Visitor, Depends(needs(Right.COUNT))]
 
 
@@ -158,7 +159,7 @@ def _case_cells(case: Case) -> Sequence[Cell]:
         max(scores, default=None),
         case.model.name if case.model else "",
         case.model.version if case.model else "",
-        ("agrees" if verdict.agrees else "disagrees") if verdict else "",
+        AGREES[verdict.agrees] if verdict else "",
         verdict.note if verdict else "",
         verdict.given_by if verdict else "",
         verdict.given_at if verdict else None,

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -37,8 +37,13 @@ def login_router(stores: Stores, view: View) -> APIRouter:
     door = APIRouter(default_response_class=HTMLResponse)
 
     @door.get("/login")
-    def show_login(request: Request, after: Annotated[str, Query(alias="next", max_length=500)] = "/") -> Response:
-        return HTMLResponse(view.render("login.html", nobody(request), next=local(after), name="", problem=""))
+    def show_login(
+        request: Request,
+        after: Annotated[str, Query(alias="next", max_length=500)] = "/",
+        ended: Literal["", "yes", "draft"] = "",
+    ) -> Response:
+        context = {"next": local(after), "ended": ended, "name": "", "problem": ""}
+        return HTMLResponse(view.render("login.html", nobody(request), **context))
 
     @door.post("/login")
     def sign_in(request: Request, form: Form) -> Response:
@@ -63,6 +68,11 @@ def login_router(stores: Stores, view: View) -> APIRouter:
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         answer.delete_cookie(session_cookie(request), **guarded(request))
         return answer
+
+    @door.post("/present", status_code=HTTPStatus.NO_CONTENT)
+    def stay(_: Annotated[Visitor, Depends(signed_in)]) -> Response:
+        """Somebody is writing on an open page; that was asked is enough to renew the session."""
+        return Response(status_code=HTTPStatus.NO_CONTENT)
 
     @door.post("/language")
     def choose_language(request: Request, form: Form) -> Response:

@@ -42,12 +42,18 @@ def _environment(language: Language, station_name: str) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.filters["capitalize"] = capitalize
     install: Callable[..., None] = environment.install_gettext_callables  # type: ignore[attr-defined]
     install(language.translate, _no_plural, newstyle=True)
     environment.globals.update(
         language=language, words=Words(language), station_name=station_name, Priority=Priority, Right=Right
     )
     return environment
+
+
+def capitalize(words: str) -> str:
+    """With a capital at its beginning; Jinja's own would make "Ai" of "AI"."""
+    return words[:1].upper() + words[1:]
 
 
 def _no_plural(message: str, _plural: str, _count: int) -> str:

@@ -37,7 +37,7 @@ def install_error_pages(app: FastAPI, view: View) -> None:
 
 def _send_to_login(request: Request, _: Exception) -> Response:
     if _is_program(request):
-        headers = {"WWW-Authenticate": "Bearer", "HX-Redirect": "/login"}  # the second is for an open page's parts
+        headers = {"WWW-Authenticate": "Bearer"}
         return JSONResponse({"detail": "sign in, or send a bearer token"}, HTTPStatus.UNAUTHORIZED, headers)
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     after = f"?next={quote(asked)}" if request.method == "GET" and asked != "/" else ""

@@ -50,7 +50,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 htmx.config.defaultTimeout = 15000;
-htmx.config.morphIgnore.push("open"); // what somebody opened stays open when its part is renewed
+htmx.config.morphIgnore.push("open", "data-chosen", "data-lit"); // what somebody opened or chose stays so when its part is renewed
 htmx.config.morphSkip = ".error"; // and what somebody was told stays told
 document.addEventListener("htmx:config:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
@@ -61,7 +61,8 @@ document.addEventListener("htmx:config:request", (event) => {
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx;
   lost.hidden = true;
-  if (response.status === 401 || response.raw.redirected) location.reload(); // signed out
+  if (response.status === 401 && !isLeaving) leaveForLogin();
+  if (response.raw.redirected) location.reload();
   if (response.status >= 400 || response.raw.redirected) event.preventDefault(); // what is there is better
   else if (response.status === 200) sourceElement.etag = response.headers.get("ETag");
 });
@@ -147,7 +148,8 @@ function showNews() {
     hear(kind);
     const item = document.getElementById(`${kind}-news`);
     if (!item) continue;
-    item.hidden = news.dataset[kind] !== item.dataset.number;
+    const isHere = item.querySelector("a")?.pathname === location.pathname; // the page shows it already
+    item.hidden = isHere || news.dataset[kind] !== item.dataset.number;
     item.className = `banner ${kind === "urgent" ? "bad" : "good"}`;
     if (item.querySelector("button")) continue;
     const close = Object.assign(document.createElement("button"), { className: "small", textContent: news.dataset.close });

@@ -1,11 +1,11 @@
 // What the doctor does on a page: forms that are sent as JSON, dialogs, phrases, keys. Knows no case.
 "use strict";
 
-function valuesOf(form) {
+function valuesOf(form, button) {
   const values = {};
-  for (const [name, value] of new FormData(form)) {
-    const isBoolean = form.querySelector(`[name="${name}"]`).dataset.type === "boolean";
-    values[name] = isBoolean ? value === "true" : value;
+  for (const [name, value] of new FormData(form, button)) {
+    const isJson = form.querySelector(`[name="${name}"]`).dataset.type === "json";
+    values[name] = isJson ? JSON.parse(value) : value;
   }
   return values;
 }
@@ -15,16 +15,19 @@ async function send(address, values) {
   return fetch(address, { method: "POST", headers, body: JSON.stringify(values) });
 }
 
-async function post(form) {
-  const button = form.querySelector("button:not([type])"), error = form.querySelector(".error");
-  const values = valuesOf(form), blank = [...form.querySelectorAll("[required]")].find((field) => !field.value.trim());
+async function post(form, button) {
+  const error = form.querySelector(".error");
+  if (form.dataset.sending) return;
+  const values = valuesOf(form, button), blank = [...form.querySelectorAll("[required]")].find((field) => !field.value.trim());
   error.hidden = true;
   if (blank) return complain(form, form.dataset.blank, blank);
-  button.disabled = true;
+  form.dataset.sending = "yes"; // the button keeps the focus, which a disabled one loses
   try {
     const answer = await send(form.dataset.post, values);
     if (answer.status === 409) return complain(form, `${form.dataset.fail} ${(await answer.json()).detail}`);
-    if (!answer.ok) return complain(form, `${form.dataset.fail} (${answer.status})`);
+    if (answer.status === 401) return leaveForLogin();
+    if (!answer.ok) return complain(form, form.dataset.fail);
+    forgetDrafts(form);
     const told = await answer.json();
     // A doctor beside us may have asked first: theirs came back.
     if ("asked" in form.dataset && told.question !== values.question.trim()) return showTaken(form);
@@ -34,7 +37,7 @@ async function post(form) {
   } catch {
     complain(form, form.dataset.fail);
   } finally {
-    button.disabled = form.dataset.taken === "yes";
+    delete form.dataset.sending;
   }
 }
 
@@ -56,7 +59,7 @@ function showTaken(form) {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-post]")) return;
   event.preventDefault();
-  post(event.target);
+  post(event.target, event.submitter);
 });
 
 document.addEventListener("click", (event) => {
@@ -69,6 +72,7 @@ document.addEventListener("click", (event) => {
   } else if (phrase) {
     const text = phrase.form.elements.question;
     text.value = `${text.value.trimEnd()}\n${phrase.dataset.phrase}`.trimStart();
+    text.dispatchEvent(new Event("input", { bubbles: true }));
     text.focus();
   } else if (target.closest("[data-print]")) {
     print();

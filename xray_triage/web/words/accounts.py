@@ -50,7 +50,7 @@ ACTIONS = {
     Action.LOSS_ACKNOWLEDGED: N_("biết cơ sở dữ liệu đã được dựng lại"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
-    Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý")},
+    Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý"), "concludes": N_("kết luận")},
     Action.USER_ADDED: {role.value: word for role, word in ROLES.items()},
     Action.USER_CHANGED: {role.value: word for role, word in ROLES.items()},
 }

@@ -1,6 +1,6 @@
 """The doctor's words for cases, findings, deliveries and times, in the visitor's language. Knows no HTML."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,16 +20,20 @@ from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
 from xray_triage.reading.findings import (
     ABNORMAL,
+    CARDIOTHORACIC_RATIO,
     KINDS,
+    SEVERITY,
     Acquaintance,
     Finding,
     FindingKind,
     Priority,
     Reason,
+    Side,
 )
 from xray_triage.results.wording import (
     DISCLAIMER,
     FLAGS,
+    LARGEST_NORMAL_RATIO,
     NOTHING_FOUND,
     UNPROVEN,
     conflict_line,
@@ -63,8 +67,13 @@ CONSULTATION_STATES = {
     ConsultationState.OVERDUE: (N_("quá hạn trả lời"), "bad"),
     ConsultationState.CANCELLED: (N_("đã hủy"), "none"),
 }
+SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and of everything else
+    "left": (N_("%(finding)s trái"), N_("%(finding)s bên trái")),
+    "right": (N_("%(finding)s phải"), N_("%(finding)s bên phải")),
+}
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+FEW = 3  # reasons that one line has room for
 YOUNG_YEARS = 3  # until then an age is told in months
 
 
@@ -99,6 +108,57 @@ class Words:
 
     def finding(self, kind: FindingKind) -> str:
         return self.language.translate(kind.vi)
+
+    def sighting(self, finding: Finding) -> str:
+        """A finding and the lung that it keeps to, where the film tells."""
+        name = self.finding(finding.kind)
+        if finding.side is None:
+            return name
+        of_the_lung, other = SIDES[finding.side]
+        return self.language.say(of_the_lung if finding.kind.vi.endswith("phổi") else other, finding=name)
+
+    def because(self, case: Case) -> str:
+        """Why a case is urgent; empty where it is not."""
+        if case.priority is not Priority.URGENT:
+            return ""
+        films = [image for image in case.images if image.priority is case.priority]
+        seen = {one.kind.name: f"{self.sighting(one)} {self.value(one)}" for one in reversed(_strongest(films))}
+        seen[SEVERITY] = self.language.say(N_("điểm nặng thuộc nhóm cao nhất của trạm"))
+        told = [seen[name] for name in case.reasons if name in seen]
+        why = ", ".join(told[:FEW]) + (f" +{len(told) - FEW}" if len(told) > FEW else "")
+        return self.language.say(N_("Khẩn cấp vì: %(why)s"), why=why) if why else ""
+
+    def heart(self, image: Image, finding: Finding) -> str:
+        """What decides whether a heart is large: the model's score and, where there is one, the measured ratio."""
+        ratio, score = image.scores.get(CARDIOTHORACIC_RATIO), self.percent(finding.probability)
+        if ratio is None:
+            return self.language.say(N_("AI %(score)s"), score=score)
+        return self.language.say(N_("AI %(score)s · đo %(ratio)s"), score=score, ratio=self.language.number(ratio, 2))
+
+    def unmarked_heart(self, image: Image, finding: Finding) -> str:
+        """Why a heart that is measured over the limit is not marked; empty where it is, or is not over it."""
+        ratio = image.scores.get(CARDIOTHORACIC_RATIO)
+        if ratio is None or finding.positive or round(ratio, 2) <= LARGEST_NORMAL_RATIO:
+            return ""
+        told = N_("Đo trên %(limit)s nhưng AI chỉ đánh dấu khi trên %(marked)s.")
+        if finding.measured is None:
+            told = N_("Đo trên %(limit)s nhưng AI đánh dấu theo điểm của mô hình, không theo số đo.")
+        return self.language.say(told, limit=self.language.number(LARGEST_NORMAL_RATIO, 2), marked=self.limit(finding))
+
+    def widths(self) -> tuple[str, str]:
+        """What stands at the two measured lines of a heart."""
+        return self.language.say(N_("bề rộng tim")), self.language.say(N_("bề rộng lồng ngực"))
+
+    def view(self, image: Image) -> str:
+        """How a film was taken, in a word; empty where nobody knows."""
+        aside = image.reason is not None and image.reason.code == "not_frontal"
+        return self.language.say(N_("nghiêng")) if aside else image.view
+
+    def rank(self, image: Image) -> State:
+        """The priority of one film, and the class of its colour."""
+        unproven = image.priority is Priority.NORMAL and image.machine is not None and not image.machine.clears
+        word = self.language.translate(UNPROVEN) if unproven else self.priority(image.priority)
+        return State(word, "not_read" if unproven else image.priority.value)
 
     def value(self, finding: Finding) -> str:
         """What was found, as it is written: a probability, or the measure that goes before it."""
@@ -180,7 +240,7 @@ class Words:
             return State(say(N_("có trả lời mới")), "good")
         requests = [d for d in deliveries if d.instance.sop_instance_uid == consultation.request_uid]
         if consultation.is_open and not requests:
-            return State(say(N_("chưa khai báo nơi nhận")), "bad")
+            return State(say(N_("chưa khai báo PACS tuyến trên")), "bad")
         if consultation.is_open and any(each.state is DeliveryState.REFUSED for each in requests):
             return State(say(N_("PACS từ chối yêu cầu")), "bad")
         if consultation.is_open and consultation.answer:
@@ -206,13 +266,23 @@ class Words:
 
     def scores(self, image: Image) -> list[str]:
         """The general scores of a film, and what its model does not tell: there the doctor is alone."""
-        lines = score_lines(image.scores, image.findings, self.language, is_abnormal=ABNORMAL in image.reasons)
+        lines = self.notes(image, with_heart=True)
+        unjudged = self.unjudged(image)
+        return [*lines, unjudged] if unjudged else lines
+
+    def notes(self, image: Image, *, with_heart: bool) -> list[str]:
+        """The general scores of a film, the heart's ratio only where no row of the findings says it."""
+        scores = {name: score for name, score in image.scores.items() if with_heart or name != CARDIOTHORACIC_RATIO}
+        return score_lines(scores, image.findings, self.language, is_abnormal=ABNORMAL in image.reasons)
+
+    def unjudged(self, image: Image) -> str:
+        """What the model of a film does not tell: there the doctor is alone."""
         judged = {finding.kind for finding in image.findings}
         untold = ", ".join(self.finding(kind) for kind in KINDS.values() if kind not in judged)
-        if judged and untold:
-            told = N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này.")
-            lines.append(self.language.say(told, kinds=untold))
-        return lines
+        if not judged or not untold:
+            return ""
+        told = N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này.")
+        return self.language.say(told, kinds=untold)
 
     def person(self, case: Case) -> str:
         """Sex and age, as far as they are known."""
@@ -262,8 +332,12 @@ def can_ask(case: Case) -> bool:
 
 def positives(case: Case) -> list[Finding]:
     """The findings above their threshold over all films of the case, each at its strongest, the strongest first."""
+    return _strongest(case.images)
+
+
+def _strongest(images: Iterable[Image]) -> list[Finding]:
     strongest: dict[str, Finding] = {}
-    for finding in (finding for image in case.images for finding in image.told if finding.positive):
+    for finding in (finding for image in images for finding in image.told if finding.positive):
         known = strongest.get(finding.kind.name)
         if known is None or finding.strength > known.strength:
             strongest[finding.kind.name] = finding

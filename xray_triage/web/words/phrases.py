@@ -21,7 +21,7 @@ def question(case: Case, reason: str, words: Words) -> str:
     lines = [say(N_("Phim ngực, %(person)s."), person=person) if person else say(N_("Phim ngực."))]
     if reason:
         lines.append(say(N_("Lý do chụp: %(reason)s"), reason=reason))
-    found = [f"{words.finding(each.kind)} {words.value(each)}" for each in positives(case)]
+    found = [f"{words.sighting(each)} {words.value(each)}" for each in positives(case)]
     if found:
         lines.append(say(N_("AI thấy: %(findings)s."), findings=", ".join(found)))
         lines.append(say(N_("Xin cho ý kiến chẩn đoán và hướng xử trí.")))

@@ -48,6 +48,7 @@ def test_a_case_has_the_shape_that_programs_rely_on(client: httpx.Client, sqlite
         "shown": True,
         "group": None,
         "measured": None,
+        "side": None,
     }
     assert image["scores"] == {"abnormal": 0.9, "cardiothoracic_ratio": 0.51}
     assert case["model"] == {"name": "phổi", "version": "1.2", "sha256": "ab" * 32}
@@ -212,6 +213,17 @@ def test_a_verdict_is_kept(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     assert client.get(f"/api/cases/{case_id}").json()["verdict"]["note"] == "nếp da"
     assert client.post(f"/api/cases/{case_id}/verdict", json={"agrees": "yes"}).status_code == 422
     assert client.post("/api/cases/000000000000/verdict", json={"agrees": True}).status_code == 404
+
+
+def test_a_film_that_was_not_read_takes_a_conclusion_and_an_empty_one_is_refused(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    case_id = sqlite_desk.add(unread()).case_id
+    for empty in ({}, {"agrees": None}, {"agrees": None, "note": " "}):
+        assert client.post(f"/api/cases/{case_id}/verdict", json=empty).status_code == 422
+    said = client.post(f"/api/cases/{case_id}/verdict", json={"agrees": None, "note": "tràn dịch"}).json()
+    assert (said["agrees"], said["note"]) == (None, "tràn dịch")
+    assert client.get(f"/api/cases/{case_id}").json()["verdict"]["agrees"] is None
 
 
 def test_the_queue_tells_what_waits_and_what_was_refused(client: httpx.Client, sqlite_desk: TestDesk) -> None:

@@ -68,7 +68,16 @@ def test_a_case_shows_every_finding_with_its_threshold_and_the_model(
     case_id = sqlite_desk.add(reading(Priority.URGENT, pneumothorax=0.93, mass=0.21)).case_id
     page = client.get(f"/cases/{case_id}").text
 
-    for words in ("tràn khí màng phổi", "93%", "trên 50%", "khối", "21%", "dưới 50%", "phổi 1.2 (abababab)", "0,51"):
+    for words in (
+        "tràn khí màng phổi",
+        "93%",
+        "vượt ngưỡng 50%",
+        "Khối",
+        "21%",
+        "dưới ngưỡng 50%",
+        "phổi 1.2 (abababab)",
+        "0,51",
+    ):
         assert words in page, words
     assert page.count("chờ gửi") == 4
 

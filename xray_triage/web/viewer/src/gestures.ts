@@ -2,11 +2,12 @@
 
 import { apart, type Point } from "./affine";
 
-/** What the main button and one finger do. */
-export type Mode = "window" | "pan" | "zoom" | "length";
+/** What the main button and one finger do; `scroll`: the page under a film that is whole, else the film. */
+export type Mode = "window" | "pan" | "zoom" | "length" | "scroll";
 
 /** What is acted upon. Points and distances are CSS pixels of the element. */
 export interface Target {
+  readonly isWhole: boolean;
   pan(by: Point): void;
   zoom(factor: number, at: Point): void;
   window(by: Point): void;
@@ -78,7 +79,8 @@ export function listen(element: HTMLElement, target: Target, mode: () => Mode): 
 function act(target: Target, mode: Mode, last: Point, at: Point): void {
   const by: Point = [at[0] - last[0], at[1] - last[1]];
   if (mode === "window") target.window(by);
-  else if (mode === "pan") target.pan(by);
+  else if (mode === "pan" || (mode === "scroll" && !target.isWhole)) target.pan(by);
+  else if (mode === "scroll") return;
   else if (mode === "zoom") target.zoom(1.006 ** -by[1], at);
   else target.measure("move", at);
 }

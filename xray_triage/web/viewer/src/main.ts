@@ -1,10 +1,10 @@
 /** The page's entry: asks for the first film and starts the decoder, while the viewer itself is still being loaded. */
 
 import { fetchFilm } from "./fetching";
-import { filmsIn } from "./film";
+import { firstOf } from "./film";
 
 const root = document.getElementById("viewer");
-const [film] = filmsIn(root?.dataset.films);
+const film = root ? firstOf(root) : undefined;
 if (root && film) {
   const progress = root.querySelector("progress");
   const delivery = fetchFilm(film, (share) => progress && (progress.value = share));

@@ -10,7 +10,7 @@ import { Measures, type Units } from "./measure";
 import { Overlay } from "./overlay";
 import { spacingOf } from "./spacing";
 import { make } from "./svg";
-import type { Range } from "./window";
+import { presetOf, type Preset, type Range } from "./window";
 
 const NOWHERE: Affine = { a: 1, b: 0, c: 0, d: 1, e: 0, f: 0 };
 const SPAN_PX = 1000; // dragging this far crosses all the film's grays
@@ -23,6 +23,7 @@ function partsOf(root: HTMLElement) {
     surface: part<HTMLDivElement>("surface"),
     title: part("title"),
     grays: part("grays"),
+    coming: part("coming"),
     progress: part<HTMLProgressElement>("progress"),
     trouble: part("trouble"),
     picture: part<HTMLImageElement>("picture"),
@@ -69,6 +70,7 @@ export class Pane implements Target {
     const name = root.dataset.pane!;
     engine.enableElement({ viewportId: name, element: surface, type: Enums.ViewportType.STACK });
     surface.removeAttribute("tabindex"); // the pane around it takes the focus
+    surface.style.touchAction = ""; // the style sheet knows when a finger scrolls the page
     surface.append(this.layers);
     this.viewport = engine.getViewport(name) as Types.IStackViewport;
   }
@@ -77,9 +79,10 @@ export class Pane implements Target {
   async show(film: Film, coming?: Delivery): Promise<boolean> {
     if (this.film === film) return true;
     this.film = film;
-    const { root, title, progress, trouble } = this.parts;
+    const { root, title, coming: wait, progress, trouble } = this.parts;
     title.textContent = film.label;
-    progress.hidden = false;
+    progress.value = 0;
+    wait.hidden = false;
     trouble.hidden = true;
     root.classList.add("empty");
     const delivery = coming ?? fetchFilm(film, (share) => this.tellProgress(film, share));
@@ -95,7 +98,7 @@ export class Pane implements Target {
       return false;
     }
     root.classList.remove("empty");
-    progress.hidden = true;
+    wait.hidden = true;
     return true;
   }
 
@@ -118,6 +121,12 @@ export class Pane implements Target {
     this.viewport.render();
   }
 
+  /** The film's own window, or the part of it that shows lungs or bones. */
+  preset(wanted: Preset): void {
+    this.viewport.setProperties({ voiRange: presetOf(this.first.range, wanted, this.first.inverted) });
+    this.viewport.render();
+  }
+
   /** As it was when it came: grays, place, no lengths. */
   reset(): void {
     this.viewport.setProperties({ voiRange: this.first.range, invert: this.first.inverted });
@@ -128,6 +137,7 @@ export class Pane implements Target {
   fit(): void {
     this.viewport.resetCamera();
     this.isWhole = true;
+    this.tellWhole();
     this.locate();
     this.viewport.render();
     this.onMoved();
@@ -181,6 +191,7 @@ export class Pane implements Target {
     const [width, height] = this.size;
     const { clientWidth, clientHeight } = this.parts.surface;
     this.isWhole = false;
+    this.tellWhole();
     this.viewport.setCamera({ parallelScale: (share * height) / 2 });
     this.locate();
     const now = onFilm(this.affine, [clientWidth / 2, clientHeight / 2]);
@@ -214,8 +225,8 @@ export class Pane implements Target {
 
   private complain(film: Film, error: unknown): void {
     console.warn("film", film.sop_instance_uid, error);
-    const { progress, trouble, picture } = this.parts;
-    progress.hidden = true;
+    const { coming, trouble, picture } = this.parts;
+    coming.hidden = true;
     trouble.hidden = false;
     picture.hidden = true;
     picture.onload = () => (picture.hidden = false);
@@ -224,9 +235,15 @@ export class Pane implements Target {
 
   private moved(): void {
     this.isWhole = false;
+    this.tellWhole();
     this.locate();
     this.viewport.render();
     this.onMoved();
+  }
+
+  /** For the style sheet: a finger scrolls the page over a film that is whole. */
+  private tellWhole(): void {
+    this.parts.root.classList.toggle("moved", !this.isWhole);
   }
 
   private shift(by: readonly [number, number, number]): void {

@@ -2,12 +2,16 @@
 
 import type { Mode } from "./gestures";
 import type { Pane } from "./pane";
+import { fillScreen, onLeft } from "./screen";
+import { PRESETS, type Preset } from "./window";
 
 const STEP = 1.25;
 const MODES: readonly string[] = ["window", "pan", "zoom", "length"] satisfies Mode[];
+/** Before anybody chose: on a screen that is touched, a finger scrolls. */
+const FIRST: Mode = matchMedia("(pointer: coarse)").matches ? "scroll" : "window";
 
 export class Toolbar {
-  mode: Mode = "window";
+  mode = FIRST;
   private readonly buttons = new Map<string, HTMLButtonElement>();
   private readonly opacity: HTMLInputElement | null; // where a film has heat
   private current: Pane; // the pane that last had the focus
@@ -25,6 +29,7 @@ export class Toolbar {
     this.opacity = root.querySelector<HTMLInputElement>("input[type=range]");
     this.opacity?.addEventListener("input", () => this.refresh());
     root.addEventListener("keydown", (event) => this.press(event));
+    onLeft(root, () => this.fill(false));
     this.current = panes[0]!;
     root.addEventListener("focusin", (event) => {
       this.current = panes.find((pane) => pane.parts.root.contains(event.target as Node)) ?? this.current;
@@ -43,6 +48,8 @@ export class Toolbar {
     }
     for (const mode of MODES) this.setPressed(mode, mode === this.mode);
     this.setPressed("invert", this.current.inverted);
+    const follow = this.buttons.get("follow");
+    if (follow) follow.hidden = !this.isPressed("compare");
     this.root.dataset.mode = this.mode;
   }
 
@@ -62,12 +69,14 @@ export class Toolbar {
   }
 
   private act(action: string): void {
-    if (MODES.includes(action)) this.mode = action as Mode;
+    if (MODES.includes(action)) this.mode = this.mode === action ? FIRST : (action as Mode);
+    else if (action === "full") this.fill(!this.isPressed("full"));
     else if (action === "compare") void this.setCompared(!this.isPressed("compare"));
     else if (action === "heat" || action === "outlines" || action === "follow") {
       this.setPressed(action, !this.isPressed(action));
       if (action === "follow") this.moved(this.current);
     } else if (!this.current.isShown) return;
+    else if (action in PRESETS) this.current.preset(action as Preset);
     else if (action === "invert") this.current.invert();
     else if (action === "fit") this.current.fit();
     else if (action === "reset") this.current.reset();
@@ -78,8 +87,9 @@ export class Toolbar {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target === this.opacity) return;
     const key = event.key.toLowerCase();
     const { clientWidth, clientHeight } = this.current.parts.surface;
-    const button = this.root.querySelector<HTMLButtonElement>(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
+    const button = document.querySelector<HTMLButtonElement>(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
     if (button) button.click();
+    else if (key === "pageup" || key === "pagedown") this.step(key === "pageup" ? -1 : 1);
     else if (key === "?") this.root.querySelector<HTMLElement>(".hints summary")!.click();
     else if (!this.current.isShown) return;
     else if (key === "+" || key === "=") this.current.zoom(STEP, [clientWidth / 2, clientHeight / 2]);
@@ -88,6 +98,19 @@ export class Toolbar {
     else if (key === "delete" || key === "backspace") this.current.measures.removeLast();
     else return;
     event.preventDefault();
+  }
+
+  private fill(wanted: boolean): void {
+    this.setPressed("full", wanted);
+    fillScreen(this.root, wanted);
+  }
+
+  /** To the film before or after in the strip. */
+  private step(by: number): void {
+    const entries = [...this.root.querySelectorAll<HTMLButtonElement>('.strip button[data-of="now"]')];
+    const here = entries.findIndex((entry) => entry.getAttribute("aria-pressed") === "true");
+    entries[here + by]?.click();
+    entries[here + by]?.scrollIntoView({ block: "nearest" });
   }
 
   private isPressed(action: string): boolean {

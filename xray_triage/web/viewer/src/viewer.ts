@@ -2,11 +2,12 @@
 
 import { cache, Enums, eventTarget, init, RenderingEngine, setUseCPURendering } from "@cornerstonejs/core";
 import type { Delivery } from "./fetching";
-import { filmsIn, type Film } from "./film";
+import { filmsIn, firstOf, type Film } from "./film";
 import { listen } from "./gestures";
 import { registerFilms } from "./image";
 import type { Units } from "./measure";
 import { Pane } from "./pane";
+import { FindingsTable } from "./table";
 import { Toolbar } from "./toolbar";
 
 const CACHE_BYTES = 256 * 1024 * 1024;
@@ -30,11 +31,13 @@ class Viewer {
   private readonly earlier: Film[];
   private readonly panes: Pane[] = [];
   private readonly toolbar: Toolbar;
+  private readonly table: FindingsTable;
 
   constructor(private readonly root: HTMLElement) {
     this.films = filmsIn(root.dataset.films);
     this.earlier = filmsIn(root.dataset.earlier);
     this.panes.push(this.addPane("now"));
+    this.table = new FindingsTable(this.panes[0]!);
     this.toolbar = new Toolbar(root, this.panes, (shown) => this.compare(shown));
     for (const entry of root.querySelectorAll<HTMLButtonElement>(".strip button")) {
       entry.addEventListener("click", () => void this.choose(entry));
@@ -45,8 +48,10 @@ class Viewer {
 
   async open(coming: Delivery): Promise<void> {
     const pane = this.panes[0]!;
-    const drawn = await pane.show(this.films[0]!, coming);
-    this.toolbar.refresh();
+    const drawing = pane.show(firstOf(this.root)!, coming);
+    this.table.refresh();
+    const drawn = await drawing;
+    this.refresh();
     if (document.activeElement === document.body) pane.parts.root.focus({ preventScroll: true, focusVisible: false });
     requestAnimationFrame(() => {
       if (drawn) document.documentElement.dataset.filmDrawn = String(Math.round(performance.now()));
@@ -104,7 +109,14 @@ class Viewer {
     for (const each of this.root.querySelectorAll(`.strip button[data-of="${entry.dataset.of}"]`)) {
       each.setAttribute("aria-pressed", String(each === entry));
     }
-    await this.panes[earlier ? 1 : 0]!.show(film);
+    const drawing = this.panes[earlier ? 1 : 0]!.show(film);
+    this.table.refresh();
+    await drawing;
+    this.refresh();
+  }
+
+  private refresh(): void {
     this.toolbar.refresh();
+    this.table.refresh();
   }
 }

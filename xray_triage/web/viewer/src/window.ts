@@ -9,6 +9,10 @@ export interface Range {
   upper: number;
 }
 
+/** Windows that are a key away: the part of the film's own that each shows, darkest 0 to brightest 1. */
+export const PRESETS = { automatic: [0, 1], lung: [0, 0.6], bone: [0.3, 1] } as const;
+export type Preset = keyof typeof PRESETS;
+
 const PERCENTILES = [0.5, 99.5] as const; // as the reader's own auto window
 const LARGEST = 1e9;
 const SAMPLES = 20_000;
@@ -40,6 +44,13 @@ function pairOf(header: Header, least: number): number[] | undefined {
 export function percentilesOf(pixels: Pixels): Range {
   const [lower, upper] = outermost(sampleOf(pixels));
   return upper > lower ? { lower, upper } : { lower, upper: lower + 1 };
+}
+
+/** The part of a film's own window that a preset shows; `inverted`: high values are drawn dark. */
+export function presetOf({ lower, upper }: Range, preset: Preset, inverted: boolean): Range {
+  const [from, to] = inverted ? PRESETS[preset].map((share) => 1 - share).reverse() : PRESETS[preset];
+  const width = upper - lower;
+  return { lower: lower + from! * width, upper: lower + to! * width };
 }
 
 /** Eight bits about which the header says nothing are grays already. */
