@@ -65,7 +65,7 @@ def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRo
 def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visitor) -> dict[str, Any]:
     """What the live parts need."""
     model, language = surroundings.model_in_use(), Language(who.language)
-    own, other = _ordered(stores, case)
+    own, other = ordered(stores, case)
     asked = [case.consultation] if case.consultation else []
     return {
         "case": case,
@@ -105,7 +105,7 @@ def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str
     }
 
 
-def _ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
+def ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
     """The order of this film; else the one whose number or study it bears, though the person seems another."""
     film = Filmed(
         study_instance_uid=case.study_instance_uid,
