@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
-from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Problem, Verdict
+from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Mark, Problem, Verdict
 from xray_triage.reading.findings import (
     REASONS,
     Acquaintance,
@@ -88,21 +88,28 @@ def case_of(
         case_id=row.case_id,
         study_instance_uid=row.study_instance_uid,
         accession_number=row.accession_number,
-        patient=Patient(
-            id=row.patient_id,
-            name=row.patient_name,
-            sex=row.patient_sex,
-            birth_date=row.patient_birth_date,
-            age_years=row.patient_age_years,
-        ),
+        patient=patient_of(row),
         received_at=row.received_at,
         read_at=row.read_at,
         priority=Priority(row.priority),
         images=tuple(image_of(image) for image in images),
         exposed_at=row.exposed_at,
+        seen=Mark(row.seen_at, row.seen_by) if row.seen_at else None,
+        done=Mark(row.done_at, row.done_by) if row.done_at else None,
         consultation=asked[-1] if asked else None,
         earlier_consultations=asked[:-1],
         verdict=_verdict_of(verdicts[-1]) if verdicts else None,
+    )
+
+
+def patient_of(row: Row) -> Patient:
+    """Whose case this row is."""
+    return Patient(
+        id=row.patient_id,
+        name=row.patient_name,
+        sex=row.patient_sex,
+        birth_date=row.patient_birth_date,
+        age_years=row.patient_age_years,
     )
 
 

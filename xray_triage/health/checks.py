@@ -16,6 +16,7 @@ from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
 from xray_triage.health.rebuilt import Rebuilding, Why
 from xray_triage.language import LANGUAGES, N_, Language
+from xray_triage.reading.findings import FindingKind
 
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
@@ -211,6 +212,20 @@ def thresholds_check(idle: Mapping[str, str]) -> Check:
     )
     detail = "; ".join(f"{name} is withheld: {why}" for name, why in idle.items())
     return check("thresholds", WARNING, message, names=", ".join(idle), detail=detail)
+
+
+def urgency_check(never: Sequence[FindingKind]) -> Check:
+    """Findings that station.toml calls urgent and the model does not judge: nobody should rely on their ringing."""
+    if not never:
+        return check("urgency", OK, N_("Mô hình đánh giá mọi dấu hiệu mà trạm coi là khẩn cấp."))
+    message = N_(
+        "Không bao giờ báo khẩn vì %(names)s: mô hình không đánh giá. Bác sĩ cần tự xem, hoặc bỏ khỏi [policy] urgent."
+    )
+    said = {}
+    for code in LANGUAGES:
+        language = Language(code)
+        said[code] = language.say(message, names=", ".join(language.translate(kind.vi) for kind in never))
+    return Check(name="urgency", state=WARNING, said=said)
 
 
 def drift_check(films: int, drifted: Sequence[str] | None) -> Check:

@@ -31,6 +31,7 @@ CHECKS = {
     "reader": N_("Chương trình đọc phim"),
     "model": N_("Mô hình AI"),
     "thresholds": N_("Ngưỡng"),
+    "urgency": N_("Báo khẩn"),
     "drift": N_("Điểm số AI"),
     "machine": N_("Máy X-quang"),
     "certificates": N_("Chứng thư số"),

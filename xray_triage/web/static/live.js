@@ -147,12 +147,14 @@ function showNews() {
     hear(kind);
     const item = document.getElementById(`${kind}-news`);
     if (!item) continue;
-    item.hidden = news.dataset[kind] !== item.dataset.number;
+    // What nobody has read yet is there for everybody, until it is read on any browser or closed on this one.
+    const isNews = "lasting" in item.dataset || news.dataset[kind] === item.dataset.number;
+    item.hidden = !isNews || remembered(`closed-${kind}`) === item.dataset.number;
     item.className = `banner ${kind === "urgent" ? "bad" : "good"}`;
     if (item.querySelector("button")) continue;
     const close = Object.assign(document.createElement("button"), { className: "small", textContent: news.dataset.close });
     close.addEventListener("click", () => {
-      delete news.dataset[kind];
+      remember(`closed-${kind}`, item.dataset.number);
       item.hidden = true;
     });
     item.append(close);

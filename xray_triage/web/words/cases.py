@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from dicom_router.store.outbox import Delivery, DeliveryState
 from xray_triage.cases.case import ANSWER_NOTES, AUTOMATIC, Case, Consultation, ConsultationState, Image
+from xray_triage.cases.news import Item
 from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
@@ -52,6 +53,7 @@ CONSULTATION_STATES = {
 }
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
+MOST = 10  # times its threshold: more tells nobody more
 YOUNG_YEARS = 3  # until then an age is told in months
 
 
@@ -73,7 +75,9 @@ class Words:
         return self.language.translate(priority.vi)
 
     def filter(self, name: str) -> str:
-        """A filter of the worklist: a priority, or ``unproven``."""
+        """A filter of the worklist, and what stands in its rows: a priority, or ``unproven``. Silence clears nobody."""
+        if name == Priority.NORMAL:
+            return self.language.say(N_("AI không thấy dấu hiệu"))
         return self.priority(Priority(name)) if name in list(Priority) else self.language.translate(UNPROVEN)
 
     def standing(self, case: Case) -> str:
@@ -94,6 +98,10 @@ class Words:
     def limit(self, finding: Finding) -> str:
         """What it is held against."""
         return limit(finding, self.language)
+
+    def strength(self, finding: Finding) -> str:
+        """How many times its threshold it is: 10 % may ring where 37 % of another finding does not."""
+        return f"×{self.language.number(finding.strength, 1)}" if finding.strength < MOST else f">{MOST}×"
 
     def reason(self, reason: Reason) -> str:
         return self.language.translate(reason.vi)
@@ -182,7 +190,7 @@ class Words:
             lines.append(self.language.say(told, kinds=untold))
         return lines
 
-    def person(self, case: Case) -> str:
+    def person(self, case: Case | Item) -> str:
         """Sex and age, as far as they are known."""
         patient = case.patient
         parts = [self.language.say(SEXES[patient.sex]) if patient.sex in SEXES else ""]
@@ -234,3 +242,13 @@ def positives(case: Case) -> list[Finding]:
         if known is None or finding.strength > known.strength:
             strongest[finding.kind.name] = finding
     return sorted(strongest.values(), key=lambda finding: -finding.strength)
+
+
+def is_pressing(case: Case, finding: Finding) -> bool:
+    """Whether the case is urgent for the sake of this finding."""
+    return case.priority is Priority.URGENT and finding.kind.name in case.reasons
+
+
+def by_weight(case: Case) -> list[Finding]:
+    """The positive findings, those first that make the case urgent."""
+    return sorted(positives(case), key=lambda finding: not is_pressing(case, finding))
