@@ -52,7 +52,14 @@ case = sa.Table(
 
 IS_UNPROVEN = case.c.is_unproven.is_(True)
 IS_UNSEEN = case.c.seen_at.is_(None)
-sa.Index("case_unseen", case.c.urgency, case.c.sequence, sqlite_where=IS_UNSEEN, postgresql_where=IS_UNSEEN)
+sa.Index(
+    "case_unseen",
+    case.c.urgency,
+    case.c.sequence,
+    case.c.is_unproven,
+    sqlite_where=IS_UNSEEN,
+    postgresql_where=IS_UNSEEN,
+)
 sa.Index("case_unproven", case.c.sequence, sqlite_where=IS_UNPROVEN, postgresql_where=IS_UNPROVEN)
 
 image = sa.Table(

@@ -166,7 +166,8 @@ def page_of(connection: sa.Connection, wanted: CaseFilter, *, limit: int, after:
 def counts(connection: sa.Connection, wanted: CaseFilter) -> Counts:
     """How many cases of each kind, whatever their priority; one walk along the covering index of the search."""
     case = tables.case
-    kinds = (case.c.urgency, case.c.is_unproven, tables.IS_UNSEEN.label("is_unseen"))
+    is_unseen = sa.true() if wanted.state is CaseState.UNSEEN else tables.IS_UNSEEN
+    kinds = (case.c.urgency, case.c.is_unproven, is_unseen.label("is_unseen"))
     counted = sa.select(*kinds, sa.func.count().label("n")).group_by(*kinds).where(*_conditions(wanted))
     if wanted.newest is not None:
         counted = counted.where(_is_near(wanted.newest))

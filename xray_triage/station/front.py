@@ -187,11 +187,15 @@ class Station:
             forgive=True
         )
         self._supervisor.open(self._ring_delivery, self._heed_damage)
-        try:
-            self._listener.start()
-            self._web.start()
-        except OSError as error:
-            raise StationError(f"cannot listen: {error}; is another program using the port?") from error
+        for section, server in (("listener", self._listener), ("web", self._web)):
+            where = getattr(self._config, section)
+            try:
+                server.start()
+            except OSError as error:
+                raise StationError(
+                    f"[{section}] port {where.port} on host {where.host!r} cannot be had: {error.strerror}; end the other "
+                    "program, or write another number there"
+                ) from error
         self._deliveries.start()
         self._answers.start()
         self._reconciler.start()

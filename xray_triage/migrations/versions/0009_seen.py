@@ -27,7 +27,9 @@ def upgrade() -> None:
     op.drop_index("case_search", "case")
     op.create_index("case_search", "case", ["urgency", "sequence", "search_text", "seen_at", "is_unproven"])
     never = sa.text("seen_at IS NULL")
-    op.create_index("case_unseen", "case", ["urgency", "sequence"], sqlite_where=never, postgresql_where=never)
+    op.create_index(
+        "case_unseen", "case", ["urgency", "sequence", "is_unproven"], sqlite_where=never, postgresql_where=never
+    )
 
 
 def _first_looks() -> sa.Select[Any]:
