@@ -91,7 +91,7 @@ def test_a_pacs_that_is_away_is_no_alarm_and_says_what_to_do(doctor: Page, sqlit
     assert work is not None
     sqlite_desk.outbox.postpone(work[0], seconds=60, error="connection refused")
     doctor.goto("/health")
-    expect(doctor.get_by_text("Trạm hoạt động, nhưng chưa liên lạc được PACS.")).to_be_visible()
+    expect(doctor.get_by_text("Chưa liên lạc được PACS.")).to_be_visible()
     expect(doctor.locator("#sending")).to_contain_text("hãy xem dây mạng và modem")
     sqlite_desk.clock.advance(61)
     sqlite_desk.deliver()

@@ -326,6 +326,25 @@ class Casebook:
             found = {row[0]: row[1] for row in connection.execute(counted)}
         return {priority: found.get(rows.urgency(priority), 0) for priority in Priority}
 
+    def consultations(self) -> dict[worklist.CaseState, int]:
+        """How many cases wait for an answer, wait too long, and have one that nobody has read."""
+        asked = tables.consultation.c.case_sequence
+        among = {
+            worklist.CaseState.OPEN: tables.IS_OPEN,
+            worklist.CaseState.OVERDUE: tables.IS_OVERDUE,
+            worklist.CaseState.UNREAD: tables.IS_UNREAD,
+        }
+        with self._database.read() as connection:
+            counted = (sa.select(sa.func.count(asked.distinct())).where(state) for state in among.values())
+            return dict(zip(among, (connection.execute(one).scalar_one() for one in counted), strict=True))
+
+    def last_received_at(self) -> datetime | None:
+        """When the newest film came; None before the first."""
+        image = tables.image.c
+        newest = sa.select(image.received_at).order_by(image.image_id.desc()).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(newest).scalar()
+
     def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
         """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""
         image = tables.image

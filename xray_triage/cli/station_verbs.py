@@ -91,8 +91,8 @@ def serve(config: ConfigPath = None) -> None:
     settings = load_config(path)
     print_surely()
     log_to_stderr()
-    # What takes seconds is loaded below.
-    structlog.get_logger().info("station starting", name=settings.station.name, config=str(path))
+    log = structlog.get_logger()
+    log.info("station starting", name=settings.station.name, config=str(path))  # what takes seconds is loaded below
     clock, is_damaged = SystemClock(), False
     while True:
         with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here

@@ -193,8 +193,8 @@ class Station:
                 server.start()
             except OSError as error:
                 raise StationError(
-                    f"[{section}] port {where.port} on host {where.host!r} cannot be had: {error.strerror}; end the other "
-                    "program, or write another number there"
+                    f"[{section}] port {where.port} on host {where.host!r} cannot be had: {error.strerror}; end the "
+                    "other program, or write another number there"
                 ) from error
         self._deliveries.start()
         self._answers.start()

@@ -16,7 +16,8 @@ def hold_station(data_dir: Path) -> TextIO:
         lock = (data_dir / "station.lock").open("w")
     except OSError as error:
         raise StationError(
-            f"[station] data_dir {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that this user may write"
+            f"[station] data_dir {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that this user may "
+            "write"
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

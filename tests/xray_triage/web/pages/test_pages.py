@@ -17,6 +17,7 @@ from tests.xray_triage.desk import MODEL, PACS, TestDesk, reading, unread
 from tests.xray_triage.web.conftest import bearer
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
+from xray_triage.health import checks
 from xray_triage.health.checks import Check, CheckState, database_check
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.model.drift import ModelInUse
@@ -25,6 +26,8 @@ from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.orders.order import Registration
 from xray_triage.reading.bundle import load_manifest
 from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.station import self_check
+from xray_triage.web.pages.health_page import CHECKS
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 
@@ -374,3 +377,23 @@ def test_a_case_says_that_its_film_is_gone(client: httpx.Client, sqlite_desk: Te
     (film_row,) = sqlite_desk.inbox.of_study(case.study_instance_uid)
     sqlite_desk.spool.delete(film_row.spooled.key)
     assert told in client.get(f"/cases/{case_id}").text
+
+
+def test_health_is_as_grave_as_what_is_amiss_and_every_check_has_a_name(
+    client: httpx.Client, sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]
+) -> None:
+    dataset = film()
+    sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading())
+    assert 'class="banner good"' in client.get("/health").text
+    dataset.PatientID = "other"
+    sqlite_desk.receive(dataset)  # the same UID
+    page = client.get("/health").text
+    assert "Phim trùng mã, chưa đọc" in page
+    assert 'class="banner bad"' not in page
+    broken = Check(name="disk", state=CheckState.BAD, said={"vi": "Hết chỗ", "en": "full"})
+    url = serve(sqlite_desk.app(lambda: broken))
+    assert 'class="banner bad"' in httpx.get(f"{url}/health", headers=bearer(sqlite_desk), timeout=60).text
+    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (checks, self_check)]
+    names = {name for text in sources for name in re.findall(r'[ _(](?:check|_bad)\(\s*f?"(\w+)[":]', text)}
+    assert {"users", "backup", "destination"} <= names
+    assert names <= CHECKS.keys()
