@@ -16,7 +16,6 @@ from dicom_router.transport.protocol import Transport
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, obstacle_in
 from xray_triage.health.rebuilt import Rebuilding, Why
 from xray_triage.language import LANGUAGES, N_, Language
-from xray_triage.reading.findings import FindingKind
 
 # No station of ours can have a clock before this program was written.
 BUILT_AT = datetime(2025, 6, 1, tzinfo=UTC)
@@ -194,7 +193,7 @@ def clock_check(clock: Clock, *, built_at: datetime = BUILT_AT) -> Check:
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
     """Whether the model's hash and golden film are right. ``verify`` gives its name or raises ``error_type``."""
     try:
-        return check("model", OK, N_("Mô hình AI %(name)s đúng."), name=verify())
+        return check("model", OK, N_("Mô hình AI %(name)s đã kiểm tra, hoạt động tốt."), name=verify())
     except error_type as error:
         message = N_(
             "AI đang tắt: mô hình không dùng được. Phim vẫn được nhận và gửi đi, nhưng chưa được đọc. "
@@ -214,8 +213,8 @@ def thresholds_check(idle: Mapping[str, str]) -> Check:
     return check("thresholds", WARNING, message, names=", ".join(idle), detail=detail)
 
 
-def urgency_check(never: Sequence[FindingKind]) -> Check:
-    """Findings that station.toml calls urgent and the model does not judge: nobody should rely on their ringing."""
+def urgency_check(never: Sequence[str]) -> Check:
+    """``never``: findings (in Vietnamese) that station.toml calls urgent and the model does not judge."""
     if not never:
         return check("urgency", OK, N_("Mô hình đánh giá mọi dấu hiệu mà trạm coi là khẩn cấp."))
     message = N_(
@@ -224,7 +223,7 @@ def urgency_check(never: Sequence[FindingKind]) -> Check:
     said = {}
     for code in LANGUAGES:
         language = Language(code)
-        said[code] = language.say(message, names=", ".join(language.translate(kind.vi) for kind in never))
+        said[code] = language.say(message, names=", ".join(language.translate(name) for name in never))
     return Check(name="urgency", state=WARNING, said=said)
 
 

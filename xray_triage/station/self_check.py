@@ -182,7 +182,7 @@ def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
         return []
     probes: list[Probe] = [
         partial(thresholds_check, idle_thresholds(config, manifest)),
-        partial(urgency_check, never_rings(manifest, config.policy.urgent)),
+        partial(urgency_check, [kind.vi for kind in never_rings(manifest, config.policy.urgent)]),
     ]
     if references := references_of(manifest):
         seen = drift(stores.casebook, manifest.model_sha256, references)

@@ -71,7 +71,7 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         ),
         bars(
             "link",
-            N_("Thời gian không liên lạc được nơi nhận"),
+            N_("Thời gian không liên lạc được PACS tuyến trên"),
             N_("Trong lúc đó phim và kết quả được giữ tại trạm, có mạng thì tự gửi."),
             ("against", say(N_("giờ")), [line.unreachable_seconds / HOUR for line in lines]),
             tell=lambda hours: time(hours * HOUR),

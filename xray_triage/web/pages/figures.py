@@ -123,8 +123,8 @@ LINE_COLUMNS = (
 )  # fmt: skip
 CASE_COLUMNS = (
     "station", "case_id", "exposed_at", "received_at", "read_at", "films", "priority", "not_read", "findings",
-    "abnormal", "model", "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation", "consultation_priority",
-    "automatic", "requested_at", "answered_at",
+    "abnormal", "model", "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation",
+    "consultation_priority", "automatic", "requested_at", "answered_at",
 )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ CHECKS = {
     "drift": N_("Điểm số AI"),
     "machine": N_("Máy X-quang"),
     "certificates": N_("Chứng thư số"),
-    "destination": N_("Nơi nhận"),
+    "destination": N_("PACS tuyến trên"),
     "answers": N_("Trả lời hội chẩn"),
     "elsewhere": N_("Phim ở trạm khác"),
     "commitment": N_("Lưu chắc chắn ở PACS"),

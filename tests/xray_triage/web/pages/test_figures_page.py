@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
+from tests.xray_triage.desk import MODEL, STATION, TestDesk, reading, unread
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.assessment.cutoffs import judged_by_verdicts
