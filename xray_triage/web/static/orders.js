@@ -2,12 +2,12 @@
 "use strict";
 
 const card = document.getElementById("card");
-if (card.getAttribute("aria-invalid")) card.select(); // the next scan takes the place of the bad one
 
 document.addEventListener("keydown", (event) => {
   const field = event.target;
   // With the cursor nowhere a scan would be lost.
-  if (field === document.body && event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey) card.focus();
+  const isLetter = event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey;
+  if (isLetter && !field.closest("input, textarea, select, button, a, summary")) card.focus();
   if (event.key !== "Enter" && event.key !== "Tab") return;
   if (!field.matches("input, textarea") || !/^\s*\w{10,15}[|｜¦\\~].*[|｜¦\\~]/.test(field.value)) return;
   event.preventDefault();
