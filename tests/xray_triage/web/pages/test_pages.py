@@ -258,7 +258,7 @@ def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None
 def test_an_answer_is_seen_only_in_a_case_that_is_there(
     client: httpx.Client, sqlite_desk: TestDesk, case_id: str
 ) -> None:
-    assert client.post(f"/cases/{case_id}/seen", json={}).status_code == 404
+    assert client.post(f"/api/cases/{case_id}/seen", json={}).status_code == 404
     assert sqlite_desk.audit.entries(subject=case_id) == []
 
 
