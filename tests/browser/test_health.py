@@ -48,7 +48,7 @@ def test_troubles_are_said_in_words_and_stand_on_every_page(
         expect(page.get_by_text("AI đang tắt: hãy cài lại mô hình.")).to_be_visible()
         expect(page.get_by_text("Ổ đĩa sắp đầy.")).to_be_visible()
     page.get_by_role("link", name="Xem", exact=True).first.click()
-    expect(page.get_by_text("Có việc cần xem")).to_be_visible()
+    expect(page.get_by_text("có việc nên xem")).to_be_visible()
     expect(page.locator(".checks").first.get_by_role("listitem")).to_have_count(3)
 
 
@@ -66,9 +66,9 @@ def test_a_film_that_was_kept_apart_is_named_and_the_station_is_not_called_well(
     sqlite_desk.deliver()
     doctor.goto("/")
     doctor.locator(".banner", has_text="trùng mã (UID)").get_by_role("link", name="Xem").click()
-    expect(doctor.get_by_text("Có việc cần xem")).to_be_visible()
+    expect(doctor.get_by_text("có việc nên xem")).to_be_visible()
     expect(doctor.get_by_text("Trạm hoạt động tốt.")).to_have_count(0)
-    doctor.locator("#apart").get_by_role("link", name="Lê Văn Bình").click()
+    doctor.locator("#apart").get_by_role("link", name="Lê Văn Bình", exact=True).click()
     expect(doctor).to_have_url(re.compile(f"/cases/{case_id}$"))
 
 
