@@ -7,8 +7,9 @@ be overridden by the environment as XRAY_TRIAGE__SECTION__KEY. Knows nothing of 
 import difflib
 import ipaddress
 import os
+import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -359,27 +360,36 @@ def check_config(values: Mapping[str, Any], *, source: Path) -> Config:
     try:
         config = Config(**values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first_problem(error)}") from error
+        raise ConfigError(f"{source}: {'; '.join(_problems(error))}") from error
     except SettingsError as error:
         raise ConfigError(f"environment: {error}: lists and tables are written as JSON") from error
     return _with_absolute_paths(config, source.absolute().parent)
 
 
 def _check_environment() -> None:
-    for name in os.environ:
+    problems = []
+    for name in sorted(os.environ):
         if name.startswith(ENVIRONMENT_PREFIX):
             section = name.removeprefix(ENVIRONMENT_PREFIX).split("__")[0].lower()
             if section not in Config.model_fields:
-                raise ConfigError(f"environment {name}: {_unknown(section, Config)}")
+                problems.append(f"environment {name}: {_unknown(section, Config)}")
+    if problems:
+        raise ConfigError("; ".join(problems))
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: {_unknown(str(problem['loc'][-1]), _section_at(problem['loc'][:-1]))}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+def _problems(error: ValidationError) -> Iterator[str]:
+    """Every wrong key and value, so that nobody mends one to hear of the next."""
+    for problem in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"{where}: {_unknown(str(problem['loc'][-1]), _section_at(problem['loc'][:-1]))}"
+            continue
+        message = problem["msg"].removeprefix("Value error, ")
+        given = problem["input"]
+        # A value that the message names needs no second telling; a table is told by its keys, a secret not at all.
+        is_told = not isinstance(given, str | int | float) or repr(given) in message or where == "station.database"
+        said = message if is_told else f"{message}, not {reprlib.repr(given)}"
+        yield f"{where}: {said}" if where else said
 
 
 def _unknown(key: str, section: type[BaseModel]) -> str:

@@ -35,7 +35,7 @@ from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
-from xray_triage.config import Config, load_config
+from xray_triage.config import Config, ConfigError, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 
@@ -92,7 +92,12 @@ def open_stores(
     Raises DatabaseLost when there is none beside a spool that had one, unless told to ``make`` it; DatabaseDamaged.
     """
     data_dir = config.station.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"[station] data_dir {str(data_dir)!r} cannot be made: {error.strerror}; name another folder"
+        ) from error
     path, spool = data_dir / DATABASE_FILE, data_dir / SPOOL_FOLDER
     is_used = not make and _is_used(spool)
     if is_used and not config.station.database and not path.exists():

@@ -26,7 +26,7 @@ def test_three_clicks_from_the_worklist_send_a_question(doctor: Page, sqlite_des
     count = "sessionStorage.clicks = 1 + Number(sessionStorage.clicks || 0)"
     doctor.add_init_script(f"addEventListener('click', () => {count}, true)")
     doctor.goto("/")
-    doctor.get_by_role("link", name="Nguyễn Thị Hoa").click()
+    doctor.get_by_role("link", name="Nguyễn Thị Hoa", exact=True).click()
     doctor.wait_for_url("**/cases/*")  # whole, with its scripts
     doctor.get_by_role("button", name=ASK).click()
     expect(doctor.get_by_label("Câu hỏi")).to_have_value(

@@ -48,7 +48,7 @@ def test_troubles_are_said_in_words_and_stand_on_every_page(
     expect(page.get_by_text("Ổ đĩa sắp đầy.")).to_be_visible()
     page.goto(f"/cases/{case_id}")  # where the film needs the room: the worst, and how many more
     page.get_by_role("link", name="AI đang tắt: hãy cài lại mô hình. (+1)").click()
-    expect(page.get_by_text("Có việc cần xem")).to_be_visible()
+    expect(page.get_by_text("có việc nên xem")).to_be_visible()
     expect(page.locator(".checks").first.get_by_role("listitem")).to_have_count(3)
 
 
@@ -66,9 +66,9 @@ def test_a_film_that_was_kept_apart_is_named_and_the_station_is_not_called_well(
     sqlite_desk.deliver()
     doctor.goto("/")
     doctor.locator(".banner", has_text="trùng mã (UID)").get_by_role("link", name="Xem").click()
-    expect(doctor.get_by_text("Có việc cần xem")).to_be_visible()
+    expect(doctor.get_by_text("có việc nên xem")).to_be_visible()
     expect(doctor.get_by_text("Trạm hoạt động tốt.")).to_have_count(0)
-    doctor.locator("#apart").get_by_role("link", name="Lê Văn Bình").click()
+    doctor.locator("#apart").get_by_role("link", name="Lê Văn Bình", exact=True).click()
     expect(doctor).to_have_url(re.compile(f"/cases/{case_id}$"))
 
 
@@ -91,7 +91,7 @@ def test_a_pacs_that_is_away_is_no_alarm_and_says_what_to_do(doctor: Page, sqlit
     assert work is not None
     sqlite_desk.outbox.postpone(work[0], seconds=60, error="connection refused")
     doctor.goto("/health")
-    expect(doctor.get_by_text("Trạm hoạt động, nhưng chưa liên lạc được PACS.")).to_be_visible()
+    expect(doctor.get_by_text("Chưa liên lạc được PACS.")).to_be_visible()
     expect(doctor.locator("#sending")).to_contain_text("hãy xem dây mạng và modem")
     sqlite_desk.clock.advance(61)
     sqlite_desk.deliver()

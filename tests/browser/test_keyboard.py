@@ -35,7 +35,7 @@ def test_a_question_goes_from_the_worklist_to_the_specialist_by_keyboard_alone(
     page = enter(viewport=LAPTOP)
     page.goto("/")
     page.keyboard.press("j")
-    expect(page.get_by_role("link", name="Nguyễn Thị Hoa")).to_be_focused()
+    expect(page.get_by_role("link", name="Nguyễn Thị Hoa", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nguyễn Thị Hoa")
     tab_to(page, page.get_by_role("button", name="Hội chẩn"))

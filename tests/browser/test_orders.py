@@ -158,3 +158,17 @@ def test_the_page_is_accessible_and_fits_the_window(
     expect(technician.get_by_text("Cần điền ô này")).to_be_visible()
     axe(technician)
     complaints[:] = [each for each in complaints if "422" not in each]
+
+
+def test_after_a_bad_scan_the_next_one_goes_where_it_belongs(enter: Window, complaints: list[str]) -> None:
+    technician = enter(Role.TECHNICIAN, viewport=LAPTOP)
+    technician.goto("/orders")
+    scan(technician, CARD[:30])  # cut short
+    expect(technician.locator("#card-told")).to_be_visible()
+    expect(technician.get_by_label("Quét hoặc dán mã QR")).to_be_focused()
+    technician.locator("h2").first.click()  # the cursor is nowhere
+    technician.keyboard.type(CARD[:3])
+    expect(technician.get_by_label("Quét hoặc dán mã QR")).to_be_focused()
+    expect(technician.get_by_label("Quét hoặc dán mã QR")).to_have_value(CARD[:3])
+    assert all("422" in said for said in complaints), complaints
+    complaints.clear()

@@ -1,4 +1,4 @@
-"""The sheet of a case as Chromium prints it: one page of A4, always."""
+"""The sheet of a case as Chromium prints it: A4, and nothing of what was written is missing."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from tests.browser.answers import answer
 from tests.browser.conftest import LAPTOP, Window
 from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.accounts.audit import Action
-from xray_triage.reading.findings import KINDS, Box, Priority
+from xray_triage.orders.order import Registration
+from xray_triage.reading.findings import KINDS, Box, Priority, Reading
 
 
 def pages_of(page: Page) -> int:
@@ -52,57 +53,82 @@ def test_a_case_is_one_page_with_all_that_belongs_on_it(enter: Window, sqlite_de
     assert Action.CASE_PRINTED in noted
 
 
-def test_the_longest_case_is_still_one_page_and_says_that_there_is_more(enter: Window, sqlite_desk: TestDesk) -> None:
+def test_nothing_is_cut_of_the_longest_case_the_film_shrinks_and_pages_follow(
+    enter: Window, sqlite_desk: TestDesk
+) -> None:
     page = enter(viewport=LAPTOP)
     page.goto(f"/cases/{long_case(sqlite_desk)}/print")
-    assert pages_of(page) == 1
-    assert page.locator(".sheet .text").first.evaluate("text => text.scrollHeight > text.clientHeight")
-    expect(page.locator(".sheet")).to_contain_text("còn 1 trả lời nữa trên trang của trạm")
-    expect(page.locator(".sheet")).to_contain_text("Dấu … nghĩa là còn nữa")
-    page.emulate_media(media="print")
-    sheet, footer = page.locator(".sheet").bounding_box(), page.locator(".sheet footer").bounding_box()
-    assert sheet is not None
-    assert footer is not None
-    assert footer["y"] + footer["height"] <= sheet["y"] + sheet["height"] + 1  # nothing of it is hidden
+    sheet = page.locator(".sheet")
+    for told in ("Công Tằng Tôn Nữ Thị Phương Thảo " + "A" * 24, "Câu hỏi dài. " * 149, "Chữ " * 1999, "W" * 5000):
+        expect(sheet).to_contain_text(told.strip())
+    cut = "every => every.filter(e => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1).length"
+    assert page.locator(".sheet :is(dd, p, li, td)").evaluate_all(cut) == 0
+    assert page.locator(".film").evaluate("film => film.offsetHeight < 112 * 96 / 25.4")
+    assert pages_of(page) > 5
 
 
-def test_words_of_a_specialist_are_printed_before_a_file_that_has_none(enter: Window, sqlite_desk: TestDesk) -> None:
+def test_a_question_that_fits_beside_a_smaller_film_makes_no_second_page(enter: Window, sqlite_desk: TestDesk) -> None:
     case_id = sqlite_desk.add(reading()).case_id
-    sqlite_desk.consultations.request(case_id, question="Xin ý kiến.", priority="urgent", requested_by="Bs. An")
-    answer(sqlite_desk, case_id, "Tràn khí, chuyển viện.")
+    sqlite_desk.consultations.request(case_id, question="Khó thở. " * 30, priority="urgent", requested_by="Bs. An")
+    answer(sqlite_desk, case_id, "Chuyển viện, chụp CT, xét nghiệm lao. " * 30)
     answer(sqlite_desk, case_id, "", kind="pdf", title="scan")
-    answer(sqlite_desk, case_id, "Chụp lại sau 2 tuần.")
     page = enter(viewport=LAPTOP)
     page.goto(f"/cases/{case_id}/print")
-    for words in ("Tràn khí, chuyển viện.", "Chụp lại sau 2 tuần.", "còn 1 trả lời nữa"):
+    for words in ("xét nghiệm lao. Chuyển viện", "scan", "Khó thở."):
         expect(page.locator(".sheet")).to_contain_text(words)
+    assert pages_of(page) == 1
 
 
-def test_of_many_answers_the_first_opinion_and_the_last_word_are_printed(enter: Window, sqlite_desk: TestDesk) -> None:
-    case_id = sqlite_desk.add(reading()).case_id
-    sqlite_desk.consultations.request(case_id, question="Xin ý kiến.", priority="urgent", requested_by="Bs. An")
-    for text in ("Tràn khí, chuyển viện.", "Xin thêm phim nghiêng.", "Đã xem phim nghiêng: như trên.", ""):
-        answer(sqlite_desk, case_id, text, title="scan")
+def marked_at(*boxes: Box) -> Reading:
+    """A film of 400 x 500 with a finding in each box."""
+    read = reading(**dict.fromkeys(list(KINDS)[: len(boxes)], 0.9))
+    assert read.findings is not None
+    findings = tuple(replace(one, box=box) for one, box in zip(read.findings.findings, boxes, strict=True))
+    return replace(read, rows=500, columns=400, findings=replace(read.findings, findings=findings))
+
+
+def test_names_stay_on_the_film_and_none_lies_over_another(enter: Window, sqlite_desk: TestDesk) -> None:
+    boxes = Box(340, 20, 50, 40), Box(345, 22, 50, 40), Box(330, 25, 60, 40), Box(20, 5, 50, 40)
+    page = enter(viewport=LAPTOP)
+    page.goto(f"/cases/{sqlite_desk.add(marked_at(*boxes)).case_id}/print")
+    film = page.locator(".film svg").bounding_box()
+    names = [name.bounding_box() for name in page.locator(".film svg text").all()]
+    assert film is not None
+    assert len(names) == len(boxes)
+    for place, one in enumerate(names):
+        assert one is not None
+        assert film["x"] <= one["x"]
+        assert one["x"] + one["width"] <= film["x"] + film["width"] + 1
+        for other in names[:place]:
+            assert other is not None
+            beside = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            assert beside or abs(one["y"] - other["y"]) >= one["height"] - 1
+
+
+def test_the_film_of_the_highest_priority_is_printed_with_who_sent_the_patient_and_why(
+    enter: Window, sqlite_desk: TestDesk
+) -> None:
+    typed = Registration(
+        patient_name="Lê Văn Bình",
+        patient_birth_date=None,
+        patient_sex=None,
+        patient_id="BN7",
+        referring_physician="BS. Phan Tuấn",
+        reason="Khó thở hai ngày",
+    )
+    order = sqlite_desk.orders.register(typed, form_key="1", registered_by="ktv")
+    study = {"patient_id": "BN7", "AccessionNumber": order.accession_number, "StudyInstanceUID": "1.2.3"}
+    sqlite_desk.add(unread("not_frontal"), **study)
+    case_id = sqlite_desk.add(reading(Priority.URGENT, edema=0.7), **study, SOPInstanceUID="1.2.3.9").case_id
     page = enter(viewport=LAPTOP)
     page.goto(f"/cases/{case_id}/print")
-    expect(page.locator(".sheet .text.three")).to_have_text(
-        ["Xin ý kiến.", "Tràn khí, chuyển viện.", "Đã xem phim nghiêng: như trên."]
-    )
-    expect(page.locator(".sheet")).to_contain_text("còn 2 trả lời nữa")
-
-
-def test_the_name_of_a_finding_at_the_films_edge_stays_on_the_film(enter: Window, sqlite_desk: TestDesk) -> None:
-    read = reading(pleural_effusion=0.9)
-    assert read.findings is not None
-    findings = tuple(replace(one, box=Box(340, 20, 50, 40)) for one in read.findings.findings)
-    read = replace(read, rows=500, columns=400, findings=replace(read.findings, findings=findings))
-    page = enter(viewport=LAPTOP)
-    page.goto(f"/cases/{sqlite_desk.add(read).case_id}/print")
-    film, name = page.locator(".film svg").bounding_box(), page.locator(".film svg text").bounding_box()
-    assert film is not None
-    assert name is not None
-    assert film["x"] <= name["x"]
-    assert name["x"] + name["width"] <= film["x"] + film["width"] + 1
+    sheet = page.locator(".sheet")
+    for told in ("Phù phổi", "phiếu này in phim 2", "BS. Phan Tuấn", "Khó thở hai ngày"):
+        expect(sheet).to_contain_text(told, ignore_case=True)
+    assert "1.2.3.9" in str(page.locator(".film img, .film image").first.evaluate("i => i.src || i.href.baseVal"))
+    other = sqlite_desk.add(reading(), ReferringPhysicianName="Võ^Thị^Sáu", StudyInstanceUID="1.2.4").case_id
+    page.goto(f"/cases/{other}/print")
+    expect(sheet).to_contain_text("Võ Thị Sáu")  # as another hospital's worklist has it
 
 
 @pytest.mark.parametrize("accession", [None, "", "Số-phiếu-1234567"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LAPTOP, Window
+from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.factories import until
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.cases import rows, tables
@@ -61,9 +61,11 @@ def test_a_new_case_appears_by_itself_within_a_second_above_the_less_urgent(
 def test_an_urgent_case_rings_says_so_and_flashes_in_the_title_until_somebody_is_there(
     doctor: Page, sqlite_desk: TestDesk
 ) -> None:
-    sqlite_desk.add(reading(), patient_name="Lê^Văn^Bình")
+    seen = sqlite_desk.add(reading(), patient_name="Lê^Văn^Bình").case_id
+    sqlite_desk.casebook.see(seen, by="BS. Mai")  # on another browser
     doctor.goto("/")
-    expect(doctor.locator("#urgent-news")).to_be_hidden()  # it was there before
+    expect(doctor.get_by_role("button", name="Bấm để bật chuông")).to_be_visible()
+    expect(doctor.locator("#urgent-news")).to_have_count(0)
     assert doctor.evaluate("document.documentElement.dataset.rang") is None
     sqlite_desk.add(reading(), patient_name="Nguyễn^Thị^Hoa")
 
@@ -71,6 +73,7 @@ def test_an_urgent_case_rings_says_so_and_flashes_in_the_title_until_somebody_is
     expect(doctor).to_have_title("● KHẨN CẤP · Danh sách ca · Trạm y tế Thạnh An")
     assert doctor.evaluate("document.documentElement.dataset.rang") == "urgent"
     doctor.locator("#main").click(position={"x": 2, "y": 2})
+    expect(doctor.get_by_role("button", name="Bấm để bật chuông")).to_be_hidden()
     expect(doctor).to_have_title("Danh sách ca · Trạm y tế Thạnh An")
     doctor.get_by_role("button", name="Đóng").click()
     expect(doctor.locator("#urgent-news")).to_be_hidden()
@@ -116,7 +119,7 @@ def test_the_list_is_narrowed_by_priority_and_by_state(doctor: Page, sqlite_desk
     sqlite_desk.add(reading(), patient_name="Đặng^Thị^Bưởi")
     sqlite_desk.consultations.request(asked, question="?", priority="routine", requested_by="Bs. An")
     doctor.goto("/")
-    doctor.get_by_role("link", name="khẩn cấp 1").click()
+    doctor.get_by_role("link", name="khẩn cấp 1").first.click()
     expect(doctor.locator(ROWS)).to_have_count(1)
     expect(doctor.locator(ROWS)).to_contain_text("Đặng Thị Bưởi")
     doctor.get_by_role("link", name="Tất cả").click()
@@ -142,14 +145,16 @@ def test_the_keyboard_alone_finds_and_opens_a_case(enter: Window, sqlite_desk: T
     page = enter(viewport=LAPTOP)
     page.goto("/")
     page.keyboard.press("j")
-    expect(page.get_by_role("link", name="Nguyễn Thị Hoa")).to_be_focused()
+    expect(page.get_by_role("link", name="Nguyễn Thị Hoa", exact=True)).to_be_focused()
     page.keyboard.press("j")
     page.keyboard.press("k")
     page.keyboard.press("j")
-    expect(page.get_by_role("link", name="Lê Văn Bình")).to_be_focused()
+    expect(page.get_by_role("link", name="Lê Văn Bình", exact=True)).to_be_focused()
     sqlite_desk.add(reading(), patient_name="Võ^Thị^Sáu")
     expect(page.locator(ROWS)).to_have_count(3)
-    expect(page.get_by_role("link", name="Lê Văn Bình")).to_be_focused()  # a renewal takes nobody's place away
+    expect(
+        page.get_by_role("link", name="Lê Văn Bình", exact=True)
+    ).to_be_focused()  # a renewal takes nobody's place away
     page.keyboard.press("/")
     page.keyboard.type("binh")
     page.keyboard.press("Enter")
@@ -165,6 +170,27 @@ def test_a_click_anywhere_in_a_row_opens_the_case(doctor: Page, sqlite_desk: Tes
     doctor.goto("/")
     doctor.locator(f"{ROWS} .sent").click(force=True)  # the link lies over the row
     expect(doctor.get_by_role("heading", level=1)).to_have_text("Lê Văn Bình")
+
+
+def test_twelve_cases_stand_on_the_first_screen_and_one_is_done_by_a_key(enter: Window, sqlite_desk: TestDesk) -> None:
+    burst(sqlite_desk, 20)
+    strong = reading(Priority.URGENT, pleural_effusion=0.9, pneumothorax=0.8, mass=0.7, edema=0.6)
+    first = sqlite_desk.add(strong, patient_name="Công^Tằng Tôn Nữ Thị Phương Thảo").case_id
+    sqlite_desk.casebook.see(first, by="BS. Trần Thị Mai")
+    page = enter(viewport=LAPTOP)
+    page.goto("/")
+    expect(page.locator(ROWS)).to_have_count(21)
+    bottoms = page.locator(ROWS).evaluate_all("rows => rows.map(row => row.getBoundingClientRect().bottom)")
+    assert sum(bottom <= LAPTOP["height"] for bottom in bottoms) >= 12
+    page.keyboard.press("j")
+    expect(page.locator(".worklist").get_by_role("link", name="Phương Thảo")).to_be_focused()
+    page.keyboard.press("x")
+    expect(page.locator(f"#row-{first} .looked .state")).to_have_text("xong")
+    phone = enter(viewport=PHONE)
+    phone.goto("/")
+    box = phone.locator(ROWS).first.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < PHONE["height"]
 
 
 def test_page_after_page_of_a_long_list(enter: Window, sqlite_desk: TestDesk) -> None:

@@ -68,7 +68,8 @@ def test_what_it_knew_is_still_known(kept: Database, tmp_path: Path) -> None:
     assert (answered.verdict.note, answered.reasons) == ("rõ", ("pneumothorax",))
     assert waiting and waiting.consultation and waiting.consultation.is_open  # noqa: PT018
     assert unread and unread.images[0].reason and unread.images[0].reason.code == "rotated"  # noqa: PT018
-    assert [case.study_instance_uid for case in desk.casebook.cases(search="p1")] == ["1.2.3.2", "1.2.3.1"]
+    assert [case.study_instance_uid for case in desk.casebook.cases(search="p1")] == ["1.2.3.1", "1.2.3.2"]
+    assert (answered.done_by, waiting.seen_by) == (answered.verdict.given_by, None)  # an answer that nobody has read
     assert {one.state for one in desk.outbox.of_study("1.2.3.1")} == {DeliveryState.ACKNOWLEDGED}
     assert desk.accounts.sign_in("doctor", PASSWORD, address="127.0.0.1")
 
@@ -90,5 +91,5 @@ def test_work_goes_on_in_it(kept: Database, tmp_path: Path) -> None:
     (order,) = desk.orders.patients("nguyen van duc")
     assert order.state is OrderState.DONE
     case_id = desk.add(reading(), study_instance_uid="1.2.3.4").case_id
-    assert desk.casebook.cases(limit=1)[0].case_id == case_id
+    assert desk.casebook.cases(limit=2)[1].case_id == case_id  # after the answer that nobody has read
     assert desk.deliver()

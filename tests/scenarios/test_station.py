@@ -247,7 +247,7 @@ def test_a_taken_port_is_one_clear_line(make_station: MakeStation, a_station: St
     )
     process = other.launch().process
     assert process.wait(60) == 1
-    assert "xray-triage: cannot listen" in other.log()
+    assert "xray-triage: [listener] port" in other.log()
 
 
 def test_an_unknown_machine_is_turned_away_and_the_known_one_served(

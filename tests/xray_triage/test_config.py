@@ -67,6 +67,26 @@ def test_a_mistake_is_told_in_one_line_that_names_the_key(station_toml: Path, te
     assert "\n" not in str(caught.value).strip()
 
 
+def test_all_mistakes_are_told_in_one_go_with_what_was_written(station_toml: Path) -> None:
+    text = "[listener]\nprot = 1\nport = 'many'\n[web]\nidle_minutes = 0\n[station]\nlanguage = 'fr'\n"
+    text += "database = 7\n"
+    with pytest.raises(ConfigError) as caught:
+        load(station_toml, text)
+    said = str(caught.value)
+    for each in (
+        "'prot'",
+        "not 'many'",
+        "web.idle_minutes",
+        "not 0",
+        "station.language",
+        "not 'fr'",
+        "station.database",
+    ):
+        assert each in said, each
+    assert "7" not in said.partition("station.database")[2]  # a URL there has a password
+    assert "\n" not in said
+
+
 def test_with_a_certificate_the_page_may_be_open_to_the_network(station_toml: Path) -> None:
     web = load(station_toml, "[web]\nhost = '0.0.0.0'\ntls = {cert = 'a', key = 'b'}\nnames = ['tram']").web
     assert (web.host, web.names, web.idle_minutes) == ("0.0.0.0", ("tram",), 30)

@@ -32,6 +32,8 @@ class Action(StrEnum):
     LISTED = "listed"  # all patients, by a program
     CASE_SEEN = "case_seen"
     CASE_PRINTED = "case_printed"
+    CASE_DONE = "case_done"  # nothing is left to do, says a doctor
+    CASE_REOPENED = "case_reopened"
     CONSULTATION_ASKED = "consultation_asked"
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"

@@ -228,6 +228,13 @@ class Verdict:
     given_by: str = ""
 
 
+class Mark(NamedTuple):
+    """That a doctor did something with a case, and when; ``by`` is empty where nobody was asked who they were."""
+
+    at: datetime
+    by: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
     """What the films of one study contradict each other in: ``field`` is ``patient``, the first value is shown."""
@@ -240,7 +247,9 @@ class Conflict:
 class Case:
     """A study. ``priority`` is the highest its images ever had; ``reasons`` are the findings that decided it.
 
-    ``exposed_at`` is the first exposure among its films, by the machine's clock; None where no film says it.
+    ``exposed_at`` is the first exposure among its films, by the machine's clock; None where no film says it. ``seen``:
+    a doctor opened it; ``done``: one gave a verdict, or said that nothing is left to do. Both are gone when another
+    film comes, or a film is read otherwise.
     """
 
     case_id: str
@@ -256,11 +265,23 @@ class Case:
     earlier_consultations: tuple[Consultation, ...] = ()
     exposed_at: datetime | None = None
     conflict: Conflict | None = None
+    seen: Mark | None = None
+    done: Mark | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
         deciding = [name for image in self.images if image.priority is self.priority for name in image.reasons]
         return tuple(dict.fromkeys(deciding))
+
+    @property
+    def seen_by(self) -> str | None:
+        """Which doctor opened it first; None: nobody."""
+        return self.seen and self.seen.by
+
+    @property
+    def done_by(self) -> str | None:
+        """Which doctor was done with it; None: nobody."""
+        return self.done and self.done.by
 
     @property
     def place(self) -> Place:

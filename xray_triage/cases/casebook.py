@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
-from xray_triage.cases import rows, tables, worklist
+from xray_triage.cases import marks, rows, tables, worklist
 from xray_triage.cases.case import Case, Conflict, Image, Verdict
 from xray_triage.cases.identity import Identity, Statement, identify, label, plain_id
 from xray_triage.cases.news import News, newest
@@ -69,11 +69,13 @@ class Casebook:
             "picture_key": picture_key,
             "exposed_at": exposed_at,
         }
-        self._write_image(connection, before.sequence, arrival, seen)
+        is_news = self._write_image(connection, before.sequence, arrival, seen)
         priority = self._priority(connection, before)
         changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
         changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
         changes |= _patient_columns(settled.identity)
+        if is_news:
+            changes |= marks.NONE
         if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
             changes["exposed_at"] = exposed_at
         connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
@@ -116,7 +118,8 @@ class Casebook:
         insert_new(connection, tables.case, new)
         return connection.execute(known).one()
 
-    def _write_image(self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]) -> None:
+    def _write_image(self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]) -> bool:
+        """Whether it is a film more, or says otherwise than before: then a doctor should look again."""
         image = tables.image
         values = {
             **seen,
@@ -125,9 +128,14 @@ class Casebook:
             "received_at": arrival.received_at,
             "read_at": self._clock.now(),
         }
-        uid = arrival.instance.sop_instance_uid
-        if not connection.execute(image.update().where(image.c.sop_instance_uid == uid).values(values)).rowcount:
+        this = image.c.sop_instance_uid == arrival.instance.sop_instance_uid
+        before = connection.execute(sa.select(image.c.priority, image.c.reason).where(this)).one_or_none()
+        if before is None:
+            uid = arrival.instance.sop_instance_uid
             connection.execute(image.insert().values(sop_instance_uid=uid, **values))
+            return bool(seen["urgency"] != rows.NO_FILM)
+        connection.execute(image.update().where(this).values(values))
+        return tuple(before) != (seen["priority"], seen["reason"])
 
     @staticmethod
     def _priority(connection: sa.Connection, before: sa.Row[Any]) -> Priority:
@@ -159,7 +167,7 @@ class Casebook:
         limit: int = 100,
         before: str | None = None,
     ) -> list[Case]:
-        """The worklist: overdue consultations first, then the most urgent, then the newest.
+        """The worklist: unread answers first, overdue consultations, then the most urgent, then the newest.
 
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
         2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
@@ -177,9 +185,7 @@ class Casebook:
             newest=newest,
             unproven=unproven,
         )
-        if day is not None:
-            wanted = worklist.on_day(wanted, day)
-        wanted = worklist.understood(wanted, search, self._clock.now().astimezone().date())
+        wanted = self._understood(wanted, search, day)
         with self._database.read() as connection:
             after = worklist.place_of(connection, before) if before else None
             if before and after is None:
@@ -187,6 +193,28 @@ class Casebook:
             page = worklist.page_of(connection, wanted, limit=limit, after=after)
             found = self._read(connection, tables.case.c.sequence.in_(page))
         return [found[sequence] for sequence in page]
+
+    def counts_of(
+        self,
+        *,
+        search: str = "",
+        state: str | None = None,
+        day: date | None = None,
+        studies: Sequence[str] | None = None,
+        newest: int | None = None,
+    ) -> worklist.Counts:
+        """How many cases the worklist shows of each kind when it is narrowed so; see ``cases``."""
+        wanted = worklist.CaseFilter(
+            state=worklist.CaseState(state) if state else None,
+            studies=None if studies is None else tuple(studies),
+            newest=newest,
+        )
+        with self._database.read() as connection:
+            return worklist.counts(connection, self._understood(wanted, search, day))
+
+    def _understood(self, wanted: worklist.CaseFilter, search: str, day: date | None) -> worklist.CaseFilter:
+        narrowed = wanted if day is None else worklist.on_day(wanted, day)
+        return worklist.understood(narrowed, search, self._clock.now().astimezone().date())
 
     def earlier(self, case: Case) -> Case | None:
         """The last case before this one of the same patient id; None when there is none, or the id says nothing."""
@@ -198,18 +226,26 @@ class Casebook:
         )
         return next(iter(self._load(each.c.sequence == same.scalar_subquery())), None)
 
-    def see_answer(self, case_id: str) -> None:
-        """Somebody has the answers before their eyes: they are unread no more, until another comes.
+    def see(self, case_id: str, *, by: str) -> None:
+        """A doctor has the case before their eyes: it is seen, and its answers are read, until another comes.
 
-        On a full disk they stay unread.
+        On a full disk all stays as it is.
         """
-        asked = tables.consultation
-        unread = sa.and_(asked.c.case_sequence == _sequence(case_id), tables.IS_UNREAD)
         with self._database.read() as connection:
-            if connection.execute(sa.select(asked.c.consultation_id).where(unread)).first() is None:
+            if not marks.is_unseen(connection, case_id):
                 return
         with suppress(OperationalError), self._database.write() as connection:
-            connection.execute(asked.update().where(unread).values(seen_at=self._clock.now()))
+            marks.see(connection, case_id, by=by, at=self._clock.now())
+
+    def finish(self, case_id: str, *, by: str) -> None:
+        """A doctor says that nothing is left to do. Raises UnknownCase."""
+        with self._database.write() as connection:
+            marks.finish(connection, sequence_of(connection, case_id), by=by, at=self._clock.now())
+
+    def reopen(self, case_id: str) -> None:
+        """A doctor says that something is left to do after all. Raises UnknownCase."""
+        with self._database.write() as connection:
+            marks.reopen(connection, sequence_of(connection, case_id))
 
     def case(self, case_id: str) -> Case | None:
         return next(iter(self._load(tables.case.c.case_id == case_id)), None)
@@ -300,23 +336,32 @@ class Casebook:
         with self._database.read() as connection:
             return newest(connection)
 
-    def counts(self, *, newest: int | None = None) -> dict[Priority, int]:
-        """How many cases there are of each priority, among all or the ``newest``."""
+    def counts(self) -> dict[Priority, int]:
+        """How many cases there are of each priority."""
         case = tables.case
         counted = sa.select(case.c.urgency, sa.func.count()).group_by(case.c.urgency)
-        if newest is not None:
-            counted = counted.where(worklist.among_newest(newest))
         with self._database.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(counted)}
         return {priority: found.get(rows.urgency(priority), 0) for priority in Priority}
 
-    def unproven(self, *, newest: int | None = None) -> int:
-        """How many cases without a mark may not be called clear, among all or the ``newest``."""
-        counted = sa.select(sa.func.count()).select_from(tables.case).where(tables.IS_UNPROVEN)
-        if newest is not None:
-            counted = counted.where(worklist.among_newest(newest))
+    def consultations(self) -> dict[worklist.CaseState, int]:
+        """How many cases wait for an answer, wait too long, and have one that nobody has read."""
+        asked = tables.consultation.c.case_sequence
+        among = {
+            worklist.CaseState.OPEN: tables.IS_OPEN,
+            worklist.CaseState.OVERDUE: tables.IS_OVERDUE,
+            worklist.CaseState.UNREAD: tables.IS_UNREAD,
+        }
         with self._database.read() as connection:
-            return connection.execute(counted).scalar_one()
+            counted = (sa.select(sa.func.count(asked.distinct())).where(state) for state in among.values())
+            return dict(zip(among, (connection.execute(one).scalar_one() for one in counted), strict=True))
+
+    def last_received_at(self) -> datetime | None:
+        """When the newest film came; None before the first."""
+        image = tables.image.c
+        newest = sa.select(image.received_at).order_by(image.image_id.desc()).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(newest).scalar()
 
     def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
         """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""
@@ -340,12 +385,16 @@ class Casebook:
             return connection.execute(sa.select(sa.func.max(tables.image.c.image_id))).scalar() or 0
 
     def give_verdict(self, case_id: str, *, agrees: bool | None, note: str, given_by: str = "") -> Verdict:
-        """Keep the doctor's word; the last one counts. ``agrees`` is None where no AI spoke. Raises UnknownCase."""
+        """Keep the doctor's word, which makes the case done; the last one counts. Raises UnknownCase.
+
+        ``agrees`` is None where no AI spoke.
+        """
         given = Verdict(agrees=agrees, note=note, given_at=self._clock.now(), given_by=given_by)
         with self._database.write() as connection:
-            judged = {"agrees": bool(agrees), "judges": agrees is not None}
-            row = asdict(given) | judged | {"case_sequence": sequence_of(connection, case_id)}
-            connection.execute(tables.verdict.insert().values(row))
+            sequence = sequence_of(connection, case_id)
+            judged = {"agrees": bool(agrees), "judges": agrees is not None, "case_sequence": sequence}
+            connection.execute(tables.verdict.insert().values(asdict(given) | judged))
+            marks.finish(connection, sequence, by=given_by, at=given.given_at)
         return given
 
     def _load(self, wanted: sa.ColumnElement[bool]) -> list[Case]:

@@ -201,7 +201,11 @@ class VerdictJson(JsonShape):
 
 
 class CaseJson(JsonShape):
-    """A study as the station knows it. ``film``: whether its films are here, or at the PACS alone."""
+    """A study as the station knows it. ``film``: whether its films are here, or at the PACS alone.
+
+    ``seen_by``: the doctor who opened it first since it last said something new; ``done_by``: who was done with it;
+    null where nobody.
+    """
 
     case_id: str
     study_instance_uid: str
@@ -219,6 +223,8 @@ class CaseJson(JsonShape):
     deliveries: list[DeliveryJson]
     consultation: ConsultationJson | None
     verdict: VerdictJson | None
+    seen_by: str | None
+    done_by: str | None
 
     @classmethod
     def of(cls, case: Case, deliveries: Sequence[Delivery]) -> Self:

@@ -35,10 +35,15 @@ case = sa.Table(
     # No mark, and for the sake of a film's machine no clearance all the same: Case.unproven.
     sa.Column("is_unproven", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("conflict", OutsideText),  # JSON: whom its films name, where that is more than one; written by rows.py
+    # Which doctor opened it first since it last said something new, and who was done with it; NULL: nobody.
+    sa.Column("seen_at", UtcDateTime),
+    sa.Column("seen_by", OutsideText, nullable=False, server_default=""),
+    sa.Column("done_at", UtcDateTime),
+    sa.Column("done_by", OutsideText, nullable=False, server_default=""),
     sa.UniqueConstraint("case_id", name="case_case_id"),
     sa.UniqueConstraint("study_instance_uid", name="case_study"),
     sa.Index("case_worklist", "urgency", "sequence"),
-    sa.Index("case_search", "urgency", "sequence", "search_text"),  # decision 0016
+    sa.Index("case_search", "urgency", "sequence", "search_text", "seen_at", "is_unproven"),  # decision 0016
     sa.Index("case_since", "received_at", "urgency", "sequence"),
     # Both come from outside, of any length: PostgreSQL's btree would refuse a long one.
     sa.Index("case_patient", "patient_id", postgresql_using="hash"),
@@ -47,6 +52,15 @@ case = sa.Table(
 )
 
 IS_UNPROVEN = case.c.is_unproven.is_(True)
+IS_UNSEEN = case.c.seen_at.is_(None)
+sa.Index(
+    "case_unseen",
+    case.c.urgency,
+    case.c.sequence,
+    case.c.is_unproven,
+    sqlite_where=IS_UNSEEN,
+    postgresql_where=IS_UNSEEN,
+)
 sa.Index("case_unproven", case.c.sequence, sqlite_where=IS_UNPROVEN, postgresql_where=IS_UNPROVEN)
 
 # What the objects of a case say of its patient, every different statement once: statements.py.

@@ -1,13 +1,13 @@
-"""Which cases the worklist shows, and in which order: overdue consultations, then the most urgent, then the newest.
+"""Which cases the worklist shows, and in which order: unread answers, overdue questions, the most urgent, the newest.
 
 Builds queries over the case tables. It must never know a page, nor a delivery.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,13 +24,15 @@ EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)  # no case beyond; their m
 class CaseState(StrEnum):
     """What a worklist can be narrowed to beside the priority: how far the consultation has come.
 
-    UNREAD: answered, and nobody has seen the newest answer. OPEN includes OVERDUE. NONE: never asked.
+    UNREAD: answered, and nobody has seen the newest answer. OPEN includes OVERDUE. NONE: never asked. UNSEEN: no doctor
+    has opened the case since it last said something new.
     """
 
     OPEN = "open"
     OVERDUE = "overdue"
     UNREAD = "unread"
     NONE = "none"
+    UNSEEN = "unseen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,56 +100,113 @@ def _sane(day: date) -> date | None:
     return day if EARLIEST < day < LATEST else None
 
 
+class Rank(IntEnum):
+    """What goes before every priority: first an answer that nobody has read, then a question that waits too long."""
+
+    UNREAD = 2
+    OVERDUE = 1
+    OTHER = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a case stands in the worklist's order."""
 
-    overdue: bool
+    rank: Rank
     urgency: int
     sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many cases a worklist shows: of each priority, of those without a mark that may not be called clear, unseen.
+
+    ``unproven`` are not among ``of[Priority.NORMAL]``.
+    """
+
+    of: Mapping[Priority, int]
+    unproven: int
+    unseen: int
 
 
 def place_of(connection: sa.Connection, case_id: str) -> Place | None:
     """Where this case stands now; None when there is none."""
     case = tables.case
     found = connection.execute(
-        sa.select(case.c.sequence.in_(_overdue()).label("overdue"), case.c.urgency, case.c.sequence).where(
-            case.c.case_id == case_id
-        )
+        sa.select(
+            case.c.sequence.in_(_unread()).label("unread"),
+            case.c.sequence.in_(_overdue()).label("overdue"),
+            case.c.urgency,
+            case.c.sequence,
+        ).where(case.c.case_id == case_id)
     ).one_or_none()
-    return Place(bool(found.overdue), found.urgency, found.sequence) if found else None
+    if found is None:
+        return None
+    rank = Rank.UNREAD if found.unread else Rank.OVERDUE if found.overdue else Rank.OTHER
+    return Place(rank, found.urgency, found.sequence)
 
 
 def page_of(connection: sa.Connection, wanted: CaseFilter, *, limit: int, after: Place | None) -> list[int]:
     """The numbers (``case.sequence``) of at most ``limit`` cases below ``after``, in the worklist's order.
 
-    Overdue ones are few and found by an index of their own; the others are a walk along one covering index.
+    Those with an unread answer and the overdue ones are few and found by indexes of their own; the others are a walk
+    along one covering index.
     """
     page: list[int] = []
-    for overdue in (True, False):
-        if after is not None and after.overdue < overdue:
+    for rank in Rank:
+        if after is not None and after.rank < rank:
             continue
-        query = _narrowed(wanted, overdue=overdue, after=after if after and after.overdue == overdue else None)
+        query = _narrowed(wanted, rank, after=after if after and after.rank == rank else None)
         page += connection.scalars(query.limit(limit - len(page)))
         if len(page) == limit:
             break
     return page
 
 
-def _narrowed(wanted: CaseFilter, *, overdue: bool, after: Place | None) -> sa.Select[Any]:
+def counts(connection: sa.Connection, wanted: CaseFilter) -> Counts:
+    """How many cases of each kind, whatever their priority; one walk along the covering index of the search."""
     case = tables.case
-    newest = None if overdue else wanted.newest
+    is_unseen = sa.true() if wanted.state is CaseState.UNSEEN else tables.IS_UNSEEN
+    kinds = (case.c.urgency, case.c.is_unproven, is_unseen.label("is_unseen"))
+    counted = sa.select(*kinds, sa.func.count().label("n")).group_by(*kinds).where(*_conditions(wanted))
+    if wanted.newest is not None:
+        counted = counted.where(_is_near(wanted.newest))
+    found = connection.execute(counted).all()
+    of = {
+        priority: sum(row.n for row in found if row.urgency == rows.urgency(priority) and not row.is_unproven)
+        for priority in Priority
+    }
+    unproven = sum(row.n for row in found if row.is_unproven)
+    return Counts(of=of, unproven=unproven, unseen=sum(row.n for row in found if row.is_unseen))
+
+
+def _narrowed(wanted: CaseFilter, rank: Rank, *, after: Place | None) -> sa.Select[Any]:
+    case = tables.case
+    newest = wanted.newest if rank is Rank.OTHER else None
     # The sum keeps SQLite from walking the worklist from its start in search of the few cases of that time.
     urgency = case.c.urgency if wanted.since is None and newest is None else case.c.urgency + 0
     query = sa.select(case.c.sequence).order_by(urgency.desc(), case.c.sequence.desc())
-    query = query.where(case.c.sequence.in_(_overdue()) if overdue else case.c.sequence.not_in(_overdue()))
+    query = query.where(*_of_rank(rank))
     if newest is not None:
-        query = query.where(sa.or_(among_newest(newest), case.c.sequence.in_(_open()), case.c.sequence.in_(_unread())))
+        query = query.where(_is_near(newest))
     if wanted.priority is not None:
         query = query.where(urgency == rows.urgency(wanted.priority))
     if after is not None:
         query = query.where(sa.tuple_(urgency, case.c.sequence) < sa.tuple_(after.urgency, after.sequence))
     return query.where(*_conditions(wanted))
+
+
+def _of_rank(rank: Rank) -> Iterator[sa.ColumnElement[bool]]:
+    number = tables.case.c.sequence
+    yield number.in_(_unread()) if rank is Rank.UNREAD else number.not_in(_unread())
+    if rank is not Rank.UNREAD:
+        yield number.in_(_overdue()) if rank is Rank.OVERDUE else number.not_in(_overdue())
+
+
+def _is_near(newest: int) -> sa.ColumnElement[bool]:
+    """Whether a case is one of the last, or somebody still waits with it."""
+    number = tables.case.c.sequence
+    return sa.or_(among_newest(newest), number.in_(_open()), number.in_(_unread()))
 
 
 def among_newest(count: int) -> sa.ColumnElement[bool]:
@@ -158,7 +217,7 @@ def among_newest(count: int) -> sa.ColumnElement[bool]:
 
 
 def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
-    case, asked = tables.case, tables.consultation
+    case = tables.case
     if wanted.since is not None:
         yield case.c.received_at >= wanted.since
     if wanted.studies is not None:
@@ -169,14 +228,18 @@ def _conditions(wanted: CaseFilter) -> Iterator[sa.ColumnElement[bool]]:
         yield tables.IS_UNPROVEN if wanted.unproven else ~tables.IS_UNPROVEN
     for word in wanted.words:
         yield case.c.search_text.contains(word, autoescape=True)
-    if wanted.state is CaseState.NONE:
-        yield ~sa.exists().where(asked.c.case_sequence == case.c.sequence)
-    elif wanted.state is CaseState.OVERDUE:
-        yield case.c.sequence.in_(_overdue())
-    elif wanted.state is CaseState.OPEN:
-        yield case.c.sequence.in_(_open())
-    elif wanted.state is CaseState.UNREAD:
-        yield case.c.sequence.in_(_unread())
+    if wanted.state is not None:
+        yield _in_state(wanted.state)
+
+
+def _in_state(state: CaseState) -> sa.ColumnElement[bool]:
+    number = tables.case.c.sequence
+    among = {CaseState.OVERDUE: _overdue, CaseState.OPEN: _open, CaseState.UNREAD: _unread}
+    if state in among:
+        return number.in_(among[state]())
+    if state is CaseState.UNSEEN:
+        return tables.IS_UNSEEN
+    return ~sa.exists().where(tables.consultation.c.case_sequence == number)
 
 
 def _open() -> sa.Select[Any]:

@@ -33,10 +33,15 @@ def read(
     """Read films (DICOM, PNG, JPEG) without a station, and print what the model sees."""
     from xray_triage.reader.offline import OfflineReader
 
+    paths, strangers = _films_among(expand(files))
+    for path, what in strangers:
+        err.print(f"{path}: this is {what}, not a film; give .dcm, .png or .jpg", soft_wrap=True)
+    if not paths:
+        raise typer.Exit(1)
     reader = OfflineReader.from_config(settings_or_defaults(config))
     if reader.problem:
         err.print(f"AI is off: {reader.problem}", soft_wrap=True)
-    for path in progress(expand(files), "reading", quiet=as_json):
+    for path in progress(paths, "reading", quiet=as_json):
         film = reader.read(path)
         if as_json:
             print_json(film.as_json())
@@ -45,7 +50,7 @@ def read(
         if out_folder is not None:
             for written in reader.write_results(film, out_folder):
                 err.print(f"  wrote {written}", soft_wrap=True)
-    if reader.problem:
+    if reader.problem or strangers:
         raise typer.Exit(1)
 
 
@@ -62,6 +67,9 @@ def send(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--to") from error
     paths = expand(files)
+    if not paths:
+        err.print(f"{files[0]}: nothing in it to send; name DICOM files, or a folder that has some", soft_wrap=True)
+        raise typer.Exit(1)
     failed = 0
     for sent in progress(send_files(paths, address, calling_ae_title=calling), "sending", total=len(paths)):
         failed += not sent.ok
@@ -127,6 +135,8 @@ def phantom(
     from dicom_router.clock import SystemClock
     from xray_triage.simulation import phantom as phantoms
 
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent}: no such folder; make it first, or name another")
     try:
         made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=size)
     except ValueError as error:
@@ -136,6 +146,14 @@ def phantom(
     for lesion in made.lesions:
         out.print(f"{lesion.name}: {lesion.box}")
     out.print(f"{path} written")
+
+
+def _films_among(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Those that may be films, and those that surely are something else, with what."""
+    from xray_triage.simulation.films import stranger
+
+    known = [(path, stranger(path)) for path in paths]
+    return [path for path, what in known if not what], [(path, what) for path, what in known if what]
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:

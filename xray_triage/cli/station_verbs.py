@@ -41,7 +41,20 @@ def init(
         write_config(path, _ask_for_answers(yes=yes, data_dir=data_dir))
         out.print(f"{path} written. Next: xray-triage check --config {path}; xray-triage serve --config {path}")
     password = add_first_user(path, user, by=command_line_user())
+    out.print(f"The page, once it serves: {_page_of(path)}", soft_wrap=True)
     out.print(f"First user: {user}, one-time password {password}")
+    out.print(
+        "It is not shown again, and is changed at the first sign-in. Lost? "
+        f"xray-triage user passwd {user} --config {path} gives another.",
+        soft_wrap=True,
+    )
+
+
+def _page_of(path: Path) -> str:
+    from xray_triage.config import load_config
+
+    web = load_config(path).web
+    return f"{'https' if web.tls else 'http'}://{web.host}:{web.port}"
 
 
 def _ask_for_answers(*, yes: bool, data_dir: str) -> "Choices":
@@ -67,6 +80,8 @@ def _ask_for_answers(*, yes: bool, data_dir: str) -> "Choices":
 
 def serve(config: ConfigPath = None) -> None:
     """Run the station: receive films, read them, show them, send them on, until it is stopped."""
+    import structlog
+
     from dicom_router.clock import SystemClock
     from xray_triage.config import find_config, load_config
     from xray_triage.log import log_to_stderr, print_surely
@@ -76,6 +91,8 @@ def serve(config: ConfigPath = None) -> None:
     settings = load_config(path)
     print_surely()
     log_to_stderr()
+    log = structlog.get_logger()
+    log.info("station starting", name=settings.station.name, config=str(path))  # what takes seconds is loaded below
     clock, is_damaged = SystemClock(), False
     while True:
         with Supervisor(path, clock=clock) as supervisor:  # the reader loads its model while the front is loaded here

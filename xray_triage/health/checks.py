@@ -215,7 +215,7 @@ def clock_check(clock: Clock, *, zone: str, ahead_seconds: float = 0, built_at: 
 def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check:
     """Whether the model's hash and golden film are right. ``verify`` gives its name or raises ``error_type``."""
     try:
-        return check("model", OK, N_("Mô hình AI %(name)s đúng."), name=verify())
+        return check("model", OK, N_("Mô hình AI %(name)s đã kiểm tra, hoạt động tốt."), name=verify())
     except error_type as error:
         message = N_(
             "AI đang tắt: mô hình không dùng được. Phim vẫn được nhận và gửi đi, nhưng chưa được đọc. "
@@ -233,6 +233,20 @@ def thresholds_check(idle: Mapping[str, str]) -> Check:
     )
     detail = "; ".join(f"{name} is withheld: {why}" for name, why in idle.items())
     return check("thresholds", WARNING, message, names=", ".join(idle), detail=detail)
+
+
+def urgency_check(never: Sequence[str]) -> Check:
+    """``never``: findings (in Vietnamese) that station.toml calls urgent and the model does not judge."""
+    if not never:
+        return check("urgency", OK, N_("Mô hình đánh giá mọi dấu hiệu mà trạm coi là khẩn cấp."))
+    message = N_(
+        "Không bao giờ báo khẩn vì %(names)s: mô hình không đánh giá. Bác sĩ cần tự xem, hoặc bỏ khỏi [policy] urgent."
+    )
+    said = {}
+    for code in LANGUAGES:
+        language = Language(code)
+        said[code] = language.say(message, names=", ".join(language.translate(name) for name in never))
+    return Check(name="urgency", state=WARNING, said=said)
 
 
 def drift_check(films: int, drifted: Sequence[str] | None) -> Check:

@@ -3,11 +3,11 @@
 Pure, from the manifest. It must never know how a model is run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from xray_triage.language import ENGLISH, N_, Language
 from xray_triage.reading.bundle import Manifest
-from xray_triage.reading.findings import ABNORMAL, KINDS
+from xray_triage.reading.findings import ABNORMAL, KINDS, FindingKind
 from xray_triage.reading.naming import ALWAYS_NAMED
 
 UNKNOWN = "unknown"  # licence of weights that nobody told
@@ -43,6 +43,17 @@ def lacking(manifest: Manifest) -> list[str]:
         "licence": manifest.licence != UNKNOWN,
     }
     return [name for name in LACKS if not has[name]]
+
+
+def unjudged(manifest: Manifest) -> Sequence[FindingKind]:
+    """What it does not tell, by name or in a group: there whoever reads is alone."""
+    judged = {label.name for label in manifest.labels if label.withheld is None}
+    return [kind for name, kind in KINDS.items() if name not in judged]
+
+
+def never_rings(manifest: Manifest, urgent: Collection[str]) -> Sequence[FindingKind]:
+    """Which of the findings that the site calls ``urgent`` no film will ever be urgent for."""
+    return [kind for kind in unjudged(manifest) if kind.name in urgent]
 
 
 def told(manifest: Manifest, language: Language = ENGLISH) -> dict[str, str]:

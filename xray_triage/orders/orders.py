@@ -53,7 +53,7 @@ class Orders:
         accession number. Raises NumbersUsedUp.
         """
         now = self._clock.now()
-        key = hashlib.sha256(f"{form_key}\n{registration}".encode("utf-8", "replace")).hexdigest()
+        key = _key(form_key, registration)
         while True:
             with self._database.write() as connection:
                 known = connection.execute(sa.select(film_order).where(film_order.c.form_key == key)).one_or_none()
@@ -70,6 +70,18 @@ class Orders:
                 }
                 if insert_new(connection, film_order, row) is not None:  # else another process was faster
                     return _order(_locked(connection, number))
+
+    def registered(self, registration: Registration, *, form_key: str = "") -> Order | None:
+        """Who is registered for today, or still waits, under a number of this person's, by another form; the newest."""
+        row, begins = film_order.c, midnight(self._clock.now().astimezone().date())
+        numbers = {registration.patient_id, registration.citizen_number} - {""}
+        same: list[sa.ColumnElement[bool]] = [row.patient_id.in_(numbers), row.citizen_number.in_(numbers)]
+        if insurance := registration.insurance_number[-10:]:
+            same.append(row.insurance_number.endswith(insurance, autoescape=True))
+        counts = sa.or_(sa.and_(_is_open(), self._is_offered()), row.scheduled_at >= begins)
+        another = row.form_key != _key(form_key, registration)
+        found = self._load(sa.and_(sa.or_(*same), counts, another, row.state != OrderState.CANCELLED.value), limit=1)
+        return next(iter(found), None)
 
     def change(self, accession_number: str, registration: Registration) -> Order:
         """Correct what was typed. Raises UnknownOrder, or OrderClosed: once the machine has begun it has its copy."""
@@ -189,6 +201,10 @@ class Orders:
         found = sa.select(film_order).where(wanted).order_by(newest.desc(), film_order.c.order_id.desc()).limit(limit)
         with self._database.read() as connection:
             return [_order(row) for row in connection.execute(found)]
+
+
+def _key(form_key: str, registration: Registration) -> str:
+    return hashlib.sha256(f"{form_key}\n{registration}".encode("utf-8", "replace")).hexdigest()
 
 
 def _drawn(connection: sa.Connection) -> str:

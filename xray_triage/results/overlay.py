@@ -16,6 +16,7 @@ from xray_triage.reading.naming import told_positive
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.colours import Colour, colours_of
 from xray_triage.results.drawing import BACKGROUND, MEASURE, font, tag
+from xray_triage.results.labels import Spot, free_place
 from xray_triage.results.panel import PANEL_WIDTH, draw_panel, panel_height
 from xray_triage.results.wording import value
 
@@ -109,21 +110,7 @@ def _draw_outlines(
         canvas.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=BACKGROUND, width=5)
         canvas.rectangle((left, top, right, bottom), outline=colour, width=3)
         labels.append((f"{finding.kind.vi} {value(finding)}", (left, top), colour))
-    taken: list[tuple[float, float, float]] = []
+    taken: list[Spot] = []
     for text, corner, colour in labels:
-        tag(canvas, _free_place(text, corner, size, taken), text, colour)
-
-
-def _free_place(
-    text: str, corner: tuple[float, float], size: tuple[int, int], taken: list[tuple[float, float, float]]
-) -> tuple[float, float]:
-    """Above the outline, inside the film, under the labels that lie there already."""
-    width = font(16, bold=True).getlength(text) + 12
-    left = max(0.0, min(corner[0], size[0] - width))
-    top = max(0.0, corner[1] - LABEL_HEIGHT)
-    for other_left, other_top, other_width in sorted(taken, key=lambda one: one[1]):
-        beside = left + width <= other_left or other_left + other_width <= left
-        if not beside and abs(top - other_top) < LABEL_HEIGHT:
-            top = other_top + LABEL_HEIGHT
-    taken.append((left, top, width))
-    return left, top
+        width = font(16, bold=True).getlength(text) + 12
+        tag(canvas, free_place(width, corner, size[0], LABEL_HEIGHT, taken), text, colour)

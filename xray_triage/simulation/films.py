@@ -9,25 +9,68 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+from dicom_router.dicom.instance import read_header
 from dicom_router.dicom.part10 import encode_file
+from dicom_router.errors import RouterError
 from xray_triage.simulation import phantom
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 # (seed, findings): drawn lesions show how a case looks, not how good the model is; its card tells that.
 PHANTOMS = ((3, ()), (1, ("pleural_effusion",)), (1, ("cardiomegaly",)), (1, ("edema",)))
 PHANTOM_PX = 2000
+HEAD_BYTES = 16
+STRANGERS = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive or an office document",
+    b"\xd0\xcf\x11\xe0": "an office document",
+    b"Rar!": "an archive",
+    b"7z\xbc\xaf": "an archive",
+    b"<": "a web page",
+    b"MZ": "a program",
+}
+
+
+class NoFilm(RouterError):
+    """What was named holds no film."""
 
 
 def gather(films: Sequence[Path], folder: Path) -> list[Path]:
-    """DICOM files to send: ``films`` (folders opened, pictures wrapped), or phantoms when there are none."""
+    """DICOM files to send: ``films`` (folders opened, pictures wrapped), or phantoms when there are none.
+
+    Raises NoFilm for a file that is none, and for a folder without any.
+    """
     folder.mkdir()
     if not films:
         return [*_phantoms(folder), _limb(folder)]
     paths: list[Path] = []
     for film in films:
         inside = sorted(path for path in film.rglob("*") if path.is_file()) if film.is_dir() else [film]
-        paths += [_wrap(path, folder) if path.suffix.lower() in PICTURES else path for path in inside]
+        found = [path for path in inside if _may_be_film(path)]
+        if not found:
+            raise NoFilm(f"{film}: no film; give a DICOM file, a .png, a .jpg, or a folder with such")
+        paths += [_wrap(path, folder) if path.suffix.lower() in PICTURES else path for path in found]
     return paths
+
+
+def stranger(path: Path) -> str:
+    """What a file is that surely is no film; empty where it may be one."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        return "an empty file"
+    return next((what for start, what in STRANGERS.items() if head.startswith(start)), "")
+
+
+def _may_be_film(path: Path) -> bool:
+    if not path.is_file() or stranger(path):
+        return False
+    if path.suffix.lower() in PICTURES:
+        return True
+    try:
+        with path.open("rb") as stream:
+            return "SOPInstanceUID" in read_header(stream)
+    except RouterError:
+        return False
 
 
 def _phantoms(folder: Path) -> list[Path]:

@@ -30,6 +30,7 @@ from xray_triage.config import Config
 from xray_triage.health.checks import Health
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse, points_of, references_of
+from xray_triage.model.limits import never_rings
 from xray_triage.model.selection import chosen_folder
 from xray_triage.model.site import card_of
 from xray_triage.orders.steps import Steps
@@ -187,16 +188,21 @@ class Station:
             forgive=True
         )
         self._supervisor.open(self._ring_delivery, self._heed_damage)
-        try:
-            self._listener.start()
-            self._web.start()
-        except OSError as error:
-            raise StationError(f"cannot listen: {error}; is another program using the port?") from error
+        for section, server in (("listener", self._listener), ("web", self._web)):
+            where = getattr(self._config, section)
+            try:
+                server.start()
+            except OSError as error:
+                raise StationError(
+                    f"[{section}] port {where.port} on host {where.host!r} cannot be had: {error.strerror}; end the "
+                    "other program, or write another number there"
+                ) from error
         self._deliveries.start()
         self._answers.start()
         self._reconciler.start()
         self._retention.start()
         self._say_what_is_kept()
+        self._say_what_never_rings()
         self._commitments.start()
         for worker in self._by_config():
             worker.start()
@@ -261,6 +267,13 @@ class Station:
         if len(proving) < len(takers) or not takers:
             log.warning("no film is ever purged: no destination takes originals, or one proves nothing", takers=takers)
 
+    def _say_what_never_rings(self) -> None:
+        """Nobody should rely on a bell for what the model does not judge."""
+        with suppress(BundleError):  # which the model's own check says
+            never = never_rings(load_manifest(chosen_folder(self._config)), self._config.policy.urgent)
+            if never:
+                log.warning("no film is ever urgent for these: the model withholds them", names=[k.name for k in never])
+
     def _draw_small(self, image: Image, key: str) -> bytes | None:
         inverted = image.picture_key is None and "inverted" in image.flags  # the picture with the findings never is
         try:
@@ -299,6 +312,7 @@ class Station:
                 fetch=self._recall.fetch if self._recall else None,
                 days_left=lambda: self._retention.outlook.days_left,
                 rebuilt=self._rebuilt,
+                urgent=self._config.policy.urgent,
             ),
         )
 

@@ -11,8 +11,14 @@ class StationError(Exception):
 
 def hold_station(data_dir: Path) -> TextIO:
     """Hold the station's lock; the kernel lets go of it whatever way this process ends. Raises StationError."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    lock = (data_dir / "station.lock").open("w")
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "station.lock").open("w")
+    except OSError as error:
+        raise StationError(
+            f"[station] data_dir {str(data_dir)!r} cannot be used: {error.strerror}; name a folder that this user may "
+            "write"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

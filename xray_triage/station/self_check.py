@@ -39,12 +39,14 @@ from xray_triage.health.checks import (
     retention_check,
     spool_check,
     thresholds_check,
+    urgency_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of
+from xray_triage.model.limits import never_rings
 from xray_triage.model.loading import idle_thresholds, prove_bundle
 from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
@@ -195,7 +197,10 @@ def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
         manifest = load_manifest(chosen_folder(config))
     except BundleError:
         return []
-    probes: list[Probe] = [partial(thresholds_check, idle_thresholds(config, manifest))]
+    probes: list[Probe] = [
+        partial(thresholds_check, idle_thresholds(config, manifest)),
+        partial(urgency_check, [kind.vi for kind in never_rings(manifest, config.policy.urgent)]),
+    ]
     if references := references_of(manifest):
         seen = drift(stores.casebook, manifest.model_sha256, references)
         probes.append(partial(drift_check, seen.films, seen.drifted))

@@ -17,7 +17,7 @@ class Surroundings:
     """The running station around the page. ``host_names``: those under which a browser may call it.
 
     ``fetch``: takes a purged instance back from a PACS under its key in the spool; None where none gives it.
-    ``days_left``: until the disk is full, as far as it is known.
+    ``days_left``: until the disk is full, as far as it is known. ``urgent``: findings that the site's policy calls so.
     """
 
     health: Health
@@ -32,3 +32,4 @@ class Surroundings:
     fetch: Fetch | None = None
     days_left: Callable[[], float | None] = lambda: None
     rebuilt: Rebuilt | None = None
+    urgent: tuple[str, ...] = ()

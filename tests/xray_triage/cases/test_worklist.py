@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dicom_router.dicom.matching import fold
+from tests.factories import film
 from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import UnknownCase
@@ -42,7 +43,9 @@ def add(desk: TestDesk, *priorities: Priority, **attributes: object) -> list[str
     return [desk.add(one, **attributes).case_id for one in made]
 
 
-def test_overdue_consultations_come_before_all_then_the_most_urgent_then_the_newest(desk: TestDesk, mark: Mark) -> None:
+def test_unread_answers_come_first_then_overdue_questions_then_the_most_urgent_then_the_newest(
+    desk: TestDesk, mark: Mark
+) -> None:
     normal, urgent, abnormal, newer = add(desk, Priority.NORMAL, Priority.URGENT, Priority.ABNORMAL, Priority.NORMAL)
     mark(normal, overdue_at=desk.clock.now())
     mark(abnormal, overdue_at=desk.clock.now())
@@ -52,8 +55,10 @@ def test_overdue_consultations_come_before_all_then_the_most_urgent_then_the_new
     assert ids(desk, state="overdue") == [abnormal, normal]
     assert ids(desk, limit=3) == [abnormal, normal, urgent]
     mark(normal, state="answered", overdue_at=desk.clock.now())
-    assert ids(desk)[0] == abnormal
-    assert ids(desk)[-1] == normal
+    assert ids(desk) == [normal, abnormal, urgent, newer]
+    assert ids(desk, limit=2, before=normal) == [abnormal, urgent]
+    desk.casebook.see(normal, by="BS. Mai")
+    assert ids(desk) == [abnormal, urgent, newer, normal]
 
 
 def test_cases_that_may_not_be_called_clear_are_counted_and_listed_apart_from_the_normal(desk: TestDesk) -> None:
@@ -68,8 +73,8 @@ def test_cases_that_may_not_be_called_clear_are_counted_and_listed_apart_from_th
     assert ids(desk, unproven=True) == [strange, new]
     assert ids(desk, priority="normal", unproven=False) == [by_hand, clear]
     assert ids(desk, unproven=False)[0] == marked
-    assert desk.casebook.unproven() == 2
-    assert desk.casebook.unproven(newest=2) == 1
+    assert desk.casebook.counts_of().unproven == 2
+    assert desk.casebook.counts_of(newest=2).unproven == 1
     assert {case.case_id for case in desk.casebook.cases() if case.unproven} == {new, strange}
 
 
@@ -79,11 +84,11 @@ def test_a_second_film_of_an_unknown_machine_takes_the_clearance_back_and_a_mark
     learning = Acquaintance(state=MachineState.LEARNING, films=3, needed=200)
     study = {"study_instance_uid": "1.2.3.77"}
     desk.add(reading(Priority.NORMAL), **study)
-    assert desk.casebook.unproven() == 0
+    assert desk.casebook.counts_of().unproven == 0
     desk.add(replace(reading(Priority.NORMAL), machine=learning), **study)
-    assert desk.casebook.unproven() == 1
+    assert desk.casebook.counts_of().unproven == 1
     desk.add(replace(reading(Priority.ABNORMAL), machine=learning), **study)
-    assert desk.casebook.unproven() == 0
+    assert desk.casebook.counts_of().unproven == 0
 
 
 def test_urgent_cases_of_old_make_room_for_the_newest_and_what_is_open_or_unread_stays(
@@ -94,16 +99,16 @@ def test_urgent_cases_of_old_make_room_for_the_newest_and_what_is_open_or_unread
     mark(waits)
     mark(unread, state="answered")
     mark(seen, state="answered", seen_at=desk.clock.now())
-    assert ids(desk, newest=2) == [overdue, urgent, waits, normal, unread]
+    assert ids(desk, newest=2) == [unread, overdue, urgent, waits, normal]
     assert ids(desk, newest=2, limit=1, before=overdue) == [urgent]
     assert ids(desk, newest=2, priority="urgent") == [urgent, waits]
-    counts = desk.casebook.counts(newest=2)
-    assert (counts[Priority.URGENT], counts[Priority.NORMAL]) == (1, 1)
+    counts = desk.casebook.counts_of(newest=2)
+    assert (counts.of[Priority.URGENT], counts.of[Priority.NORMAL]) == (2, 3)  # as the list shows them
     gone = sa.select(tables.case.c.sequence).where(tables.case.c.case_id == normal)
     with desk.database.write() as connection:  # a gap, as PostgreSQL leaves one after a power cut
         connection.execute(tables.image.delete().where(tables.image.c.case_sequence.in_(gone)))
         connection.execute(tables.case.delete().where(tables.case.c.case_id == normal))
-    assert sum(desk.casebook.counts(newest=2).values()) == 2
+    assert sum(desk.casebook.counts_of(newest=2).of.values()) == 5  # ``seen`` is near now
 
 
 def test_the_list_is_narrowed_by_how_far_the_consultation_has_come(desk: TestDesk, mark: Mark) -> None:
@@ -115,9 +120,9 @@ def test_the_list_is_narrowed_by_how_far_the_consultation_has_come(desk: TestDes
     assert ids(desk, state="none") == [never]
     assert ids(desk, state="open") == [waits]
     assert ids(desk, state="unread") == [answered]
-    desk.casebook.see_answer(answered)
-    desk.casebook.see_answer(answered)
-    desk.casebook.see_answer("0" * 12)
+    desk.casebook.see(answered, by="BS. Mai")
+    desk.casebook.see(answered, by="BS. An")
+    desk.casebook.see("0" * 12, by="BS. An")
     assert ids(desk, state="unread") == []
     case = desk.casebook.case(answered)
     assert case is not None
@@ -125,6 +130,59 @@ def test_the_list_is_narrowed_by_how_far_the_consultation_has_come(desk: TestDes
     assert not case.consultation.is_unread
     with pytest.raises(ValueError, match="lost"):
         ids(desk, state="lost")
+
+
+def test_counts_follow_what_the_list_is_narrowed_to(desk: TestDesk, mark: Mark) -> None:
+    add(desk, Priority.URGENT, Priority.NORMAL, patient_name="Lê^Văn^Bình")
+    (asked,) = add(desk, Priority.URGENT, patient_name="Trần^Thị^Hoa")
+    mark(asked)
+    assert desk.casebook.counts_of(search="binh").of[Priority.URGENT] == 1
+    assert desk.casebook.counts_of(state="open").of == {**dict.fromkeys(Priority, 0), Priority.URGENT: 1}
+    assert desk.casebook.counts_of(day=date(1999, 1, 1)).unseen == 0
+    assert desk.casebook.counts_of(studies=[]).of[Priority.NORMAL] == 0
+
+
+def test_a_case_is_seen_by_who_opens_it_first_and_done_by_who_says_so(desk: TestDesk) -> None:
+    first, other = add(desk, Priority.NORMAL, Priority.NOT_READ)
+    assert ids(desk, state="unseen") == [other, first]
+    desk.casebook.see(first, by="BS. Mai")
+    desk.casebook.see(first, by="BS. An")
+    assert ids(desk, state="unseen") == [other]
+    assert desk.casebook.counts_of().unseen == 1
+    desk.casebook.finish(other, by="BS. An")  # what is done was seen
+    known, done = desk.casebook.case(first), desk.casebook.case(other)
+    assert known is not None
+    assert done is not None
+    assert (known.seen_by, known.done_by) == ("BS. Mai", None)
+    assert (done.seen_by, done.done_by) == ("BS. An", "BS. An")
+    desk.casebook.reopen(other)
+    desk.casebook.give_verdict(first, agrees=True, note="", given_by="BS. Mai")
+    assert [(case.case_id, case.done_by) for case in desk.casebook.cases()] == [(other, None), (first, "BS. Mai")]
+    with pytest.raises(UnknownCase):
+        desk.casebook.finish("0" * 12, by="BS. An")
+
+
+def test_another_film_or_another_reading_wants_to_be_seen_again_a_repeated_one_and_a_dose_report_do_not(
+    desk: TestDesk,
+) -> None:
+    study = {"study_instance_uid": "1.2.3.78"}
+    dataset = film(**study)  # type: ignore[arg-type]
+    arrival = desk.receive(dataset)
+    case_id = desk.record(arrival, dataset, unread()).case_id
+
+    def is_seen() -> bool:
+        case = desk.casebook.case(case_id)
+        return case is not None and case.done_by is not None and case.seen_by is not None
+
+    for step, stays in (
+        (lambda: desk.record(arrival, dataset, unread()), True),
+        (lambda: desk.add(unread("not_a_film"), **study), True),
+        (lambda: desk.record(arrival, dataset, reading()), False),
+        (lambda: desk.add(reading(Priority.NORMAL), **study), False),
+    ):
+        desk.casebook.finish(case_id, by="BS. Mai")
+        step()
+        assert is_seen() is stays
 
 
 def test_pages_follow_each_other_whatever_comes_in_between(desk: TestDesk, mark: Mark) -> None:

@@ -558,7 +558,7 @@ def test_an_answer_is_unread_until_somebody_sees_it_and_again_with_the_next(a_ro
     a_round.ask()
     a_round.write(text_answer("1"))
     assert a_round.poll().is_unread
-    a_round.desk.casebook.see_answer(a_round.case_id)
+    a_round.desk.casebook.see(a_round.case_id, by="BS. Mai")
     assert not a_round.consultation.is_unread
     a_round.write(text_answer("2"))
     assert a_round.poll(200).is_unread

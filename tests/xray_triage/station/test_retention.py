@@ -193,7 +193,7 @@ def test_a_film_with_an_open_question_or_an_unread_answer_stays(desk: TestDesk) 
     with desk.database.write() as connection:
         connection.execute(consultation.update().values(state="answered", answered_at=desk.clock.now()))
     assert not retention(desk).run_once()
-    desk.casebook.see_answer(case.case_id)
+    desk.casebook.see(case.case_id, by="BS. Mai")
     assert retention(desk).run_once()
     assert place(desk, case) is Place.PACS
 

@@ -62,7 +62,7 @@ EVENTS: dict[Action | str, Event] = {
     Action.SIGNED_OUT: Event(code=LOGIN, action="E", type=_dcm("110123", "Logout")),
     **dict.fromkeys((Action.SEARCHED, Action.LISTED), Event(code=QUERY, action="E")),
     **dict.fromkeys((Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED), Event(code=ACCESSED, action="R")),
-    Action.VERDICT_GIVEN: Event(code=ACCESSED, action="U"),
+    **dict.fromkeys((Action.VERDICT_GIVEN, Action.CASE_DONE, Action.CASE_REOPENED), Event(code=ACCESSED, action="U")),
     **dict.fromkeys((Action.CONSULTATION_ASKED, Action.PATIENT_REGISTERED), Event(code=ORDER, action="C")),
     **dict.fromkeys(
         (Action.ORDER_CHANGED, Action.ORDER_REOPENED, Action.ORDER_FINISHED), Event(code=ORDER, action="U")

@@ -69,6 +69,13 @@ class RereadJson(BaseModel):
     films: int
 
 
+class DoneBody(BaseModel):
+    """Whether a doctor is done with the case."""
+
+    model_config = ConfigDict(extra="forbid")
+    done: StrictBool = True
+
+
 class VerdictBody(BaseModel):
     """Whether the doctor agrees with the reading; without that, the note is their conclusion on what was not read."""
 
@@ -138,6 +145,25 @@ def _take_words(api: APIRouter, stores: Stores) -> None:
         said = {True: "agrees", False: "disagrees", None: "concludes"}[body.agrees]
         stores.audit.note(Action.VERDICT_GIVEN, actor=who.name, subject=case_id, detail=said)
         return VerdictJson.model_validate(given)
+
+    @api.post("/cases/{case_id}/seen", responses=UNKNOWN_CASE, status_code=204)
+    def see(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> Response:
+        """A doctor has the case, and what came to it, before their eyes."""
+        if stores.casebook.case(case_id) is None:
+            raise UnknownCase(case_id)
+        stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
+        stores.casebook.see(case_id, by=who.full_name)
+        return Response(status_code=204)
+
+    @api.post("/cases/{case_id}/done", responses=UNKNOWN_CASE, status_code=204)
+    def finish(case_id: str, body: DoneBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> Response:
+        """Nothing is left to do with the case, or something is after all."""
+        if body.done:
+            stores.casebook.finish(case_id, by=who.full_name)
+        else:
+            stores.casebook.reopen(case_id)
+        stores.audit.note(Action.CASE_DONE if body.done else Action.CASE_REOPENED, actor=who.name, subject=case_id)
+        return Response(status_code=204)
 
     @api.post("/cases/{case_id}/reread", responses=UNKNOWN_CASE | NOTHING_TO_REREAD)
     def reread(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> RereadJson:

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
 
+from xray_triage import __version__
 from xray_triage.health.checks import CheckState, ready, troubles
 from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, drift, verdicts
@@ -89,6 +90,7 @@ class StationMetrics(Collector):
         oldest = summary.oldest_waiting_at
         age = max(0.0, (stores.clock.now() - oldest).total_seconds()) if oldest else 0.0
         yield GaugeMetricFamily("xray_triage_oldest_waiting_seconds", "Age of the oldest waiting delivery", value=age)
+        yield from self._station()
         days_left = self._surroundings.days_left()
         if days_left is not None:
             yield GaugeMetricFamily("xray_triage_disk_days_left", "Days until the disk is full", value=days_left)
@@ -111,6 +113,31 @@ class StationMetrics(Collector):
         for reason, count in counts.items():
             refused.add_metric([reason], count)
         return refused
+
+    def _station(self) -> Iterator[GaugeMetricFamily]:
+        """Which station and program this is, and what somebody who watches over many would call about."""
+        stores, model = self._stores, self._surroundings.model_in_use()
+        build = GaugeMetricFamily(
+            "xray_triage_build_info", "1, for what runs here", labels=["version", "station", "model"]
+        )
+        build.add_metric([__version__, self._surroundings.station_name, model.identity.name if model else ""], 1)
+        yield build
+        last = stores.casebook.last_received_at()
+        if last is not None:
+            yield GaugeMetricFamily(
+                "xray_triage_last_film_timestamp", "Unix time of the last film", value=last.timestamp()
+            )
+        reachable = GaugeMetricFamily(
+            "xray_triage_destination_reachable", "1 when it answered the last try", labels=["destination"]
+        )
+        for destination in stores.outbox.summary().destinations:
+            reachable.add_metric([destination.name], destination.reachable)
+        yield reachable
+        asked = GaugeMetricFamily("xray_triage_consultations", "Questions to specialists", labels=["state"])
+        for state, count in stores.casebook.consultations().items():
+            asked.add_metric([state.value], count)
+        yield asked
+        yield GaugeMetricFamily("xray_triage_disk_free_bytes", "Above the reserve", value=stores.spool.free_bytes())
 
     def _machines(self) -> Iterator[GaugeMetricFamily]:
         """Every X-ray machine: its films since it is learned, by its state, and how strange its scores are."""

@@ -1,13 +1,12 @@
 """The page of one case: its film, what the AI said, the consultation, the doctor's word; its parts renew themselves."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
-from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.rereading import unread_films
 from xray_triage.language import N_, Language
 from xray_triage.orders.match import Filmed, is_film_of
@@ -16,7 +15,7 @@ from xray_triage.stores import Stores
 from xray_triage.web.pages.films import FilmShape, films, first_to_show, marks
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Right, Visitor, Who, needs
+from xray_triage.web.security.visitor import Right, Visitor, Who
 from xray_triage.web.surroundings import Surroundings
 from xray_triage.web.words.cases import Words, can_ask, taken_at
 from xray_triage.web.words.meaning import meanings
@@ -39,17 +38,8 @@ def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRo
         context |= _fixed(stores, case, who, reason=context["reason"])
         page = HTMLResponse(view.render("case.html", who, **context))
         if who.may(Right.JUDGE):  # with the mark of the new answer still on the page
-            stores.casebook.see_answer(case_id)
+            stores.casebook.see(case_id, by=who.full_name)
         return page
-
-    @pages.post("/cases/{case_id}/seen", status_code=204)
-    def see_answer(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> Response:
-        """The answer that came while the page was open is before somebody's eyes."""
-        if stores.casebook.case(case_id) is None:
-            raise UnknownCase(case_id)
-        stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        stores.casebook.see_answer(case_id)
-        return Response(status_code=204)
 
     @pages.get("/fragments/cases/{case_id}/{part}")
     def renew_case(request: Request, case_id: str, part: Part, who: Who, film_count: int = 0) -> Response:
@@ -66,7 +56,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
     """What the live parts need."""
     model, language = surroundings.model_in_use(), Language(who.language)
     words = Words(language)
-    own, other = _ordered(stores, case)
+    own, other = ordered(stores, case)
     asked = [case.consultation] if case.consultation else []
     return {
         "case": case,
@@ -110,7 +100,7 @@ def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str
     }
 
 
-def _ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
+def ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
     """The order of this film; else the one whose number or study it bears, though the person seems another."""
     film = Filmed(
         study_instance_uid=case.study_instance_uid,

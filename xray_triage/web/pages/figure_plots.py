@@ -9,8 +9,10 @@ from xray_triage.cases.tally import Spread
 from xray_triage.language import N_, Language
 from xray_triage.reading.findings import Priority
 from xray_triage.web.pages.plots import Plot, Series, Tell, ranges, stacked
+from xray_triage.web.words.cases import Words
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+FEWEST = 20  # of which a percentage is told
 RANGES = {
     "exposure_to_page": N_("Từ lúc chụp đến khi hiện trên trang"),
     "arrival_to_page": N_("Từ lúc nhận phim đến khi hiện trên trang"),
@@ -18,14 +20,14 @@ RANGES = {
     "arrival_to_pacs": N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS"),
     "asked_to_answer": N_("Từ lúc hỏi đến khi có trả lời hội chẩn"),
 }
-SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: một nửa số lần; cả cột: 95%% số lần.")
+SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: trung vị; cả cột: 95%% số lần.")
 
 
 def plots(figures: Figures, language: Language) -> Sequence[Plot]:
     """All of them, in the page's order."""
     say, lines = language.say, figures.lines
     labels = [label(line.start, figures.period.step) for line in lines]
-    words = (say(N_("một nửa không quá")), say(N_("95%% không quá")), say(N_("số lần đo")))
+    words = (say(N_("trung vị")), say(N_("95%% không quá")), say(N_("số lần đo")))
 
     def count(value: float) -> str:
         return language.number(value)
@@ -40,7 +42,9 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         spreads = [getattr(line, name) for line in lines]
         return ranges(name, say(RANGES[name]), say(SPAN_HINT), labels, spreads, time, words)
 
-    by_priority = [(each.value, say(each.vi), [line.cases[each] for line in lines]) for each in Priority]
+    by_priority = [
+        (each.value, Words(language).filter(each), [line.cases[each] for line in lines]) for each in Priority
+    ]
     return (
         bars("cases", N_("Số ca theo mức ưu tiên"), N_("Mỗi ca được AI xếp vào một mức."), *by_priority),
         *(spans(name) for name in RANGES if name != "asked_to_answer"),
@@ -67,7 +71,7 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         ),
         bars(
             "link",
-            N_("Thời gian không liên lạc được nơi nhận"),
+            N_("Thời gian không liên lạc được PACS tuyến trên"),
             N_("Trong lúc đó phim và kết quả được giữ tại trạm, có mạng thì tự gửi."),
             ("against", say(N_("giờ")), [line.unreachable_seconds / HOUR for line in lines]),
             tell=lambda hours: time(hours * HOUR),
@@ -78,10 +82,10 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
 def tiles(figures: Figures, language: Language) -> list[tuple[str, str, str]]:
     """(name, figure, what stands beside it) of the whole period."""
     say, total = language.say, figures.total
-    cases, urgent, share = sum(total.cases.values()), total.cases[Priority.URGENT], total.agreement.share
+    cases, urgent, agreed = sum(total.cases.values()), total.cases[Priority.URGENT], total.agreement
     return [
         (say(N_("Phim")), language.number(total.films), say(N_("trong %(n)s ca"), n=language.number(cases))),
-        (say(N_("Khẩn cấp")), language.number(urgent), language.percent(urgent / cases) if cases else ""),
+        (say(N_("Khẩn cấp")), language.number(urgent), share(urgent, cases, language)),
         (say(N_("Từ lúc chụp đến khi hiện trên trang")), *_median(total.exposure_to_page, language)),
         (say(N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS")), *_median(total.arrival_to_pacs, language)),
         (
@@ -91,17 +95,22 @@ def tiles(figures: Figures, language: Language) -> list[tuple[str, str, str]]:
         ),
         (
             say(N_("Đồng ý với AI")),
-            "–" if share is None else language.percent(share),
-            say(N_("trên %(n)s ý kiến"), n=language.number(total.agreement.agree + total.agreement.disagree)),
+            share(agreed.agree, agreed.agree + agreed.disagree, language) or "–",
+            say(N_("trên %(n)s ý kiến"), n=language.number(agreed.agree + agreed.disagree)),
         ),
     ]
+
+
+def share(part: int, whole: int, language: Language) -> str:
+    """In percent; empty of so few that one more or less would change it much."""
+    return language.percent(part / whole) if whole >= FEWEST else ""
 
 
 def _median(spread: Spread | None, language: Language) -> tuple[str, str]:
     if spread is None:
         return "–", ""
     p95 = duration(spread.p95, language)
-    return duration(spread.median, language), language.say(N_("một nửa không quá; 95%% không quá %(t)s"), t=p95)
+    return duration(spread.median, language), language.say(N_("trung vị; 95%% không quá %(t)s"), t=p95)
 
 
 def outages(figures: Figures, now: datetime, language: Language) -> list[tuple[Outage, str]]:

@@ -17,7 +17,7 @@ from xray_triage.cases.worklist import EARLIEST
 from xray_triage.language import Language
 from xray_triage.reading.findings import ABNORMAL, Priority
 from xray_triage.stores import Stores
-from xray_triage.web.pages.figure_plots import outages, plots, shown, tiles
+from xray_triage.web.pages.figure_plots import outages, plots, share, shown, tiles
 from xray_triage.web.pages.spreadsheet import Cell, csv_file
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, needs
@@ -48,7 +48,7 @@ class Asked:
 
 
 def figure_router(stores: Stores, view: View) -> APIRouter:
-    """The routes of the figures."""
+    """The routes of the figures. Every line of a file names the station, so that those of many can be put together."""
     pages = APIRouter(default_response_class=HTMLResponse)
 
     def today() -> date:
@@ -69,6 +69,7 @@ def figure_router(stores: Stores, view: View) -> APIRouter:
                 tiles=tiles(found, language),
                 outages=outages(found, stores.clock.now(), language),
                 shown=shown(period, language),
+                share=share,
                 **_links(period, today()),
             )
         )
@@ -77,14 +78,16 @@ def figure_router(stores: Stores, view: View) -> APIRouter:
     def export_figures(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
         period = asked.period(today())
         name = _note_export(stores, who, period, "figures.csv")
-        return csv_file(name, LINE_COLUMNS, map(_line_cells, stores.figures.figures(period).lines))
+        lines = ([view.station_name, *_line_cells(line)] for line in stores.figures.figures(period).lines)
+        return csv_file(name, LINE_COLUMNS, lines)
 
     @pages.get("/figures/cases.csv")
     def export_cases(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
         period = asked.period(today())
         edges = period.edges
         cases = stores.casebook.between(edges[0], edges[-1])
-        return csv_file(_note_export(stores, who, period, "cases.csv"), CASE_COLUMNS, map(_case_cells, cases))
+        lines = ([view.station_name, *_case_cells(case)] for case in cases)
+        return csv_file(_note_export(stores, who, period, "cases.csv"), CASE_COLUMNS, lines)
 
     return pages
 
@@ -115,14 +118,14 @@ def _links(period: Period, today: date) -> dict[str, Any]:
 
 
 LINE_COLUMNS = (
-    "start", "films", "cases", *(priority.value for priority in Priority),
+    "station", "start", "films", "cases", *(priority.value for priority in Priority),
     *(f"{name}_{what}" for name in SECONDS for what in ("median_s", "p95_s", "n")),
     "consultations", "answered", "agree", "disagree", "most_waiting", "unreachable_s",
 )  # fmt: skip
 CASE_COLUMNS = (
-    "case_id", "exposed_at", "received_at", "read_at", "films", "priority", "not_read", "findings", "abnormal", "model",
-    "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation", "consultation_priority",
-    "automatic", "requested_at", "answered_at",
+    "station", "case_id", "exposed_at", "received_at", "read_at", "films", "priority", "not_read", "findings",
+    "abnormal", "model", "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation",
+    "consultation_priority", "automatic", "requested_at", "answered_at",
 )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """How the station is, in words for a layman: what it knows, a self-check on demand, what waits to be sent."""
 
 import re
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -9,18 +11,19 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dicom_router.store.refusals import number_of
 from xray_triage import __version__
 from xray_triage.accounts.audit import Action
-from xray_triage.health.checks import CheckState
+from xray_triage.health.checks import Check, CheckState
 from xray_triage.health.inspection import Inspection
 from xray_triage.health.refusals import refusal_check
 from xray_triage.language import N_
 from xray_triage.stores import Stores
-from xray_triage.web.pages.fragments import notices, unless_same
+from xray_triage.web.pages.fragments import Notices, notices, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Visitor, Who
 from xray_triage.web.surroundings import Surroundings
 
 MOST_REFUSED = 50
+LATELY = timedelta(hours=1)  # what a PACS answered before says little of now
 DELIVERY_ID = re.compile(r"[0-9]{1,18}")
 COUNT = re.compile(r"[0-9]{1,4}")
 CHECKS = {
@@ -33,16 +36,20 @@ CHECKS = {
     "reader": N_("Chương trình đọc phim"),
     "model": N_("Mô hình AI"),
     "thresholds": N_("Ngưỡng"),
+    "urgency": N_("Báo khẩn"),
     "drift": N_("Điểm số AI"),
     "machine": N_("Máy X-quang"),
     "certificates": N_("Chứng thư số"),
-    "destination": N_("Nơi nhận"),
+    "destination": N_("PACS tuyến trên"),
     "answers": N_("Trả lời hội chẩn"),
     "elsewhere": N_("Phim ở trạm khác"),
     "commitment": N_("Lưu chắc chắn ở PACS"),
     "left_out": N_("Loại tệp không gửi"),
     "refused": N_("Máy bị từ chối"),
     "stuck": N_("Gửi mãi không được"),
+    "users": N_("Người dùng"),
+    "backup": N_("Sao lưu"),
+    "audit": N_("Máy thu nhật ký"),
 }
 
 
@@ -106,6 +113,15 @@ def acknowledging_router(stores: Stores, surroundings: Surroundings) -> APIRoute
     return pages
 
 
+def _worst(report: Sequence[Check], notes: Notices) -> CheckState:
+    """BAD where a person must act; a file that was kept apart, or a PACS that will answer again, is none of that."""
+    states = {check.state for check in report}
+    if CheckState.BAD in states or notes.refused:
+        return CheckState.BAD
+    is_worth_a_look = CheckState.WARNING in states or notes.unreachable or notes.quarantined
+    return CheckState.WARNING if is_worth_a_look else CheckState.OK
+
+
 def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
     summary = stores.outbox.summary()
     refused = [
@@ -116,7 +132,8 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
     return {
         "here": "/health",
         "report": report,
-        "is_well": all(check.state is CheckState.OK for check in report) and not summary.refused,
+        "worst": _worst(report, notes),
+        "answered_lately": lambda at: at is not None and stores.clock.now() - at < LATELY,
         "summary": summary,
         "refused": refused,
         "notices": notes,

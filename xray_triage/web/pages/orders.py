@@ -24,6 +24,7 @@ from xray_triage.orders.order import (
     Order,
     OrderState,
     Procedure,
+    Registration,
     check,
 )
 from xray_triage.orders.orders import OrderClosed
@@ -78,6 +79,7 @@ OF_THE_PATIENT = (
 )  # fmt: skip
 FIELDS = (*OF_THE_PATIENT, "referring_physician", "procedure", "reason", "scheduled_at")
 EARLIER_PATIENTS = 8
+NUMBERS = ("citizen_number", "insurance_number", "patient_id")  # by which a person is known
 LASTING_DIGITS = {"citizen_number": 12, "insurance_number": 10}  # what stands before them changes with the card
 
 Who = Annotated[Visitor, Depends(needs(Right.REGISTER))]
@@ -121,6 +123,8 @@ def order_router(stores: Stores, view: View) -> APIRouter:
     def register(request: Request, form: Form, who: Who) -> Response:
         try:
             order = _register(stores, form, who)
+        except RegisteredAlready as error:
+            return page.ask_again(who, form, error.before)
         except (Mistakes, OrderClosed, NumbersUsedUp) as error:
             return page.refuse(who, form, error)
         action = Action.ORDER_CHANGED if form.get("accession_number") else Action.PATIENT_REGISTERED
@@ -145,6 +149,14 @@ def order_router(stores: Stores, view: View) -> APIRouter:
     return pages
 
 
+class RegisteredAlready(Exception):
+    """Somebody is registered under these numbers; whoever registers must know it first."""
+
+    def __init__(self, before: Order) -> None:
+        super().__init__(before.accession_number)
+        self.before = before
+
+
 class _Page:
     """The whole page; what its caller does not say is blank."""
 
@@ -154,6 +166,16 @@ class _Page:
 
     def answer(self, who: Visitor, *, status: int = HTTPStatus.OK, **context: Any) -> Response:
         return HTMLResponse(self._view.render("orders.html", who, **_blank() | _list(self._stores) | context), status)
+
+    def ask_again(self, who: Visitor, form: Mapping[str, str], before: Order) -> Response:
+        """The form as it was sent, and who is registered already under these numbers."""
+        return self.answer(
+            who,
+            status=HTTPStatus.CONFLICT,
+            values={name: form.get(name, "") for name in FIELDS},
+            form_key=form.get("form_key", ""),
+            before=before,
+        )
 
     def refuse(self, who: Visitor, form: Mapping[str, str], error: Exception) -> Response:
         """The form as it was sent, and what is wrong with it."""
@@ -198,7 +220,16 @@ def _card_context(stores: Stores, text: str) -> dict[str, Any]:
     before = (_values(order) for order in found if getattr(order.registration, field).endswith(number))
     known = {name: value for name, value in next(before, {}).items() if name in OF_THE_PATIENT}
     filled = _empty() | known | {name: value for name, value in said.items() if value}
-    return {"values": filled, "filled": True, "known": bool(known)}
+    citizen, insurance, patient = (filled[name] for name in NUMBERS)
+    person = Registration(
+        patient_name="",
+        patient_birth_date=None,
+        patient_sex=None,
+        citizen_number=citizen,
+        insurance_number=insurance,
+        patient_id=patient,
+    )
+    return {"values": filled, "filled": True, "known": bool(known), "before": stores.orders.registered(person)}
 
 
 def _register(stores: Stores, form: Mapping[str, str], who: Visitor) -> Order:
@@ -206,6 +237,9 @@ def _register(stores: Stores, form: Mapping[str, str], who: Visitor) -> Order:
     accession_number, form_key = form.get("accession_number", ""), form.get("form_key") or secrets.token_urlsafe(12)
     if accession_number:
         return stores.orders.change(accession_number, typed)
+    before = stores.orders.registered(typed, form_key=form_key)
+    if before is not None and form.get("again") != before.accession_number:
+        raise RegisteredAlready(before)
     return stores.orders.register(typed, form_key=form_key, registered_by=who.name)
 
 
@@ -225,6 +259,7 @@ def _blank() -> dict[str, Any]:
         "filled": False,
         "known": False,
         "editing": None,
+        "before": None,
         "done": None,
         "lengths": LENGTHS,
         "procedures": Procedure,

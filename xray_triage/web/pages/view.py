@@ -25,6 +25,7 @@ class View:
 
     def __init__(self, station_name: str, *, clock: Clock) -> None:
         self._clock = clock
+        self.station_name = station_name
         self._environments = {code: _environment(Language(code), station_name) for code in LANGUAGES}
 
     def render(self, template: str, visitor: Visitor, /, **context: Any) -> bytes:

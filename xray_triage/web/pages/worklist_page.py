@@ -12,17 +12,18 @@ from starlette.responses import HTMLResponse, Response
 from dicom_router.store.outbox import DeliveryState
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.cases.worklist import CaseState
-from xray_triage.health.checks import Health, troubles
+from xray_triage.cases.worklist import CaseState, Counts
+from xray_triage.health.checks import troubles
 from xray_triage.language import N_
+from xray_triage.model.limits import never_rings, unjudged
 from xray_triage.reading.findings import Priority
 from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
 from xray_triage.web.pages.fragments import notices, unless_same
 from xray_triage.web.pages.view import View
-from xray_triage.web.security.visitor import Visitor, Who
+from xray_triage.web.security.visitor import Right, Visitor, Who
 from xray_triage.web.surroundings import Surroundings
-from xray_triage.web.words.cases import positives, taken_at
+from xray_triage.web.words.cases import by_weight, is_pressing, taken_at
 
 ROWS = 100
 RECENT = 200  # cases among which the urgent stand first; else those of years would leave no room for today's
@@ -31,6 +32,7 @@ STATES = (
     (CaseState.OVERDUE.value, N_("Quá hạn trả lời")),
     (CaseState.UNREAD.value, N_("Có trả lời chưa xem")),
     (CaseState.NONE.value, N_("Chưa hội chẩn")),
+    (CaseState.UNSEEN.value, N_("Chưa xem")),
     (DeliveryState.WAITING.value, N_("Đang chờ gửi")),
     (DeliveryState.REFUSED.value, N_("Bị từ chối")),
 )
@@ -84,7 +86,7 @@ def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> A
     cache = ResponseCache(stores.casebook.version)
 
     def render(name: str, who: Visitor, wanted: Asked) -> bytes:
-        return view.render(name, who, **_context(stores, surroundings.health, wanted))
+        return view.render(name, who, **_context(stores, surroundings, wanted))
 
     @pages.get("/")
     def show_worklist(who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
@@ -94,14 +96,18 @@ def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> A
     def renew_worklist(request: Request, who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
         minute = stores.clock.now().replace(second=0, microsecond=0)
-        question = (wanted, who.language, minute, tuple(troubles(surroundings.health.report())))
+        told = tuple(troubles(surroundings.health.report()))
+        question = (wanted, who.language, who.may(Right.JUDGE), minute, told)
         return unless_same(request, cache.answer(question, lambda: render("_worklist.html", who, wanted)))
 
     return pages
 
 
-def _context(stores: Stores, health: Health, wanted: Asked) -> dict[str, Any]:
+def _context(stores: Stores, surroundings: Surroundings, wanted: Asked) -> dict[str, Any]:
     cases = _cases(stores, wanted)
+    model = surroundings.model_in_use()
+    manifest = model and model.manifest
+    counts = stores.casebook.counts_of(**_narrowing(stores, wanted))
     page = cases[:ROWS]
     sent = stores.outbox.of_studies([case.study_instance_uid for case in page])
     return {
@@ -110,35 +116,46 @@ def _context(stores: Stores, health: Health, wanted: Asked) -> dict[str, Any]:
         "states": STATES,
         "rows": [(case, sent[case.study_instance_uid]) for case in page],
         "more": page[-1].case_id if len(cases) > ROWS else "",
-        "counts": _counts(stores, wanted.newest),
+        "counts": _by_filter(counts),
+        "unseen": counts.unseen,
+        "answered": stores.casebook.news().answered,
         "unread": stores.inbox.unread(),
-        "notices": notices(stores, health),
-        "positives": positives,
+        "notices": notices(stores, surroundings.health),
+        "unjudged": unjudged(manifest) if manifest else (),
+        "never_rings": never_rings(manifest, surroundings.urgent) if manifest else (),
+        "by_weight": by_weight,
+        "is_pressing": is_pressing,
         "taken_at": taken_at,
     }
 
 
-def _counts(stores: Stores, newest: int | None) -> dict[str, int]:
+def _by_filter(counts: Counts) -> dict[str, int]:
     """How many cases there are behind each filter, in their order: those not cleared apart from the normal ones."""
-    counts, unproven = stores.casebook.counts(newest=newest), stores.casebook.unproven(newest=newest)
-    found = {priority.value: count for priority, count in counts.items()}
+    found = {priority.value: count for priority, count in counts.of.items()}
     normal = found.pop(Priority.NORMAL.value)
-    return found | {UNPROVEN: unproven, Priority.NORMAL.value: normal - unproven}
+    return found | {UNPROVEN: counts.unproven, Priority.NORMAL.value: normal}
+
+
+def _narrowing(stores: Stores, wanted: Asked) -> dict[str, Any]:
+    """What the list is narrowed to beside a priority, as the casebook is asked."""
+    by_delivery = wanted.state in list(DeliveryState)
+    return {
+        "search": wanted.q,
+        "state": None if by_delivery else wanted.state or None,
+        "day": _day(wanted.day),
+        "studies": stores.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
+        "newest": wanted.newest,
+    }
 
 
 def _cases(stores: Stores, wanted: Asked) -> list[Case]:
     """One more than a page has, where there are more."""
-    by_delivery = wanted.state in list(DeliveryState)
     priority = Priority.NORMAL.value if wanted.priority == UNPROVEN else wanted.priority
     find = partial(
         stores.casebook.cases,
-        search=wanted.q,
+        **_narrowing(stores, wanted),
         priority=priority or None,
         unproven=wanted.priority == UNPROVEN if priority == Priority.NORMAL.value else None,
-        state=None if by_delivery else wanted.state or None,
-        day=_day(wanted.day),
-        studies=stores.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
-        newest=wanted.newest,
         limit=ROWS + 1,
     )
     try:

@@ -21,7 +21,7 @@ def install_error_pages(app: FastAPI, view: View) -> None:
         assert isinstance(error, NotAllowed)
         if _is_program(request):
             return JSONResponse({"detail": str(error)}, HTTPStatus.FORBIDDEN)
-        return HTMLResponse(view.render("refused.html", error.who), HTTPStatus.FORBIDDEN)
+        return HTMLResponse(view.render("refused.html", error.who, right=error.right), HTTPStatus.FORBIDDEN)
 
     async def lead_back(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -48,11 +48,12 @@ class NotSignedIn(Exception):
 
 
 class NotAllowed(Exception):
-    """Somebody is there who may not: 403."""
+    """Somebody is there who may not: 403. ``right``: the one that is missing; None: the page was of another session."""
 
-    def __init__(self, message: str, who: Visitor) -> None:
+    def __init__(self, message: str, who: Visitor, right: Right | None = None) -> None:
         super().__init__(message)
         self.who = who
+        self.right = right
 
 
 class MustChangePassword(Exception):
@@ -104,7 +105,7 @@ def needs(right: Right) -> Callable[[Visitor], Visitor]:
 
     def check(who: Who) -> Visitor:
         if not who.may(right):
-            raise NotAllowed(f"this needs the right to {right.value}", who)
+            raise NotAllowed(f"this needs the right to {right.value}", who, right)
         return who
 
     return check

@@ -81,7 +81,8 @@ document.querySelector("form[action='/sign-out']")?.addEventListener("submit", (
 const mute = document.getElementById("mute");
 const news = document.getElementById("news");
 const rings = { urgent: [880, 0, 880, 0, 880], answer: [660, 880] }; // hertz, a sixth of a second each
-let audio = null, flashing = 0;
+const wake = document.getElementById("wake"), audio = new AudioContext();
+let flashing = 0;
 
 const inMind = {}; // where a browser keeps nothing
 
@@ -98,11 +99,11 @@ function showMute() {
   const muted = remembered("muted") === "yes";
   mute.setAttribute("aria-pressed", String(muted));
   mute.hidden = false;
+  wake.hidden = muted || audio.state === "running";
 }
 
 function ring(kind) {
   if (remembered("muted") === "yes") return;
-  audio ||= new AudioContext();
   rings[kind].forEach((hertz, place) => {
     if (!hertz) return;
     const tone = audio.createOscillator(), loudness = audio.createGain();
@@ -131,14 +132,12 @@ function flash(word) {
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, stop, { once: true });
 }
 
-// A number above the one heard last, on whatever page, is news; on a first visit all is old.
+// Only what no doctor has seen is news, wherever they saw it: a number above the one heard last here rings.
 function hear(kind) {
   const item = document.getElementById(`${kind}-news`);
-  const number = Number(item?.dataset.number || 0), heard = remembered(`heard-${kind}`);
-  const known = heard === null ? number : Number(heard);
-  if (number !== known || heard === null) remember(`heard-${kind}`, number);
+  const number = Number(item?.dataset.number || 0), known = Number(remembered(`heard-${kind}`) || 0);
+  if (number !== known) remember(`heard-${kind}`, number);
   if (number <= known) return;
-  news.dataset[kind] = number;
   ring(kind);
   flash(item.dataset.title);
 }
@@ -149,12 +148,12 @@ function showNews() {
     const item = document.getElementById(`${kind}-news`);
     if (!item) continue;
     const isHere = item.querySelector("a")?.pathname === location.pathname; // the page shows it already
-    item.hidden = isHere || news.dataset[kind] !== item.dataset.number;
+    item.hidden = isHere || remembered(`closed-${kind}`) === item.dataset.number; // until seen on any browser, or closed here
     item.className = `banner ${kind === "urgent" ? "bad" : "good"}`;
     if (item.querySelector("button")) continue;
     const close = Object.assign(document.createElement("button"), { className: "small", textContent: news.dataset.close });
     close.addEventListener("click", () => {
-      delete news.dataset[kind];
+      remember(`closed-${kind}`, item.dataset.number);
       item.hidden = true;
     });
     item.append(close);
@@ -163,12 +162,13 @@ function showNews() {
 
 if (news) {
   showMute();
+  audio.addEventListener("statechange", showMute);
   mute.addEventListener("click", () => {
     remember("muted", mute.getAttribute("aria-pressed") === "true" ? "no" : "yes");
     showMute();
   });
-  // Browsers make no sound before somebody has touched the page.
-  addEventListener("pointerdown", () => (audio ||= new AudioContext()).resume(), { once: true });
+  // Browsers make no sound before somebody has touched the page: until then it says so.
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => audio.resume(), { once: true });
   news.addEventListener("htmx:after:swap", showNews);
   setInterval(changed, AGE_MILLISECONDS); // ages are told in minutes
   connect();

@@ -74,6 +74,8 @@ document.addEventListener("click", (event) => {
     text.value = `${text.value.trimEnd()}\n${phrase.dataset.phrase}`.trimStart();
     text.dispatchEvent(new Event("input", { bubbles: true }));
     text.focus();
+  } else if (target.closest("[data-done]")) {
+    send(target.closest("[data-done]").dataset.done, {}).then(changed, changed);
   } else if (target.closest("[data-print]")) {
     print();
   }
@@ -83,7 +85,7 @@ document.querySelector("[data-finder]")?.addEventListener("change", (event) => {
   if (event.target.type !== "search") event.currentTarget.requestSubmit();
 });
 
-// --- keys of the worklist: / j k; a link is opened by Enter anyway ---
+// --- keys of the worklist: / j k x; a link is opened by Enter anyway ---
 function step(by) {
   const links = [...document.querySelectorAll(".worklist .who a")];
   const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
@@ -100,6 +102,8 @@ document.addEventListener("keydown", (event) => {
     search.focus();
   } else if (event.key === "j" || event.key === "k") {
     step(event.key === "j" ? 1 : -1);
+  } else if (event.key === "x") {
+    document.activeElement.closest("tr")?.querySelector("[data-done]")?.click();
   }
 });
 

@@ -26,6 +26,8 @@ ACTIONS = {
     Action.LISTED: N_("lấy danh sách ca"),
     Action.CASE_SEEN: N_("xem ca"),
     Action.CASE_PRINTED: N_("in phiếu"),
+    Action.CASE_DONE: N_("xong ca"),
+    Action.CASE_REOPENED: N_("mở lại ca"),
     Action.CONSULTATION_ASKED: N_("yêu cầu hội chẩn"),
     Action.ANSWER_OPENED: N_("mở trả lời hội chẩn"),
     Action.VERDICT_GIVEN: N_("đánh giá kết quả AI"),

@@ -15,6 +15,7 @@ from xray_triage.cases.case import (
     ConsultationState,
     Image,
 )
+from xray_triage.cases.news import Item
 from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_, Language
@@ -74,6 +75,7 @@ SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and o
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
 FEW = 3  # reasons that one line has room for
+MOST = 10  # times its threshold: more tells nobody more
 YOUNG_YEARS = 3  # until then an age is told in months
 
 
@@ -95,7 +97,9 @@ class Words:
         return self.language.translate(priority.vi)
 
     def filter(self, name: str) -> str:
-        """A filter of the worklist: a priority, or ``unproven``."""
+        """A filter of the worklist, and what stands in its rows: a priority, or ``unproven``. Silence clears nobody."""
+        if name == Priority.NORMAL:
+            return self.language.say(N_("AI không thấy dấu hiệu"))
         return self.priority(Priority(name)) if name in list(Priority) else self.language.translate(UNPROVEN)
 
     def standing(self, case: Case) -> str:
@@ -167,6 +171,10 @@ class Words:
     def limit(self, finding: Finding) -> str:
         """What it is held against."""
         return limit(finding, self.language)
+
+    def strength(self, finding: Finding) -> str:
+        """How many times its threshold it is: 10 % may ring where 37 % of another finding does not."""
+        return f"×{self.language.number(finding.strength, 1)}" if finding.strength < MOST else f">{MOST}×"
 
     def reason(self, reason: Reason) -> str:
         return self.language.translate(reason.vi)
@@ -284,7 +292,7 @@ class Words:
         told = N_("AI không đánh giá: %(kinds)s. Bác sĩ cần tự xem các dấu hiệu này.")
         return self.language.say(told, kinds=untold)
 
-    def person(self, case: Case) -> str:
+    def person(self, case: Case | Item) -> str:
         """Sex and age, as far as they are known."""
         patient = case.patient
         parts = [self.language.say(SEXES[patient.sex]) if patient.sex in SEXES else ""]
@@ -342,3 +350,13 @@ def _strongest(images: Iterable[Image]) -> list[Finding]:
         if known is None or finding.strength > known.strength:
             strongest[finding.kind.name] = finding
     return sorted(strongest.values(), key=lambda finding: -finding.strength)
+
+
+def is_pressing(case: Case, finding: Finding) -> bool:
+    """Whether the case is urgent for the sake of this finding."""
+    return case.priority is Priority.URGENT and finding.kind.name in case.reasons
+
+
+def by_weight(case: Case) -> list[Finding]:
+    """The positive findings, those first that make the case urgent."""
+    return sorted(positives(case), key=lambda finding: not is_pressing(case, finding))

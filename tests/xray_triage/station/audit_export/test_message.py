@@ -46,6 +46,8 @@ EXPECTED = {
     Action.CASE_PRINTED: ("110103", "", "R", "0"),
     Action.ANSWER_OPENED: ("110103", "", "R", "0"),
     Action.VERDICT_GIVEN: ("110103", "", "U", "0"),
+    Action.CASE_DONE: ("110103", "", "U", "0"),
+    Action.CASE_REOPENED: ("110103", "", "U", "0"),
     Action.PATIENT_REGISTERED: ("110109", "", "C", "0"),
     Action.CONSULTATION_ASKED: ("110109", "", "C", "0"),
     Action.ORDER_CHANGED: ("110109", "", "U", "0"),

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp
 
 from dicom_router.errors import PeerUnreachable
 from tests.factories import film
-from tests.xray_triage.desk import MODEL, PACS, TestDesk, open_desk, reading, unread
+from tests.xray_triage.desk import MODEL, PACS, STATION, TestDesk, open_desk, reading, unread
 from tests.xray_triage.web.conftest import bearer
+from xray_triage import __version__
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.model.drift import ModelInUse
@@ -315,6 +316,24 @@ def test_without_a_model_the_doctors_agreement_is_told_all_the_same(client: http
     assert (told["model"], told["runtime"], told["drift"]) == (None, None, None)
     assert told["agreement"]["recent"]["total"] == {"agree": 0, "disagree": 0, "share": None}
     assert "xray_triage_verdict_agreement" not in client.get("/metrics").text
+
+
+def test_the_metrics_tell_which_station_this_is_and_what_to_call_about(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]
+) -> None:
+    asked = sqlite_desk.add(reading()).case_id
+    sqlite_desk.consultations.request(asked, question="?", priority="routine", requested_by="bs")
+    sqlite_desk.deliver()
+    metrics = httpx.get(f"{serve(sqlite_desk.app())}/metrics", timeout=60).text
+    for line in (
+        f'xray_triage_build_info{{model="",station="{STATION}",version="{__version__}"}} 1.0',
+        f"xray_triage_last_film_timestamp {sqlite_desk.clock.now().timestamp() / 1e9}e+09",
+        'xray_triage_destination_reachable{destination="pacs"} 1.0',
+        'xray_triage_consultations{state="open"} 1.0',
+        'xray_triage_consultations{state="overdue"} 0.0',
+        "xray_triage_disk_free_bytes ",
+    ):
+        assert line in metrics, line
 
 
 def test_the_api_describes_itself(client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
+from tests.xray_triage.desk import MODEL, STATION, TestDesk, reading, unread
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.assessment.cutoffs import judged_by_verdicts
@@ -57,6 +57,16 @@ def test_a_period_that_makes_no_sense_becomes_a_usual_one(enter: Enter, sqlite_d
     assert browser.get(f"/figures.csv?{query}").status_code == 200
 
 
+def test_no_percentage_of_fewer_than_twenty_is_told(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    for _ in range(19):
+        sqlite_desk.add(reading(Priority.URGENT))
+    assert "100%" not in client.get("/figures").text
+    last = sqlite_desk.add(reading(Priority.URGENT)).case_id
+    assert "100%" in client.get("/figures").text  # of twenty
+    sqlite_desk.casebook.give_verdict(last, agrees=True, note="", given_by="bs")
+    assert client.get("/figures").text.count("100%") == 1
+
+
 def test_a_line_a_day_stands_in_the_file_of_figures(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     sqlite_desk.add(reading(Priority.URGENT))
     rows = rows_of(client.get("/figures.csv?count=7"))
@@ -86,6 +96,7 @@ def test_a_line_a_case_tells_everything_but_who_it_is(client: httpx.Client, sqli
     assert (first["consultation"], first["automatic"]) == ("requested", "no")
     assert (second["priority"], second["not_read"], second["findings"]) == ("not_read", "child", "")
     assert datetime.fromisoformat(first["received_at"]) == sqlite_desk.clock.now()
+    assert first["station"] == STATION
     for private in ("Nguyễn", "P4711", "A0001", "bí mật", "1.2."):
         assert private not in answer.text
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from html import unescape
 
 import httpx
 import pytest
@@ -88,6 +89,34 @@ def test_a_card_brings_back_what_the_patient_said_last_time(technician: httpx.Cl
     assert (value_of(page, "insurance_number"), value_of(page, "patient_id")) == ("GD4797912345678", "P7")
     assert "đã từng đăng ký" in page.text
     assert ">Ho<" not in page.text
+
+
+def test_who_is_registered_already_is_told_before_it_is_done_again_and_may_be(
+    technician: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    known = {"patient_name": "Nguyễn Thị Bưởi", "citizen_number": "012345678901"}
+    technician.post("/orders", data={**known, "form_key": "a"})
+    (first,) = today(sqlite_desk)
+    scanned = technician.post("/orders/card", data={"card": CARD})
+    for page in (scanned, technician.post("/orders", data={**known, "form_key": "b", "reason": "Ho"})):
+        assert f"Nguyễn Thị Bưởi, lúc 08:15, số phiếu {first.accession_number} (chờ chụp)" in unescape(page.text)
+        assert len(today(sqlite_desk)) == 1
+    assert page.status_code == 409
+    assert ">Ho</textarea>" in page.text  # nothing typed is lost
+    again = value_of_hidden(page, "again")
+    sent = technician.post("/orders", data={**known, "form_key": "b", "reason": "Ho", "again": again})
+    assert sent.status_code == 303
+    assert len(today(sqlite_desk)) == 2
+    other = {"patient_name": "Lê An", "insurance_number": "GD4797912345678", "form_key": "c"}
+    assert technician.post("/orders", data=other).status_code == 303
+    same = technician.post("/orders", data={**other, "insurance_number": "7912345678", "form_key": "d"})
+    assert same.status_code == 409
+
+
+def value_of_hidden(page: httpx.Response, name: str) -> str:
+    field = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', page.text)
+    assert field is not None, name
+    return field[1]
 
 
 def test_a_number_within_somebody_elses_brings_back_nobody(technician: httpx.Client) -> None:

@@ -11,14 +11,23 @@ from pydicom.uid import generate_uid
 from starlette.types import ASGIApp
 
 from benchmarks import years
+from tests.browser.answers import answer
 from tests.factories import film
-from tests.xray_triage.desk import PACS, TestDesk, reading, unread
+from tests.xray_triage.desk import MODEL, PACS, TestDesk, reading, unread
 from tests.xray_triage.web.conftest import bearer
 from xray_triage.accounts.audit import Action
+from xray_triage.accounts.roles import Role
+from xray_triage.health import checks
 from xray_triage.health.checks import Check, CheckState, database_check
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
+from xray_triage.model.drift import ModelInUse
+from xray_triage.model.limits import unjudged
+from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.orders.order import Registration
+from xray_triage.reading.bundle import load_manifest
 from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.station import self_check
+from xray_triage.web.pages.health_page import CHECKS
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 
@@ -29,9 +38,82 @@ def test_the_worklist_shows_the_most_urgent_first_in_vietnamese(client: httpx.Cl
     page = client.get("/").text
 
     assert page.index("Nguyễn Thị Hoa") < page.index("Lê Văn Bình")
-    for words in ("Khẩn cấp", "tràn khí màng phổi <b>93%</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
+    for words in ("Khẩn cấp", "tràn khí màng phổi <b>×1,9</b>", "Không có dấu hiệu nào vượt ngưỡng.", "55 tuổi"):
         assert words in page
     assert "không thay thế chẩn đoán" in page
+
+
+def test_a_row_has_three_chips_the_urgent_ones_first_and_silence_has_no_tick(
+    client: httpx.Client, sqlite_desk: TestDesk
+) -> None:
+    many = reading(Priority.URGENT, mass=0.9, nodule=0.8, edema=0.6, fibrosis=0.55)
+    sqlite_desk.add(replace(many, decision=replace(many.decision, reasons=("edema",))))
+    sqlite_desk.add(reading(Priority.NORMAL, mass=0.1))
+    page = client.get("/").text
+    chips = re.findall(r'<span class="chip( strong)?"[^>]*>([^<]+)', page)
+    assert chips == [(" strong", "phù phổi "), ("", "khối "), ("", "nốt "), ("", "+1")]
+    assert '<span class="badge clear">AI không thấy dấu hiệu</span>' in page
+    assert "ình thường" not in page.replace("bất thường", "")
+
+
+def test_an_answer_that_nobody_read_is_first_has_a_pill_and_a_banner_for_everybody_until_a_doctor_opens_it(
+    client: httpx.Client, enter: Callable[..., httpx.Client], sqlite_desk: TestDesk
+) -> None:
+    cases = [sqlite_desk.add(reading(Priority.NORMAL), patient_name="Lê^Văn^Bình", patient_id=f"BN{n}") for n in "12"]
+    sqlite_desk.add(reading(), patient_name="Nguyễn^Thị^Hoa")
+    for case in cases:
+        sqlite_desk.consultations.request(case.case_id, question="?", priority="routine", requested_by="bs")
+        answer(sqlite_desk, case.case_id, "Không sao.")
+    page, news = client.get("/").text, client.get("/fragments/news").text
+    assert page.index("BN1") < page.index("Nguyễn Thị Hoa")
+    assert "Có trả lời mới <b>2</b>" in page
+    assert "Lê Văn Bình, nữ, 55 tuổi · BN2" in news
+    assert "và 1 ca nữa" in news
+    enter(Role.TECHNICIAN).get(f"/cases/{cases[0].case_id}")  # who may not judge reads nobody's answer away
+    enter().get(f"/cases/{cases[1].case_id}")
+    news = client.get("/fragments/news").text
+    assert "BN1" in news
+    assert "ca nữa" not in news
+    client.post(f"/api/cases/{cases[0].case_id}/seen", json={}).raise_for_status()
+    assert "answer-news" not in client.get("/fragments/news").text
+    assert "Có trả lời mới" not in client.get("/").text
+
+
+def test_every_row_says_who_has_seen_the_case_and_who_is_done(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(unread()).case_id
+    assert "<b>chưa xem</b>" in client.get("/").text
+    assert "Chưa xem <b>1</b>" in client.get("/?state=unseen").text
+    client.post(f"/api/cases/{case_id}/seen", json={}).raise_for_status()
+    seen = client.get("/").text
+    assert "BS. Trần Thị Mai" in re.sub(r"(?s).*Bác sĩ xem", "", seen)
+    assert 'data-done="/api/cases/' in seen
+    assert "Không tìm thấy ca nào" in client.get("/?state=unseen").text
+    client.post(f"/api/cases/{case_id}/done", json={}).raise_for_status()
+    assert "xong</span><small>BS. Trần Thị Mai" in client.get("/").text
+    case = client.get(f"/api/cases/{case_id}").json()
+    assert (case["seen_by"], case["done_by"]) == ("BS. Trần Thị Mai", "BS. Trần Thị Mai")
+    client.post(f"/api/cases/{case_id}/done", json={"done": False}).raise_for_status()
+    assert client.get(f"/api/cases/{case_id}").json()["done_by"] is None
+    noted = [entry.action for entry in sqlite_desk.audit.entries(subject=case_id)]
+    assert {Action.CASE_SEEN, Action.CASE_DONE, Action.CASE_REOPENED} <= {*noted}
+    technician = bearer(sqlite_desk, Role.TECHNICIAN)
+    for deed in ("seen", "done"):
+        assert client.post(f"/api/cases/{case_id}/{deed}", json={}, headers=technician).status_code == 403
+        assert client.post(f"/api/cases/{'0' * 12}/{deed}", json={}).status_code == 404
+    assert client.post(f"/api/cases/{case_id}/done", json={"done": "perhaps"}).status_code == 422
+
+
+def test_the_list_says_what_the_model_does_not_judge_and_what_never_rings(
+    sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]
+) -> None:
+    manifest = load_manifest(SHIPPED_FOLDER / SHIPPED_DEFAULT)
+    model = ModelInUse(identity=MODEL, runtime="CPU", references={}, manifest=manifest)
+    url = serve(sqlite_desk.app(model=model, urgent=("pneumothorax", "edema")))
+    page = httpx.get(f"{url}/", headers=bearer(sqlite_desk), timeout=60).text
+    names = [kind.vi for kind in unjudged(manifest)]
+    assert "tràn khí màng phổi" in names
+    assert f"AI không đánh giá: {', '.join(names)}." in page
+    assert "Không bao giờ báo khẩn vì: tràn khí màng phổi." in page
 
 
 def test_the_list_is_of_the_newest_cases_until_somebody_wants_them_all(
@@ -47,7 +129,8 @@ def test_the_list_is_of_the_newest_cases_until_somebody_wants_them_all(
     assert first.count("<tr id=") + last.count("<tr id=") == 200
     assert 'href="/?every=yes"' in last
     assert "Tất cả <b>230</b>" in client.get("/?every=yes").text
-    assert "Tất cả <b>230</b>" in client.get("/?q=nguyen").text
+    found = len(sqlite_desk.casebook.cases(search="nguyen", limit=1000))
+    assert f"Tất cả <b>{found}</b>" in client.get("/?q=nguyen").text  # the pills follow the search
 
 
 def test_an_empty_station_says_what_will_happen(client: httpx.Client) -> None:
@@ -184,7 +267,7 @@ def test_an_unknown_case_is_a_page_that_leads_back(client: httpx.Client) -> None
 def test_an_answer_is_seen_only_in_a_case_that_is_there(
     client: httpx.Client, sqlite_desk: TestDesk, case_id: str
 ) -> None:
-    assert client.post(f"/cases/{case_id}/seen", json={}).status_code == 404
+    assert client.post(f"/api/cases/{case_id}/seen", json={}).status_code == 404
     assert sqlite_desk.audit.entries(subject=case_id) == []
 
 
@@ -303,3 +386,23 @@ def test_a_case_says_that_its_film_is_gone(client: httpx.Client, sqlite_desk: Te
     (film_row,) = sqlite_desk.inbox.of_study(case.study_instance_uid)
     sqlite_desk.spool.delete(film_row.spooled.key)
     assert told in client.get(f"/cases/{case_id}").text
+
+
+def test_health_is_as_grave_as_what_is_amiss_and_every_check_has_a_name(
+    client: httpx.Client, sqlite_desk: TestDesk, serve: Callable[[ASGIApp], str]
+) -> None:
+    dataset = film()
+    sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading())
+    assert 'class="banner good"' in client.get("/health").text
+    dataset.PatientID = "other"
+    sqlite_desk.receive(dataset)  # the same UID
+    page = client.get("/health").text
+    assert "Phim trùng mã, chưa đọc" in page
+    assert "Có việc cần xem" not in page
+    broken = Check(name="disk", state=CheckState.BAD, said={"vi": "Hết chỗ", "en": "full"})
+    url = serve(sqlite_desk.app(lambda: broken))
+    assert "Có việc cần xem" in httpx.get(f"{url}/health", headers=bearer(sqlite_desk), timeout=60).text
+    sources = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (checks, self_check)]
+    names = {name for text in sources for name in re.findall(r'[ _(](?:check|_bad)\(\s*f?"(\w+)[":]', text)}
+    assert {"users", "backup", "destination"} <= names
+    assert names <= CHECKS.keys()

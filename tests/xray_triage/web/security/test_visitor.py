@@ -20,7 +20,7 @@ OWN = {"/password", "/sign-out", "/present"}  # whoever has signed in
 # What needs more than to see; a route that is not here is for everybody who has signed in.
 NEEDS = {
     Right.ASK: r"POST .*/consultation.*",
-    Right.JUDGE: r"POST .*/(verdict|seen|reread).*",
+    Right.JUDGE: r"POST .*/(verdict|seen|done|reread).*",
     Right.REGISTER: r"\w+ (/api)?/orders.*",
     Right.COUNT: r"\w+ (/api)?/figures.*",
     Right.ADMINISTER: r"\w+ /(users|audit).*|POST /model/.*",
@@ -109,7 +109,10 @@ def test_a_browser_without_the_csrf_token_changes_nothing(
     for path, body in ((f"/api/cases/{case_id}/verdict", {"agrees": True}), ("/sign-out", {}), ("/password", {})):
         assert browser.post(path, json=body, headers=headers).status_code == 403, path
     form = {"csrf_token": given or ""}
-    assert browser.post("/sign-out", data=form).status_code == 403
+    refused = browser.post("/sign-out", data=form)
+    assert refused.status_code == 403
+    assert "Hãy tải lại trang" in refused.text
+    assert "không có quyền làm việc này" in browser.get("/users").text  # the other cause
     assert browser.get("/").status_code == 200
     case = sqlite_desk.casebook.case(case_id)
     assert case is not None
