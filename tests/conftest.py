@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             for name in needs(item):
                 item.add_marker(name)
+
+
+@pytest.fixture(autouse=True)
+def _zone() -> Iterator[None]:
+    """Local time is afterwards what it was: a station's configuration sets it for the whole process."""
+    before = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
+    yield
+    os.environ.pop("TZ", None)
+    os.environ |= before
+    time.tzset()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -10,14 +8,6 @@ import pytest
 from xray_triage.config import Config, ConfigError, find_config, load_config
 
 PACS = '[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nae_title = "ORTHANC"\n'
-
-
-@pytest.fixture
-def local_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time as it was, after a test that changes it."""
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture
@@ -137,7 +127,7 @@ def test_a_destination_may_take_single_kinds_of_results(station_toml: Path) -> N
     ],
 )
 def test_local_time_is_that_of_the_stations_zone(
-    station_toml: Path, monkeypatch: pytest.MonkeyPatch, local_time: None, zone: str, around: str, offset: str
+    station_toml: Path, monkeypatch: pytest.MonkeyPatch, zone: str, around: str, offset: str
 ) -> None:
     monkeypatch.setenv("TZ", around)
     load(station_toml, f'[station]\ntimezone = "{zone}"')

@@ -149,12 +149,13 @@ def test_noise_is_compressed_harder_and_a_clear_film_hardly() -> None:
     assert len(compress(plain)) <= LARGEST_BYTES
 
 
+def test_no_badge_is_green() -> None:
+    assert not [each for each in BADGES.values() if each[1] > max(each[0], each[2]) + 10]
+
+
 @pytest.mark.parametrize("strange", [False, True])
-def test_a_film_of_a_machine_that_is_not_known_has_no_green_badge(strange: bool) -> None:
-    calm, green = a_reading(priority=Priority.NORMAL), np.array(BADGES[Priority.NORMAL])
+def test_the_picture_of_a_machine_that_is_not_known_says_so(strange: bool) -> None:
+    calm = a_reading(priority=Priority.NORMAL)
     new = Acquaintance(state=MachineState.LEARNING, films=57, needed=200, strange=strange)
     known = replace(new, state=MachineState.SET, strange=False)
-    cleared, other = (picture(replace(calm, machine=one), a_radiograph()) for one in (known, new))
-    assert (cleared == green).all(axis=2).any()
-    assert not (other == green).all(axis=2).any()
     assert panel_height(replace(calm, machine=new)) > panel_height(replace(calm, machine=known))

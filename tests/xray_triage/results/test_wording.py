@@ -107,5 +107,5 @@ def test_a_film_without_a_mark_is_not_called_normal_of_a_machine_that_is_not_kno
 @pytest.mark.parametrize("machine", [None, replace(NEW, state=MachineState.SET)], ids=["read by hand", "known"])
 def test_a_film_of_a_known_machine_says_nothing_of_it(machine: Acquaintance | None) -> None:
     lines = summary(replace(a_reading(priority=Priority.NORMAL), machine=machine))
-    assert lines[0] == "Ưu tiên: BÌNH THƯỜNG"
+    assert lines[0] == "Ưu tiên: AI KHÔNG THẤY DẤU HIỆU"
     assert not [line for line in lines if "máy" in line]

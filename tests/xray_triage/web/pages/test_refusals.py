@@ -30,7 +30,7 @@ def test_a_machine_that_is_refused_is_shown_until_it_is_dealt_with(
             "Một phim của máy CR1 @ 10.0.0.6 bị cắt",
             "0xC000: the dataset is truncated (1 x, ",
             "không có trong danh sách được phép",
-            "Có việc cần xem",
+            "có việc nên xem",
         ):
             assert told in page, told
         assert SCRIPT not in page

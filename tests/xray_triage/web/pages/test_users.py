@@ -109,7 +109,7 @@ def test_nobody_else_sees_the_users_or_the_trail(enter: Callable[..., httpx.Clie
         for path in ("/users", "/audit", "/audit.csv"):
             answer = browser.get(path)
             assert (answer.status_code, "quản trị cuối" in answer.text) == (403, False)
-        assert "không được làm việc này" in browser.get("/users").text
+        assert "không có quyền làm việc này" in browser.get("/users").text
         assert browser.post("/users/role", data={"name": role.value, "role": "admin"}).status_code == 403
 
 
