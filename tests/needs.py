@@ -4,6 +4,7 @@ A test has the mark of a peer when something it calls, or a fixture of it, comes
 or starts it.
 """
 
+import inspect
 import types
 from collections.abc import Iterator
 
@@ -42,8 +43,9 @@ def _called(function: object) -> Iterator[object]:
     if isinstance(function, type):
         yield from (each for each in vars(function).values() if isinstance(each, types.FunctionType))
     elif isinstance(function, types.FunctionType):
-        for name in _names(function.__code__):
-            yield from _ours(function.__globals__.get(name), function.__code__.co_names)
+        own = inspect.unwrap(function)  # of a context manager
+        for name in _names(own.__code__):
+            yield from _ours(own.__globals__.get(name), own.__code__.co_names)
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

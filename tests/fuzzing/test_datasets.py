@@ -19,7 +19,7 @@ from tests.dicom_router.scp.test_listener import encoded_dataset
 from tests.factories import StoppedClock, film, film_bytes
 from tests.fuzzing import changed, edits, fuzz
 from xray_triage.reading.acquisition import exposed_at, is_ours, machine_of, view_of
-from xray_triage.reading.patient import age_years, read_patient, repair_text
+from xray_triage.reading.patient import read_age, read_patient, repair_text
 from xray_triage.web.dicomweb.attributes import attributes_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -55,7 +55,7 @@ def test_whatever_a_header_says_it_is_told(part10: bytes) -> None:
     except DamagedFile:
         return
     repair_text(header)
-    for tell in (read_patient, age_years, view_of, is_ours, machine_of):
+    for tell in (read_patient, read_age, view_of, is_ours, machine_of):
         tell(header)  # type: ignore[operator]
     exposed_at(header, received_at=StoppedClock().now())
 

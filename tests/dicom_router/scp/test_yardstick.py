@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from xray_triage.reading.decoding import DamagedPixels, Undecodable, decode
 
 from dicom_router.dicom.instance import read_dataset
 from dicom_router.errors import DamagedFile
@@ -17,6 +16,7 @@ from tests.peers.dcmtk import RunningStorescp, running_storescp
 from tests.peers.machine import Machine
 from tests.peers.odd_objects import PIXELS, REFUSED, TRIFLES, OddObject
 from tests.peers.orthanc import OrthancPeer
+from xray_triage.reading.picture.decoding import DamagedPixels, Undecodable, decode
 
 # A peer that waits for more of an object than there is has refused it; one that shall take it may be slow.
 REFUSES_SECONDS, TAKES_SECONDS = 1.0, 60.0

@@ -109,7 +109,7 @@ def test_what_is_no_persons_final_word_is_shown_and_the_question_waits(
     assert found.state is ConsultationState.ANSWERED
     assert found.answer is not None
     assert found.answer.text.endswith("trả lời")
-    a_round.desk.casebook.see_answer(a_round.case_id)
+    a_round.desk.casebook.see(a_round.case_id, by="BS. Mai")
     a_round.write(make())
     assert a_round.poll(200).is_unread is (standing is Standing.PRELIMINARY)
 

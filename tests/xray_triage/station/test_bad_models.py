@@ -132,7 +132,7 @@ def test_a_model_that_answers_no_numbers_reads_nothing_and_ai_is_said_to_be_off(
         until(lambda: ward.is_off(supervisor))
     assert {case.priority for case in ward.cases()} == {Priority.NOT_READ}
     assert ward.reasons() == {"model_failed"}
-    assert ward.forward() == ["original"] * 3 + ["sr"] * 3
+    assert ward.forward() == ["original"] * 3 + ["sc"] * 3 + ["sr"] * 3
 
 
 def test_a_model_that_comes_to_no_end_is_put_aside_and_tried_again_later(make_ward: Callable[..., Ward]) -> None:
@@ -146,7 +146,7 @@ def test_a_model_that_comes_to_no_end_is_put_aside_and_tried_again_later(make_wa
         until(lambda: len(ward.cases()) == 5)
         assert Priority.NORMAL not in {case.priority for case in ward.cases()}
         assert ward.reasons() <= {"no_model", "reader_died"}
-        assert ward.forward() == ["original"] * 5 + ["sr"] * 5
+        assert ward.forward() == ["original"] * 5 + ["sc"] * 5 + ["sr"] * 5
         make_bundle(ward.folder / "bundle", logits=NORMAL)  # mended under the same name
         until(
             lambda: (
