@@ -48,7 +48,7 @@ def test_troubles_are_said_in_words_and_stand_on_every_page(
     expect(page.get_by_text("Ổ đĩa sắp đầy.")).to_be_visible()
     page.goto(f"/cases/{case_id}")  # where the film needs the room: the worst, and how many more
     page.get_by_role("link", name="AI đang tắt: hãy cài lại mô hình. (+1)").click()
-    expect(page.get_by_text("có việc nên xem")).to_be_visible()
+    expect(page.get_by_text("Có việc cần xem")).to_be_visible()
     expect(page.locator(".checks").first.get_by_role("listitem")).to_have_count(3)
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.factories import until
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
+from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
 from xray_triage.config import WebSection
 from xray_triage.reading.findings import Priority
@@ -77,6 +78,21 @@ def test_an_urgent_case_rings_says_so_and_flashes_in_the_title_until_somebody_is
     expect(doctor).to_have_title("Danh sách ca · Trạm y tế Thạnh An")
     doctor.get_by_role("button", name="Đóng").click()
     expect(doctor.locator("#urgent-news")).to_be_hidden()
+
+
+def test_news_that_was_heard_leaves_every_link_of_the_bar_to_be_used(enter: Window, sqlite_desk: TestDesk) -> None:
+    sqlite_desk.add(reading(), patient_name="Nguyễn^Thị^Hoa")
+    page = enter(Role.ADMIN, viewport=PHONE)
+    page.goto("/")
+    expect(page.locator("#urgent-news")).to_have_class("banner bad")
+    for viewport in (PHONE, LAPTOP):
+        page.set_viewport_size(viewport)
+        page.goto("/health")
+        expect(page.locator("#urgent-news")).to_have_class("banner bad folded")
+        for tool in page.locator(".bar :is(nav a, .you a, .you button)").all():
+            tool.click(trial=True)
+    page.get_by_role("link", name="Ca khẩn cấp mới: Nguyễn Thị Hoa").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nguyễn Thị Hoa")
 
 
 def test_what_is_muted_stays_silent_and_is_muted_still_after_a_reload(doctor: Page, sqlite_desk: TestDesk) -> None:
@@ -159,6 +175,7 @@ def test_the_keyboard_alone_finds_and_opens_a_case(enter: Window, sqlite_desk: T
     page.keyboard.type("binh")
     page.keyboard.press("Enter")
     expect(page.locator(ROWS)).to_have_count(1)
+    page.wait_for_load_state()  # until its scripts have run, keys go nowhere
     page.keyboard.press("Tab")  # out of the field, where j is a letter
     page.keyboard.press("j")
     page.keyboard.press("Enter")

@@ -2,7 +2,7 @@
 // the program is gone, and rings for news. It must never know what is on the page.
 "use strict";
 
-const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000, FIRST_MILLISECONDS = 3000;
+const POLL_MILLISECONDS = 2000, AGE_MILLISECONDS = 60000, AGAIN_MILLISECONDS = 5000, FIRST_MILLISECONDS = 3000, FOLD_MILLISECONDS = 10000;
 const lost = document.getElementById("lost");
 const csrf = document.querySelector("meta[name=csrf-token]").content;
 let stream = null, polling = 0, again = 0, isLeaving = false;
@@ -82,7 +82,13 @@ const mute = document.getElementById("mute");
 const news = document.getElementById("news");
 const rings = { urgent: [880, 0, 880, 0, 880], answer: [660, 880] }; // hertz, a sixth of a second each
 const wake = document.getElementById("wake"), audio = new AudioContext();
+const spread = new Set(); // the news that nobody here was there for: it lies over the bar, the rest over its name only
 let flashing = 0;
+
+function foldNews() {
+  spread.clear();
+  showNews();
+}
 
 const inMind = {}; // where a browser keeps nothing
 
@@ -128,6 +134,7 @@ function flash(word) {
   const stop = () => {
     clearInterval(flashing);
     document.title = title;
+    setTimeout(foldNews, FOLD_MILLISECONDS);
   };
   for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, stop, { once: true });
 }
@@ -138,6 +145,7 @@ function hear(kind) {
   const number = Number(item?.dataset.number || 0), known = Number(remembered(`heard-${kind}`) || 0);
   if (number !== known) remember(`heard-${kind}`, number);
   if (number <= known) return;
+  spread.add(kind);
   ring(kind);
   flash(item.dataset.title);
 }
@@ -149,7 +157,7 @@ function showNews() {
     if (!item) continue;
     const isHere = item.querySelector("a")?.pathname === location.pathname; // the page shows it already
     item.hidden = isHere || remembered(`closed-${kind}`) === item.dataset.number; // until seen on any browser, or closed here
-    item.className = `banner ${kind === "urgent" ? "bad" : "good"}`;
+    item.className = `banner ${kind === "urgent" ? "bad" : "good"}${spread.has(kind) ? "" : " folded"}`;
     if (item.querySelector("button")) continue;
     const close = Object.assign(document.createElement("button"), { className: "small", textContent: news.dataset.close });
     close.addEventListener("click", () => {

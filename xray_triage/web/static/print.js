@@ -2,5 +2,5 @@
 "use strict";
 const sheet = document.querySelector(".sheet"), film = sheet.querySelector(".film");
 const excess = sheet.offsetHeight - parseFloat(getComputedStyle(sheet).minHeight);
-if (excess > 0) film.style.height = `${film.offsetHeight - excess}px`; // print.css knows how small it may become
+if (excess > 0) film.style.height = `${Math.max(0, film.offsetHeight - excess)}px`; // print.css knows how small it may become
 document.getElementById("print").addEventListener("click", () => print());

@@ -204,11 +204,12 @@ def test_why_a_film_was_ordered_stands_beside_what_the_ai_says_and_in_the_questi
 def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
     client: httpx.Client, sqlite_desk: TestDesk
 ) -> None:
-    case_id = sqlite_desk.add(unread("child")).case_id
+    case_id = sqlite_desk.add(replace(unread("child"), flags=("refused_by_header",))).case_id
     for path in ("/fragments/worklist", f"/cases/{case_id}"):
         assert "Người bệnh nhỏ tuổi hơn giới hạn của mô hình." in client.get(path).text
     page = client.get(f"/cases/{case_id}").text
     assert "Chưa đọc không có nghĩa là bình thường" in page
+    assert page.count("AI chưa xem hình ảnh.") == 1  # beside the reason, and not again among the notes
     assert "Ảnh kết quả đã gửi PACS" not in page
 
 
