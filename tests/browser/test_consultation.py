@@ -132,7 +132,12 @@ def test_an_automatic_question_says_so_and_gives_way_to_a_doctors(doctor: Page, 
     arrival = sqlite_desk.receive(dataset)
     case_id = sqlite_desk.record(arrival, dataset, reading()).case_id
     request = sqlite_desk.consultations.prepare(
-        dataset, [arrival.instance], question="Xin đọc giúp.", priority="urgent", requested_by=AUTOMATIC
+        dataset,
+        [arrival.instance],
+        question="Xin đọc giúp.",
+        priority="urgent",
+        requested_by=AUTOMATIC,
+        identity=sqlite_desk.casebook.foresee(dataset.StudyInstanceUID, []),
     )
     with sqlite_desk.database.write() as connection:  # as the reader does
         sqlite_desk.consultations.request_within(connection, case_id, request)

@@ -20,6 +20,7 @@ from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import TestDesk, open_desk, reading
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.reading.acquisition import PRODUCT, is_ours
+from xray_triage.reading.patient import read_patient
 from xray_triage.results.make import make_request
 from xray_triage.results.request import Asked
 from xray_triage.station.reconciling import DAY_SECONDS, Reconciler
@@ -114,7 +115,7 @@ def test_a_machine_that_is_named_like_us_alone_by_its_maker_made_a_film() -> Non
     assert not is_ours(film(Manufacturer=["", PRODUCT], ManufacturerModelName=""))
     assert not is_ours(Dataset())
     instance = reference_to(film())
-    asked = Asked(question="?", priority="routine", requested_by="BS")
+    asked = Asked(question="?", priority="routine", requested_by="BS", patient=read_patient(film()))
     made = make_request(film(), [instance], asked, at=datetime(2025, 6, 1, tzinfo=UTC), station_name="Trạm")
     assert [is_ours(one.dataset) for one in made] == [True, True]
 

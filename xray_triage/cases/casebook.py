@@ -16,7 +16,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.store.database import Database, insert_new, migrate
 from xray_triage.cases import marks, rows, tables, worklist
-from xray_triage.cases.case import Case, Conflict, Image, Verdict
+from xray_triage.cases.case import Case, Image, Verdict
 from xray_triage.cases.identity import Identity, Statement, identify, label, plain_id
 from xray_triage.cases.news import News, newest
 from xray_triage.cases.statements import Settled, foresee, settle
@@ -94,10 +94,10 @@ class Casebook:
         connection.execute(tables.case.update().where(mine).values(_patient_columns(settled.identity)))
         return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
 
-    def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Conflict | None:
-        """Whom the films of a study will name once this is recorded, where that is more than one person."""
+    def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Identity:
+        """Whose study it will be once this is recorded, too."""
         with self._database.read() as connection:
-            return foresee(connection, study_instance_uid, stated).conflict
+            return foresee(connection, study_instance_uid, stated)
 
     def _locked_case(self, connection: sa.Connection, arrival: Arrival) -> sa.Row[Any]:
         uid = arrival.instance.study_instance_uid

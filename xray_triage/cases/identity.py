@@ -90,13 +90,12 @@ def plain_name(name: str) -> str:
     return plain if plain not in NOBODY and any(letter.isalpha() for letter in plain) else ""
 
 
-def same_person(one: Statement, other: Statement) -> bool | None:
-    """Whether both name the same person; None: what they say cannot be held against each other.
+def same_person(first: Patient, second: Patient) -> bool | None:
+    """Whether both are the same person; None: what is said of them cannot be held against each other.
 
     The same number is the same person, and another name with it a correction. Without it names decide, and a birth
     date may object: names of three syllables are shared by many.
     """
-    first, second = one.patient, other.patient
     ids, names, born = _same_id(first, second), _same_name(first.name, second.name), _same_birth(first, second)
     if ids:
         return True
@@ -150,7 +149,7 @@ def _persons(speakers: Iterable[Statement]) -> list[list[Statement]]:
     """The statements by person. Two groups are one person unless a statement of one contradicts one of the other."""
     groups: list[list[Statement]] = []
     for one in speakers:
-        mine = [group for group in groups if any(same_person(one, other) for other in group)]
+        mine = [group for group in groups if any(same_person(one.patient, other.patient) for other in group)]
         groups = [group for group in groups if group not in mine] + [[one, *(each for group in mine for each in group)]]
     persons: list[list[Statement]] = []
     for group in sorted(groups, key=_standing):
@@ -163,11 +162,11 @@ def _persons(speakers: Iterable[Statement]) -> list[list[Statement]]:
 
 
 def _differ(person: Iterable[Statement], group: Sequence[Statement]) -> bool:
-    return any(same_person(one, other) is False for one in person for other in group)
+    return any(same_person(one.patient, other.patient) is False for one in person for other in group)
 
 
 def _belongs(one: Statement, ours: Iterable[Statement]) -> bool:
-    return any(same_person(one, other) for other in ours)
+    return any(same_person(one.patient, other.patient) for other in ours)
 
 
 def _standing(person: Sequence[Statement]) -> tuple[bool, datetime, str]:

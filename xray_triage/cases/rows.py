@@ -25,6 +25,7 @@ from xray_triage.cases.case import (
     Standing,
     Verdict,
 )
+from xray_triage.cases.identity import Identity
 from xray_triage.reading.findings import (
     REASONS,
     Acquaintance,
@@ -134,6 +135,12 @@ def patient_of(row: Row) -> Patient:
         birth_date=row.patient_birth_date,
         age_years=row.patient_age_years,
     )
+
+
+def identity_of(row: Row) -> Identity:
+    """Whose case it is, its accession number, and who else its films name, from its row."""
+    conflict = conflict_of(row.conflict)
+    return Identity(patient=patient_of(row), accession_number=row.accession_number, conflict=conflict)
 
 
 def conflict_of(text: str | None) -> Conflict | None:

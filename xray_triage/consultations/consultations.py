@@ -16,8 +16,9 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import AUTOMATIC, AnswerKind, Conflict, Consultation, ConsultationState
+from xray_triage.cases.case import AUTOMATIC, AnswerKind, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
+from xray_triage.cases.identity import Identity, same_person
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient, read_patient, repair_text
 from xray_triage.results.make import ResultObject, make_request
@@ -135,21 +136,27 @@ class Consultations:
         question: str,
         priority: str,
         requested_by: str,
+        identity: Identity,
         why: Sequence[str] = (),
         reminder: int = 0,
-        conflict: Conflict | None = None,
     ) -> PreparedRequest:
         """Build the request and keep it, before any transaction: nobody waits on the database for an fsync.
 
-        ``source`` is the repaired header of a film of the study, ``why`` what the AI says of it; of a ``conflict`` the
-        request warns the specialist. Raises SpoolFull.
+        ``source`` is the repaired header of a film of the study, ``why`` what the AI says of it, ``identity`` whose
+        case it is: a film that names somebody else gives way to one that does not, and of a conflict the request warns
+        the specialist. Raises SpoolFull.
         """
+        if same_person(read_patient(source), identity.patient) is False:
+            source = self._header(self._films(str(source.StudyInstanceUID)), identity.patient)
+        conflict = identity.conflict
         told = question if conflict is None else f"{conflict_line(conflict.values)}\n\n{question}"
         now = self._clock.now()
         asked = Asked(
             question=told,
             priority="urgent" if priority == "urgent" else "routine",
             requested_by=requested_by,
+            patient=identity.patient,
+            accession_number=identity.accession_number,
             why=why,
             phone=self._phone,
             reminder=reminder,
@@ -224,16 +231,16 @@ class Consultations:
         films = self._films(study_uid)
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
         references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
-        case = self._case(study_uid)
+        identity = rows.identity_of(self._case(study_uid))
         return self.prepare(
-            self._header(films, rows.patient_of(case)),
+            self._header(films, identity.patient),
             references,
             question=question,
             priority=priority,
             requested_by=requested_by,
+            identity=identity,
             why=() if requested_by == AUTOMATIC else self._why(study_uid),  # its question says why
             reminder=reminder,
-            conflict=rows.conflict_of(case.conflict),
         )
 
     def _why(self, study_uid: str) -> list[str]:
@@ -291,9 +298,11 @@ class Consultations:
         return [arrival for arrival in self._inbox.of_study(study_instance_uid) if not arrival.quarantined]
 
     def _header(self, films: Sequence[Arrival], patient: Patient) -> Dataset:
-        """Who the patient is and which study it is: from the first object that names the case's ``patient``, else the
-        first that can still be read. A dose report may have come first, and names nobody, or somebody else.
+        """Who the patient is and which study it is: from the first object that names the case's ``patient`` as the case
+        does, else the first that names that person, else the first that can still be read. A dose report may have come
+        first, and names nobody, or somebody else.
         """
+        namesake: Dataset | None = None
         first: Dataset | None = None
         for film in films:
             try:
@@ -305,9 +314,12 @@ class Consultations:
             said = read_patient(header)
             if (said.id, said.name) == (patient.id, patient.name):
                 return header
-            first = first or header
-        if first is not None:
-            return first
+            if namesake is None and same_person(said, patient):
+                namesake = header
+            first = header if first is None else first
+        found = first if namesake is None else namesake
+        if found is not None:
+            return found
         raise CannotAsk("no film of this case can be read from disk any more")
 
 

@@ -24,7 +24,14 @@ from xray_triage.consultations.rtf import is_rtf, plain_text
 from xray_triage.reading.acquisition import PRODUCT
 from xray_triage.reading.header import items, text
 from xray_triage.reading.patient import repair_text
-from xray_triage.results.codes import ALGORITHM_NAME, DEVICE, OBSERVER_TYPE, PERSON_OBSERVER_NAME
+from xray_triage.results.codes import (
+    ALGORITHM_NAME,
+    DEVICE,
+    DEVICE_OBSERVER_NAME,
+    DEVICE_OBSERVER_UID,
+    OBSERVER_TYPE,
+    PERSON_OBSERVER_NAME,
+)
 
 # What is fetched and read.
 KINDS: Mapping[str, AnswerKind] = {
@@ -55,7 +62,7 @@ LONGEST_RTF_BYTES = 1 << 20
 MOST_OBJECTS = 200
 MOST_PREDECESSORS = 100
 _WITH_WORDS = frozenset({AnswerKind.TEXT, AnswerKind.PDF, AnswerKind.KOS})
-_OBSERVERS = (OBSERVER_TYPE.value, ALGORITHM_NAME.value)
+_DEVICES = frozenset({DEVICE_OBSERVER_UID.value, DEVICE_OBSERVER_NAME.value})  # PS3.16 TID 1004
 _MODIFIER = "113011"  # Document Title Modifier
 # PS3.16 CID 7010: what archives write for each other, which says nothing to a doctor; and what takes objects back.
 _MANIFESTS = frozenset({"113030", "113031", "113032", "113033", "113034", "113035", "113036"})
@@ -202,11 +209,11 @@ def _is_by_device(header: Dataset) -> bool:
         return True
     if any(text(one, "ObserverType") == "DEV" for one in items(header, "AuthorObserverSequence")):
         return True
-    observers = [one for one in words.content_of(header) if code(one, "ConceptNameCodeSequence") in _OBSERVERS]
-    return any(
-        code(one, "ConceptNameCodeSequence") == ALGORITHM_NAME.value or code(one, "ConceptCodeSequence") == DEVICE.value
-        for one in observers
-    )
+    stated = [(code(one, "ConceptNameCodeSequence"), one) for one in words.content_of(header)]
+    named = {name for name, _ in stated}
+    types = {code(one, "ConceptCodeSequence") for name, one in stated if name == OBSERVER_TYPE.value}
+    # A device that is told of without a type is the observer; beside a person it may be where the person sat.
+    return ALGORITHM_NAME.value in named or DEVICE.value in types or (not types and not named.isdisjoint(_DEVICES))
 
 
 def _authors(header: Dataset) -> list[str]:

@@ -336,7 +336,7 @@ class Reader:
                 question=f"Yêu cầu tự động. {'. '.join(why)}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
                 priority="urgent" if priority is Priority.URGENT else "routine",
                 requested_by=AUTOMATIC,
-                conflict=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
+                identity=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
             )
         except (SpoolFull, OSError):  # which time heals
             raise

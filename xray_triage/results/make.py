@@ -13,7 +13,6 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.instance import InstanceRef
 from dicom_router.dicom.part10 import encode_file
 from xray_triage.reading.findings import ModelIdentity, Reading, Reason
-from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import REQUEST_PAGE, make_capture, make_request_pages
 from xray_triage.results.letter import Letter
@@ -101,7 +100,7 @@ def make_request(
             priority=urgency(asked.priority),
             is_urgent=asked.priority == "urgent",
             why=asked.why,
-            patient=_patient_lines(source),
+            patient=_patient_lines(asked),
             asked_by=asked.requested_by,
             station_name=station_name,
             phone=asked.phone,
@@ -112,13 +111,12 @@ def make_request(
     return made
 
 
-def _patient_lines(source: Dataset) -> str:
-    """Whose films they are, as far as the film says: name, sex and age; numbers."""
-    patient = read_patient(source)
+def _patient_lines(asked: Asked) -> str:
+    """Whose films they are, as far as it is known: name, sex and age; numbers."""
+    patient, number = asked.patient, asked.accession_number
     sex = {"M": "nam", "F": "nữ"}.get(patient.sex, "")
     years = patient.age_years
     age = "" if years is None else f"{int(years)} tuổi" if years >= 1 else f"{int(12 * years)} tháng tuổi"
-    number = str(source.get("AccessionNumber") or "")
     who = ", ".join(filter(None, (patient.name, sex, age)))
     numbers = (f"mã {patient.id}" if patient.id else "", f"phiếu chỉ định {number}" if number else "")
     return "\n".join(filter(None, (f"Người bệnh: {who or 'phim không ghi tên'}", " · ".join(filter(None, numbers)))))

@@ -14,6 +14,7 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from dicom_router.dicom.instance import InstanceRef
 from dicom_router.dicom.uids import STORAGE_ROOT
+from xray_triage.reading.patient import Patient
 from xray_triage.results import codes
 from xray_triage.results.content import (
     CONTAINS,
@@ -48,12 +49,15 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # not allowed in a UT but for the ends
 class Asked:
     """What is asked, how soon and by whom. ``why``: what the AI said of the films, a line each.
 
-    ``reminder`` counts how often it has been repeated; ``phone`` is that of the station, or empty.
+    ``patient`` and ``accession_number``: whose case it is, which one film of it may say otherwise. ``reminder`` counts
+    how often it has been repeated; ``phone`` is that of the station, or empty.
     """
 
     question: str
     priority: Literal["urgent", "routine"]
     requested_by: str
+    patient: Patient
+    accession_number: str = ""
     why: Sequence[str] = ()
     phone: str = ""
     reminder: int = 0

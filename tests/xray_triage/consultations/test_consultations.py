@@ -211,7 +211,12 @@ def prepared(desk: TestDesk, arrival: Arrival) -> PreparedRequest:
         header = read_header(stream)
     repair_text(header)
     return desk.consultations.prepare(
-        header, [arrival.instance], question="tự động", priority="urgent", requested_by=AUTOMATIC
+        header,
+        [arrival.instance],
+        question="tự động",
+        priority="urgent",
+        requested_by=AUTOMATIC,
+        identity=desk.casebook.foresee(arrival.instance.study_instance_uid, []),
     )
 
 

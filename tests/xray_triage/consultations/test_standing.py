@@ -83,6 +83,21 @@ def test_a_predecessor_that_comes_later_takes_its_place_and_nothing_back(a_round
     assert standings(a_round) == [("sơ bộ", Standing.SUPERSEDED), ("chính thức", Standing.FINAL)]
 
 
+def told_of(concept: str, value_type: str, **value: str) -> Dataset:
+    """An item of the observation context."""
+    context = item(value_type, ConceptNameCodeSequence=code(concept, "?"), **value)
+    context.RelationshipType = "HAS OBS CONTEXT"
+    return context
+
+
+def test_a_person_without_a_name_at_a_device_is_a_person(a_round: Round) -> None:
+    person = told_of("121005", "CODE")
+    person.ConceptCodeSequence = code("121006", "Person")
+    a_round.ask()
+    a_round.write(document([person, told_of("121013", "TEXT", TextValue="WS 3"), item("TEXT", value="Có tràn khí")]))
+    assert a_round.poll().state is ConsultationState.ANSWERED
+
+
 def key_objects(title: str) -> Dataset:
     return document([], sop_class_uid=KEY_OBJECTS, ConceptNameCodeSequence=code(title, "?"))
 
@@ -93,6 +108,8 @@ def key_objects(title: str) -> Dataset:
         (lambda: key_objects("113000"), Standing.MARK),
         (lambda: key_objects("113037"), Standing.MARK),
         (lambda: document([*device(), item("TEXT", value="0.91")]), Standing.MACHINE),
+        (lambda: document([told_of("121012", "UIDREF", UID="1.2.9"), item("TEXT", value="0.91")]), Standing.MACHINE),
+        (lambda: document([told_of("121013", "TEXT", TextValue="AI"), item("TEXT", value="0.91")]), Standing.MACHINE),
         (lambda: text_answer("x", CompletionFlag="PARTIAL"), Standing.PRELIMINARY),
     ],
 )
@@ -147,6 +164,7 @@ def test_what_names_a_request_that_a_persons_replaced_answers_that(a_round: Roun
             question="?",
             priority="routine",
             requested_by=AUTOMATIC,
+            identity=desk.casebook.foresee(STUDY, []),
         )
         automatic = desk.consultations.request_within(connection, a_round.case_id, prepared).request_uid
     a_round.ask("một?")

@@ -549,12 +549,15 @@ def test_a_second_patient_in_the_study_is_in_the_trail_and_in_the_request(a_benc
 
 def test_the_automatic_request_warns_of_a_second_patient(a_bench: Bench, a_film: Dataset) -> None:
     calm = same_study(a_film, PatientName="Lê^Thị^Hai", PatientID="TWO2", BodyPartExamined="HAND")
+    calm.AcquisitionDate = "20250101"  # filmed first
     a_bench.read(calm)
     a_bench.receive(a_film)
     assert a_bench.reader().run_once()
-    said = " ".join(item.get("TextValue", "") for item in a_bench.object(a_film, "request").ContentSequence)
+    request = a_bench.object(a_film, "request")
+    said = " ".join(item.get("TextValue", "") for item in request.ContentSequence)
     assert "Lê Thị Hai (TWO2)" in said
     assert "mang tên nhiều người bệnh" in said
+    assert request.PatientID == a_bench.case(a_film).patient.id == "TWO2"
 
 
 def test_a_name_corrected_under_the_same_uid_is_taken_and_in_the_trail(a_calm_bench: Bench, a_film: Dataset) -> None:

@@ -22,6 +22,7 @@ from tests.xray_triage.results.making import (
     results,
     written,
 )
+from xray_triage.reading.patient import read_patient
 from xray_triage.results.make import make_request
 from xray_triage.results.request import Asked
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer
@@ -37,7 +38,8 @@ UNDERSTOOD = {
 
 def objects() -> dict[str, Dataset]:
     source = header()
-    asked = Asked(question="Có tràn khí không?", priority="urgent", requested_by="BS. Lan", why=["AI: Khẩn cấp vì: x"])
+    why, patient = ["AI: Khẩn cấp vì: x"], read_patient(source)
+    asked = Asked(question="Có tràn khí?", priority="urgent", requested_by="BS. Lan", patient=patient, why=why)
     asking = make_request(source, [reference_to(the_film())], asked, at=AT, station_name=STATION)
     return {
         **{f"read {one.what}": one.dataset for one in results(source, a_full_reading(), a_radiograph())},

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.peers.dcmtk import dciodvfy, dsrdump
 from tests.xray_triage.results.making import AT, STATION, a_full_reading, a_radiograph, header, results, written
 from xray_triage.reading.acquisition import is_ours
 from xray_triage.reading.findings import NotReadable
+from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Admission, admit
 from xray_triage.results.make import ResultObject, make_request
 from xray_triage.results.request import Asked
@@ -35,8 +37,9 @@ def two_films_and_results() -> list[InstanceRef]:
 
 def made(question: str = QUESTION, **options: Any) -> list[ResultObject]:
     references = options.pop("references", None) or two_films_and_results()
-    asked = {"priority": "urgent", "requested_by": "BS. Trần Thị Bưởi", **options}
-    return make_request(header(), references, Asked(question=question, **asked), at=AT, station_name=STATION)
+    film = header(**options.pop("film", {}))
+    asked = {"priority": "urgent", "requested_by": "BS. Trần Thị Bưởi", "patient": read_patient(header()), **options}
+    return make_request(film, references, Asked(question=question, **asked), at=AT, station_name=STATION)
 
 
 def request(references: Sequence[InstanceRef], **options: Any) -> Dataset:
@@ -99,7 +102,7 @@ def test_the_same_request_has_the_same_name_and_another_question_another() -> No
 
 
 def test_a_request_over_nothing_is_an_error() -> None:
-    asked = Asked(question="?", priority="urgent", requested_by="BS. Lan")
+    asked = Asked(question="?", priority="urgent", requested_by="BS. Lan", patient=read_patient(header()))
     with pytest.raises(ValueError, match="at least one instance"):
         make_request(header(), [], asked, at=AT, station_name=STATION)
 
@@ -142,3 +145,11 @@ def test_a_page_that_comes_back_is_known_as_ours_and_never_read() -> None:
     refused = admit(page, Admission())
     assert isinstance(refused, NotReadable)
     assert refused.reason.code == "not_a_film"
+
+
+def test_a_page_names_the_patient_of_the_case_and_not_of_the_film() -> None:
+    (page,), (from_another_film,) = pages(), pages(film={"patient_name": "Lê^Thị^Hai", "AccessionNumber": "A7"})
+    (about_another,) = pages(patient=replace(read_patient(header()), name="Lê Thị Hai"))
+    (of_another_number,) = pages(accession_number="A7")
+    assert from_another_film.PixelData == page.PixelData
+    assert page.PixelData not in (about_another.PixelData, of_another_number.PixelData)

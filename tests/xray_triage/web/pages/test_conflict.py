@@ -62,6 +62,17 @@ def test_a_request_is_made_out_to_the_patient_though_a_dose_report_came_first(sq
     assert sqlite_desk.consultations.header(study).PatientID == "ONE1"
 
 
+def test_a_request_is_made_out_by_a_film_though_no_film_says_all_that_the_case_knows(sqlite_desk: TestDesk) -> None:
+    study = generate_uid()
+    sqlite_desk.add(unread("not_a_film"), patient_name="", patient_id="0000", study_instance_uid=study)
+    sqlite_desk.add(reading(), patient_name="NGUYEN^VAN^MOT", patient_id="00012", study_instance_uid=study)
+    sqlite_desk.add(reading(), patient_name="Nguyễn^Văn^Một", patient_id="12", study_instance_uid=study)
+    case = sqlite_desk.casebook.case_of_study(study)
+    assert case is not None
+    assert (case.patient.name, case.patient.id) == ("Nguyễn Văn Một", "00012")
+    assert sqlite_desk.consultations.header(study).PatientID == "00012"
+
+
 def test_an_unknown_age_is_said(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     case_id = sqlite_desk.add(reading(), PatientAge="", PatientBirthDate="").case_id
     for address in ("/", f"/cases/{case_id}", f"/cases/{case_id}/print"):
