@@ -187,9 +187,14 @@ class Consultations:
         return kept
 
     def request_within(self, connection: sa.Connection, case_id: str, prepared: PreparedRequest) -> Consultation:
-        """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted."""
+        """Commit a prepared request in the caller's transaction; an open one wins, and the prepared file is deleted.
+
+        But an urgent one takes the place of the policy's own of before, when the case was not urgent.
+        """
         sequence = sequence_of(connection, case_id)
         asked = prepared.consultation
+        if asked.priority == "urgent":
+            _cancel_automatic(connection, sequence, tables.consultation.c.priority != asked.priority)
         row = {
             "case_sequence": sequence,
             "state": asked.state.value,
@@ -323,10 +328,10 @@ class Consultations:
         raise CannotAsk("no film of this case can be read from disk any more")
 
 
-def _cancel_automatic(connection: sa.Connection, sequence: int) -> None:
+def _cancel_automatic(connection: sa.Connection, sequence: int, *which: sa.ColumnElement[bool]) -> None:
     asked = tables.consultation
     open_one = sa.and_(asked.c.case_sequence == sequence, asked.c.state == ConsultationState.REQUESTED.value)
-    mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC)
+    mine = asked.update().where(open_one, asked.c.requested_by == AUTOMATIC, *which)
     connection.execute(mine.values(state=ConsultationState.CANCELLED.value))
 
 

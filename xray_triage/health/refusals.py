@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from xray_triage.health.checks import Check, CheckState, check
 from xray_triage.language import N_
 
-NONE_REFUSED = N_("Không máy nào bị trạm từ chối.")
+NONE_REFUSED = N_("Không máy nào bị trạm từ chối nhiều lần.")
 SOME_REFUSED = N_(
     "Trạm đang từ chối %(number)d máy; phim của máy có thể chưa vào trạm. Hãy xem mục Máy bị trạm từ chối ở trang Tình "
     "trạng trạm."

@@ -205,7 +205,7 @@ def test_without_a_destination_the_question_is_kept(database: Database, tmp_path
     assert case.consultation is not None
 
 
-def prepared(desk: TestDesk, arrival: Arrival) -> PreparedRequest:
+def prepared(desk: TestDesk, arrival: Arrival, priority: str = "urgent") -> PreparedRequest:
     """What the reader does when the site's policy asks by itself."""
     with desk.spool.open(arrival.spooled.key) as stream:
         header = read_header(stream)
@@ -214,7 +214,7 @@ def prepared(desk: TestDesk, arrival: Arrival) -> PreparedRequest:
         header,
         [arrival.instance],
         question="tự động",
-        priority="urgent",
+        priority=priority,
         requested_by=AUTOMATIC,
         identity=desk.casebook.foresee(arrival.instance.study_instance_uid, []),
     )
@@ -258,6 +258,23 @@ def test_a_persons_question_takes_the_place_of_an_automatic_one(desk: TestDesk) 
     assert case.consultation is not None
     assert case.consultation.question == "Có tràn khí không?"
     assert ask(desk, case_id, question="lần nữa") == asked
+
+
+def test_a_case_that_becomes_urgent_is_asked_about_anew_and_once(desk: TestDesk) -> None:
+    dataset = film()
+    arrival = desk.receive(dataset)
+    case_id = desk.record(arrival, dataset, reading()).case_id
+    with desk.database.write() as connection:
+        first, second, *others = (
+            desk.consultations.request_within(connection, case_id, prepared(desk, arrival, priority)).request_uid
+            for priority in ("routine", "urgent", "urgent", "routine")
+        )
+    assert others == [second, second]
+    assert requests(desk, dataset.StudyInstanceUID) == [first, second]
+    case = desk.casebook.case(case_id)
+    assert case is not None
+    assert case.consultation is not None
+    assert case.consultation.priority == "urgent"
 
 
 def test_the_readers_request_gives_way_to_one_that_is_open(desk: TestDesk) -> None:
