@@ -77,7 +77,7 @@ def test_a_pacs_that_is_away_is_said_and_the_question_is_kept_and_sent_later(
     assert work is not None
     sqlite_desk.outbox.postpone(work[0], seconds=1, error="connection refused")
     expect(doctor.locator("#consultation")).to_contain_text("yêu cầu được giữ và tự gửi khi có mạng")
-    expect(doctor.get_by_text("Không liên lạc được pacs.")).to_be_visible()
+    expect(doctor.get_by_role("link", name="Trạm: 1 việc cần xem")).to_be_visible()
     expect(doctor.locator("#deliveries")).to_contain_text("Chưa gửi được; trạm tự thử lại. (lần 1)")
     expect(doctor.get_by_text("connection refused")).to_have_count(0)  # that is for the page of the station's health
     sqlite_desk.clock.advance(2)
