@@ -16,7 +16,7 @@ from dicom_router.errors import DAMAGE
 from xray_triage.reading.header import items, text, value_of
 from xray_triage.reading.text import MULTI_BYTE, UTF_8, clean, decode, encodings_of, unmangle
 from xray_triage.reading.values.ages import DAYS_PER_YEAR, OLDEST_YEARS, contradicts, parse_age
-from xray_triage.reading.values.dates import FORGIVEN, first_possible, parse_day
+from xray_triage.reading.values.dates import FORGIVEN, PROGRAM_SINCE, first_possible, parse_day
 from xray_triage.reading.values.mojibake import meant
 
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
@@ -138,7 +138,10 @@ def read_age(dataset: Dataset, arrived: date | None = None) -> Age:
     """Age when the film was taken: as stated, else counted from the dates; the younger one where these contradict.
 
     An age of 0 is unknown: machines write ``000Y``, and today as the birth date, for a patient nobody registered.
+    ``arrived`` says nothing where it is before this program was written: the station itself has lost its clock.
     """
+    if arrived is not None and arrived < PROGRAM_SINCE:
+        arrived = None
     stated, counted = parse_age(text(dataset, "PatientAge")), _counted(dataset, arrived)
     if stated is None or counted is None:
         return Age(counted if stated is None else stated)

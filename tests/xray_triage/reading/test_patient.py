@@ -242,6 +242,12 @@ def test_of_an_age_and_a_birth_date_that_contradict_each_other_the_younger_count
     assert read_age(says(PatientAge=age, PatientBirthDate=born, StudyDate="20260301"), date(2026, 3, 1)) == found
 
 
+def test_an_adult_is_no_child_because_the_station_has_lost_its_clock() -> None:
+    film = says(PatientBirthDate="19620415", StudyDate="20260301")
+    assert read_age(film, date(1970, 1, 1)).years == pytest.approx(63.9, abs=0.1)
+    assert read_age(says(PatientBirthDate="19620415"), date(1970, 1, 1)).years is None
+
+
 def test_a_birth_date_is_told_as_far_as_it_is_known() -> None:
     born = [read_patient(says(PatientBirthDate=text)).birth_date for text in ("1/3/1970", "197003", "1970", "01/03/70")]
     assert born == ["1970-03-01", "1970-03", "1970", ""]

@@ -9,6 +9,7 @@ FIRST_YEAR, LAST_YEAR = 1850, 2199  # a year outside is none
 FORGIVEN = timedelta(days=1)  # what a machine's clock may be ahead of ours
 # A console that lost its battery begins here, and runs on for a while: the first month of these years is no date.
 CLOCK_STARTS = frozenset({1970, 1980, 2000})
+PROGRAM_SINCE = date(2025, 1, 1)  # nothing came to a station before: a clock that says so has lost its time
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # Behind the date a time: parted by T or a blank and with a colon, or run together as in DT.
 _TIME = re.compile(r"(?<=\d)[t ]+\d{1,2}:.*$|(?<=^\d{8})t?\d{2,6}(\.\d+)?([+-]\d{4})?$")
