@@ -13,7 +13,7 @@ from io import BytesIO
 import structlog
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival, InstanceRef, SpooledFile, read_dataset, read_header, reference_to
@@ -328,6 +328,7 @@ class Reader:
             return None
         positive = told_positive(film.reading.findings.findings) if film.reading.findings else ()
         seen = "; ".join(f"{finding.kind.vi} {value(finding)}" for finding in positive)
+        identity = self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated)
         why = [f"AI xếp mức {priority.vi}", *urgent_lines(film.reading), *([f"AI thấy: {seen}"] if seen else [])]
         try:
             return self._stores.consultations.prepare(
@@ -336,11 +337,11 @@ class Reader:
                 question=f"Yêu cầu tự động. {'. '.join(why)}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",
                 priority="urgent" if priority is Priority.URGENT else "routine",
                 requested_by=AUTOMATIC,
-                identity=self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated),
+                identity=identity,
             )
-        except (SpoolFull, OSError):  # which time heals
+        except (SpoolFull, OSError, MemoryError, SQLAlchemyError):  # which time heals: the film is read again
             raise
-        except Exception:
+        except Exception:  # some tag of the film lets nobody make it: that costs the request, not the reading
             log.exception("result not made", what="request", arrival=film.arrival.arrival_id)
             on_unmade("request")
             return None
@@ -441,7 +442,9 @@ def _heat_of(reading: Reading, on_unmade: Callable[[str], None]) -> bytes | None
         return None
     try:
         return heat_png(reading.findings.heat_map)
-    except Exception:
+    except MemoryError:
+        raise
+    except Exception:  # it costs the heat map, not the reading
         log.exception("result not made", what="heat")
         on_unmade("heat")
         return None

@@ -64,7 +64,9 @@ def make_results(
     for what, make in _makers(origin, reading, radiograph, supersedes):
         try:
             made = _encoded(what, make())
-        except Exception:
+        except MemoryError:  # no fault of the film: it is read again
+            raise
+        except Exception:  # some tag of the film lets nobody make this object: that costs it, not the reading
             log.exception("result not made", what=what, sop_instance_uid=str(source.SOPInstanceUID))
             on_unmade(what)
         else:
