@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import PYDICOM_ROOT_UID, UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 CR = UID("1.2.840.10008.5.1.4.1.1.1")
 DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
@@ -79,6 +79,11 @@ class StoppedClock:
         self.elapsed_seconds += seconds
 
 
+def new_uid() -> UID:
+    """Never used before, and always 64 characters long, so that a film's bytes lie at the same places in every run."""
+    return UID(f"{PYDICOM_ROOT_UID}{random.SystemRandom().randrange(10**37, 10**38)}")
+
+
 def film(
     *,
     rows: int = 64,
@@ -102,9 +107,9 @@ def film(
     dataset = Dataset()
     dataset.SpecificCharacterSet = character_set
     dataset.SOPClassUID = UID(sop_class_uid)
-    dataset.SOPInstanceUID = UID(sop_instance_uid) if sop_instance_uid else generate_uid()
-    dataset.StudyInstanceUID = UID(study_instance_uid) if study_instance_uid else generate_uid()
-    dataset.SeriesInstanceUID = UID(series_instance_uid) if series_instance_uid else generate_uid()
+    dataset.SOPInstanceUID = UID(sop_instance_uid) if sop_instance_uid else new_uid()
+    dataset.StudyInstanceUID = UID(study_instance_uid) if study_instance_uid else new_uid()
+    dataset.SeriesInstanceUID = UID(series_instance_uid) if series_instance_uid else new_uid()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID

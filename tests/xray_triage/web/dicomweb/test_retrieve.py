@@ -253,7 +253,7 @@ def test_a_truncated_film_is_handed_out_as_it_is_but_has_no_frame(client: httpx.
     assert (answer.status_code, "ends before frame 1" in answer.text) == (422, True)
 
 
-@pytest.mark.filterwarnings("ignore:End of file reached")
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 def test_damaged_headers_are_said_to_be_damaged(client: httpx.Client, sqlite_desk: TestDesk) -> None:
     short = film(Columns=4000)
     sqlite_desk.receive(short)
