@@ -58,7 +58,7 @@ upper_layer store
 scp transport
 config results accounts
 tls cases rendering simulation.phantom
-consultations orders model
+consultations orders model records
 health stores
 web reader
 station assessment

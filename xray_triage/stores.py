@@ -38,6 +38,7 @@ from xray_triage.cases.studies import Studies
 from xray_triage.config import Config, ConfigError, load_config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
+from xray_triage.records.book import ResultBook
 
 READ_WORK = "read"
 APART_WORK = apart(READ_WORK)  # on what is kept apart
@@ -67,6 +68,7 @@ class Stores:
     small_pictures: SmallPictures
     consultations: Consultations
     orders: Orders
+    results: ResultBook
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
@@ -141,6 +143,17 @@ def join_stores(
     originals = config.destinations_for("originals")
     inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
     casebook = Casebook(database, clock=clock)
+    consultations = Consultations(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        destinations=config.destinations_for("requests"),
+        station_name=config.station.name,
+        phone=config.station.phone,
+        wake=wake,
+    )
     return Stores(
         clock=clock,
         database=database,
@@ -164,15 +177,16 @@ def join_stores(
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
         small_pictures=SmallPictures(database),
-        consultations=Consultations(
+        consultations=consultations,
+        results=ResultBook(
             database,
             clock=clock,
             inbox=inbox,
             outbox=outbox,
             spool=spool,
-            destinations=config.destinations_for("requests"),
+            header=consultations.header,
+            destinations=config.destinations_for("results"),
             station_name=config.station.name,
-            phone=config.station.phone,
             wake=wake,
         ),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),

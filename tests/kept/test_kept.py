@@ -24,6 +24,7 @@ from xray_triage.cases.casebook import migrate_cases
 from xray_triage.orders import tables as orders
 from xray_triage.orders.order import OrderState
 from xray_triage.orders.steps import Steps
+from xray_triage.records import tables as records
 
 FOLDER = Path(__file__).parent
 VERSIONS = sorted({path.name.removesuffix(".sqlite.sql") for path in FOLDER.glob("*.sqlite.sql")})
@@ -49,7 +50,7 @@ def kept(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database
 
 def test_its_tables_are_those_that_the_program_uses(kept: Database) -> None:
     ours = sa.MetaData()
-    owners = (router, cases, heat, machines, accounts, orders)
+    owners = (router, cases, heat, machines, accounts, orders, records)
     for each in (owner.metadata for owner in owners):
         for table in each.sorted_tables:
             table.to_metadata(ours)

@@ -220,7 +220,7 @@ def open_desk(
     Its PACS takes ``originals`` and requests; so does a ``second`` destination, if it has a name.
     """
     migrate_cases(database)
-    sends = (*(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
+    sends = ("results", *(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
     names = (PACS, second) if second else (PACS,)
     config = Config(
         station=StationSection(name=STATION, ae_title="TEST", data_dir=folder),

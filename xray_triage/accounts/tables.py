@@ -19,6 +19,7 @@ account = sa.Table(
     sa.Column("name", OutsideText, nullable=False),
     sa.Column("folded_name", OutsideText, nullable=False),
     sa.Column("full_name", OutsideText, nullable=False),
+    sa.Column("licence", OutsideText, nullable=False, server_default=""),  # số GPHN/CCHN, of who signs results
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("language", sa.Text, nullable=False),  # "" = the station's
     sa.Column("password_hash", sa.Text, nullable=False),

@@ -50,11 +50,15 @@ class UnknownUser(AccountError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A user. ``full_name`` is what others read; ``language`` is "" until the user chose one."""
+    """A user. ``full_name`` is what others read; ``language`` is "" until the user chose one.
+
+    ``licence``: the number of the licence to practise (số GPHN/CCHN) under which the user signs results, or "".
+    """
 
     account_id: int
     name: str
     full_name: str
+    licence: str
     role: Role
     language: str
     must_change: bool
@@ -72,16 +76,18 @@ class Users:
         self._hasher = hasher
         self._turn = threading.Semaphore(HASHES_AT_ONCE)
 
-    def add(self, name: str, *, role: Role, full_name: str = "", password: str = "") -> str:
+    def add(self, name: str, *, role: Role, full_name: str = "", licence: str = "", password: str = "") -> str:
         """A new user; gives the password, which without ``password`` is a one-time one. Raises AccountError."""
         is_one_time = not password
         password = password or one_time_password()
         _check_name(name, full_name)
+        _check_licence(licence)
         check_password(password, name)
         row = {
             "name": name,
             "folded_name": name_key(name),
             "full_name": full_name.strip() or name,
+            "licence": licence.strip(),
             "role": role.value,
             "language": "",
             "password_hash": self._hash(password),
@@ -169,6 +175,11 @@ class Users:
         """Raises AccountError when no active admin would remain."""
         self._change(name, {"role": role.value})
 
+    def change_licence(self, name: str, licence: str) -> None:
+        """The number under which the user signs results from now on; "" for none. Raises AccountError."""
+        _check_licence(licence)
+        self._change(name, {"licence": licence.strip()})
+
     def change_language(self, name: str, language: str) -> None:
         self._change(name, {"language": language})
 
@@ -215,7 +226,8 @@ def check_password(password: str, name: str) -> None:
 
 def account_of(row: Row) -> Account:
     """A row of the table as a value."""
-    kept = ("account_id", "name", "full_name", "language", "must_change", "is_active", "created_at", "signed_in_at")
+    kept = ("account_id", "name", "full_name", "licence", "language", "must_change", "is_active")
+    kept += ("created_at", "signed_in_at")
     return Account(role=Role(row["role"]), **{key: row[key] for key in kept})
 
 
@@ -226,6 +238,11 @@ def _check_name(name: str, full_name: str) -> None:
         raise AccountError("bad_full_name", "a full name has at most 100 characters, in one line")
     if name_key(full_name.strip() or name) == PROGRAM:
         raise AccountError("reserved_name", "'AI' stands for the site's policy: give the person's full name")
+
+
+def _check_licence(licence: str) -> None:
+    if len(licence) > 40 or not licence.isprintable():
+        raise AccountError("bad_licence", "a licence number has at most 40 characters, in one line")
 
 
 def _normalised(password: str) -> bytes:

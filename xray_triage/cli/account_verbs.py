@@ -31,6 +31,7 @@ def add(
     name: Name,
     role: Annotated[str, typer.Option(help="doctor, technician or admin.")] = "doctor",
     full_name: Annotated[str, typer.Option("--full-name", help="As others read it; else the user name.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence number (số GPHN/CCHN), printed on results.")] = "",
     as_json: AsJson = False,
     config: ConfigPath = None,
 ) -> None:
@@ -38,7 +39,7 @@ def add(
     from xray_triage.accounts.audit import Action
 
     accounts, wanted = _accounts(config), _role(role)
-    password = accounts.users.add(name, role=wanted, full_name=full_name)
+    password = accounts.users.add(name, role=wanted, full_name=full_name, licence=licence)
     _note(accounts, Action.USER_ADDED, name, detail=wanted.value)
     _tell_password(name, password, as_json=as_json)
 
@@ -83,6 +84,21 @@ def role(
     accounts.users.change_role(name, wanted)
     _note(accounts, Action.USER_CHANGED, name, detail=wanted.value)
     out.print(f"{name} is {wanted.value}")
+
+
+@app.command()
+def licence(
+    name: Name,
+    number: Annotated[str, typer.Argument(help='Số GPHN/CCHN; "" for none.', show_default=False)],
+    config: ConfigPath = None,
+) -> None:
+    """Set the licence number under which a user signs results."""
+    from xray_triage.accounts.audit import Action
+
+    accounts = _accounts(config)
+    accounts.users.change_licence(name, number)
+    _note(accounts, Action.USER_CHANGED, name, detail=f"licence {number}")
+    out.print(f"{name} signs as {number}" if number else f"{name} has no licence number")
 
 
 @app.command()

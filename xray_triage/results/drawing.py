@@ -17,14 +17,14 @@ DIM: Colour = (142, 150, 160)
 LINE: Colour = (52, 58, 66)
 AMBER: Colour = (255, 193, 7)
 MEASURE: Colour = (245, 245, 245)  # no finding's colour
-_FONTS = Path(__file__).parent / "fonts"
+FONTS = Path(__file__).parent / "fonts"
 
 
 @cache
 def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans of this size in pixels."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(_FONTS / name, size, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(FONTS / name, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def wrapped(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:

@@ -1,0 +1,117 @@
+"""Drafts and versions of results: what is kept, what is refused, what goes to the PACS."""
+
+import io
+import threading
+
+import pydicom
+import pytest
+
+from tests.xray_triage.desk import STATION, TestDesk, unread
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.records.book import IS_THERE, NO_CONCLUSION, NO_REASON, NO_RESULT, TOO_LONG
+from xray_triage.records.result import MOST_LETTERS, Author, CannotWrite, ResultState, Words
+
+MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
+AN = Author(account="an", name="BS. Nguyễn Văn An")
+NORMAL = Words(description="Nhu mô: không thấy tổn thương.", conclusion="Không thấy bất thường.")
+CHANGED = Words(description="Mờ đáy phổi phải.", conclusion="Theo dõi viêm phổi.", advice="Chụp lại sau 7 ngày.")
+
+
+@pytest.fixture
+def case_id(desk: TestDesk) -> str:
+    return desk.add(unread()).case_id
+
+
+def documents(desk: TestDesk) -> list[pydicom.Dataset]:
+    found = []
+    for one in desk.outbox.of_study(desk.casebook.cases()[0].study_instance_uid):
+        if one.what == "result":
+            with desk.spool.open(one.spooled.key) as stream:
+                found.append(pydicom.dcmread(io.BytesIO(stream.read())))
+    return found
+
+
+def texts(document: pydicom.Dataset) -> list[str]:
+    """All that is written in it."""
+    return [str(each.value) for each in document.iterall() if each.VR in ("UT", "PN")]
+
+
+def test_a_draft_is_kept_as_it_was_typed_and_of_two_doctors_nothing_is_lost(desk: TestDesk, case_id: str) -> None:
+    desk.results.save_draft(case_id, MAI, Words(description="Nhu"))
+    desk.clock.advance(1)
+    desk.results.save_draft(case_id, AN, CHANGED)
+    desk.clock.advance(1)
+    desk.results.save_draft(case_id, MAI, NORMAL)
+    assert [(one.author, one.words) for one in desk.results.drafts(case_id)] == [(MAI, NORMAL), (AN, CHANGED)]
+    desk.results.finish(case_id, MAI, NORMAL, before_author="")
+    assert [one.author for one in desk.results.drafts(case_id)] == [AN]
+
+
+def test_a_final_result_is_a_version_and_a_verified_document_on_its_way(desk: TestDesk, case_id: str) -> None:
+    made = desk.results.finish(case_id, MAI, NORMAL, before_author="AI: tràn dịch 93%")
+    assert (made.version, made.state, made.author, made.words) == (1, ResultState.FINAL, MAI, NORMAL)
+    assert made.before_author == "AI: tràn dịch 93%"
+    (document,) = documents(desk)
+    assert document.SOPInstanceUID == made.document_uid
+    assert (document.CompletionFlag, document.VerificationFlag, document.PreliminaryFlag) == (
+        "COMPLETE",
+        "VERIFIED",
+        "FINAL",
+    )
+    (observer,) = document.VerifyingObserverSequence
+    assert (observer.VerifyingObserverName, observer.VerifyingOrganization) == (MAI.name, STATION)
+    assert {NORMAL.description, NORMAL.conclusion, f"{MAI.name}, số GPHN CCHN {MAI.licence}"} <= {*texts(document)}
+    assert desk.results.newest([case_id]) == {case_id: made}
+
+
+def test_an_amended_result_names_its_predecessors_and_leaves_them_as_they_were(desk: TestDesk, case_id: str) -> None:
+    first = desk.results.finish(case_id, MAI, NORMAL, before_author="")
+    second = desk.results.amend(case_id, AN, CHANGED, reason="Xem lại phim nghiêng", before_author="")
+    third = desk.results.cancel(case_id, AN, reason="Nhầm người bệnh", before_author="")
+    assert desk.results.versions(case_id) == [first, second, third]
+    assert (third.state, third.words) == (ResultState.CANCELLED, CHANGED)
+    by_uid = {each.SOPInstanceUID: each for each in documents(desk)}
+    assert by_uid.keys() == {first.document_uid, second.document_uid, third.document_uid}
+    assert "PredecessorDocumentsSequence" not in by_uid[first.document_uid]
+    (study,) = by_uid[third.document_uid].PredecessorDocumentsSequence
+    named = [item.ReferencedSOPInstanceUID for item in study.ReferencedSeriesSequence[0].ReferencedSOPSequence]
+    assert named == [first.document_uid, second.document_uid]
+    assert "KẾT QUẢ ĐÃ HỦY: Nhầm người bệnh" in texts(by_uid[third.document_uid])
+
+
+def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(desk: TestDesk, case_id: str) -> None:
+    book, before = desk.results, sorted(desk.spool.keys())
+    for expected, write in {
+        NO_CONCLUSION: lambda: book.finish(case_id, MAI, Words(description="x"), before_author=""),
+        NO_RESULT: lambda: book.amend(case_id, MAI, NORMAL, reason="x", before_author=""),
+        TOO_LONG: lambda: book.save_draft(case_id, MAI, Words(description="x" * (MOST_LETTERS + 1))),
+    }.items():
+        with pytest.raises(CannotWrite, match=expected[:20]):
+            write()
+    with pytest.raises(UnknownCase):
+        book.save_draft("nowhere", MAI, NORMAL)
+    assert sorted(desk.spool.keys()) == before
+    book.finish(case_id, MAI, NORMAL, before_author="")
+    with pytest.raises(CannotWrite, match=NO_REASON):
+        book.amend(case_id, MAI, CHANGED, reason=" ", before_author="")
+    with pytest.raises(CannotWrite, match=IS_THERE[:20]):
+        book.finish(case_id, AN, CHANGED, before_author="")
+    assert len(book.versions(case_id)) == 1
+
+
+def test_of_two_doctors_who_finish_at_once_one_is_told(desk: TestDesk, case_id: str) -> None:
+    told: list[str] = []
+
+    def finish(author: Author) -> None:
+        try:
+            desk.results.finish(case_id, author, NORMAL, before_author="")
+        except CannotWrite as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=finish, args=(author,)) for author in (MAI, AN)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == [IS_THERE]
+    assert len(desk.results.versions(case_id)) == len(documents(desk)) == 1

@@ -1,0 +1,51 @@
+"""The tables of results; migrations/ makes them. Knows no other table but the case."""
+
+import sqlalchemy as sa
+
+from dicom_router.store.database import OutsideText, UtcDateTime
+from xray_triage.cases import tables as cases
+
+metadata = sa.MetaData()
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+WORDS = ("description", "conclusion", "advice", "adopts")
+AUTHOR = ("author", "author_name", "licence")
+
+
+def _texts(names: tuple[str, ...]) -> list[sa.Column[str]]:
+    return [sa.Column(name, OutsideText, nullable=False) for name in names]
+
+
+def _case_number() -> sa.Column[int]:
+    return sa.Column("case_sequence", sa.BigInteger, sa.ForeignKey(cases.case.c.sequence), nullable=False)
+
+
+# What a doctor is writing; one a doctor and case, so that two who write at once lose nothing.
+result_draft = sa.Table(
+    "result_draft",
+    metadata,
+    sa.Column("draft_id", _Number, primary_key=True),
+    _case_number(),
+    *_texts(AUTHOR),
+    *_texts(WORDS),
+    sa.Column("saved_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("case_sequence", "author", name="result_draft_of"),
+    sqlite_autoincrement=True,
+)
+
+# Versions, never changed. Of two that are written at the same moment one is refused by the constraint.
+result = sa.Table(
+    "result",
+    metadata,
+    sa.Column("result_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    *_texts(AUTHOR),
+    *_texts(WORDS),
+    sa.Column("before_author", OutsideText, nullable=False),
+    sa.Column("reason", OutsideText, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("document_uid", sa.Text, nullable=False),
+    sa.UniqueConstraint("case_sequence", "version", name="result_version"),
+    sqlite_autoincrement=True,
+)
