@@ -20,7 +20,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.period import Period, Step
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.server import WebServer
 
 TARGETS = {"claim": "5 ms", "page /figures": "300 ms", "page": "100 ms"}

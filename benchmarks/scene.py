@@ -21,7 +21,7 @@ from tests.factories import DX
 from tests.peers.machine import EXPLICIT_LITTLE_ENDIAN, Machine, dataset_pdus, results_of, status_of, store_request
 from tests.peers.orthanc import OrthancPeer
 from tests.peers.station import AE_TITLE, StationPeer
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.selection import chosen_folder
 from xray_triage.simulation import phantom
 

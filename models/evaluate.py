@@ -22,7 +22,7 @@ from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
 from xray_triage.assessment.examiner import Examiner
 from xray_triage.assessment.labels import read_labels
 from xray_triage.assessment.predictions import Prediction
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.reading.bundle import load_bundle, load_manifest
 
 FEWEST_POSITIVES = 15

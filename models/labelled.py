@@ -11,7 +11,7 @@ from torch import nn
 
 from xray_triage.assessment.examiner import without_model
 from xray_triage.assessment.labels import LabelledFilm
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.reading.normalisation import Energies, as_read, measure
 from xray_triage.reading.onnx_classifier import OnnxClassifier
 from xray_triage.reading.pixels import Image, InputSpec, moved, prepare

@@ -13,7 +13,7 @@ from models import data
 from models.robustness import PLAIN
 from xray_triage.assessment import figures
 from xray_triage.assessment.predictions import Prediction
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.site import STATION_MIX
 from xray_triage.reading.bundle import Manifest
 from xray_triage.reading.naming import ALWAYS_NAMED, OPACITIES

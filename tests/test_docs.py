@@ -24,7 +24,7 @@ from dicom_router.scp import commitment, modality_worklist, performed_step, prov
 from dicom_router.transport import compression, dimse, forwarder
 from dicom_router.upper_layer import gatekeeper, pdu, requestor
 from xray_triage.cli import app
-from xray_triage.config import check_config, load_config
+from xray_triage.config.loading import check_config, load_config
 from xray_triage.orders.order import Order, OrderState, Registration
 from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
 from xray_triage.orders.worklist_entries import entry_of

@@ -16,7 +16,7 @@ from dicom_router.transport.sending import parse_address, send_files
 from tests.factories import until
 from tests.peers.station import AE_TITLE, StationPeer
 from xray_triage.accounts.roles import Role
-from xray_triage.config import load_config
+from xray_triage.config.loading import load_config
 from xray_triage.simulation import phantom
 from xray_triage.simulation.pacs import PACS_TITLE, StandInPacs
 from xray_triage.stores import Stores, open_stores

@@ -35,7 +35,8 @@ from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
-from xray_triage.config import Config, ConfigError, load_config
+from xray_triage.config.loading import ConfigError, load_config
+from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xray_triage.config import ConfigError, Tls
+from xray_triage.config.loading import ConfigError
+from xray_triage.config.values import Tls
 
 
 def client_tls(tls: Tls) -> ssl.SSLContext:

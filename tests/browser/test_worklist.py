@@ -11,7 +11,7 @@ from tests.factories import until
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient
 from xray_triage.web.server import WebServer

@@ -15,7 +15,7 @@ from tests.fuzzing import fuzz
 from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import reading
 from tests.xray_triage.web.conftest import bearer
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.security.visitor import Role
 from xray_triage.web.server import WebServer
 

@@ -25,7 +25,9 @@ from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.statements import statements
-from xray_triage.config import Config, Destination, RegistrationSection, RetentionSection, StationSection
+from xray_triage.config.destinations import Destination
+from xray_triage.config.sections import RegistrationSection, RetentionSection, StationSection
+from xray_triage.config.station import Config
 from xray_triage.health.checks import Health, Probe
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.drift import ModelInUse

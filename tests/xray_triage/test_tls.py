@@ -9,7 +9,8 @@ import pytest
 from dicom_router.clock import SystemClock
 from tests.factories import StoppedClock
 from tests.peers.certificates import Authority
-from xray_triage.config import Config, ConfigError
+from xray_triage.config.loading import ConfigError
+from xray_triage.config.station import Config
 from xray_triage.health.checks import CheckState
 from xray_triage.station.self_check import station_certificates_check
 from xray_triage.tls import valid_until

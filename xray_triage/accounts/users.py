@@ -5,7 +5,7 @@ import secrets
 import threading
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -226,8 +226,7 @@ def check_password(password: str, name: str) -> None:
 
 def account_of(row: Row) -> Account:
     """A row of the table as a value."""
-    kept = ("account_id", "name", "full_name", "licence", "language", "must_change", "is_active")
-    kept += ("created_at", "signed_in_at")
+    kept = {field.name for field in fields(Account)} - {"role"}
     return Account(role=Role(row["role"]), **{key: row[key] for key in kept})
 
 

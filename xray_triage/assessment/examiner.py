@@ -12,7 +12,7 @@ from xray_triage.assessment.labels import IMAGE, STUDY_KEYS, AssessmentError, La
 from xray_triage.assessment.predictions import Prediction, answers
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import Casebook
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.loading import prove_bundle
 from xray_triage.model.selection import chosen_folder, find_folder
 from xray_triage.reader.offline import FilmReading, OfflineReader

@@ -29,7 +29,7 @@ def backup(
     """
     from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.config import find_config, load_config
+    from xray_triage.config.loading import find_config, load_config
     from xray_triage.station.backups.writing import BackupWriter
     from xray_triage.stores import configured_stores
 
@@ -57,7 +57,7 @@ def restore(
     with --config where station.toml shall lie.
     """
     from dicom_router.clock import SystemClock
-    from xray_triage.config import ConfigError, find_config
+    from xray_triage.config.loading import ConfigError, find_config
     from xray_triage.station.backups.backup import CONFIG_FILE
     from xray_triage.station.backups.restoring import restore as bring_back
 

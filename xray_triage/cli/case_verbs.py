@@ -71,7 +71,7 @@ def consult(
     """Ask the specialist: sends a request into the same study at the PACS."""
     from dicom_router.clock import SystemClock
     from xray_triage.accounts.audit import Action
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
     from xray_triage.stores import open_stores
 
     if not question.strip():

@@ -70,7 +70,7 @@ def activate(
     step: after a power cut it is the old one or the new one. --previous goes
     back, and again forward.
     """
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
     from xray_triage.model.loading import prove_bundle
     from xray_triage.model.selection import choose, find_folder, folder_before
     from xray_triage.reading.bundle import BundleError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from xray_triage.config import Config
+    from xray_triage.config.station import Config
 
 ConfigPath = Annotated[
     Path | None,
@@ -18,7 +18,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 
 def settings_or_defaults(path: Path | None) -> "Config":
     """For verbs that need no station: without any station.toml the defaults do."""
-    from xray_triage.config import CONFIG_PATHS, Config, load_config
+    from xray_triage.config.loading import CONFIG_PATHS, load_config
+    from xray_triage.config.station import Config
 
     if path is None and "XRAY_TRIAGE_CONFIG" not in os.environ and not any(p.is_file() for p in CONFIG_PATHS):
         return Config()

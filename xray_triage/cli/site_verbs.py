@@ -37,7 +37,7 @@ def site(
     """
     from dicom_router.clock import SystemClock
     from xray_triage.cli.account_verbs import command_line_user
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
     from xray_triage.model.acquaintance import Site
     from xray_triage.model.selection import chosen_folder
     from xray_triage.model.shapes import MachineJson

@@ -31,7 +31,7 @@ def consult_reply(
 ) -> None:
     """Answer a consultation in the specialist's place: stores a report into the same study at the PACS."""
     from dicom_router.clock import SystemClock
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
     from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
     from xray_triage.station.peers import make_transport
     from xray_triage.stores import open_stores

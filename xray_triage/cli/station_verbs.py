@@ -51,7 +51,7 @@ def init(
 
 
 def _page_of(path: Path) -> str:
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
 
     web = load_config(path).web
     return f"{'https' if web.tls else 'http'}://{web.host}:{web.port}"
@@ -83,7 +83,7 @@ def serve(config: ConfigPath = None) -> None:
     import structlog
 
     from dicom_router.clock import SystemClock
-    from xray_triage.config import find_config, load_config
+    from xray_triage.config.loading import find_config, load_config
     from xray_triage.log import log_to_stderr, print_surely
     from xray_triage.station.supervisor import Supervisor
 
@@ -105,7 +105,7 @@ def serve(config: ConfigPath = None) -> None:
 
 def check(config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Look the station over, in plain words. Exit 1 when something needs a person."""
-    from xray_triage.config import load_config
+    from xray_triage.config.loading import load_config
     from xray_triage.health.checks import CheckState
     from xray_triage.station.self_check import check_station
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from dicom_router.clock import Clock, SystemClock
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.selection import chosen_folder
 from xray_triage.reading.bundle import Bundle, BundleError, Manifest, load_bundle
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, golden_film, verify

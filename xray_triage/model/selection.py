@@ -7,7 +7,7 @@ ships with the program. Knows nothing of how a bundle is run.
 import os
 from pathlib import Path
 
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.reading.bundle import MANIFEST_FILE, BundleError
 
 SHIPPED_FOLDER = Path(__file__).parent / "bundles"

@@ -12,7 +12,7 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import read_dataset
 from dicom_router.errors import DamagedFile
 from xray_triage.cases.shapes import FindingJson, JsonShape, ModelJson
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
 from xray_triage.reader.policy import SitePolicy

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.reading.radiograph import Admission
 from xray_triage.reading.triage import Policy
 

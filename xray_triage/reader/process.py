@@ -20,7 +20,7 @@ from dicom_router.child import restrain
 from dicom_router.clock import Bell, SystemClock
 from dicom_router.errors import DatabaseDamaged
 from dicom_router.worker import run_forever
-from xray_triage.config import load_config
+from xray_triage.config.loading import load_config
 from xray_triage.log import ignore_pydicom_warnings, log_to_stderr, print_surely
 from xray_triage.model.loading import AiState, load_classifier
 from xray_triage.model.site import card_of

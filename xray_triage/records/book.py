@@ -37,7 +37,7 @@ Headers = Callable[[str], Dataset]  # the repaired header of a study's film
 class ResultBook:
     """All results. ``destinations`` take their documents; ``wake`` is called when one is committed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the stores that it joins
         self,
         database: Database,
         *,

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterator
 from datetime import datetime
 
-from xray_triage.records.hl7 import escaped, moment, written
+from xray_triage.hl7.message import escaped, moment, written
 from xray_triage.records.record import Record, Standing
 from xray_triage.results.wording import percent
 

@@ -15,6 +15,7 @@ from reportlab.lib.enums import TA_CENTER
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
@@ -108,8 +109,9 @@ def _who(sheet: Sheet) -> Flowable:
     ]
     if sheet.film is None:
         return Table([[lines]], colWidths=[WIDTH])
-    film = Image(BytesIO(sheet.film))
-    film._restrictSize(WIDTH * 0.45, FILM_HEIGHT)
+    wide, high = ImageReader(BytesIO(sheet.film)).getSize()
+    scale = min(WIDTH * 0.45 / wide, FILM_HEIGHT / high)
+    film = Image(BytesIO(sheet.film), width=wide * scale, height=high * scale)
     return Table(
         [[lines, film]],
         colWidths=[WIDTH * 0.55, WIDTH * 0.45],

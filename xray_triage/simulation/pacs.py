@@ -21,7 +21,7 @@ from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
-from xray_triage.config import load_config
+from xray_triage.config.loading import load_config
 from xray_triage.simulation.specialist import make_text_answer, store
 from xray_triage.station.peers import make_transport
 from xray_triage.stores import configured_stores, open_stores

@@ -2,7 +2,7 @@
 
 from dicom_router.clock import Clock
 from dicom_router.worker import Worker, stop_all
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.consultations.fetching import Fetcher
 from xray_triage.consultations.large_objects import LargeObjects

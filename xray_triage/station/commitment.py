@@ -3,7 +3,7 @@
 from dicom_router.clock import Clock
 from dicom_router.store.commitments import Commitments
 from dicom_router.worker import Worker, stop_all
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.station.peers import make_committer
 
 POLL_SECONDS = 10.0  # what is acknowledged meanwhile is asked about at once: a film and its results

@@ -14,7 +14,8 @@ from dicom_router.transport.compression import Economy
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.protocol import Transport
 from dicom_router.worker import Worker, stop_all
-from xray_triage.config import Config, Destination
+from xray_triage.config.destinations import Destination
+from xray_triage.config.station import Config
 from xray_triage.station.peers import make_archive, make_transport
 
 POLL_SECONDS = 2.0

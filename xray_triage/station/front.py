@@ -26,7 +26,7 @@ from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Image
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.health.checks import Health
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.model.drift import ModelInUse, points_of, references_of

@@ -21,7 +21,9 @@ from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.http import TIMEOUTS
 from dicom_router.transport.protocol import Transport
 from dicom_router.upper_layer.requestor import Endpoint, Timeouts
-from xray_triage.config import Config, ConfigError, Destination
+from xray_triage.config.destinations import Destination
+from xray_triage.config.loading import ConfigError
+from xray_triage.config.station import Config
 from xray_triage.consultations.report_parser import KINDS
 from xray_triage.tls import client_tls
 
@@ -33,7 +35,7 @@ def make_transport(
 ) -> Transport:
     """The way to one destination. Raises ConfigError when its certificate or password file cannot be read."""
     if destination.kind == "folder":
-        assert destination.path is not None  # config.py checked it
+        assert destination.path is not None  # the configuration checked it
         return FolderTransport(destination.path, clock=clock)
     compression = economy or destination.compression
     if destination.kind == "dicomweb":
@@ -95,7 +97,7 @@ def _make_lookup(destination: Destination, config: Config, clock: Clock) -> Look
     archive = make_archive(destination, config, clock=clock, fetched=())
     if archive is not None:
         return ArchiveLookup(archive)
-    assert destination.path is not None  # config.py checked it
+    assert destination.path is not None  # the configuration checked it
     return FolderLookup(FolderTransport(destination.path, clock=clock))
 
 

@@ -12,7 +12,9 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
-from xray_triage.config import Config, ConfigError, Destination
+from xray_triage.config.destinations import Destination
+from xray_triage.config.loading import ConfigError
+from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import (
     Check,

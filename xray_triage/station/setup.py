@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
-from xray_triage.config import ConfigError
+from xray_triage.config.loading import ConfigError
 from xray_triage.stores import configured_stores
 
 TEMPLATE = """\

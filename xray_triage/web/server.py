@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from dicom_router.clock import Clock
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.security.connections import LimitedSocket
 from xray_triage.web.security.slow_clients import DeadlineProtocol
 

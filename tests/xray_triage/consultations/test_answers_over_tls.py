@@ -12,7 +12,7 @@ from dicom_router.clock import SystemClock
 from tests.factories import film
 from tests.peers.certificates import Authority, a_tls_front
 from tests.peers.orthanc import OrthancPeer, dicomweb_plugin
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
 from xray_triage.consultations.report_parser import read_answer
 from xray_triage.health.checks import Check, CheckState, answers_check, destination_check

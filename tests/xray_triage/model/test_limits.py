@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.xray_triage.bundles import ENERGIES, LOGITS, give_companion, make_bundle
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.limits import LACKS, lacking
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from dicom_router.clock import SystemClock
 from tests.factories import StoppedClock
 from tests.xray_triage.bundles import LOGITS, make_bundle
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.loading import TRIES, choose_runtime, idle_thresholds, load_classifier, prove_bundle
 from xray_triage.reading.bundle import Bundle, BundleError, load_bundle
 from xray_triage.reading.onnx_classifier import OnnxClassifier

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.xray_triage.bundles import make_bundle
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.health.checks import CheckState
 from xray_triage.model.selection import (
     SHIPPED_DEFAULT,
@@ -24,7 +24,7 @@ from xray_triage.station.self_check import check_station
 CHOOSE_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.selection import choose, own_folder
 config = Config(station={"data_dir": sys.argv[1]})
 for name in itertools.cycle(("a", "b")):

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.peers.dcmtk import dciodvfy
 from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.films import DRAWN, film
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.reader.offline import FilmReading, OfflineReader
 
 SILENT = {"ViewPosition": "", "ViewCodeSequence": None, "SeriesDescription": None, "ProtocolName": None}

@@ -24,7 +24,7 @@ from xray_triage.cases import tables
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.rereading import CannotReread
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.site import FILMS_TO_LEARN, card_of

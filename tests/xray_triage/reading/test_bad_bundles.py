@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.xray_triage.bundles import make_bundle
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.model.loading import load_classifier
 from xray_triage.reading.bundle import sha256_of
 

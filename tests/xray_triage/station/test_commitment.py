@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from dicom_router.upper_layer.gatekeeper import AllowedPeer
-from xray_triage.config import Config, Destination, ListenerSection, Peer
+from xray_triage.config.destinations import Destination
+from xray_triage.config.sections import ListenerSection, Peer
+from xray_triage.config.station import Config
 from xray_triage.station.commitment import reporting_destinations
 from xray_triage.station.front import allowed_peers
 

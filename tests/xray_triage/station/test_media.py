@@ -7,7 +7,7 @@ import pytest
 
 from dicom_router.store.inbox import Outcome
 from tests.factories import StoppedClock, film, film_bytes, film_file
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.station.media import Importer
 from xray_triage.stores import Stores, open_stores
 

@@ -13,7 +13,7 @@ from dicom_router.errors import DatabaseLost
 from dicom_router.store.database import means_damage
 from tests.factories import StoppedClock
 from xray_triage.accounts.roles import Role
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.health.checks import CheckState, database_check
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.station.rebuilding import Restore, no_backup, open_or_rebuild

@@ -31,7 +31,8 @@ from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases.case import Case, Place
 from xray_triage.cases.shapes import CaseJson
 from xray_triage.cases.tables import consultation
-from xray_triage.config import Config, RetentionSection
+from xray_triage.config.sections import RetentionSection
+from xray_triage.config.station import Config
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import Reader
 from xray_triage.reading.findings import Reading

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from tests.xray_triage.desk import TestDesk
 from xray_triage.accounts.roles import Role
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.security.visitor import CSRF_HEADER, csrf_token_of
 from xray_triage.web.server import WebServer
 

@@ -8,7 +8,9 @@ import structlog
 from dicom_router.clock import Clock
 from dicom_router.transport.backoff import delay
 from dicom_router.worker import Worker
-from xray_triage.config import AuditSection, Config, ConfigError
+from xray_triage.config.loading import ConfigError
+from xray_triage.config.sections import AuditSection
+from xray_triage.config.station import Config
 from xray_triage.station.audit_export.message import Source
 from xray_triage.station.audit_export.outlet import Outlet
 from xray_triage.station.audit_export.syslog import send

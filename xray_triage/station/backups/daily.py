@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_router.clock import Clock
 from dicom_router.errors import RouterError
 from dicom_router.worker import Worker
-from xray_triage.config import Config
+from xray_triage.config.station import Config
 from xray_triage.station.backups.backup import backups_in
 from xray_triage.station.backups.sqlite import BackupError
 from xray_triage.station.backups.writing import BackupWriter

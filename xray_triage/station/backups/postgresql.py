@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from dicom_router import child
 from dicom_router.store.database import open_database
-from xray_triage.config import ENVIRONMENT_PREFIX
+from xray_triage.config.station import ENVIRONMENT_PREFIX
 from xray_triage.station.backups.files import private_file
 from xray_triage.station.backups.sqlite import BackupError
 

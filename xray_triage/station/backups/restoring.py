@@ -16,7 +16,8 @@ import structlog
 from dicom_router.clock import Clock
 from dicom_router.store.spool import Spool, sync_folder
 from xray_triage.accounts.audit import Action
-from xray_triage.config import Config, load_config
+from xray_triage.config.loading import load_config
+from xray_triage.config.station import Config
 from xray_triage.model.selection import CHOICE_FILE, own_folder
 from xray_triage.station.backups.backup import (
     BUNDLES,

@@ -19,7 +19,8 @@ from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, DatabaseDamaged
 from dicom_router.store.database import open_database
 from dicom_router.store.spool import Spool, sync_folder
-from xray_triage.config import Config, Section
+from xray_triage.config.station import Config
+from xray_triage.config.values import Section
 from xray_triage.model.selection import CHOICE_FILE, SHIPPED_FOLDER, chosen_folder
 from xray_triage.station.backups.backup import (
     BUNDLES,

@@ -14,7 +14,9 @@ from tests.xray_triage.desk import TestDesk, open_desk, reading
 from tests.xray_triage.orders.conftest import registration
 from tests.xray_triage.station.audit_export.schema import parse
 from xray_triage.accounts.audit import Action
-from xray_triage.config import AuditSection, Config, StationSection, Tls
+from xray_triage.config.sections import AuditSection, StationSection
+from xray_triage.config.station import Config
+from xray_triage.config.values import Tls
 from xray_triage.station.audit_export.exporter import AuditExporter, deliver
 from xray_triage.station.audit_export.message import Source
 from xray_triage.station.audit_export.outlet import BATCH, Outlet

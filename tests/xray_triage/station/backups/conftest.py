@@ -11,7 +11,8 @@ from dicom_router.store.database import migrate_router, open_database
 from tests.dicom_router.store.test_full_disk import a_small_disk
 from tests.factories import StoppedClock
 from tests.xray_triage.desk import TestDesk, open_desk, reading
-from xray_triage.config import Config, load_config
+from xray_triage.config.loading import load_config
+from xray_triage.config.station import Config
 from xray_triage.station.backups.backup import Backup
 from xray_triage.station.backups.writing import BackupWriter
 

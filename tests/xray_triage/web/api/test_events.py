@@ -15,7 +15,7 @@ from tests.factories import until
 from tests.xray_triage.desk import PASSWORD, TestDesk, reading
 from tests.xray_triage.web.conftest import bearer
 from xray_triage.accounts.roles import Role
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.api import events
 from xray_triage.web.api.events import HELLO, LOOK_SECONDS, MOST_LISTENERS, Watcher
 from xray_triage.web.server import WebServer

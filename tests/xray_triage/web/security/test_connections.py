@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from tests.factories import StoppedClock, until
 from tests.xray_triage.desk import TestDesk
-from xray_triage.config import Tls, WebSection
+from xray_triage.config.sections import WebSection
+from xray_triage.config.values import Tls
 from xray_triage.web.security.connections import MOST_CONNECTIONS, TELL_SECONDS, LimitedSocket
 from xray_triage.web.server import WebServer
 

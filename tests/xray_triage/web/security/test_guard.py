@@ -9,7 +9,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from tests.xray_triage.desk import TestDesk, reading
-from xray_triage.config import WebSection
+from xray_triage.config.sections import WebSection
 from xray_triage.web.security.guard import MAX_BODY_BYTES, Guard
 from xray_triage.web.server import WebServer
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from xray_triage.config import Config, ConfigError, find_config, load_config
+from xray_triage.config.loading import ConfigError, find_config, load_config
+from xray_triage.config.station import Config
 
 PACS = '[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nae_title = "ORTHANC"\n'
 

@@ -184,7 +184,7 @@ def moment(at: datetime) -> str:
 
 
 def acknowledgement(message: Message, code: str, *, at: datetime, number: str, why: str = "", place: str = "") -> bytes:
-    """The answer to ``message``: AA, AE or AR, with the reason in MSA-3 and ERR, by the version that the peer speaks."""
+    """The answer to ``message``: AA, AE or AR, the reason in MSA-3 and ERR, in the version that the peer speaks."""
     head = message.head
     version = head.text(12) or "2.5"
     sender = (head.fields[4] if len(head.fields) > 4 else "", head.fields[5] if len(head.fields) > 5 else "")

@@ -1,0 +1,1 @@
+"""station.toml and its environment overrides, checked whole before anything starts. Knows nothing of what uses it."""
