@@ -22,8 +22,9 @@ ASKED = {
     "node": GROUPS["node"],
     "tools": GROUPS["tools"],
     "station": PROJECT["project"]["dependencies"],
-    "test": PROJECT["project"]["dependencies"] + EXTRAS["test"],
-    "train": PROJECT["project"]["dependencies"] + EXTRAS["test"] + EXTRAS["train"],
+    "sign": PROJECT["project"]["dependencies"] + EXTRAS["sign"],
+    "test": PROJECT["project"]["dependencies"] + EXTRAS["sign"] + EXTRAS["test"],
+    "train": PROJECT["project"]["dependencies"] + EXTRAS["sign"] + EXTRAS["test"] + EXTRAS["train"],
 }
 
 every_lock = pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
