@@ -27,7 +27,10 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 CAPTURE_PX = 1024
 _bundle = Path(os.environ["BENCH_BUNDLE"])
 _input = json.loads((_bundle / "manifest.json").read_text())["input"]
-_session = onnxruntime.InferenceSession(_bundle / "model.onnx", providers=["CPUExecutionProvider"])
+_session, _outlines = (
+    onnxruntime.InferenceSession(_bundle / name, providers=["CPUExecutionProvider"])
+    for name in ("model.onnx", "outlines.onnx")
+)
 _films: "queue.Queue[str]" = queue.Queue()
 
 
@@ -40,7 +43,8 @@ def read_film(instance: str) -> None:
     grey = Image.fromarray(np.uint8(255 * (pixels - pixels.min()) / max(float(np.ptp(pixels)), 1)))
     small = np.asarray(grey.resize((_input["size"],) * 2, Image.Resampling.BILINEAR), dtype=np.float32) / 255
     tensor = np.repeat((small[None, None] - 0.5) / 0.25, _input.get("channels", 1), axis=1)
-    logits = _session.run(None, {_session.get_inputs()[0].name: tensor})[0]
+    masks = _outlines.run(None, {_outlines.get_inputs()[0].name: tensor[:, :1]})[0]
+    logits = _session.run(None, {"films": tensor, "masks": masks})[0]
     orthanc.RestApiPost("/instances", capture(film, grey, float(logits.max())))
 
 
