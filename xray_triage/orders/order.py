@@ -97,6 +97,38 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """How the HIS placed an order; empty of one that the page registered. ``placer``: the sending system.
+
+    ``service_code`` and ``service_name`` are the HIS's (MA_DICH_VU), ``treatment_code`` is that of the stay (MA_LK),
+    ``diagnosis_code`` of ICD-10. ``withdrawn_at``: when the HIS took it back, though it may have been filmed.
+    """
+
+    placer: str = ""
+    placer_number: str = ""
+    service_code: str = ""
+    service_name: str = ""
+    treatment_code: str = ""
+    diagnosis_code: str = ""
+    withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """What a case's order says for the way out; empty what nobody said. ``placer_number`` empty: not of the HIS."""
+
+    accession_number: str
+    placer_number: str
+    service_code: str
+    citizen_number: str
+    insurance_number: str
+    referring_physician: str
+    reason: str
+    diagnosis_code: str
+    treatment_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A registration with the numbers that the station gave it, which machine, film and PACS carry on."""
 
@@ -108,6 +140,23 @@ class Order:
     registered_at: datetime
     registered_by: str
     state: OrderState
+    placing: Placing = Placing()
+
+    @property
+    def ordered(self) -> Ordered:
+        """What of it goes out with the result."""
+        typed, placing = self.registration, self.placing
+        return Ordered(
+            accession_number=self.accession_number,
+            placer_number=placing.placer_number,
+            service_code=placing.service_code,
+            citizen_number=typed.citizen_number,
+            insurance_number=typed.insurance_number,
+            referring_physician=typed.referring_physician,
+            reason=typed.reason,
+            diagnosis_code=placing.diagnosis_code,
+            treatment_code=placing.treatment_code,
+        )
 
 
 def check(fields: Mapping[str, str], *, now: datetime) -> Registration:

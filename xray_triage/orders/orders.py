@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
 from xray_triage.orders.accession import MOST_A_DAY, draw_prefix, next_number, stem
 from xray_triage.orders.match import Filmed, Matches, is_film_of, match, plain_number
-from xray_triage.orders.order import Order, OrderState, Procedure, Registration, Sex
+from xray_triage.orders.order import Order, Ordered, OrderState, Placing, Procedure, Registration, Sex
 from xray_triage.orders.steps import standing
 from xray_triage.orders.tables import drawn_prefix, film_order
 
@@ -27,6 +28,8 @@ _TYPED = (
     "patient_name", "patient_birth_date", "address", "citizen_number", "insurance_number", "referring_physician",
     "procedure", "reason",
 )  # fmt: skip
+_PLACED = tuple(field.name for field in fields(Placing))
+_FILMED = sa.select(*(case.c[field.name] for field in fields(Filmed)))
 
 
 class UnknownOrder(LookupError):
@@ -132,16 +135,21 @@ class Orders:
 
     def matches(self, orders: Sequence[Order], day: date) -> Matches:
         """Which of the films that came on ``day`` belong to these orders, and which may."""
-        films = sa.select(
-            case.c.case_id,
-            case.c.study_instance_uid,
-            case.c.accession_number,
-            case.c.patient_id,
-            case.c.patient_name,
-            case.c.patient_birth_date,
-        ).where(case.c.received_at >= midnight(day), case.c.received_at < midnight(day + timedelta(days=1)))
+        films = _FILMED.where(
+            case.c.received_at >= midnight(day), case.c.received_at < midnight(day + timedelta(days=1))
+        )
         with self._database.read() as connection:
             return match(orders, [Filmed(**row) for row in connection.execute(films).mappings()])
+
+    def of_study(self, study_instance_uid: str) -> Ordered | None:
+        """What the order of this case says, where it has one beyond doubt: see match.py."""
+        wanted = _FILMED.where(case.c.study_instance_uid == study_instance_uid)
+        with self._database.read() as connection:
+            row = connection.execute(wanted).mappings().one_or_none()
+        if row is None:
+            return None
+        film = Filmed(**row)
+        return next((order.ordered for order in self.named_by(film) if is_film_of(order, film)), None)
 
     def find(self, accession_number: str) -> Order | None:
         return next(iter(self._load(_is(accession_number))), None)
@@ -260,4 +268,5 @@ def _order(row: sa.Row[Any]) -> Order:
         registered_at=row.registered_at,
         registered_by=row.registered_by,
         state=OrderState(row.state),
+        placing=Placing(**{name: getattr(row, name) for name in _PLACED}),
     )

@@ -29,10 +29,31 @@ film_order = sa.Table(
     sa.Column("registered_at", UtcDateTime, nullable=False),
     sa.Column("registered_by", OutsideText, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    # Of an order of the HIS, else empty: who placed it, under which number, as what; when the HIS took it back.
+    sa.Column("placer", OutsideText, nullable=False, server_default=""),
+    sa.Column("placer_number", OutsideText, nullable=False, server_default=""),
+    sa.Column("service_code", OutsideText, nullable=False, server_default=""),
+    sa.Column("service_name", OutsideText, nullable=False, server_default=""),
+    sa.Column("treatment_code", OutsideText, nullable=False, server_default=""),
+    sa.Column("diagnosis_code", OutsideText, nullable=False, server_default=""),
+    sa.Column("withdrawn_at", UtcDateTime),
     sa.UniqueConstraint("form_key", name="film_order_form"),
     sa.UniqueConstraint("accession_number", name="film_order_accession"),
     sa.UniqueConstraint("study_instance_uid", name="film_order_study"),
     sa.Index("film_order_scheduled", "scheduled_at"),
+    sa.Index("film_order_placer_number", "placer_number"),  # at most 64 characters
+    sqlite_autoincrement=True,
+)
+
+# Which messages of the HIS were taken: one that comes again changes nothing.
+his_message = sa.Table(
+    "his_message",
+    metadata,
+    sa.Column("message_id", _Number, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("key", name="his_message_key"),
+    sa.Index("his_message_received", "received_at"),
     sqlite_autoincrement=True,
 )
 

@@ -233,6 +233,22 @@ def test_a_film_closes_the_order_of_its_number_or_study_and_person_and_no_other(
     assert [order.accession_number for order in orders.offered()] == [other.accession_number]
 
 
+def test_the_order_behind_a_case_is_told_only_where_film_and_person_agree(desk_database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    desk = open_desk(desk_database, tmp_path)
+    order = desk.orders.register(registration(referring_physician="BS Lan"), form_key="a", registered_by="lan")
+    numbered = {"AccessionNumber": order.accession_number}
+    name = order.registration.patient_name
+    desk.add(reading(), study_instance_uid="1.2.1", patient_name=name, patient_id=order.patient_id, **numbered)
+    desk.add(reading(), study_instance_uid="1.2.2", patient_name="LÊ VĂN C", patient_id="77", **numbered)
+    told = desk.orders.of_study("1.2.1")
+    assert told is not None
+    assert (told.citizen_number, told.referring_physician, told.reason, told.placer_number) == (
+        "079080012345", "BS Lan", "Ho kéo dài", "",
+    )  # fmt: skip
+    assert desk.orders.of_study("1.2.2") is None
+    assert desk.orders.of_study("1.2.3") is None
+
+
 def test_an_order_is_offered_for_a_week_and_listed_until_then(orders: Orders, clock: StoppedClock) -> None:
     number_of(orders)
     clock.advance(6 * 86_400)
