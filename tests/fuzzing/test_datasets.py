@@ -15,7 +15,7 @@ from dicom_router.dicom.keys import decode_keys
 from dicom_router.dicom.outline import read_outline
 from dicom_router.dicom.part10 import dataset_sha256
 from dicom_router.errors import DamagedFile
-from tests.dicom_router.scp.test_listener import encoded_dataset
+from tests.dicom_router.scp.conftest import encoded_dataset
 from tests.factories import StoppedClock, film, film_bytes
 from tests.fuzzing import changed, edits, fuzz
 from xray_triage.reading.acquisition import exposed_at, is_ours, machine_of, view_of

@@ -16,7 +16,7 @@ from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
-from tests.dicom_router.scp.test_listener import encoded_dataset
+from tests.dicom_router.scp.conftest import encoded_dataset
 from tests.factories import DX, film, film_bytes, until
 from tests.fuzzing import changed, edits, fuzz
 from tests.peers.machine import (

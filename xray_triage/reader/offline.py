@@ -15,8 +15,9 @@ from xray_triage.cases.shapes import FindingJson, JsonShape, ModelJson
 from xray_triage.config.station import Config
 from xray_triage.language import ENGLISH
 from xray_triage.model.loading import load_classifier
+from xray_triage.reader.film import unread
+from xray_triage.reader.interpreting import classify
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reader.reader import classify, unread
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import CARDIOTHORACIC_RATIO, REASONS, Finding, NotReadable, Priority, Reading
 from xray_triage.reading.naming import listed, told_positive

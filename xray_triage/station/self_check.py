@@ -16,35 +16,28 @@ from xray_triage.config.destinations import Destination
 from xray_triage.config.loading import ConfigError
 from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
-from xray_triage.health.checks import (
-    Check,
-    CheckState,
-    Probe,
+from xray_triage.health.checks import Check, CheckState, Probe, check
+from xray_triage.health.computer import certificates_check, clock_check, reader_check
+from xray_triage.health.model import drift_check, machine_check, model_check, thresholds_check, urgency_check
+from xray_triage.health.peers import (
     answers_check,
     asking_check,
-    backup_check,
-    certificates_check,
-    check,
-    clock_check,
     collector_check,
     commitment_check,
-    database_check,
-    days_left_check,
     destination_check,
-    disk_check,
-    drift_check,
-    elsewhere_check,
     left_out_check,
-    machine_check,
-    model_check,
-    reader_check,
-    retention_check,
-    spool_check,
-    thresholds_check,
-    urgency_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
+from xray_triage.health.storage import (
+    backup_check,
+    database_check,
+    days_left_check,
+    disk_check,
+    elsewhere_check,
+    retention_check,
+    spool_check,
+)
 from xray_triage.language import LANGUAGES, N_
 from xray_triage.model.acquaintance import Site, Standing
 from xray_triage.model.drift import drift, references_of

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.peer_pynetdicom import PynetdicomListener
 from tests.dicom_router.scp import test_listener
-from tests.dicom_router.scp.test_listener import MakeStation, Station, running_station
+from tests.dicom_router.scp.conftest import MakeStation, Station, running_station
 
 globals().update({name: each for name, each in vars(test_listener).items() if name.startswith("test_")})
 

@@ -1,8 +1,5 @@
 """What the listener takes although it is odd, what it refuses, and who is told of it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,36 +8,11 @@ from dicom_router.dicom.instance import InstanceRef, read_dataset, reference_to
 from dicom_router.dicom.outline import read_outline
 from dicom_router.store.refusals import Reason
 from dicom_router.upper_layer.gatekeeper import AllowedPeer
-from tests.dicom_router.scp.test_listener import (
-    NOISE_BEFORE,
-    MakeStation,
-    Station,
-    is_served,
-    raw,
-    running_station,
-    store,
-)
+from tests.dicom_router.scp.conftest import MakeStation, Station, is_served, raw, store
+from tests.dicom_router.scp.test_listener import NOISE_BEFORE
 from tests.factories import DX, film, until
 from tests.peers.machine import EXPLICIT_LITTLE_ENDIAN, RELEASE_RQ, VERIFICATION, Machine
 from tests.peers.odd_objects import REFUSED, TRIFLES, OddObject, element
-
-
-@pytest.fixture
-def make_station(tmp_path: Path) -> Iterator[MakeStation]:
-    with ExitStack() as running:
-        yield lambda **options: running.enter_context(running_station(tmp_path, **options))
-
-
-@pytest.fixture
-def station(make_station: MakeStation) -> Station:
-    return make_station()
-
-
-@pytest.fixture(scope="module")
-def busy_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """One for all the tests that leave no film behind."""
-    with running_station(tmp_path_factory.mktemp("busy")) as station:
-        yield station
 
 
 def store_odd(station: Station, odd: OddObject) -> tuple[int, str]:

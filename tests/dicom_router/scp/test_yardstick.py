@@ -11,7 +11,7 @@ import pytest
 
 from dicom_router.dicom.instance import read_dataset
 from dicom_router.errors import DamagedFile
-from tests.dicom_router.scp.test_listener import Station, running_station
+from tests.dicom_router.scp.conftest import Station, running_station
 from tests.peers.dcmtk import RunningStorescp, running_storescp
 from tests.peers.machine import Machine
 from tests.peers.odd_objects import PIXELS, REFUSED, TRIFLES, OddObject

@@ -15,7 +15,8 @@ from tests.peers.orthanc import OrthancPeer, dicomweb_plugin
 from xray_triage.config.station import Config
 from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
 from xray_triage.consultations.report_parser import read_answer
-from xray_triage.health.checks import Check, CheckState, answers_check, destination_check
+from xray_triage.health.checks import Check, CheckState
+from xray_triage.health.peers import answers_check, destination_check
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer, store
 from xray_triage.station.peers import make_archives, make_transport
 

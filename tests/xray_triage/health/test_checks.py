@@ -18,29 +18,18 @@ from dicom_router.store.declined import Declined
 from dicom_router.transport.archive import FoundInstance, FoundStudy, Write
 from tests.factories import StoppedClock
 from xray_triage.consultations.obstacles import OBSTACLES, PERSONS, Obstacle, problem_of, together
-from xray_triage.health.checks import (
-    BUILT_AT,
-    GIB,
-    Check,
-    CheckState,
-    Health,
+from xray_triage.health.checks import Check, CheckState, Health, ready, troubles
+from xray_triage.health.computer import BUILT_AT, certificates_check, clock_check, reader_check
+from xray_triage.health.model import drift_check, model_check, thresholds_check
+from xray_triage.health.peers import (
     answers_check,
     asking_check,
-    backup_check,
-    certificates_check,
-    clock_check,
     collector_check,
     commitment_check,
     destination_check,
-    disk_check,
-    drift_check,
     left_out_check,
-    model_check,
-    reader_check,
-    ready,
-    thresholds_check,
-    troubles,
 )
+from xray_triage.health.storage import GIB, backup_check, disk_check
 
 
 @pytest.mark.parametrize(("around", "state"), [("UTC", CheckState.WARNING), ("Asia/Ho_Chi_Minh", CheckState.OK)])

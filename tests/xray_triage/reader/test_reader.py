@@ -28,8 +28,9 @@ from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.site import FILMS_TO_LEARN, card_of
+from xray_triage.reader.interpreting import LAST_TRY
 from xray_triage.reader.policy import SitePolicy
-from xray_triage.reader.reader import LAST_TRY, Reader
+from xray_triage.reader.reader import Reader
 from xray_triage.reading.bundle import load_bundle
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import Findings, NotReadable, Priority

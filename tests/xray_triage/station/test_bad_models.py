@@ -18,7 +18,8 @@ from tests.factories import film_bytes, until
 from tests.xray_triage.bundles import make_bundle, spoil_on_films
 from xray_triage.cases.case import Case
 from xray_triage.config.loading import load_config
-from xray_triage.health.checks import CheckState, model_check, ready
+from xray_triage.health.checks import CheckState, ready
+from xray_triage.health.model import model_check
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.reading.bundle import BundleError
 from xray_triage.reading.findings import Priority

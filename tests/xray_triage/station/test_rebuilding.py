@@ -14,8 +14,9 @@ from dicom_router.store.database import means_damage
 from tests.factories import StoppedClock
 from xray_triage.accounts.roles import Role
 from xray_triage.config.station import Config
-from xray_triage.health.checks import CheckState, database_check
+from xray_triage.health.checks import CheckState
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
+from xray_triage.health.storage import database_check
 from xray_triage.station.rebuilding import Restore, no_backup, open_or_rebuild
 from xray_triage.stores import Stores, open_stores
 

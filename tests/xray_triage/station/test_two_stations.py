@@ -15,7 +15,8 @@ from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.forwarder import Forwarder
 from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.config.station import Config
-from xray_triage.health.checks import CheckState, elsewhere_check
+from xray_triage.health.checks import CheckState
+from xray_triage.health.storage import elsewhere_check
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import Reader
 from xray_triage.reading.classifier import Classifier

@@ -18,8 +18,9 @@ from tests.xray_triage.web.conftest import bearer
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.health import checks
-from xray_triage.health.checks import Check, CheckState, database_check
+from xray_triage.health.checks import Check, CheckState
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
+from xray_triage.health.storage import database_check
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.limits import unjudged
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
