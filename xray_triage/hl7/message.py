@@ -179,8 +179,8 @@ def written(segments: Sequence[Sequence[str]]) -> bytes:
 
 
 def moment(at: datetime) -> str:
-    """A time stamp with its offset: HL7 v2.5 2.A.22."""
-    return at.strftime("%Y%m%d%H%M%S%z")
+    """A time stamp with its offset (HL7 v2.5 2.A.22), in local time: many peers pass over the offset."""
+    return at.astimezone().strftime("%Y%m%d%H%M%S%z")
 
 
 def acknowledgement(message: Message, code: str, *, at: datetime, number: str, why: str = "", place: str = "") -> bytes:

@@ -281,6 +281,7 @@ class Reader:
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         self._note_patient(connection, film.arrival, recorded)
+        self._stores.records.enqueue_reading(connection, recorded.case_id)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
             self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)

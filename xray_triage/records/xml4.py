@@ -5,7 +5,7 @@ A code that nobody configured is left empty, never invented. Knows no network.
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from xray_triage.records.record import Record
+from xray_triage.records.record import Record, Standing
 
 FIELDS = (
     "MA_LK",
@@ -24,10 +24,15 @@ FIELDS = (
 OUTER, ROWS, ROW = "CHITIEU_CHITIET_DICHVUCANLAMSANG", "DSACH_CHI_TIET_CLS", "CHI_TIET_CLS"
 
 
+def tells(record: Record) -> bool:
+    """Whether there is a row: a doctor's result stands, and was not taken back."""
+    return record.standing in (Standing.FINAL, Standing.AMENDED)
+
+
 def row(record: Record, *, number: int = 1) -> dict[str, str]:
-    """The twelve fields. Raises ValueError where no doctor has written a result: nothing else may be told so."""
-    if record.result is None:
-        raise ValueError(f"case {record.case_id} has no doctor's result")
+    """The twelve fields. Raises ValueError where no doctor's result stands: nothing else may be told so."""
+    if record.result is None or not tells(record):
+        raise ValueError(f"case {record.case_id} has no doctor's result that stands")
     words = record.result.words
     told = {
         "MA_LK": record.ordered.treatment_code,
@@ -53,6 +58,11 @@ def document(record: Record) -> bytes:
     outer = Element(OUTER)
     one = SubElement(SubElement(outer, ROWS), ROW)
     for name, value in row(record).items():
-        SubElement(one, name).text = value
+        SubElement(one, name).text = "".join(filter(_is_xml, value))
     indent(outer)
     return bytes(tostring(outer, encoding="utf-8", xml_declaration=True))
+
+
+def _is_xml(letter: str) -> bool:
+    """XML 1.0 2.2: no control characters but tab and line ends, in no escape either."""
+    return letter in "\t\n\r" or (letter >= " " and letter not in "\ufffe\uffff" and not "\ud800" <= letter <= "\udfff")
