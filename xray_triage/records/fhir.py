@@ -105,7 +105,8 @@ class _Writer:
         identifiers = [{"system": system, "value": number}, *resource.pop("identifier", [])]
         full_url = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{system}|{number}')}"
         self._names[name] = full_url
-        return key, full_url, {"resourceType": resource.pop("resourceType"), "identifier": identifiers, **resource}
+        made = {"resourceType": resource.pop("resourceType"), "identifier": identifiers, **resource}
+        return key, full_url, _said(made)
 
     def _ref(self, name: str) -> Resource:
         return {"reference": self._names[name]}
@@ -284,6 +285,15 @@ class _Writer:
         if asked.answered_at:
             made["lastModified"] = _time(asked.answered_at)
         return made
+
+
+def _said(value: Any) -> Any:
+    """Without control characters and what is empty then: neither may stand in FHIR (datatypes, ``string``)."""
+    if isinstance(value, str):
+        return "".join(letter for letter in value if letter.isprintable() or letter in "\t\r\n").strip()
+    if isinstance(value, dict):
+        return {name: kept for name, one in value.items() if (kept := _said(one)) not in ("", {}, [])}
+    return [kept for one in value if (kept := _said(one)) not in ("", {}, [])] if isinstance(value, list) else value
 
 
 def _doctor_words(record: Record) -> str:
