@@ -1,4 +1,4 @@
-"""Results on their way to HIS and FHIR server: the peers are away for days, the station is killed; all come, each once."""
+"""Results on their way out: the peers are away for days, the station is killed; all come, each once, in order."""
 
 import random
 import threading
