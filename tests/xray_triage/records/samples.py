@@ -51,7 +51,7 @@ def a_record(**changes: Any) -> Record:
         "ordered": Ordered(citizen_number="079170001234", insurance_number="GD4797912345678", reason="Ho, sốt"),
         "service": "18.0119.0028",
         "indicator": "XQ",
-        "pdf": b"%PDF-1.7 giấy",
+        "pdf": b"%PDF-1.7",
     }
     return Record(**(values | changes))
 
