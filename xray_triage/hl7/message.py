@@ -161,10 +161,13 @@ def _unescaped(text: str, by: Delimiters) -> str:
 
 
 def escaped(text: str) -> str:
-    """Free text as a component of ours: delimiters escaped, line ends as ``.br``, control characters left out."""
+    """Free text as a component of ours: delimiters escaped, line ends as ``.br``, blanks of any kind as plain ones,
+    control characters left out.
+    """
     codes = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
     lines = (
-        "".join(codes.get(letter, letter) for letter in line if letter.isprintable()) for line in text.splitlines()
+        "".join(codes.get(letter, letter) for letter in re.sub(r"\s", " ", line) if letter.isprintable())
+        for line in text.splitlines()
     )
     return "\\.br\\".join(lines)
 

@@ -5,6 +5,7 @@ has written is preliminary.
 """
 
 import base64
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -38,6 +39,9 @@ TASK_STATES = {
     ConsultationState.CANCELLED: "cancelled",
 }
 UNREAD_BY_DOCTORS = "AI, chưa có bác sĩ đọc"
+
+
+_ODD_BLANK, _CONTROL = re.compile(r"[^\S\t\r\n ]"), re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def bundle(record: Record) -> Resource:
@@ -113,7 +117,11 @@ class _Writer:
 
     def _facility_id(self) -> str:
         facility = self._record.facility
-        return quote(facility.national_id or facility.code or facility.name)  # part of URIs
+        return facility.national_id or facility.code or facility.name
+
+    def _within(self, what: str) -> str:
+        """The system of numbers that count within the facility alone."""
+        return f"{SYSTEMS}:{what}:{quote(self._facility_id(), safe='')}"
 
     def _patient_key(self) -> tuple[str, str]:
         """The national number where it is known, else the local one, which counts within the facility.
@@ -124,14 +132,14 @@ class _Writer:
         if record.ordered.citizen_number:
             return (f"{SYSTEMS}:cccd", record.ordered.citizen_number)
         if record.patient.id:
-            return (f"{SYSTEMS}:patient:{self._facility_id()}", record.patient.id)
+            return (self._within("patient"), record.patient.id)
         return (f"{SYSTEMS}:person-of-study", record.study_instance_uid)
 
     def _patient(self) -> Resource:
         record, patient = self._record, self._record.patient
         others = []
         if record.ordered.citizen_number and patient.id:
-            others.append({"system": f"{SYSTEMS}:patient:{self._facility_id()}", "value": patient.id})
+            others.append({"system": self._within("patient"), "value": patient.id})
         if record.ordered.insurance_number:
             others.append({"system": f"{SYSTEMS}:bhyt", "value": record.ordered.insurance_number})
         family, _, given = patient.name.partition(" ")
@@ -154,7 +162,7 @@ class _Writer:
         author = self._record.result.author  # type: ignore[union-attr]  # asked only where there is one
         if author.licence:
             return (f"{SYSTEMS}:licence", author.licence)
-        return (f"{SYSTEMS}:account:{self._facility_id()}", author.account)
+        return (self._within("account"), author.account)
 
     def _author(self, name: str, licence: str) -> Resource:
         made: Resource = {"resourceType": "Practitioner", "name": [{"text": name}]}
@@ -163,7 +171,7 @@ class _Writer:
         return made
 
     def _order_key(self) -> tuple[str, str]:
-        return (f"{SYSTEMS}:accession:{self._facility_id()}", self._record.accession_number)
+        return (self._within("accession"), self._record.accession_number)
 
     def _order(self) -> Resource:
         record, ordered = self._record, self._record.ordered
@@ -290,7 +298,7 @@ class _Writer:
 def _said(value: Any) -> Any:
     """Without control characters and what is empty then: neither may stand in FHIR (datatypes, ``string``)."""
     if isinstance(value, str):
-        return "".join(letter for letter in value if letter.isprintable() or letter in "\t\r\n").strip()
+        return _CONTROL.sub("", _ODD_BLANK.sub(" ", value)).strip()
     if isinstance(value, dict):
         return {name: kept for name, one in value.items() if (kept := _said(one)) not in ("", {}, [])}
     return [kept for one in value if (kept := _said(one)) not in ("", {}, [])] if isinstance(value, list) else value

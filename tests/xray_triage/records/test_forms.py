@@ -138,6 +138,15 @@ def test_the_doctors_words_come_whole_and_in_their_order() -> None:
     assert conclusion == "Tim | to ^ & ~ \\\nBờ đều\n\nBình thường.\n\nKhông"
 
 
+def test_odd_blanks_part_words_and_control_characters_go() -> None:
+    record = a_record(result=a_result(conclusion="Viêm\u00a0phổi\x07 thùy\tdưới"))
+    lines = [line.whole(5) for line in read(an_oru(record).encode()).all("OBX") if line.text(3) == "IMP"]
+    assert lines == ["Viêm phổi thùy dưới"]
+    assert resources(record, "DiagnosticReport")[0]["conclusion"] == "Viêm phổi thùy\tdưới"
+    assert xml4.row(record)["KET_LUAN"] == record.result.words.conclusion  # type: ignore[union-attr]
+    assert "Viêm\u00a0phổi thùy\tdưới" in xml4.document(record).decode()
+
+
 def test_what_was_taken_back_is_told_so_and_is_no_row_of_the_table() -> None:
     record = a_record(result=a_result(ResultState.CANCELLED, 2))
     assert record.standing is Standing.CANCELLED
