@@ -281,7 +281,8 @@ class Reader:
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         self._note_patient(connection, film.arrival, recorded)
-        self._stores.records.enqueue_reading(connection, recorded.case_id)
+        if not _is_no_film(film.reading):
+            self._stores.records.enqueue_reading(connection, recorded.case_id)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
             self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)
@@ -349,7 +350,7 @@ class Reader:
 
     def _keep_results(self, film: Film, on_unmade: Callable[[str], None]) -> list[KeptResult]:
         """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
-        if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
+        if _is_no_film(film.reading):
             return []
         made = make_results(
             film.header,
@@ -460,6 +461,10 @@ def unread(why: NotReadable, header: Dataset | None = None, arrived: date | None
     """The reading of a film that was not read; what its ``header`` says of its age is flagged all the same."""
     age_flags = () if header is None else read_age(header, arrived).flags
     return Reading(decision=not_read(), not_readable=why, flags=(*refused_by(why), *age_flags))
+
+
+def _is_no_film(reading: Reading) -> bool:
+    return reading.not_readable is not None and reading.not_readable.reason is REASONS["not_a_film"]
 
 
 def refused_by(why: NotReadable | None) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from xray_triage.records.book import ResultBook
 from xray_triage.records.outbox import PRELIMINARY
 from xray_triage.records.record import Asked, Facility, FilmRead, Ordered, Record
 
+NO_FILM = "not_a_film"  # a dose report beside the films, for example
 NO_CHEST = {"not_a_chest"}
-NO_PA = NO_CHEST | {"not_a_film", "not_a_projection", "not_an_original", "not_frontal"}
+NO_PA = NO_CHEST | {"not_a_projection", "not_an_original", "not_frontal"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +60,12 @@ class Gatherer:
             facility=site.facility,
             case_id=case.case_id,
             study_instance_uid=case.study_instance_uid,
-            accession_number=case.accession_number,
-            # "-" and "0" are what people type for none: such a number would make many patients one.
+            # "-" and "0" are what people type for none: such a number would make many orders, or patients, one.
+            accession_number=case.accession_number if plain_id(case.accession_number) else "",
             patient=case.patient if plain_id(case.patient.id) else replace(case.patient, id=""),
             exposed_at=case.exposed_at,
             received_at=case.received_at,
-            films=[_film(image) for image in case.images],
+            films=[_film(image) for image in case.images if not (image.reason and image.reason.code == NO_FILM)],
             result=result,
             ordered=ordered,
             asked=self._asked(case),
