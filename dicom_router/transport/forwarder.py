@@ -56,7 +56,7 @@ class Queue(Protocol[Due_co]):
     def note_look(self, destination: str, error: str | None, /) -> None: ...
 
 
-class Line(Protocol):
+class Reachable(Protocol):
     """What a lane needs of a transport whatever it sends. See Transport."""
 
     def echo(self) -> None: ...
@@ -72,7 +72,7 @@ class Sender(ABC, Generic[Due]):
     def __init__(
         self,
         queue: Queue[Due],
-        transport: Line,
+        transport: Reachable,
         *,
         destination: str,
         lane: str,
