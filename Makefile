@@ -3,9 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PREFIX := /opt/xray-triage
 VIEWER := xray_triage/web/viewer
+FHIR := tests/peers/fhir
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium fuse3 libfaketime poppler-utils softhsm2
 ALONE := browser scenarios rehearsal
-NOT_QUICK := slow or dcmtk or orthanc or postgresql or page or browser or workshop
+NOT_QUICK := slow or dcmtk or orthanc or postgresql or page or node or browser or workshop
 LOCKED := -m pip install -q --require-hashes --only-binary :all:
 
 .PHONY: demo install quick test rehearse screenshots lint format bench viewer lock audit sbom clean help
@@ -49,6 +50,10 @@ $(VIEWER)/node_modules/.package-lock.json: $(VIEWER)/package-lock.json | $(VENV)
 	tools/with-node $(VENV) npm --prefix $(VIEWER) ci --no-audit --no-fund
 	touch $@
 
+$(FHIR)/node_modules/.package-lock.json: $(FHIR)/package-lock.json | $(VENV)/.test
+	tools/with-node $(VENV) npm --prefix $(FHIR) ci --no-audit --no-fund
+	touch $@
+
 demo: $(VENV)/.station
 	$(BIN)/xray-triage demo $(if $(EXIT),--exit) $(FILM)
 
@@ -71,7 +76,7 @@ lint: $(VENV)/.test
 viewer: $(VIEWER)/node_modules/.package-lock.json
 	tools/with-node $(VENV) npm --prefix $(VIEWER) run build
 
-test: $(VENV)/.train $(VIEWER)/node_modules/.package-lock.json lint
+test: $(VENV)/.train $(VIEWER)/node_modules/.package-lock.json $(FHIR)/node_modules/.package-lock.json lint
 	tools/system-packages $(PEERS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(foreach kind,$(ALONE),--ignore tests/$(kind))
 	$(BIN)/python -m pytest $(foreach kind,$(ALONE),tests/$(kind))

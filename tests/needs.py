@@ -12,6 +12,7 @@ import pytest
 
 DOORS = {
     "tests.peers.dcmtk.program": "dcmtk",
+    "tests.peers.fhir_server.node_program": "node",
     "tests.peers.orthanc.orthanc_program": "orthanc",
     "tests.peers.postgres._programs": "postgresql",
     "tests.xray_triage.web.conftest.serve": "page",

@@ -5,7 +5,7 @@ Knows no page and no network.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases import tables
+from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
@@ -40,6 +41,9 @@ from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
+from xray_triage.records.gathering import Gatherer, Site
+from xray_triage.records.outbox import RecordOutbox
+from xray_triage.records.record import Facility, Ordered
 
 READ_WORK = "read"
 APART_WORK = apart(READ_WORK)  # on what is kept apart
@@ -70,6 +74,8 @@ class Stores:
     consultations: Consultations
     orders: Orders
     results: ResultBook
+    records: RecordOutbox
+    gatherer: Gatherer
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
@@ -135,7 +141,8 @@ def join_stores(
 ) -> Stores:
     """The stores on ``database``, which has the tables.
 
-    ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request is to be sent.
+    ``role`` tells the processes of a station apart in the ledger; ``wake`` is called when a request or a result is to
+    be sent.
     """
     spool = open_spool(database, config, clock=clock)
     ledger = Ledger(database, clock=clock, node=node_name(spool, role), spool_id=spool.id)
@@ -153,6 +160,20 @@ def join_stores(
         destinations=config.destinations_for("requests"),
         station_name=config.station.name,
         phone=config.station.phone,
+        wake=wake,
+    )
+    orders = Orders(database, clock=clock, prefix=config.registration.prefix)
+    records = RecordOutbox(database, ledger, clock=clock, peers={each.name: each.send for each in config.record})
+    results = ResultBook(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        header=consultations.header,
+        destinations=config.destinations_for("results"),
+        station_name=config.station.name,
+        publish=records.enqueue,
         wake=wake,
     )
     return Stores(
@@ -179,18 +200,16 @@ def join_stores(
         heat_maps=HeatMaps(database),
         small_pictures=SmallPictures(database),
         consultations=consultations,
-        results=ResultBook(
-            database,
-            clock=clock,
-            inbox=inbox,
+        results=results,
+        records=records,
+        gatherer=Gatherer(
+            site_of(config),
+            casebook=casebook,
+            results=results,
             outbox=outbox,
-            spool=spool,
-            header=consultations.header,
-            destinations=config.destinations_for("results"),
-            station_name=config.station.name,
-            wake=wake,
+            ordered=partial(ordered_of, orders),
         ),
-        orders=Orders(database, clock=clock, prefix=config.registration.prefix),
+        orders=orders,
         accounts=accounts,
         reconciliation=Reconciliation(
             spool=spool,
@@ -201,6 +220,26 @@ def join_stores(
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
     )
+
+
+def site_of(config: Config) -> Site:
+    """What the records say of the station itself."""
+    facility, codes = config.facility, config.codes.chest_pa
+    kept = [each.url for each in config.destination if each.kind != "folder" and each.takes("originals")]
+    return Site(
+        facility=Facility(
+            name=facility.name or config.station.name, code=facility.code, national_id=facility.national_id
+        ),
+        service=codes.service,
+        indicator=codes.indicator,
+        dicomweb_url=next(filter(None, kept), ""),
+    )
+
+
+def ordered_of(orders: Orders, case: Case) -> Ordered:
+    """What the order of a case says, where it has one beyond doubt."""
+    said = orders.of_study(case.study_instance_uid)
+    return Ordered(**{field.name: getattr(said, field.name) for field in fields(Ordered)}) if said else Ordered()
 
 
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:

@@ -44,7 +44,7 @@ class FolderTransport:
                     size = copy.tell()
                 beside.replace(target)
                 for each in (folder, self._path):
-                    _sync(each)
+                    sync_share(each)
             except OSError as error:
                 with contextlib.suppress(OSError):
                     beside.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def _name(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:_NAME_DIGITS]
 
 
-def _sync(folder: Path) -> None:
+def sync_share(folder: Path) -> None:
     """fsync of a folder, where its file system knows one: network shares and FAT drivers answer EINVAL."""
     try:
         sync_folder(folder)

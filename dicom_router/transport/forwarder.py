@@ -1,4 +1,4 @@
-"""Sends what is due to one destination over one lane. Knows no protocol: that is the transport's.
+"""Sends what is due to one peer over one lane. Knows no protocol: that is the transport's.
 
 While a peer is silent it is asked with an echo, once per backoff, and deliveries are left alone but for one an hour:
 the queue keeps its order and no film is sent half for nothing. When it answers, everything flows at once over one
@@ -10,8 +10,10 @@ may store and not search has a peer that is there.
 
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -36,22 +38,48 @@ MOST_BREAKING = 1000
 SILENCE = frozenset({"HTTP 429", "HTTP 502", "HTTP 503", "HTTP 504"})
 
 
-class Forwarder:
-    """One lane to one destination. One thread calls ``run_once``; the transport is this forwarder's alone."""
+Due = TypeVar("Due")
+Due_co = TypeVar("Due_co", covariant=True)
+
+
+class Queue(Protocol[Due_co]):
+    """What waits for the peers: deliveries of films, records of results. See Outbox for what each call promises."""
+
+    def claim(self, destination: str, lane: str, /) -> tuple[Work, Due_co] | None: ...
+
+    def renew(self, work: Work, /) -> None: ...
+
+    def postpone(self, work: Work, /, *, seconds: float, error: str, forgive: bool = False) -> None: ...
+
+    def refuse(self, work: Work, /, *, status: str, error: str) -> None: ...
+
+    def note_look(self, destination: str, error: str | None, /) -> None: ...
+
+
+class Reachable(Protocol):
+    """What a lane needs of a transport whatever it sends. See Transport."""
+
+    def echo(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Sender(ABC, Generic[Due]):
+    """One lane to one peer. One thread calls ``run_once``; the transport is this sender's alone."""
+
+    called = "key"  # in the log, what a piece of work is called by
 
     def __init__(
         self,
+        queue: Queue[Due],
+        transport: Reachable,
         *,
-        outbox: Outbox,
-        spool: Spool,
-        transport: Transport,
         destination: str,
         lane: str,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._outbox = outbox
-        self._spool = spool
+        self._queue = queue
         self._transport = transport
         self._destination = destination
         self._lane = lane
@@ -73,35 +101,33 @@ class Forwarder:
         """
         if self._clock.monotonic() < self._quiet_until or not self._peer_answers():
             return False
-        claimed = self._outbox.claim(self._destination, self._lane)
+        claimed = self._queue.claim(self._destination, self._lane)
         if claimed is None:
             self._close_when_idle()
             return False
-        work, delivery = claimed
+        work, due = claimed
         self._last_tried_at = self._clock.monotonic()
         with self._lease_renewed(work):
-            self._try(work, delivery)
+            self._try(work, due)
         return True
 
-    def _try(self, work: Work, delivery: Delivery) -> None:
+    @abstractmethod
+    def _hand_over(self, work: Work, due: Due) -> None:
+        """Send it and note that it was taken. Raises PeerUnreachable, PeerRefused, DamagedFile or FenceLost."""
+
+    def _try(self, work: Work, due: Due) -> None:
         try:
-            self._hand_over(work, delivery)
+            self._hand_over(work, due)
         except PeerUnreachable as error:
             self._postpone(work, error)
         except PeerRefused as error:
             self._refuse(work, status=error.status, error=error)
         except DamagedFile as error:
             self._refuse(work, status=DAMAGED, error=error)
+        else:
+            self._note_taken(work)
 
-    def _hand_over(self, work: Work, delivery: Delivery) -> None:
-        self._spool.verify(delivery.spooled)  # never send other bytes
-        parcel = Parcel(
-            instance=delivery.instance,
-            size_bytes=delivery.spooled.size_bytes,
-            open=lambda: self._spool.open(delivery.spooled.key),
-        )
-        acknowledgement = self._transport.send(parcel)
-        self._outbox.acknowledge(work, delivery, acknowledgement)
+    def _note_taken(self, work: Work) -> None:
         self._sent += 1
         self._sent_before.pop(work.key, None)
         self._failures, self._is_silent = 0, False
@@ -110,7 +136,7 @@ class Forwarder:
     def _postpone(self, work: Work, error: PeerUnreachable) -> None:
         """Find out whether the peer is away or only this delivery does not get through, and wait accordingly."""
         self._failures += 1
-        self._outbox.note_look(self._destination, str(error))  # before the echo, which may take a minute to fail
+        self._queue.note_look(self._destination, str(error))  # before the echo, which may take a minute to fail
         self._is_silent = error.after_seconds > 0 or self._silence() is not None
         self._be_quiet(error.after_seconds)
         seconds = 0.0
@@ -120,8 +146,8 @@ class Forwarder:
             seconds = DELIVERY_CAP_SECONDS if error.slowly else own
             if self._breaks_alone(work, error):
                 seconds = BREAKING_SECONDS
-        self._outbox.postpone(work, seconds=seconds, error=str(error), forgive=self._is_silent)
-        self._log.warning("postponed", sop_instance_uid=work.key, error=str(error), peer_silent=self._is_silent)
+        self._queue.postpone(work, seconds=seconds, error=str(error), forgive=self._is_silent)
+        self._log.warning("postponed", **{self.called: work.key}, error=str(error), peer_silent=self._is_silent)
 
     def _breaks_alone(self, work: Work, error: PeerUnreachable) -> bool:
         """Whether this one has broken off, or was never answered, MANY_ATTEMPTS times while others got through."""
@@ -135,8 +161,8 @@ class Forwarder:
     def _refuse(self, work: Work, *, status: str, error: Exception) -> None:
         self._failures = 0
         self._sent_before.pop(work.key, None)
-        self._outbox.refuse(work, status=status, error=str(error))
-        self._log.error("refused", sop_instance_uid=work.key, status=status, error=str(error))
+        self._queue.refuse(work, status=status, error=str(error))
+        self._log.error("refused", **{self.called: work.key}, status=status, error=str(error))
 
     def _peer_answers(self) -> bool:
         """True unless the peer is silent and a new echo stays unanswered too."""
@@ -144,7 +170,7 @@ class Forwarder:
             return True
         silence = self._silence()
         self._is_silent = silence is not None
-        self._outbox.note_look(self._destination, str(silence) if silence else None)
+        self._queue.note_look(self._destination, str(silence) if silence else None)
         if self._is_silent and self._clock.monotonic() - self._last_tried_at >= TRYING_CAP_SECONDS:
             return True  # what keeps silent when it is asked may take what it is given
         if silence is not None:
@@ -192,9 +218,38 @@ class Forwarder:
     def _renew(self, work: Work, every_seconds: float, done: threading.Event) -> None:
         while not done.wait(every_seconds):
             try:
-                self._outbox.renew(work)
+                self._queue.renew(work)
             except FenceLost:
-                self._log.warning("lease lost while sending", sop_instance_uid=work.key)
+                self._log.warning("lease lost while sending", **{self.called: work.key})
                 return
             except OperationalError as error:  # a full disk or a database away: the next renewal may succeed
-                self._log.warning("lease not renewed", sop_instance_uid=work.key, error=str(error.orig))
+                self._log.warning("lease not renewed", **{self.called: work.key}, error=str(error.orig))
+
+
+class Forwarder(Sender[Delivery]):
+    """One lane to one destination, for objects in the spool."""
+
+    called = "sop_instance_uid"
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        spool: Spool,
+        transport: Transport,
+        destination: str,
+        lane: str,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(outbox, transport, destination=destination, lane=lane, clock=clock, jitter=jitter)
+        self._outbox, self._spool, self._parcels = outbox, spool, transport
+
+    def _hand_over(self, work: Work, due: Delivery) -> None:
+        self._spool.verify(due.spooled)  # never send other bytes
+        parcel = Parcel(
+            instance=due.instance,
+            size_bytes=due.spooled.size_bytes,
+            open=lambda: self._spool.open(due.spooled.key),
+        )
+        self._outbox.acknowledge(work, due, self._parcels.send(parcel))

@@ -101,7 +101,7 @@ class DicomwebRoot:
             if isinstance(error, OSError) and (untrusted := tls_fault(self.url, error)):
                 raise untrusted from error
             what = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            raise PeerUnreachable(f"{self.url}: {what}; check the link, the url and that the PACS runs") from error
+            raise PeerUnreachable(f"{self.url}: {what}; check the link, the url and that its server runs") from error
 
     def failure(self, answer: HttpResponse) -> PeerUnreachable | PeerRefused:
         """What an answer that is no success means for us."""

@@ -257,6 +257,28 @@ class RefusedJson(JsonShape):
         )
 
 
+class RecordJson(JsonShape):
+    """A version of a doctor's result on its way to one [[record]], the HIS for example."""
+
+    name: str
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+
+
+class RecordPeerJson(JsonShape):
+    """What one [[record]] still has to get. ``stuck``: of what waits, how much it did not take again and again."""
+
+    name: str
+    waiting: int
+    sending: int
+    refused: int
+    stuck: int
+    oldest_waiting_at: Time | None
+    last_sent_at: Time | None
+    last_error: str | None
+
+
 class LeftOutJson(JsonShape):
     """A kind of result that a destination never takes: it is not sent there, but for a try once a week."""
 
@@ -286,10 +308,11 @@ class QueueJson(JsonShape):
     oldest_waiting_seconds: float | None
     destinations: list[DestinationJson]
     left_out: list[LeftOutJson]
+    records: list[RecordPeerJson]
 
     @classmethod
-    def of(cls, summary: QueueSummary, *, unread: int, now: datetime) -> Self:
-        """The queue at ``now``."""
+    def of(cls, summary: QueueSummary, *, records: Sequence[object], unread: int, now: datetime) -> Self:
+        """The queue at ``now``; ``records``: the summary of each peer's."""
         oldest = summary.oldest_waiting_at
         return cls(
             unread=unread,
@@ -300,4 +323,5 @@ class QueueJson(JsonShape):
             oldest_waiting_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else None,
             destinations=[DestinationJson.model_validate(each) for each in summary.destinations],
             left_out=[LeftOutJson.model_validate(each) for each in summary.left_out],
+            records=[RecordPeerJson.model_validate(each) for each in records],
         )

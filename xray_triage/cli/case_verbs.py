@@ -143,9 +143,9 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     from xray_triage.stores import configured_stores
 
     stores = configured_stores(config)
-    summary = stores.outbox.summary()
+    summary, records = stores.outbox.summary(), stores.records.summary()
     if as_json:
-        shape = QueueJson.of(summary, unread=stores.inbox.unread(), now=stores.clock.now())
+        shape = QueueJson.of(summary, records=records, unread=stores.inbox.unread(), now=stores.clock.now())
         print_json(shape.model_dump(mode="json"))
         return
     out.print(f"unread {stores.inbox.unread()}, waiting {summary.waiting}, sending {summary.sending}")
@@ -158,6 +158,8 @@ def queue(context: typer.Context, as_json: AsJson = False, config: ConfigPath = 
     for kind in summary.left_out:
         since = f"{kind.since.astimezone():%Y-%m-%d}"
         out.print(f"left out  {kind.what} to {kind.destination} since {since}: {kind.error}", soft_wrap=True)
+    for peer in records:
+        out.print(f"results to {peer.name}: waiting {peer.waiting + peer.sending}, refused {peer.refused}")
 
 
 @queue_app.command()

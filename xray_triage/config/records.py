@@ -63,7 +63,10 @@ class OrdersSection(Section):
 
 
 class RecordPeer(Section):
-    """Who gets the results of cases: a HIS (HL7 v2 over MLLP), a FHIR R4 server, or a folder."""
+    """Who gets the results of cases: a HIS (HL7 v2 over MLLP), a FHIR R4 server, or a folder.
+
+    ``version`` and ``ai`` (what the AI saw beside the doctor's words) are of HL7, by MLLP or in the folder.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
     kind: Literal["hl7", "fhir", "folder"]
@@ -74,10 +77,16 @@ class RecordPeer(Section):
     token_file: Path | None = None
     tls: Tls | None = None
     send: tuple[Standing, ...] = ("final",)
+    version: Literal["2.3.1", "2.5"] = "2.5"
+    ai: bool = False
 
     @model_validator(mode="after")
     def _has_an_address(self) -> "RecordPeer":
         needed = {"hl7": "host", "fhir": "url", "folder": "path"}[self.kind]
         if not getattr(self, needed):
             raise ValueError(f"a record of kind {self.kind} needs {needed}")
+        if self.kind == "fhir" and not self.url.startswith(("http://", "https://")):
+            raise ValueError("url begins with http:// or https://, e.g. https://his/fhir")
+        if "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise ValueError("url has a password in it, which logs would show: give token_file instead")
         return self

@@ -161,10 +161,13 @@ def _unescaped(text: str, by: Delimiters) -> str:
 
 
 def escaped(text: str) -> str:
-    """Free text as a component of ours: delimiters escaped, line ends as ``.br``, control characters left out."""
+    """Free text as a component of ours: delimiters escaped, line ends as ``.br``, blanks of any kind as plain ones,
+    control characters left out.
+    """
     codes = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
     lines = (
-        "".join(codes.get(letter, letter) for letter in line if letter.isprintable()) for line in text.splitlines()
+        "".join(codes.get(letter, letter) for letter in re.sub(r"\s", " ", line) if letter.isprintable())
+        for line in text.splitlines()
     )
     return "\\.br\\".join(lines)
 
@@ -179,8 +182,8 @@ def written(segments: Sequence[Sequence[str]]) -> bytes:
 
 
 def moment(at: datetime) -> str:
-    """A time stamp with its offset: HL7 v2.5 2.A.22."""
-    return at.strftime("%Y%m%d%H%M%S%z")
+    """A time stamp with its offset (HL7 v2.5 2.A.22), in local time: many peers pass over the offset."""
+    return at.astimezone().strftime("%Y%m%d%H%M%S%z")
 
 
 def acknowledgement(message: Message, code: str, *, at: datetime, number: str, why: str = "", place: str = "") -> bytes:

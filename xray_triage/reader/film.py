@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from dicom_router.dicom.instance import Arrival, InstanceRef
 from xray_triage.orders.match import Filmed
-from xray_triage.reading.findings import NotReadable, Reading
+from xray_triage.reading.findings import REASONS, NotReadable, Reading
 from xray_triage.reading.patient import read_age, read_patient
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.triage import not_read
@@ -22,6 +22,12 @@ class Film:
     header: Dataset
     reading: Reading
     radiograph: Radiograph | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it turned out to be no film at all, e.g. a report."""
+        why = self.reading.not_readable
+        return why is not None and why.reason is REASONS["not_a_film"]
 
 
 def filmed(film: Film) -> Filmed:

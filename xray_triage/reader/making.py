@@ -10,7 +10,7 @@ import structlog
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import InstanceRef, SpooledFile, reference_to
 from xray_triage.reader.film import Film
-from xray_triage.reading.findings import REASONS, Reading
+from xray_triage.reading.findings import Reading
 from xray_triage.results.make import ResultObject, make_results, report_uid
 from xray_triage.results.overlay import heat_png
 from xray_triage.stores import Stores
@@ -37,7 +37,7 @@ class ResultMaker:
 
     def keep(self, film: Film, on_unmade: Callable[[str], None]) -> list[KeptResult]:
         """Make the result objects and keep them: all, or none. The disk takes one while the next is being made."""
-        if film.reading.not_readable and film.reading.not_readable.reason is REASONS["not_a_film"]:
+        if film.is_none:
             return []
         made = make_results(
             film.header,

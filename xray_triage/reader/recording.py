@@ -95,6 +95,8 @@ class Recorder:
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         self.note_patient(connection, film.arrival, recorded)
+        if not film.is_none:
+            self._stores.records.enqueue_reading(connection, recorded.case_id)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
             self._stores.machines.count(connection, uid, made_by, self._card.model_sha256)

@@ -32,10 +32,12 @@ IS_THERE = N_("Ca này đã có kết quả: hãy đọc bản mới nhất, r�
 TOO_LONG = N_("Mỗi phần của kết quả dài nhất 8.000 chữ.")
 
 Headers = Callable[[str], Dataset]  # the repaired header of a study's film
+Publish = Callable[[sa.Connection, int, int], None]  # told of a case's number and a version, in the commit of it
 
 
 class ResultBook:
-    """All results. ``destinations`` take their documents; ``wake`` is called when one is committed."""
+    """All results. ``destinations`` take their documents; ``publish`` tells a version to others in its own commit,
+    ``wake`` is called when it is committed."""
 
     def __init__(  # noqa: PLR0913 - the stores that it joins
         self,
@@ -48,8 +50,10 @@ class ResultBook:
         header: Headers,
         destinations: Sequence[str],
         station_name: str,
+        publish: Publish = lambda _connection, _case_sequence, _version: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
+        self._publish = publish
         self._database, self._clock = database, clock
         self._inbox, self._outbox, self._spool = inbox, outbox, spool
         self._header = header
@@ -149,6 +153,7 @@ class ResultBook:
                 uid = str(document.SOPInstanceUID)
                 if insert_new(connection, tables.result, _columns(draft, uid) | {"case_sequence": sequence}) is None:
                     raise CannotWrite(IS_THERE)
+                self._publish(connection, sequence, draft.version)
                 mine = tables.result_draft.c.author == author.account
                 connection.execute(
                     tables.result_draft.delete().where(tables.result_draft.c.case_sequence == sequence, mine)

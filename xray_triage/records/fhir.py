@@ -5,14 +5,18 @@ has written is preliminary.
 """
 
 import base64
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from xray_triage import __version__
+from xray_triage.cases.case import ConsultationState
 from xray_triage.reading.findings import Finding
 from xray_triage.records.record import FilmRead, Record, Standing
+from xray_triage.results.wording import value
 
 Resource = dict[str, Any]
 
@@ -25,10 +29,19 @@ IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ENDPOINT_TYPES = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 SCHEMES = {"SCT": SNOMED, "DCM": DCM, "LN": LOINC}
 SEXES = {"M": "male", "F": "female", "O": "other"}
-CHEST_XRAY = {"coding": [{"system": LOINC, "code": "36643-5", "display": "XR Chest 2 Views"}], "text": "X-quang ngực"}
-CHEST_REPORT = {"coding": [{"system": LOINC, "code": "18748-4"}], "text": "Kết quả X-quang ngực"}
-TASK_STATES = {"requested": "requested", "sent": "accepted", "answered": "completed", "cancelled": "cancelled"}
+CHEST_XRAY = {"system": LOINC, "code": "30745-4"}  # of any view and number of views
+REPORT = {"system": LOINC, "code": "18748-4"}
+TASK_STATES = {
+    ConsultationState.REQUESTED: "requested",
+    ConsultationState.SENT: "accepted",
+    ConsultationState.OVERDUE: "requested",
+    ConsultationState.ANSWERED: "completed",
+    ConsultationState.CANCELLED: "cancelled",
+}
 UNREAD_BY_DOCTORS = "AI, chưa có bác sĩ đọc"
+
+
+_ODD_BLANK, _CONTROL = re.compile(r"[^\S\t\r\n ]"), re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def bundle(record: Record) -> Resource:
@@ -41,9 +54,12 @@ def bundle(record: Record) -> Resource:
             {
                 "fullUrl": full_url,
                 "resource": resource,
-                "request": {"method": "PUT", "url": f"{resource['resourceType']}?identifier={system}|{value}"},
+                "request": {
+                    "method": "PUT",
+                    "url": f"{resource['resourceType']}?identifier={quote(f'{system}|{number}', '')}",
+                },
             }
-            for (system, value), full_url, resource in made
+            for (system, number), full_url, resource in made
         ],
     }
 
@@ -70,7 +86,7 @@ class _Writer:
         yield from self._machine()
         yield self._entry("report", (f"{SYSTEMS}:report", record.study_instance_uid), self._report())
         if record.asked is not None:
-            yield self._entry("task", (f"{SYSTEMS}:consultation", record.study_instance_uid), self._task())
+            yield self._entry("task", (f"{SYSTEMS}:consultation", record.asked.uid), self._task())
 
     def _machine(self) -> Iterator[tuple[tuple[str, str], str, Resource]]:
         record = self._record
@@ -89,11 +105,12 @@ class _Writer:
                 yield self._entry(f"finding {key[1]}", key, self._observation(film, finding))
 
     def _entry(self, name: str, key: tuple[str, str], resource: Resource) -> tuple[tuple[str, str], str, Resource]:
-        system, value = key
-        identifiers = [{"system": system, "value": value}, *resource.pop("identifier", [])]
-        full_url = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{system}|{value}')}"
+        system, number = key
+        identifiers = [{"system": system, "value": number}, *resource.pop("identifier", [])]
+        full_url = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{system}|{number}')}"
         self._names[name] = full_url
-        return key, full_url, {"resourceType": resource.pop("resourceType"), "identifier": identifiers, **resource}
+        made = {"resourceType": resource.pop("resourceType"), "identifier": identifiers, **resource}
+        return key, full_url, _said(made)
 
     def _ref(self, name: str) -> Resource:
         return {"reference": self._names[name]}
@@ -102,18 +119,27 @@ class _Writer:
         facility = self._record.facility
         return facility.national_id or facility.code or facility.name
 
+    def _within(self, what: str) -> str:
+        """The system of numbers that count within the facility alone."""
+        return f"{SYSTEMS}:{what}:{quote(self._facility_id(), safe='')}"
+
     def _patient_key(self) -> tuple[str, str]:
-        """The national number where it is known; else the local one, which counts within the facility."""
+        """The national number where it is known, else the local one, which counts within the facility.
+
+        Without any it is nobody's number: the person of this study.
+        """
         record = self._record
         if record.ordered.citizen_number:
             return (f"{SYSTEMS}:cccd", record.ordered.citizen_number)
-        return (f"{SYSTEMS}:patient:{self._facility_id()}", record.patient.id or record.study_instance_uid)
+        if record.patient.id:
+            return (self._within("patient"), record.patient.id)
+        return (f"{SYSTEMS}:person-of-study", record.study_instance_uid)
 
     def _patient(self) -> Resource:
         record, patient = self._record, self._record.patient
         others = []
         if record.ordered.citizen_number and patient.id:
-            others.append({"system": f"{SYSTEMS}:patient:{self._facility_id()}", "value": patient.id})
+            others.append({"system": self._within("patient"), "value": patient.id})
         if record.ordered.insurance_number:
             others.append({"system": f"{SYSTEMS}:bhyt", "value": record.ordered.insurance_number})
         family, _, given = patient.name.partition(" ")
@@ -130,13 +156,13 @@ class _Writer:
 
     def _facility(self) -> Resource:
         facility = self._record.facility
-        return {"resourceType": "Organization", "name": facility.name or self._facility_id()}
+        return {"resourceType": "Organization", "name": facility.name}
 
     def _author_key(self) -> tuple[str, str]:
         author = self._record.result.author  # type: ignore[union-attr]  # asked only where there is one
         if author.licence:
             return (f"{SYSTEMS}:licence", author.licence)
-        return (f"{SYSTEMS}:account:{self._facility_id()}", author.account)
+        return (self._within("account"), author.account)
 
     def _author(self, name: str, licence: str) -> Resource:
         made: Resource = {"resourceType": "Practitioner", "name": [{"text": name}]}
@@ -145,18 +171,16 @@ class _Writer:
         return made
 
     def _order_key(self) -> tuple[str, str]:
-        return (f"{SYSTEMS}:accession:{self._facility_id()}", self._record.accession_number)
+        return (self._within("accession"), self._record.accession_number)
 
     def _order(self) -> Resource:
         record, ordered = self._record, self._record.ordered
-        code = dict(CHEST_XRAY)
-        if record.service:
-            code["coding"] = [{"system": f"{SYSTEMS}:service", "code": record.service}, *CHEST_XRAY["coding"]]
+        stands = record.standing in (Standing.FINAL, Standing.AMENDED)
         made: Resource = {
             "resourceType": "ServiceRequest",
-            "status": "completed" if record.result else "active",
+            "status": "completed" if stands else "active",
             "intent": "order",
-            "code": code,
+            "code": self._procedure(),
             "subject": self._ref("patient"),
         }
         if ordered.referring_physician:
@@ -164,6 +188,12 @@ class _Writer:
         if ordered.reason:
             made["reasonCode"] = [{"text": ordered.reason}]
         return made
+
+    def _procedure(self) -> Resource:
+        record = self._record
+        service = [{"system": f"{SYSTEMS}:service", "code": record.service}] if record.service else []
+        coding = [*service, *([CHEST_XRAY] if record.is_chest else [])]
+        return {**({"coding": coding} if coding else {}), "text": record.procedure}
 
     def _endpoint(self) -> Resource:
         return {
@@ -203,10 +233,7 @@ class _Writer:
             "valueBoolean": finding.positive,
             "note": [{"text": UNREAD_BY_DOCTORS}],
             "derivedFrom": [self._ref("study")],
-            "component": [
-                {"code": {"text": "probability"}, "valueQuantity": _share(finding.probability)},
-                {"code": {"text": "threshold"}, "valueQuantity": _share(finding.threshold)},
-            ],
+            "component": _measures(finding),
         }
         if code.scheme in SCHEMES:
             made["code"]["coding"] = [{"system": SCHEMES[code.scheme], "code": code.value, "display": code.meaning}]
@@ -220,7 +247,7 @@ class _Writer:
             "resourceType": "DiagnosticReport",
             "status": record.standing.value,
             "category": [{"coding": [{"system": REPORT_CATEGORIES, "code": "RAD"}]}],
-            "code": CHEST_REPORT,
+            "code": {"coding": [REPORT], "text": f"Kết quả {record.procedure}"},
             "subject": self._ref("patient"),
             "effectiveDateTime": _time(record.film_at),
             "imagingStudy": [self._ref("study")],
@@ -268,6 +295,15 @@ class _Writer:
         return made
 
 
+def _said(value: Any) -> Any:
+    """Without control characters and what is empty then: neither may stand in FHIR (datatypes, ``string``)."""
+    if isinstance(value, str):
+        return _CONTROL.sub("", _ODD_BLANK.sub(" ", value)).strip()
+    if isinstance(value, dict):
+        return {name: kept for name, one in value.items() if (kept := _said(one)) not in ("", {}, [])}
+    return [kept for one in value if (kept := _said(one)) not in ("", {}, [])] if isinstance(value, list) else value
+
+
 def _doctor_words(record: Record) -> str:
     result = record.result
     assert result is not None, "asked only where there is one"
@@ -280,10 +316,21 @@ def _doctor_words(record: Record) -> str:
 def _machine_words(record: Record) -> str:
     lines = [f"{UNREAD_BY_DOCTORS}."]
     for place, film in enumerate(record.films, 1):
-        seen = [one.kind.vi for one in film.findings if one.positive and one.shown]
-        told = f"chưa đọc ({film.reason})" if film.reason else "; ".join(seen) or "không thấy dấu hiệu vượt ngưỡng"
-        lines.append(f"Phim {place}: {told}.")
+        seen = [f"{one.kind.vi} {value(one)}" for one in film.findings if one.positive]
+        told = f"{'; '.join(seen) or 'AI không thấy dấu hiệu vượt ngưỡng'}."
+        if film.reason is not None:
+            told = f"AI chưa đọc: {film.reason.vi} Chưa đọc không có nghĩa là bình thường."
+        lines.append(f"Phim {place}: {told}")
     return "\n".join(lines)
+
+
+def _measures(finding: Finding) -> list[Resource]:
+    """The probability and its threshold, or the measure that decides instead, and the limit that it must be over."""
+    if finding.measured is not None:
+        pairs = zip(("measure", "limit"), finding.measured, strict=True)
+        return [{"code": {"text": name}, "valueQuantity": {"value": round(number, 3)}} for name, number in pairs]
+    pairs = zip(("probability", "threshold"), (finding.probability, finding.threshold), strict=True)
+    return [{"code": {"text": name}, "valueQuantity": _share(number)} for name, number in pairs]
 
 
 def _share(probability: float) -> Resource:

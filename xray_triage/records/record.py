@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from xray_triage.reading.findings import Finding, ModelIdentity
+from xray_triage.cases.case import ConsultationState
+from xray_triage.reading.findings import Finding, ModelIdentity, Reason
 from xray_triage.reading.patient import Patient
 from xray_triage.records.result import Result, ResultState
 
@@ -40,31 +41,37 @@ class Facility:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
-    """What the order said; empty for a film without an order, whose patient has the local number alone."""
+    """What the order said; empty for a film without an order, whose patient has the local number alone.
+
+    ``service_code``, ``treatment_code`` (MA_LK) and ``diagnosis_code`` (ICD-10) are the HIS's.
+    """
 
     placer_number: str = ""
+    service_code: str = ""
     citizen_number: str = ""
     insurance_number: str = ""
     referring_physician: str = ""
     reason: str = ""
-    treatment_code: str = ""  # MA_LK
+    diagnosis_code: str = ""
+    treatment_code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmRead:
-    """What the AI said of one film. ``reason``: the code why it was not read; then there are no findings."""
+    """What a doctor is told of one film: findings by name, or in a group; none where a ``reason`` says why not."""
 
     sop_instance_uid: str
-    reason: str
+    reason: Reason | None
     findings: Sequence[Finding]
     model: ModelIdentity | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The question to the specialist, and the answer that counts, or empty."""
+    """The question to the specialist, and the answer that counts, or empty. ``uid``: of the request object."""
 
-    state: str
+    uid: str
+    state: ConsultationState
     question: str
     priority: str
     requested_at: datetime
@@ -78,7 +85,8 @@ class Asked:
 class Record:
     """One case at one version of its result. Times are aware. ``pdf``: the paper of the result, or empty.
 
-    ``service`` and ``indicator`` are the codes that the site configured for the procedure, or empty.
+    ``service`` and ``indicator`` are the codes that the HIS gave or the site configured for what was done, or empty.
+    ``is_chest``: nothing says that another part of the body was filmed.
     """
 
     facility: Facility
@@ -94,6 +102,7 @@ class Record:
     asked: Asked | None = None
     service: str = ""
     indicator: str = ""
+    is_chest: bool = True
     dicomweb_url: str = ""
     pdf: bytes = b""
 
@@ -102,9 +111,9 @@ class Record:
         return Standing.PRELIMINARY if self.result is None else _OF_RESULT[self.result.state]
 
     @property
-    def key(self) -> str:
-        """One for every version and standing: sending it again is the same sending."""
-        return f"{self.study_instance_uid}/{self.result.version if self.result else 0}"
+    def procedure(self) -> str:
+        """What was done, in words."""
+        return "X-quang ngực" if self.is_chest else "X-quang"
 
     @property
     def film_at(self) -> datetime:

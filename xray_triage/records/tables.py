@@ -1,4 +1,4 @@
-"""The tables of results; migrations/ makes them. Knows no other table but the case."""
+"""The tables of results and of their records on the way; migrations/ makes them. Knows no other table but the case."""
 
 import sqlalchemy as sa
 
@@ -49,3 +49,23 @@ result = sa.Table(
     sa.UniqueConstraint("case_sequence", "version", name="result_version"),
     sqlite_autoincrement=True,
 )
+
+# A version of a case's result for one peer of [[record]]; version 0: the AI's word alone. Its work in the ledger is
+# (record/<name>, record_id). Rows of one peer and case go out in the order of their numbers.
+record_delivery = sa.Table(
+    "record_delivery",
+    metadata,
+    sa.Column("record_id", _Number, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    _case_number(),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("queued_at", UtcDateTime, nullable=False),
+    sa.Column("sent_at", UtcDateTime),  # or found overtaken by a newer version
+    sa.Column("refused_at", UtcDateTime),
+    sa.Column("status", OutsideText),  # the peer's last word
+    sa.Index("record_delivery_case", "case_sequence", "name"),
+    sa.Index("record_delivery_sent", "name", "sent_at"),
+    sqlite_autoincrement=True,
+)
+_open = record_delivery.c.sent_at.is_(None)
+sa.Index("record_delivery_open", record_delivery.c.record_id, sqlite_where=_open, postgresql_where=_open)

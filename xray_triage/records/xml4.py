@@ -3,9 +3,10 @@
 A code that nobody configured is left empty, never invented. Knows no network.
 """
 
+import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from xray_triage.records.record import Record
+from xray_triage.records.record import Record, Standing
 
 FIELDS = (
     "MA_LK",
@@ -21,13 +22,19 @@ FIELDS = (
     "MA_BS_DOC_KQ",
     "DU_PHONG",
 )
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 2.2: nor in any escape
 OUTER, ROWS, ROW = "CHITIEU_CHITIET_DICHVUCANLAMSANG", "DSACH_CHI_TIET_CLS", "CHI_TIET_CLS"
 
 
+def tells(record: Record) -> bool:
+    """Whether there is a row: a doctor's result stands, and was not taken back."""
+    return record.standing in (Standing.FINAL, Standing.AMENDED)
+
+
 def row(record: Record, *, number: int = 1) -> dict[str, str]:
-    """The twelve fields. Raises ValueError where no doctor has written a result: nothing else may be told so."""
-    if record.result is None:
-        raise ValueError(f"case {record.case_id} has no doctor's result")
+    """The twelve fields. Raises ValueError where no doctor's result stands: nothing else may be told so."""
+    if record.result is None or not tells(record):
+        raise ValueError(f"case {record.case_id} has no doctor's result that stands")
     words = record.result.words
     told = {
         "MA_LK": record.ordered.treatment_code,
@@ -53,6 +60,6 @@ def document(record: Record) -> bytes:
     outer = Element(OUTER)
     one = SubElement(SubElement(outer, ROWS), ROW)
     for name, value in row(record).items():
-        SubElement(one, name).text = value
+        SubElement(one, name).text = _NO_XML.sub("", value)
     indent(outer)
     return bytes(tostring(outer, encoding="utf-8", xml_declaration=True))

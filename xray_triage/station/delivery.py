@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -11,8 +12,7 @@ from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.asking import AskingTransport
 from dicom_router.transport.compression import Economy
-from dicom_router.transport.forwarder import Forwarder
-from dicom_router.transport.protocol import Transport
+from dicom_router.transport.forwarder import Forwarder, Reachable, Sender
 from dicom_router.worker import Worker, stop_all
 from xray_triage.config.destinations import Destination
 from xray_triage.config.station import Config
@@ -25,7 +25,7 @@ class Lane(Worker):
     """One forwarder in its thread. ``when_idle`` is called whenever it has nothing to send."""
 
     def __init__(
-        self, forwarder: Forwarder, transport: Transport, name: str, *, when_idle: Callable[[], None] = lambda: None
+        self, forwarder: Sender[Any], transport: Reachable, name: str, *, when_idle: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__(self._step, name=name, poll_seconds=POLL_SECONDS)
         self._forwarder = forwarder

@@ -44,12 +44,13 @@ from xray_triage.station.audit_export.exporter import AuditExporter
 from xray_triage.station.backups.daily import DailyBackup
 from xray_triage.station.backups.restoring import put_newest
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
-from xray_triage.station.delivery import DeliveryLanes
+from xray_triage.station.delivery import DeliveryLanes, Lane
 from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.peers import make_sources
 from xray_triage.station.rebuilding import open_or_rebuild
 from xray_triage.station.recall import Recall
 from xray_triage.station.reconciling import Reconciler
+from xray_triage.station.records import record_lanes
 from xray_triage.station.retention import Retention, RetentionWorker
 from xray_triage.station.self_check import Serving, check_apart, serving_probes
 from xray_triage.station.supervisor import Supervisor
@@ -96,6 +97,7 @@ class Station:
             clock=self._clock,
             is_doubtful=self.stores.reconciliation.took_back,
         )
+        self._records = record_lanes(config, self.stores, clock=self._clock)
         self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
@@ -238,9 +240,9 @@ class Station:
         self.stores.refusals.flush()
         self._held.close()
 
-    def _by_config(self) -> list[DailyBackup | AuditExporter]:
+    def _by_config(self) -> list[DailyBackup | AuditExporter | Lane]:
         """The workers that only some stations have."""
-        return [worker for worker in (self._backup, self._exporter) if worker is not None]
+        return [*(worker for worker in (self._backup, self._exporter) if worker is not None), *self._records]
 
     def _note(self, action: Action) -> None:
         """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""
@@ -259,6 +261,8 @@ class Station:
     def _ring_delivery(self) -> None:
         self._answers.ring()
         self._deliveries.ring()
+        for lane in self._records:
+            lane.ring()
 
     def _say_what_is_kept(self) -> None:
         """Where nothing is ever purged, somebody must know it before the disk is full."""

@@ -14,6 +14,7 @@ from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
 from xray_triage.config.destinations import Destination
 from xray_triage.config.loading import ConfigError
+from xray_triage.config.records import RecordPeer
 from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import Check, CheckState, Probe, check
@@ -28,6 +29,7 @@ from xray_triage.health.peers import (
     left_out_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
+from xray_triage.health.records import record_peer_check, records_check
 from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
 from xray_triage.health.storage import (
     backup_check,
@@ -50,6 +52,7 @@ from xray_triage.reading.findings import MachineState
 from xray_triage.station.audit_export.exporter import AuditExporter, deliver
 from xray_triage.station.backups.daily import DailyBackup, standing_of
 from xray_triage.station.peers import make_archives, make_transport
+from xray_triage.station.records import make_record_transport
 from xray_triage.station.retention import Outlook, Retention, RetentionWorker, near_bytes
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
@@ -101,6 +104,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
         lambda: stuck_check(stores.outbox.stuck()),
+        *_records_check(config, stores),
         lambda: refusals_check(len({each.machine for each in stores.refusals.standing() if each.is_told})),
     ]
 
@@ -133,6 +137,8 @@ def check_station(config: Config) -> list[Check]:
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
         lambda: stuck_check(stores.outbox.stuck()),
+        *_records_check(config, stores),
+        *(partial(_ask_record_peer, config, each, clock) for each in config.record),
         *(
             partial(refusal_check, each.caller, each.reason, each.line)
             for each in stores.refusals.standing()[:MOST_REFUSALS]
@@ -236,6 +242,20 @@ def _ask(config: Config, destination: Destination, stores: Stores) -> Check:
         transport.close()
 
 
+def _records_check(config: Config, stores: Stores) -> list[Probe]:
+    return [lambda: records_check(stores.records.summary())] if config.record else []
+
+
+def _ask_record_peer(config: Config, peer: RecordPeer, clock: Clock) -> Check:
+    codes = config.codes.chest_pa
+    empty = [name for name, code in (("MA_DICH_VU", codes.service), ("MA_CHI_SO", codes.indicator)) if not code]
+    try:
+        transport = make_record_transport(peer, clock=clock)
+    except ConfigError as error:
+        return _bad(f"record:{peer.name}", str(error))
+    return record_peer_check(peer.name, transport, empty=empty if peer.kind == "folder" else ())
+
+
 def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
     """Whether those that get questions can be asked for the answers; nothing where another check says what is wrong."""
     try:
@@ -253,7 +273,8 @@ def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
 def station_certificates_check(config: Config, clock: Clock) -> Check:
     """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
     served = [tls for tls in (config.listener.tls, config.web.tls) if tls]
-    used = [each.tls for each in config.destination if each.tls]
+    peers = (*(each.tls for each in config.destination), *(each.tls for each in config.record))
+    used = [tls for tls in peers if tls]
     try:
         for tls in served:
             server_tls(tls)

@@ -19,13 +19,14 @@ from xray_triage.stores import Stores
 from xray_triage.web.api.answer_files import answer_router
 from xray_triage.web.api.events import event_router
 from xray_triage.web.api.pictures import picture_router
+from xray_triage.web.api.records import record_router
 from xray_triage.web.api.routes import api_router
 from xray_triage.web.api.status import status_router
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import audit_router, note_lists
 from xray_triage.web.pages.case_page import case_router
 from xray_triage.web.pages.figures import figure_router
-from xray_triage.web.pages.health_page import acknowledging_router, health_router
+from xray_triage.web.pages.health_page import acknowledging_router, health_router, record_retry_router
 from xray_triage.web.pages.login import login_router
 from xray_triage.web.pages.model_page import model_router
 from xray_triage.web.pages.news import news_router
@@ -71,11 +72,13 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         app.include_router(make_router(stores, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE)), Depends(note_lists)]  # a route that needs more says so itself
     app.include_router(api_router(stores, surroundings.model_in_use), dependencies=seeing)
+    app.include_router(record_router(stores), dependencies=seeing)
     for router in (
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),
         health_router(stores, surroundings, view),
         acknowledging_router(stores, surroundings),
+        record_retry_router(stores, surroundings),
         model_router(stores, surroundings.model_in_use, view),
         print_router(stores, view),
         order_router(stores, view),

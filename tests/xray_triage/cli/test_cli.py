@@ -336,3 +336,36 @@ def test_every_verb_has_help(tmp_path: Path, verb: str) -> None:
     said = run(verb, "--help", folder=tmp_path)
     assert said.returncode == 0
     assert "Usage" in said.stdout
+
+
+def test_records_lists_what_a_peer_refused_and_sends_it_again(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    config = tmp_path / "station.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8") + '\n[[record]]\nname = "his"\nkind = "folder"\npath = "his"\n',
+        encoding="utf-8",
+    )
+    stores = configured_stores(config)
+    dataset = film()
+    spooled = stores.spool.keep(io.BytesIO(film_bytes(dataset)))
+    stores.inbox.record(instance=reference_to(dataset), spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1")
+    (arrival,) = stores.inbox.of_study(dataset.StudyInstanceUID)
+    with stores.database.write() as connection:
+        stated = said_by(dataset, arrival, unread())
+        recorded = stores.casebook.record(
+            connection, arrival=arrival, stated=stated, reading=unread(), picture_key=None
+        )
+        stores.records.enqueue(connection, 1, 1)
+    claimed = stores.records.claim("his")
+    assert claimed is not None
+    stores.records.refuse(claimed[0], status="AR", error="AR: who is that?")
+    stores.database.close()
+    said = run("records", "--json", folder=tmp_path)
+    peer, refused = map(json.loads, said.stdout.splitlines())
+    assert (peer["name"], peer["refused"], refused["case_id"]) == ("his", 1, recorded.case_id)
+    assert refused["last_error"] == "AR: who is that?"
+    assert (
+        run("records", "retry", str(refused["id"]), folder=tmp_path).stdout == f"{refused['id']} will be sent again\n"
+    )
+    again = run("records", "retry", str(refused["id"]), folder=tmp_path)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)

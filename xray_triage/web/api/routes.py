@@ -184,7 +184,8 @@ def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], Mo
     @api.get("/queue")
     def show_queue() -> QueueJson:
         """What still has to be read and sent."""
-        return QueueJson.of(stores.outbox.summary(), unread=stores.inbox.unread(), now=stores.clock.now())
+        summary, records = stores.outbox.summary(), stores.records.summary()
+        return QueueJson.of(summary, records=records, unread=stores.inbox.unread(), now=stores.clock.now())
 
     @api.get("/model")
     def show_model() -> ModelInUseJson:

@@ -86,6 +86,7 @@ class StationMetrics(Collector):
         deliveries.add_metric(["refused"], summary.refused_count)
         yield deliveries
         yield self._refused()
+        yield self._records()
         yield GaugeMetricFamily("xray_triage_unread", "Films taken and not yet read", value=stores.inbox.unread())
         oldest = summary.oldest_waiting_at
         age = max(0.0, (stores.clock.now() - oldest).total_seconds()) if oldest else 0.0
@@ -101,6 +102,15 @@ class StationMetrics(Collector):
         yield checks
         yield from self._watched()
         yield from self._machines()
+
+    def _records(self) -> GaugeMetricFamily:
+        records = GaugeMetricFamily(
+            "xray_triage_records", "Results not yet at a HIS or another peer", labels=["record", "state"]
+        )
+        for peer in self._stores.records.summary():
+            records.add_metric([peer.name, "waiting"], peer.waiting + peer.sending)
+            records.add_metric([peer.name, "refused"], peer.refused)
+        return records
 
     def _refused(self) -> GaugeMetricFamily:
         """How often machines were refused that were not served since, by reason: titles come from outside."""

@@ -61,6 +61,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
     return {
         "case": case,
         "deliveries": stores.outbox.of_study(case.study_instance_uid),
+        "records": stores.records.of_case(case.case_id),
         "passed_over": stores.consultations.obstacles_of(case.case_id) if asked else [],
         "rounds": [*asked, *reversed(case.earlier_consultations)],
         "quarantined": sum(arrival.quarantined for arrival in stores.inbox.of_study(case.study_instance_uid)),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -47,6 +48,8 @@ CHECKS = {
     "left_out": N_("Loại tệp không gửi"),
     "refused": N_("Máy bị từ chối"),
     "stuck": N_("Gửi mãi không được"),
+    "records": N_("Kết quả gửi HIS"),
+    "record": N_("Nơi nhận kết quả"),
     "users": N_("Người dùng"),
     "backup": N_("Sao lưu"),
     "audit": N_("Máy thu nhật ký"),
@@ -94,6 +97,26 @@ def health_router(stores: Stores, surroundings: Surroundings, view: View) -> API
     return pages
 
 
+def record_retry_router(stores: Stores, surroundings: Surroundings) -> APIRouter:
+    """The buttons that send refused results again."""
+    pages = APIRouter(default_response_class=HTMLResponse)
+
+    @pages.post("/health/records")
+    def retry_records(form: Form) -> Response:
+        """``record_id``: one, else all that was refused; ``case_id``: of the page on which it was pressed, if any."""
+        chosen, case_id = form.get("record_id", ""), form.get("case_id", "")
+        if not chosen:
+            stores.records.retry_all_refused()
+        elif DELIVERY_ID.fullmatch(chosen):
+            stores.records.retry(int(chosen))
+        else:
+            raise HTTPException(400, "record_id is no number")
+        surroundings.wake_delivery()
+        return RedirectResponse(f"/cases/{quote(case_id, safe='')}#delivered" if case_id else "/health#records", 303)
+
+    return pages
+
+
 def acknowledging_router(stores: Stores, surroundings: Surroundings) -> APIRouter:
     """The button by which a person says that they know what a lost database took with it."""
     pages = APIRouter(default_response_class=HTMLResponse)
@@ -137,6 +160,10 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
         "summary": summary,
         "refused": refused,
         "notices": notes,
+        "record_peers": stores.records.summary(),
+        "refused_records": [
+            (one, stores.casebook.case(one.case_id)) for one in stores.records.refused()[-MOST_REFUSED:]
+        ],
         "refusals": [
             (number_of(each), refusal_check(each.caller, each.reason, each.line)) for each in stores.refusals.standing()
         ],

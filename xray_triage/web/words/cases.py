@@ -31,6 +31,7 @@ from xray_triage.reading.findings import (
     Reason,
     Side,
 )
+from xray_triage.records.outbox import OVERTAKEN, RecordDelivery
 from xray_triage.results.wording import (
     DISCLAIMER,
     FLAGS,
@@ -61,6 +62,7 @@ DELIVERY_STATES = {
     DeliveryState.REFUSED: N_("bị từ chối"),
     DeliveryState.LEFT_OUT: N_("không gửi, vì nơi nhận không lấy loại này"),
 }
+RECORD_STATES = DELIVERY_STATES | {DeliveryState.ACKNOWLEDGED: N_("đã nhận")}
 CONSULTATION_STATES = {
     ConsultationState.REQUESTED: (N_("đã yêu cầu, chờ gửi"), "wait"),
     ConsultationState.SENT: (N_("đã ở PACS, chờ trả lời"), "wait"),
@@ -226,6 +228,19 @@ class Words:
             return State(self.language.say(N_("đã chắc chắn ở PACS")), "good")
         tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad", DeliveryState.LEFT_OUT: "none"}
         return State(self.language.say(DELIVERY_STATES[delivery.state]), tones.get(delivery.state, "wait"))
+
+    def version(self, version: int) -> str:
+        """Which version of a case's result; 0 is the AI's word alone."""
+        if not version:
+            return self.language.say(N_("kết quả AI, chưa có bác sĩ đọc"))
+        return self.language.say(N_("kết quả của bác sĩ, bản %(n)d"), n=version)
+
+    def record(self, record: RecordDelivery) -> State:
+        """How far one version has come."""
+        if record.status == OVERTAKEN:
+            return State(self.language.say(N_("không gửi, vì bản mới hơn đã tới")), "none")
+        tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad"}
+        return State(self.language.say(RECORD_STATES[record.state]), tones.get(record.state, "wait"))
 
     def deliveries(self, deliveries: Sequence[Delivery]) -> State:
         """How far the objects of one case have come, in one phrase."""

@@ -236,6 +236,7 @@ def test_the_queue_tells_what_waits_and_what_was_refused(client: httpx.Client, s
         "oldest_waiting_seconds": None,
         "destinations": [],
         "left_out": [],
+        "records": [],
     }
     sqlite_desk.add(reading(), study_instance_uid=generate_uid())
     sqlite_desk.clock.advance(90)

@@ -1,0 +1,129 @@
+"""Results on their way out: the peers are away for days, the station is killed; all come, each once, in order."""
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_router.clock import SystemClock
+from dicom_router.store.ledger import Ledger
+from tests.factories import until
+from tests.peers.fhir_server import FhirServer
+from tests.peers.his import His, parsed
+from tests.peers.orthanc import free_port
+from tests.peers.station import StationPeer
+from tests.rehearsal.machine import FilmMachine
+from tests.xray_triage.conftest import desk_in
+from tests.xray_triage.desk import unread
+from xray_triage.hl7.message import read
+from xray_triage.records.hl7_transport import Hl7Transport
+from xray_triage.records.outbox import RecordOutbox
+from xray_triage.records.result import Author, Words
+from xray_triage.records.sender import RecordSender
+from xray_triage.stores import Stores, configured_stores
+
+MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
+DAYS_SECONDS = 72 * 3600
+AT_BOTH_SECONDS = 5.0
+
+
+def write(stores: Stores, case_id: str, version: int) -> None:
+    """A doctor finishes a result, or amends it."""
+    words = Words(description="Nhu mô: mờ đáy phải.", conclusion=f"Bản {version}.")
+    if version == 1:
+        stores.results.finish(case_id, MAI, words, before_author="")
+    else:
+        stores.results.amend(case_id, MAI, words, reason="Xem lại", before_author="")
+
+
+def test_three_days_without_the_his_lose_and_double_nothing(tmp_path: Path, often: bool) -> None:
+    count = 500 if often else 30
+    with desk_in(tmp_path) as desk:
+        ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
+        outbox = RecordOutbox(desk.database, ledger, clock=desk.clock, peers={"his": ("final",)})
+        desk.results._publish = outbox.enqueue
+        his = His(port=free_port())
+        transport = Hl7Transport("127.0.0.1", his.port, clock=SystemClock())
+        sender = RecordSender(
+            outbox=outbox, gather=desk.gatherer.gather, transport=transport, name="his", clock=desk.clock
+        )
+        for _ in range(count):
+            write(desk, desk.add(unread()).case_id, 1)
+        for _ in range(DAYS_SECONDS // 600):
+            desk.clock.advance(600)
+            sender.run_once()
+        (peer,) = outbox.summary()
+        assert (peer.waiting, peer.refused, peer.stuck) == (count, 0, 0)
+        with his:
+            desk.clock.advance(600)
+            while sender.run_once():
+                pass
+        transport.close()
+        assert len(his.messages) == sum(his.times.values()) == count
+        assert outbox.summary()[0].waiting == 0
+
+
+@pytest.fixture
+def his() -> His:
+    """Which nobody has switched on yet."""
+    return His(port=free_port())
+
+
+@pytest.fixture
+def station(tmp_path: Path, a_bundle: Path, his: His, fhir_server: FhirServer) -> Iterator[StationPeer]:
+    """A running station whose results go to both."""
+    more = (
+        f'[[record]]\nname = "his"\nkind = "hl7"\nhost = "127.0.0.1"\nport = {his.port}\n'
+        f'[[record]]\nname = "fhir"\nkind = "fhir"\nurl = "{fhir_server.url}"\nsend = ["preliminary", "final"]\n'
+    )
+    peer = StationPeer(tmp_path / "station", bundle=a_bundle, more=more)
+    peer.start()
+    yield peer
+    peer.kill()
+
+
+def test_kills_lose_and_double_no_result_and_keep_every_case_in_order(
+    station: StationPeer, machine: FilmMachine, his: His, fhir_server: FhirServer, often: bool
+) -> None:
+    films, versions, kills = (20, 25, 10) if often else (3, 4, 2)
+    for _ in range(films):
+        machine.send()
+    stores, chance = configured_stores(station.config_path), random.Random(1)
+    until(lambda: len(stores.casebook.cases()) == films)
+    case_ids = [case.case_id for case in stores.casebook.cases()]
+
+    def write_all() -> None:
+        for version in range(1, versions + 1):
+            for case_id in case_ids:
+                write(stores, case_id, version)
+
+    writing = threading.Thread(target=write_all)
+    writing.start()
+    with his:
+        for _ in range(kills):
+            his.wait_for(len(his.messages) + 1)
+            threading.Event().wait(chance.uniform(0, 0.5))
+            station.kill()
+            station.start()
+        writing.join()
+        his.wait_for(films * versions, seconds=120)
+        assert len(his.messages) == films * versions
+        assert sum(his.times.values()) <= films * versions + kills, "again only what a kill cut off"
+        until(lambda: not any(peer.waiting + peer.sending for peer in stores.records.summary()))
+        until(lambda: all(report["status"] == "amended" for report in fhir_server.find("DiagnosticReport")))
+        assert len(fhir_server.find("DiagnosticReport")) == films
+        told = [read(his.messages[number].encode()) for number in his.order]
+        for case_id in case_ids:
+            own = [one for one in told if one.control_id.startswith(case_id)]
+            said = [line.whole(5) for one in own for line in one.all("OBX") if line.text(3) == "IMP"]
+            assert said == [f"Bản {version}." for version in range(1, versions + 1)]
+        assert stores.records.refused() == []
+        begun = SystemClock().monotonic()
+        write(stores, case_ids[0], versions + 1)
+        his.wait_for(films * versions + 1)
+        until(lambda: any(f"Bản {versions + 1}." in one["conclusion"] for one in fhir_server.find("DiagnosticReport")))
+        assert SystemClock().monotonic() - begun < AT_BOTH_SECONDS
+        parsed(his.messages[his.order[-1]])
+    stores.database.close()

@@ -1,0 +1,124 @@
+"""Sends messages to a HIS over MLLP and hears its answers. Knows no order, no result, no database.
+
+HL7 v2.5 2.9.2 (original mode): after each message its acknowledgement, told by the control id in MSA-2.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from dicom_router.clock import Clock
+from dicom_router.errors import PeerUnreachable, PeerUntrusted
+from xray_triage.hl7.message import Message, NotHl7, read
+from xray_triage.hl7.mllp import Blocks, framed
+
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
+PIECE_BYTES = 1 << 16
+
+
+class MllpClient:
+    """One peer; its connection is kept open between messages. Not shared between threads."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self.peer = f"{host}:{port}"
+        self._address, self._tls = (host, port), tls
+        self._clock, self._answer_seconds = clock, answer_seconds
+        self._socket: socket.socket | None = None
+
+    def exchange(self, content: bytes, control_id: str) -> Message:
+        """Send a message, and give its acknowledgement; what answers another one is passed over.
+
+        Raises PeerUnreachable, with the status ``no HL7`` where what comes back is none.
+        """
+        if self._is_stale():
+            self.close()
+        try:
+            wire = self._socket = self._socket or self._connect()
+            wire.settimeout(self._answer_seconds)
+            wire.sendall(framed(content))
+            return next(each for each in self._answers(wire) if each.need("MSA").text(2) == control_id)
+        except OSError as error:
+            self.close()
+            raise _fault(self.peer, error) or PeerUnreachable(
+                f"{self.peer}: {_why(error)}; is the HIS well?"
+            ) from error
+        except Exception:
+            self.close()
+            raise
+
+    def _answers(self, wire: socket.socket) -> Iterator[Message]:
+        blocks = Blocks()
+        until = self._clock.monotonic() + self._answer_seconds
+        while True:
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            wire.settimeout(left)
+            piece = wire.recv(PIECE_BYTES)
+            if not piece:
+                raise PeerUnreachable(f"{self.peer} ended the connection without an acknowledgement")
+            try:
+                yield from (message for message in map(read, blocks.feed(piece)) if message.first("MSA"))
+            except NotHl7 as error:
+                raise PeerUnreachable(f"{self.peer} answers, but no HL7: {error}", status="no HL7") from error
+
+    def echo(self) -> None:
+        """Whether somebody listens there: HL7 has no question for it. Raises PeerUnreachable."""
+        self.close()
+        try:
+            self._connect().close()
+        except OSError as error:
+            raise _fault(self.peer, error) or PeerUnreachable(
+                f"{self.peer}: {_why(error)}; check the link, host and port, and that the HIS runs"
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _connect(self) -> socket.socket:
+        plain = socket.create_connection(self._address, timeout=CONNECT_SECONDS)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=self._address[0])
+        except OSError:
+            plain.close()
+            raise
+
+    def _is_stale(self) -> bool:
+        """Whether the peer closed the kept connection, or said something that nobody asked for."""
+        if self._socket is None:
+            return False
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def _fault(peer: str, error: OSError) -> PeerUntrusted | None:
+    """What TLS itself says; None when only the connection was lost."""
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason or str(error)
+    return PeerUntrusted(f"{peer}: TLS failed ({why}); check the certificates")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "no acknowledgement in time"
+    return (error.strerror or str(error) or type(error).__name__).lower()
