@@ -33,6 +33,10 @@ class FhirServer:
         bundle = self.get(f"/{kind}?_count=1000{narrowed}")
         return [entry["resource"] for entry in bundle.get("entry") or ()]
 
+    def clear(self) -> None:
+        """Forget every resource: a search looks at each."""
+        self.get("/_clear")
+
     @property
     def posted(self) -> int:
         """How many requests with a body came."""

@@ -65,17 +65,20 @@ class His:
             threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
-        with contextlib.suppress(OSError), plain:
-            wire = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
-            buffer = b""
-            while piece := wire.recv(1 << 16):
-                buffer += piece
-                while b"\x1c\r" in buffer:
-                    block, _, buffer = buffer.partition(b"\x1c\r")
-                    answer = self._take(block.lstrip(b"\x0b").decode())
-                    if answer is None:
-                        return
-                    wire.sendall(answer)
+        secured = self.tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) if self.tls else plain
+        with contextlib.suppress(OSError), secured:
+            self._converse(secured)
+
+    def _converse(self, wire: socket.socket) -> None:
+        buffer = b""
+        while piece := wire.recv(1 << 16):
+            buffer += piece
+            while b"\x1c\r" in buffer:
+                block, _, buffer = buffer.partition(b"\x1c\r")
+                answer = self._take(block.lstrip(b"\x0b").decode())
+                if answer is None:
+                    return
+                wire.sendall(answer)
 
     def _take(self, text: str) -> bytes | None:
         """Keep it under its control id; one that came before is counted, and not kept twice."""

@@ -1,4 +1,5 @@
-// A FHIR R4 server in memory. What two validators object to is answered 422 and kept nowhere. GET /_posted: how many came.
+// A FHIR R4 server in memory. What two validators object to is answered 422 and kept nowhere. GET /_posted: how many came;
+// GET /_clear: it forgets them, for a search looks at each one.
 import http from "node:http";
 
 globalThis.WebSocket ??= class {}; // which @medplum/core wants to see at its start, and Node.js 20 has not
@@ -19,15 +20,16 @@ function problems(resource) {
   } catch (error) {
     found.push(...error.outcome.issue.map((issue) => `${issue.expression} ${issue.details?.text}`));
   }
+  if (resource.entry) return [...found, ...resource.entry.flatMap((entry) => problems(entry.resource))];
   return [...found, ...new Set(schema.validate(resource).map((error) => `${error.dataPath} ${error.message}`))];
 }
 
 async function answer(method, url, body) {
   if (url.pathname === "/_posted") return [200, { posted }];
+  if (url.pathname === "/_clear") return [200, { cleared: repository.clear() ?? true }];
   if (url.pathname === "/metadata") return [200, { resourceType: "CapabilityStatement", fhirVersion: "4.0.1" }];
   if (body) posted += 1;
-  const found = body ? [...problems(body), ...(body.entry ?? []).flatMap((entry) => problems(entry.resource))] : [];
-  const issue = found.map((diagnostics) => ({ severity: "error", code: "invalid", diagnostics }));
+  const issue = (body ? problems(body) : []).map((diagnostics) => ({ severity: "error", code: "invalid", diagnostics }));
   if (issue.length) return [422, { resourceType: "OperationOutcome", issue }];
   // Without config.transactions, which allows eight conditional entries: nothing else writes here at the same time.
   const request = { method, url: url.pathname + url.search, pathname: "", body, params: {}, query: {} };

@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.peers.his import parsed
@@ -26,6 +26,7 @@ BY_STATE = {
     ResultState.AMENDED: ("amended", "C"),
     ResultState.CANCELLED: ("cancelled", "X"),
 }
+FEW = settings(max_examples=25)
 VERSIONS = pytest.mark.parametrize("version", oru.VERSIONS)
 
 
@@ -37,6 +38,7 @@ def an_oru(record: Record, version: str = "2.5", *, with_ai: bool = False) -> st
     return oru.message(record, number="a1b2c3d4e5f6.1", at=AT, version=version, with_ai=with_ai).decode()
 
 
+@FEW
 @given(records())
 def test_nothing_is_final_that_no_doctor_wrote(record: Record) -> None:
     standing, letter = BY_STATE[record.result.state if record.result else None]
@@ -52,6 +54,7 @@ def test_nothing_is_final_that_no_doctor_wrote(record: Record) -> None:
         assert not xml4.tells(record)
 
 
+@FEW
 @given(records())
 def test_the_same_record_gives_the_same_bytes_and_every_reference_has_its_resource(record: Record) -> None:
     made = fhir.bundle(record)
@@ -62,6 +65,7 @@ def test_the_same_record_gives_the_same_bytes_and_every_reference_has_its_resour
     assert {*re.findall(r'"reference": "([^"]*)"', json.dumps(made))} <= urls
 
 
+@FEW
 @given(records())
 def test_a_film_that_was_not_read_is_told_with_its_reason_and_without_an_observation(record: Record) -> None:
     unread = [film for film in record.films if film.reason]
@@ -74,6 +78,7 @@ def test_a_film_that_was_not_read_is_told_with_its_reason_and_without_an_observa
             assert film.reason.vi in resources(record, "DiagnosticReport")[0]["conclusion"]
 
 
+@FEW
 @given(records())
 def test_nobody_gets_a_number_that_nobody_gave(record: Record) -> None:
     known = {record.patient.id, record.ordered.citizen_number, record.ordered.insurance_number} - {""}
@@ -87,6 +92,7 @@ def test_nobody_gets_a_number_that_nobody_gave(record: Record) -> None:
 
 
 @VERSIONS
+@FEW
 @given(record=records(), with_ai=st.booleans())
 def test_a_his_reads_every_message(record: Record, version: str, with_ai: bool) -> None:
     message = parsed(an_oru(record, version, with_ai=with_ai))

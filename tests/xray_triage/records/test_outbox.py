@@ -15,12 +15,16 @@ NORMAL = Words(conclusion="Không thấy bất thường.")
 HIS, FHIR = "his", "fhir"
 
 
-@pytest.fixture
-def outbox(desk: TestDesk) -> RecordOutbox:
+def an_outbox(desk: TestDesk) -> RecordOutbox:
     """That of a station whose HIS gets the doctors' results, and whose FHIR server all."""
     ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
     peers = {HIS: ("final",), FHIR: ("final", "preliminary")}
     return RecordOutbox(desk.database, ledger, clock=desk.clock, peers=peers)
+
+
+@pytest.fixture
+def outbox(desk: TestDesk) -> RecordOutbox:
+    return an_outbox(desk)
 
 
 @pytest.fixture
@@ -45,7 +49,9 @@ def claimed(outbox: RecordOutbox, name: str = HIS) -> tuple[Work, RecordDelivery
     return found
 
 
-def test_a_result_goes_to_whom_it_concerns_in_the_commit_that_makes_it(desk: TestDesk, outbox: RecordOutbox) -> None:
+def test_a_result_goes_to_whom_it_concerns_in_the_commit_that_makes_it(sqlite_desk: TestDesk) -> None:
+    desk = sqlite_desk
+    outbox = an_outbox(desk)
     desk.results._publish = outbox.enqueue
     case_id = desk.add(unread()).case_id
     told(desk, outbox, case_id)

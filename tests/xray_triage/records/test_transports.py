@@ -202,7 +202,7 @@ def test_a_folder_gets_message_and_row_whole_and_under_the_same_names_again(tmp_
     transport = FolderRecords(tmp_path)
     assert send(transport) == send(transport) == "written"
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{NUMBER}.hl7", f"{NUMBER}.xml"]
-    parsed((tmp_path / f"{NUMBER}.hl7").read_text(encoding="utf-8", newline=""))
+    parsed((tmp_path / f"{NUMBER}.hl7").read_bytes().decode())
     unread = transport.compose(a_record(result=None, pdf=b""), number="x.2", at=AT)
     assert len(unread) == 1, "no row without a doctor's result"
 
