@@ -25,6 +25,8 @@ from dicom_router.transport import compression, dimse, forwarder
 from dicom_router.upper_layer import gatekeeper, pdu, requestor
 from xray_triage.cli import app
 from xray_triage.config.loading import check_config, load_config
+from xray_triage.hl7.message import MOST_BYTES
+from xray_triage.orders import listener, orm
 from xray_triage.orders.order import Order, OrderState, Registration
 from xray_triage.orders.orders import LONGEST_LIST, OFFERED_DAYS
 from xray_triage.orders.worklist_entries import entry_of
@@ -335,6 +337,19 @@ def test_it_gives_the_limits_that_hold() -> None:
         "Implementation Class UID, Version Name | as the application entity",
     ):
         assert said in said_there, said
+
+
+def test_it_gives_the_limits_that_hold_for_orders_of_the_his() -> None:
+    listed = " ".join(" ".join(cells) for cells in rows(CONFORMANCE, "### 9.1"))
+    for said in (
+        f"{', '.join(orm.VERSIONS)}, or none stated",
+        f"{MOST_BYTES} bytes and {orm.MOST_ORDERS} orders",
+        f"{listener.MOST_CONNECTIONS} at once from one address; closed after {listener.IDLE_SECONDS:g} s of silence",
+        f"has {listener.BLOCK_SECONDS:g} s from its first byte",
+    ):
+        assert said in listed, said
+    places = {place for cells in rows(CONFORMANCE, "| field | taken as") for place in cells[0].split(", ")}
+    assert set(orm.PLACES.values()) <= {*places, "ORC-12"}
 
 
 def test_it_lists_the_objects_that_are_made() -> None:

@@ -1,11 +1,10 @@
-"""Accepts connections of X-ray machines and hands each request to the service of its SOP class; a thread each.
+"""Accepts associations of X-ray machines and hands each request to the service of its SOP class.
 
 Knows no service.
 """
 
 import socket
 import ssl
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -28,10 +27,10 @@ from dicom_router.upper_layer.gatekeeper import (
 )
 from dicom_router.upper_layer.negotiation import AssociationRequest
 from dicom_router.upper_layer.pdu import ConnectionLost, PduStream, ProtocolViolation, make_abort, make_reject
+from dicom_router.upper_layer.server import ConnectionServer
 
 _LONGEST_REQUEST = 131_072  # for an A-ASSOCIATE-RQ, which max_pdu does not bind
 _SLACK = 64  # some machines count the PDV header into, some out of, the maximum length
-_BACKLOG = 128
 _PDUS_AHEAD = 4  # taken from the socket at once
 
 _REASONS = {
@@ -63,114 +62,49 @@ class Listener:
     ) -> None:
         self._limits = limits
         self._refusals = refusals
-        self._tls = tls
         self._gatekeeper = Gatekeeper(limits)
         self._providers = providers
-        self._address = (host, port)
         self._clock = clock or SystemClock()
-        self._server: socket.socket | None = None
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._server = ConnectionServer(
+            self._serve,
+            gatekeeper=self._gatekeeper,
+            address=(host, port),
+            name="listener",
+            clock=self._clock,
+            tls=tls,
+            greet_seconds=limits.pdu_seconds,
+            on_no_tls=lambda peer_host, why: self._refuse(Machine("", peer_host), Reason.NO_TLS, detail=why),
+        )
 
     @property
     def port(self) -> int:
         """The TCP port, known after ``start``."""
-        if self._server is None:
-            raise RuntimeError("the listener has not been started")
-        return int(self._server.getsockname()[1])
+        return self._server.port
 
     @property
     def open_connections(self) -> int:
         """How many connections are being served now."""
-        return len(self._connections)
+        return self._server.open_connections
 
     def start(self) -> None:
         """Listen. Raises OSError when the address cannot be had."""
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._server = socket.create_server(self._address, family=family, backlog=_BACKLOG)
-        threading.Thread(target=self._accept_forever, args=(self._server,), name="listener", daemon=True).start()
+        self._server.start()
 
     def stop(self, *, seconds: float = 10.0) -> None:
         """Take no more. A film whose bytes are all here is still kept and answered; others are cut, and come again."""
-        if self._server is None:
-            return
-        self._stopping.set()
-        _shut(self._server, socket.SHUT_RDWR)
-        self._server.close()
-        self._hang_up(socket.SHUT_RD, seconds)
-        self._hang_up(socket.SHUT_RDWR, seconds)
-
-    def _hang_up(self, how: int, seconds: float) -> None:
-        with self._lock:
-            connections = dict(self._connections)
-        for connection in connections.values():
-            _shut(connection, how)
-        deadline = self._clock.monotonic() + seconds
-        for thread in connections:
-            thread.join(max(0.0, deadline - self._clock.monotonic()))
-
-    def _accept_forever(self, server: socket.socket) -> None:
-        while not self._stopping.is_set():
-            try:
-                connection, address = server.accept()
-            except OSError as error:
-                if not self._stopping.wait(0.1):  # e.g. no descriptor left, until others give theirs back
-                    log.error("cannot accept", error=str(error))
-                continue
-            visit = self._gatekeeper.knock(address[0])
-            if visit is None:
-                connection.close()
-                continue
-            self._begin(connection, visit)
-
-    def _begin(self, connection: socket.socket, visit: Visit) -> None:
-        thread = threading.Thread(target=self._serve, args=(connection, visit), name="association", daemon=True)
-        with self._lock:  # which the thread takes before it looks for itself
-            try:
-                thread.start()
-            except RuntimeError as error:  # no thread left, until others end
-                log.error("cannot accept", error=str(error))
-                visit.leave()
-                connection.close()
-                return
-            self._connections[thread] = connection
+        self._server.stop(seconds=seconds)
 
     def _serve(self, connection: socket.socket, visit: Visit) -> None:
-        try:
-            with connection, self._secured(connection) as secured:
-                secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                longest = max(self._limits.max_pdu, _LONGEST_REQUEST) + _SLACK
-                stream = PduStream(
-                    secured,
-                    clock=self._clock,
-                    longest=longest,
-                    pdu_seconds=self._limits.pdu_seconds,
-                    buffer_bytes=_PDUS_AHEAD * longest,
-                )
-                self._converse(stream, visit)
-                stream.finish()
-        except ssl.SSLError as error:
-            log.warning("association without TLS", peer_host=visit.host, reason=str(error))
-            if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error.__cause__, ssl.SSLEOFError):
-                self._refuse(Machine("", visit.host), Reason.NO_TLS, detail=str(error))
-        finally:
-            visit.leave()
-            with self._lock:
-                del self._connections[threading.current_thread()]
-
-    def _secured(self, connection: socket.socket) -> socket.socket:
-        """The connection over TLS where the station wants that. Raises SSLError when the peer does not speak it."""
-        if self._tls is None:
-            return connection
-        connection.settimeout(self._limits.pdu_seconds)
-        try:
-            secured = self._tls.wrap_socket(connection, server_side=True)
-        except OSError as error:  # also a peer that hangs up, or is too slow
-            raise ssl.SSLError(str(error)) from error
-        with self._lock:
-            self._connections[threading.current_thread()] = secured
-        return secured
+        longest = max(self._limits.max_pdu, _LONGEST_REQUEST) + _SLACK
+        stream = PduStream(
+            connection,
+            clock=self._clock,
+            longest=longest,
+            pdu_seconds=self._limits.pdu_seconds,
+            buffer_bytes=_PDUS_AHEAD * longest,
+        )
+        self._converse(stream, visit)
+        stream.finish()
 
     def _converse(self, stream: PduStream, visit: Visit) -> None:
         try:
@@ -257,9 +191,3 @@ class Listener:
 def _abort(stream: PduStream, reason: int) -> None:
     with suppress(ConnectionLost):
         stream.write(make_abort(reason))
-
-
-def _shut(connection: socket.socket, how: int) -> None:
-    """Close one direction. Under TLS too only on the wire: SSLSocket.shutdown would leave its thread reading cipher."""
-    with suppress(OSError):  # the peer was faster
-        socket.socket.shutdown(connection, how)

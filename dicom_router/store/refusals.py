@@ -28,7 +28,10 @@ log = structlog.get_logger()
 
 
 class Reason(StrEnum):
-    """Why a machine was not served; for a single object the reason is the status, as ``0xC000``."""
+    """Why a machine was not served; for a single object the reason is the status, as ``0xC000``.
+
+    HIS_…: it sends orders. HIS_MESSAGE: of a single message, whose control id stands for the object's UID.
+    """
 
     UNKNOWN_CALLER = "unknown_caller"
     WRONG_CALLED_TITLE = "wrong_called_title"
@@ -37,9 +40,15 @@ class Reason(StrEnum):
     NO_CONTEXT = "no_context"
     QUERY = "query"
     ABORTED = "aborted"
+    HIS_UNKNOWN = "his_unknown"
+    HIS_TOO_MANY = "his_too_many"
+    HIS_MESSAGE = "his_message"
 
 
-_AT_THE_DOOR = frozenset({Reason.UNKNOWN_CALLER, Reason.WRONG_CALLED_TITLE, Reason.TOO_MANY, Reason.NO_TLS})
+_AT_THE_DOOR = frozenset({
+    Reason.UNKNOWN_CALLER, Reason.WRONG_CALLED_TITLE, Reason.TOO_MANY, Reason.NO_TLS, Reason.HIS_UNKNOWN,
+    Reason.HIS_TOO_MANY,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,19 @@ WORDS: Mapping[str, str] = {
         "Trạm phải ngắt kết nối của máy %(machine)s vì máy gửi sai chuẩn DICOM; phim đang gửi lúc đó chưa vào trạm. "
         "Hãy báo hãng máy và đọc cho họ dòng chữ nhỏ."
     ),
+    "his_unknown": N_(
+        "Máy ở địa chỉ %(machine)s muốn gửi chỉ định nhưng không có trong danh sách được phép. Nếu là HIS của trạm, "
+        "hãy thêm địa chỉ vào [orders] hl7 allow trong station.toml rồi khởi động lại trạm; nếu không, hãy tìm xem máy "
+        "nào đang gọi."
+    ),
+    "his_too_many": N_(
+        "HIS ở địa chỉ %(machine)s mở quá nhiều kết nối cùng lúc. Hãy báo hãng HIS: gửi các chỉ định qua một kết nối, "
+        "hoặc đóng kết nối sau mỗi tin nhắn."
+    ),
+    "his_message": N_(
+        "Trạm không nhận được một chỉ định của %(machine)s nên người bệnh có thể chưa có trong danh sách chụp. Hãy "
+        "đăng ký bằng tay, rồi báo hãng HIS và đọc cho họ dòng chữ nhỏ."
+    ),
     "0x0117": N_(
         "Một phim của máy %(machine)s có mã (UID) không hợp lệ nên chưa vào trạm. Hãy báo hãng máy; chụp hoặc gửi lại "
         "phim với mã mới."

@@ -192,7 +192,7 @@ def acknowledgement(message: Message, code: str, *, at: datetime, number: str, w
     version = head.text(12) or "2.5"
     sender = (head.fields[4] if len(head.fields) > 4 else "", head.fields[5] if len(head.fields) > 5 else "")
     receiver = (head.fields[2] if len(head.fields) > 2 else "", head.fields[3] if len(head.fields) > 3 else "")
-    kind = "ACK" if version < "2.4" else f"ACK^{head.text(9, 2)}^ACK"
+    kind = "ACK" if version < "2.4" or not head.text(9, 2) else f"ACK^{head.text(9, 2)}^ACK"
     mode = head.text(11) or "P"
     lines = [
         ["MSH", *sender, *receiver, moment(at), "", kind, number, mode, version, "", "", "", "", "", "UNICODE UTF-8"],

@@ -143,6 +143,11 @@ class Order:
     placing: Placing = Placing()
 
     @property
+    def procedure_name(self) -> str:
+        """What is to be filmed, in the HIS's own words where it placed the order (LO, 64)."""
+        return self.placing.service_name or self.registration.procedure.vi
+
+    @property
     def ordered(self) -> Ordered:
         """What of it goes out with the result."""
         typed, placing = self.registration, self.placing

@@ -17,23 +17,16 @@ from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
 from xray_triage.orders.accession import MOST_A_DAY, draw_prefix, next_number, stem
 from xray_triage.orders.match import Filmed, Matches, is_film_of, match, plain_number
-from xray_triage.orders.order import Order, Ordered, OrderState, Placing, Procedure, Registration, Sex
+from xray_triage.orders.order import Order, Ordered, OrderState, Placing, Registration
+from xray_triage.orders.rows import columns_of, locked, numbered, order_of, placed_columns_of
 from xray_triage.orders.steps import standing
-from xray_triage.orders.tables import drawn_prefix, film_order
+from xray_triage.orders.tables import drawn_prefix, film_order, his_message
 
 OFFERED_DAYS = 7  # how long an order is offered that nobody filmed and nobody cancelled
 LONGEST_LIST = 500
 _LATELY = 200  # orders that are looked through for earlier patients
-_TYPED = (
-    "patient_name", "patient_birth_date", "address", "citizen_number", "insurance_number", "referring_physician",
-    "procedure", "reason",
-)  # fmt: skip
-_PLACED = tuple(field.name for field in fields(Placing))
+OUR_OWN = Placing()  # no HIS placed it
 _FILMED = sa.select(*(case.c[field.name] for field in fields(Filmed)))
-
-
-class UnknownOrder(LookupError):
-    """There is no order with this accession number."""
 
 
 class OrderClosed(Exception):
@@ -55,24 +48,43 @@ class Orders:
         a patient id the patient is known by the citizen number, else by the ten digits of the insurance, else by the
         accession number. Raises NumbersUsedUp.
         """
-        now = self._clock.now()
         key = _key(form_key, registration)
         while True:
             with self._database.write() as connection:
                 known = connection.execute(sa.select(film_order).where(film_order.c.form_key == key)).one_or_none()
                 if known is not None:
-                    return _order(known)
-                number = self._next_number(connection, now)
-                row = _columns(registration, number, now) | {
-                    "form_key": key,
-                    "accession_number": number,
-                    "study_instance_uid": f"2.25.{uuid.uuid4().int}",
-                    "registered_at": now,
-                    "registered_by": registered_by,
-                    "state": OrderState.WAITING.value,
-                }
-                if insert_new(connection, film_order, row) is not None:  # else another process was faster
-                    return _order(_locked(connection, number))
+                    return order_of(known)
+                made = self.add(connection, registration, key=key, registered_by=registered_by)
+                if made is not None:  # else another process was faster
+                    return made
+
+    def add(
+        self,
+        connection: sa.Connection,
+        registration: Registration,
+        *,
+        key: str,
+        registered_by: str,
+        number: str = "",
+        placing: Placing = OUR_OWN,
+    ) -> Order | None:
+        """Add an order in the caller's transaction, under ``number`` or one of ours. ``key`` is no other order's.
+
+        None: key or number were taken meanwhile. Raises NumbersUsedUp.
+        """
+        now = self._clock.now()
+        number = number or self.next_number(connection, now)
+        row = columns_of(registration, number, now) | {
+            "form_key": key,
+            "accession_number": number,
+            "study_instance_uid": f"2.25.{uuid.uuid4().int}",
+            "registered_at": now,
+            "registered_by": registered_by,
+            "state": OrderState.WAITING.value,
+        }
+        if insert_new(connection, film_order, row | placed_columns_of(placing)) is None:
+            return None
+        return order_of(locked(connection, number))
 
     def registered(self, registration: Registration, *, form_key: str = "") -> Order | None:
         """Who is registered for today, or still waits, under a number of this person's, by another form; the newest."""
@@ -89,12 +101,12 @@ class Orders:
     def change(self, accession_number: str, registration: Registration) -> Order:
         """Correct what was typed. Raises UnknownOrder, or OrderClosed: once the machine has begun it has its copy."""
         with self._database.write() as connection:
-            before = _locked(connection, accession_number)
+            before = locked(connection, accession_number)
             if before.state != OrderState.WAITING:
                 raise OrderClosed
-            values = _columns(registration, accession_number, before.scheduled_at)
-            connection.execute(film_order.update().where(_is(accession_number)).values(values))
-            return _order(_locked(connection, accession_number))
+            values = columns_of(registration, accession_number, before.scheduled_at)
+            connection.execute(film_order.update().where(numbered(accession_number)).values(values))
+            return order_of(locked(connection, accession_number))
 
     def cancel(self, accession_number: str) -> None:
         """Offer it no more. Raises UnknownOrder, OrderClosed."""
@@ -110,10 +122,10 @@ class Orders:
         Raises UnknownOrder.
         """
         with self._database.write() as connection:
-            row = _locked(connection, accession_number)
+            row = locked(connection, accession_number)
             if row.state == OrderState.CANCELLED:
                 state = standing(connection, accession_number, row.study_instance_uid)
-                connection.execute(film_order.update().where(_is(accession_number)).values(state=state.value))
+                connection.execute(film_order.update().where(numbered(accession_number)).values(state=state.value))
 
     def close(self, connection: sa.Connection, film: Filmed) -> Order | None:
         """A film has come: its order, if it has one beyond doubt, is done, whatever it was, and given back.
@@ -123,7 +135,7 @@ class Orders:
         closed = None
         named = sa.select(film_order).where(_is_named_by(film)).order_by(film_order.c.order_id).with_for_update()
         for row in connection.execute(named).all():
-            if is_film_of(order := _order(row), film):
+            if is_film_of(order := order_of(row), film):
                 this = film_order.update().where(film_order.c.order_id == row.order_id)
                 connection.execute(this.values(state=OrderState.DONE.value))
                 closed = order
@@ -152,7 +164,7 @@ class Orders:
         return next((order.ordered for order in self.named_by(film) if is_film_of(order, film)), None)
 
     def find(self, accession_number: str) -> Order | None:
-        return next(iter(self._load(_is(accession_number))), None)
+        return next(iter(self._load(numbered(accession_number))), None)
 
     def of_day(self, day: date) -> list[Order]:
         """What is scheduled for a day of the computer's own calendar, and what is open from before; newest first."""
@@ -166,7 +178,7 @@ class Orders:
 
     def offered(self, *, accession_number: str = "") -> list[Order]:
         """What the machine may be told: open, and scheduled at most OFFERED_DAYS ago; one number's, if it is given."""
-        named = [_is(accession_number)] if accession_number else []
+        named = [numbered(accession_number)] if accession_number else []
         return self._load(sa.and_(_is_open(), self._is_offered(), *named))
 
     def patients(self, search: str, *, limit: int = 10) -> list[Order]:
@@ -178,9 +190,20 @@ class Orders:
             newest.setdefault(order.patient_id, order)
         return list(newest.values())[:limit]
 
-    def _next_number(self, connection: sa.Connection, now: datetime) -> str:
+    def last_message_at(self) -> datetime | None:
+        """When the newest message of the HIS was taken."""
+        newest = sa.select(his_message.c.received_at).order_by(his_message.c.message_id.desc()).limit(1)
+        with self._database.read() as connection:
+            return connection.scalar(newest)
+
+    def prefix(self, connection: sa.Connection) -> str:
+        """What every accession number of this station begins with."""
+        return self._prefix or _drawn(connection)
+
+    def next_number(self, connection: sa.Connection, now: datetime) -> str:
+        """The accession number to be given in this transaction. Raises NumbersUsedUp."""
         local = now.astimezone()
-        beginning = stem(self._prefix or _drawn(connection), local.date())
+        beginning = stem(self.prefix(connection), local.date())
         first, final = f"{beginning}0000", f"{beginning}{MOST_A_DAY}"
         number = film_order.c.accession_number
         last = connection.scalar(sa.select(sa.func.max(number)).where(number.between(first, final)))
@@ -192,9 +215,9 @@ class Orders:
 
     def _move(self, accession_number: str, to: OrderState) -> None:
         with self._database.write() as connection:
-            if not OrderState(_locked(connection, accession_number).state).is_open:
+            if not OrderState(locked(connection, accession_number).state).is_open:
                 raise OrderClosed
-            connection.execute(film_order.update().where(_is(accession_number)).values(state=to.value))
+            connection.execute(film_order.update().where(numbered(accession_number)).values(state=to.value))
 
     def _is_offered(self) -> sa.ColumnElement[bool]:
         return film_order.c.scheduled_at >= self._clock.now() - timedelta(days=OFFERED_DAYS)
@@ -208,7 +231,7 @@ class Orders:
     ) -> list[Order]:
         found = sa.select(film_order).where(wanted).order_by(newest.desc(), film_order.c.order_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [_order(row) for row in connection.execute(found)]
+            return [order_of(row) for row in connection.execute(found)]
 
 
 def _key(form_key: str, registration: Registration) -> str:
@@ -220,10 +243,6 @@ def _drawn(connection: sa.Connection) -> str:
     return str(connection.scalar(sa.select(drawn_prefix.c.prefix)))
 
 
-def _is(accession_number: str) -> sa.ColumnElement[bool]:
-    return film_order.c.accession_number == accession_number
-
-
 def _is_named_by(film: Filmed) -> sa.ColumnElement[bool]:
     same_study = film_order.c.study_instance_uid == film.study_instance_uid
     numbers = {film.accession_number, plain_number(film.accession_number)}
@@ -232,41 +251,3 @@ def _is_named_by(film: Filmed) -> sa.ColumnElement[bool]:
 
 def _is_open() -> sa.ColumnElement[bool]:
     return film_order.c.state.in_([state.value for state in OrderState if state.is_open])
-
-
-def _locked(connection: sa.Connection, accession_number: str) -> sa.Row[Any]:
-    row = connection.execute(sa.select(film_order).where(_is(accession_number)).with_for_update()).one_or_none()
-    if row is None:
-        raise UnknownOrder(accession_number)
-    return row
-
-
-def _columns(typed: Registration, accession_number: str, now: datetime) -> dict[str, Any]:
-    patient_id = typed.patient_id or typed.citizen_number or typed.insurance_number[-10:] or accession_number
-    numbers = (patient_id, typed.citizen_number, typed.insurance_number, accession_number)
-    return {name: getattr(typed, name) for name in _TYPED} | {
-        "patient_id": patient_id,
-        "patient_sex": typed.patient_sex or "",
-        "search_text": fold(" ".join((typed.patient_name, *numbers))),
-        "scheduled_at": typed.scheduled_at or now,
-    }
-
-
-def _order(row: sa.Row[Any]) -> Order:
-    typed = {name: getattr(row, name) for name in _TYPED} | {
-        "procedure": Procedure(row.procedure),
-        "patient_id": row.patient_id,
-        "patient_sex": Sex(row.patient_sex) if row.patient_sex else None,
-        "scheduled_at": row.scheduled_at,
-    }
-    return Order(
-        accession_number=row.accession_number,
-        study_instance_uid=row.study_instance_uid,
-        registration=Registration(**typed),
-        patient_id=row.patient_id,
-        scheduled_at=row.scheduled_at,
-        registered_at=row.registered_at,
-        registered_by=row.registered_by,
-        state=OrderState(row.state),
-        placing=Placing(**{name: getattr(row, name) for name in _PLACED}),
-    )

@@ -67,7 +67,7 @@ def entry_of(order: Order, *, ae_title: str, modality: str, station_name: str) -
         InstitutionName=station_name[:_LONGEST_LO],
         StudyInstanceUID=order.study_instance_uid,
         RequestedProcedureID=order.accession_number,
-        RequestedProcedureDescription=typed.procedure.vi,
+        RequestedProcedureDescription=order.procedure_name,
         RequestedProcedurePriority="ROUTINE",
         ReasonForTheRequestedProcedure=typed.reason[:_LONGEST_LO],
         RequestedProcedureComments=typed.reason,
@@ -82,7 +82,7 @@ def _step_of(order: Order, ae_title: str, modality: str) -> Keys:
         ScheduledProcedureStepStartDate=f"{local:%Y%m%d}",
         ScheduledProcedureStepStartTime=f"{local:%H%M%S}",
         Modality=modality,
-        ScheduledProcedureStepDescription=order.registration.procedure.vi,
+        ScheduledProcedureStepDescription=order.procedure_name,
         ScheduledProcedureStepID=order.accession_number,
         ScheduledProcedureStepStatus="STARTED" if order.state is OrderState.IN_PROGRESS else "SCHEDULED",
     )

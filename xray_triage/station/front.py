@@ -5,6 +5,7 @@ Everything above this module (the command line) speaks to it; nothing below impo
 
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -45,6 +46,7 @@ from xray_triage.station.backups.daily import DailyBackup
 from xray_triage.station.backups.restoring import put_newest
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes, Lane
+from xray_triage.station.his import HisWorkers
 from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.peers import make_sources
 from xray_triage.station.rebuilding import open_or_rebuild
@@ -102,6 +104,7 @@ class Station:
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
         self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
+        self._his = HisWorkers(config, self.stores, clock=clock)
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -190,15 +193,11 @@ class Station:
             forgive=True
         )
         self._supervisor.open(self._ring_delivery, self._heed_damage)
-        for section, server in (("listener", self._listener), ("web", self._web)):
-            where = getattr(self._config, section)
-            try:
-                server.start()
-            except OSError as error:
-                raise StationError(
-                    f"[{section}] port {where.port} on host {where.host!r} cannot be had: {error.strerror}; end the "
-                    "other program, or write another number there"
-                ) from error
+        listener, web = self._config.listener, self._config.web
+        _open("listener", listener.host, listener.port, self._listener.start)
+        _open("web", web.host, web.port, self._web.start)
+        for where, orders in self._his.servers:
+            _open("orders", where.host, where.port, orders.start)
         self._deliveries.start()
         self._answers.start()
         self._reconciler.start()
@@ -240,9 +239,10 @@ class Station:
         self.stores.refusals.flush()
         self._held.close()
 
-    def _by_config(self) -> list[DailyBackup | AuditExporter | Lane]:
+    def _by_config(self) -> list[DailyBackup | AuditExporter | HisWorkers | Lane]:
         """The workers that only some stations have."""
-        return [*(worker for worker in (self._backup, self._exporter) if worker is not None), *self._records]
+        single = (self._his, self._backup, self._exporter)
+        return [*(worker for worker in single if worker is not None), *self._records]
 
     def _note(self, action: Action) -> None:
         """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""
@@ -299,6 +299,7 @@ class Station:
                             retention=self._retention,
                             backup=self._backup,
                             exporter=self._exporter,
+                            his_problem=lambda: self._his.problem,
                             rebuilt=self._rebuilt,
                             missing=lambda: self._reconciler.missing,
                         ),
@@ -337,6 +338,17 @@ class Station:
                     manifest=manifest,
                 )
         return in_use
+
+
+def _open(section: str, host: str, port: int, start: Callable[[], None]) -> None:
+    """Listen there. Raises StationError."""
+    try:
+        start()
+    except OSError as error:
+        raise StationError(
+            f"[{section}] port {port} on host {host!r} cannot be had: {error.strerror}; end the other program, or "
+            "write another number there"
+        ) from error
 
 
 def allowed_peers(config: Config) -> tuple[AllowedPeer, ...]:

@@ -19,6 +19,7 @@ from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import Check, CheckState, Probe, check
 from xray_triage.health.computer import certificates_check, clock_check, reader_check
+from xray_triage.health.his import his_check
 from xray_triage.health.model import drift_check, machine_check, model_check, thresholds_check, urgency_check
 from xray_triage.health.peers import (
     answers_check,
@@ -47,6 +48,7 @@ from xray_triage.model.limits import never_rings
 from xray_triage.model.loading import idle_thresholds, prove_bundle
 from xray_triage.model.selection import chosen_folder, way_back
 from xray_triage.model.site import card_of
+from xray_triage.orders.folder import unusable
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
 from xray_triage.station.audit_export.exporter import AuditExporter, deliver
@@ -64,12 +66,15 @@ MOST_REFUSALS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """Who knows how a running station does. ``missing``: files that were not in the spool at the last look."""
+    """Who knows how a running station does. ``missing``: files that were not in the spool at the last look;
+    ``his_problem``: why the orders of the HIS do not come in, or empty.
+    """
 
     supervisor: Supervisor
     retention: RetentionWorker
     backup: DailyBackup | None
     exporter: AuditExporter | None
+    his_problem: Callable[[], str]
     rebuilt: Rebuilt
     missing: Callable[[], Missing]
 
@@ -97,6 +102,7 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(_clock_check, config, stores),
         *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
+        *([lambda: _his_check(config, stores, serving.his_problem())] if _his_ways(config) else []),
         partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
         partial(model_check, the_model_in_use, BundleError),
         partial(asking_check, Answers(stores.database, clock=clock).problems),
@@ -130,6 +136,7 @@ def check_station(config: Config) -> list[Check]:
         partial(station_certificates_check, config, clock),
         partial(_backup_check, config, clock),
         *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
+        *([lambda: _his_check(config, stores, _folder_problem(config))] if _his_ways(config) else []),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, each, stores) for each in config.destination),
@@ -272,7 +279,8 @@ def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
 
 def station_certificates_check(config: Config, clock: Clock) -> Check:
     """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
-    served = [tls for tls in (config.listener.tls, config.web.tls) if tls]
+    orders = config.orders.hl7.tls if config.orders.hl7 else None
+    served = [tls for tls in (config.listener.tls, config.web.tls, orders) if tls]
     peers = (*(each.tls for each in config.destination), *(each.tls for each in config.record))
     used = [tls for tls in peers if tls]
     try:
@@ -297,6 +305,20 @@ def _backup_check(config: Config, clock: Clock) -> Check:
         message = N_("Bản sao lưu nằm cùng ổ đĩa với dữ liệu; ổ hỏng thì mất cả hai. Hãy dùng một ổ đĩa khác.")
         return check("backup", CheckState.WARNING, message)
     return found
+
+
+def _his_check(config: Config, stores: Stores, problem: str) -> Check:
+    return his_check(", ".join(_his_ways(config)), stores.orders.last_message_at(), problem)
+
+
+def _his_ways(config: Config) -> list[str]:
+    """Where orders of the HIS come in."""
+    hl7, folder = config.orders.hl7, config.orders.folder
+    return [*([f"MLLP {hl7.host}:{hl7.port}"] if hl7 else []), *([str(folder.path)] if folder else [])]
+
+
+def _folder_problem(config: Config) -> str:
+    return unusable(config.orders.folder.path) if config.orders.folder else ""
 
 
 def _users_check(users: Users) -> Check:

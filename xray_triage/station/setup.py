@@ -68,6 +68,13 @@ keep = 14                    # so many stay
 [audit]                      # who collects the audit trail, as DICOM audit messages by syslog over TLS
 syslog = ""                  # e.g. "10.20.0.9:6514"; "" = nobody. tls = {{ca = "collector-ca.pem"}} for its authority
 
+[orders]                     # of the HIS, besides those that are registered on the page
+# hl7 = {{host = "0.0.0.0", port = 2575, allow = ["192.168.1.30"]}}   # HL7 v2 over MLLP, from this address alone
+# folder = {{path = "/srv/his/orders"}}   # files *.hl7
+
+[codes]                      # what the HIS calls what is filmed
+# chest_pa = {{service = "18.0119"}}
+
 {destination}"""
 
 PACS = """\

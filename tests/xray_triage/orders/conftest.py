@@ -1,15 +1,20 @@
-"""A book of orders on a fresh database."""
+"""A book of orders on a fresh database, and a desk that the HIS sends orders to."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
-from dicom_router.store.database import Database
+from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.refusals import number_of
 from tests.factories import StoppedClock
+from tests.xray_triage.desk import TestDesk, open_desk
 from xray_triage.cases.casebook import migrate_cases
+from xray_triage.orders.his import HisOrders
 from xray_triage.orders.match import Filmed
-from xray_triage.orders.order import Order, Registration, Sex
+from xray_triage.orders.order import Order, Procedure, Registration, Sex
 from xray_triage.orders.orders import Orders
+from xray_triage.orders.tables import film_order, his_message
 
 
 def registration(**changes: object) -> Registration:
@@ -51,3 +56,42 @@ def desk_database(database: Database) -> Database:
 @pytest.fixture
 def orders(desk_database: Database, clock: StoppedClock) -> Orders:
     return Orders(desk_database, clock=clock, prefix="TA")
+
+
+@pytest.fixture(scope="module")
+def lasting_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDesk]:
+    """On SQLite."""
+    folder = tmp_path_factory.mktemp("desk")
+    opened = open_database(f"sqlite:///{folder / 'station.db'}")
+    migrate_router(opened)
+    yield open_desk(opened, folder)
+    opened.close()
+
+
+@pytest.fixture
+def desk(lasting_desk: TestDesk) -> Iterator[TestDesk]:
+    """Without an order, at its first hour, and nobody was refused."""
+    with lasting_desk.database.write() as connection:
+        for table in (film_order, his_message):
+            connection.execute(table.delete())
+    for each in lasting_desk.refusals.standing():
+        lasting_desk.refusals.dismiss(number_of(each))
+    lasting_desk.clock.time = StoppedClock().time
+    yield lasting_desk
+    lasting_desk.refusals.flush()
+
+
+@pytest.fixture
+def his(desk: TestDesk) -> HisOrders:
+    return taker(desk)
+
+
+def taker(desk: TestDesk) -> HisOrders:
+    return HisOrders(
+        desk.database,
+        desk.orders,
+        clock=desk.clock,
+        audit=desk.audit,
+        refusals=desk.refusals,
+        services={"18.0119": Procedure.CHEST_PA},
+    )

@@ -14,7 +14,8 @@ from tests.xray_triage.desk import open_desk, reading
 from tests.xray_triage.orders.conftest import filmed, registration
 from xray_triage.orders.accession import SECONDS_A_NUMBER, NumbersUsedUp, draw_prefix, next_number
 from xray_triage.orders.order import OrderState
-from xray_triage.orders.orders import OrderClosed, Orders, UnknownOrder
+from xray_triage.orders.orders import OrderClosed, Orders
+from xray_triage.orders.rows import UnknownOrder
 from xray_triage.orders.steps import Steps
 
 PROCESSES, FORMS = 2, 30

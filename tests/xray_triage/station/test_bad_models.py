@@ -82,6 +82,7 @@ class Ward:
             exporter=None,
             rebuilt=Rebuilt(config.station.data_dir),
             missing=Missing,
+            his_problem=str,
         )
         probes = serving_probes(config, self.stores, serving, clock=SystemClock())
         checks = {check.name: check for check in (probe() for probe in probes)}

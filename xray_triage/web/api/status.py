@@ -137,6 +137,13 @@ class StationMetrics(Collector):
             yield GaugeMetricFamily(
                 "xray_triage_last_film_timestamp", "Unix time of the last film", value=last.timestamp()
             )
+        ordered = stores.orders.last_message_at()
+        if ordered is not None:
+            yield GaugeMetricFamily(
+                "xray_triage_last_order_timestamp",
+                "Unix time of the last message of the HIS",
+                value=ordered.timestamp(),
+            )
         reachable = GaugeMetricFamily(
             "xray_triage_destination_reachable", "1 when it answered the last try", labels=["destination"]
         )

@@ -72,6 +72,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
         "notices": notices(stores, surroundings.health),
         "reason": own.registration.reason if own else "",
+        "withdrawn_at": own.placing.withdrawn_at if own else None,
         "other_patients_order": other,
         "can_ask": can_ask,
         "rereading": _rereading(stores, case),
