@@ -44,6 +44,10 @@ WORDS: Mapping[str, str] = {
         "Trạm phải ngắt kết nối của máy %(machine)s vì máy gửi sai chuẩn DICOM; phim đang gửi lúc đó chưa vào trạm. "
         "Hãy báo hãng máy và đọc cho họ dòng chữ nhỏ."
     ),
+    "not_reached": N_(
+        "Máy %(machine)s chờ trạm gọi lại để báo phim đã được lưu, nhưng trạm không gọi được. Hãy kiểm tra port của "
+        "máy trong [listener] allow, tường lửa, và máy có cho phép AE title của trạm không."
+    ),
     "0x0117": N_(
         "Một phim của máy %(machine)s có mã (UID) không hợp lệ nên chưa vào trạm. Hãy báo hãng máy; chụp hoặc gửi lại "
         "phim với mã mới."
