@@ -354,7 +354,14 @@ def test_it_gives_the_limits_that_hold_for_orders_of_the_his() -> None:
 
 def test_it_lists_the_objects_that_are_made() -> None:
     table = rows(CONFORMANCE, "### 8.1")
-    kinds = (report.REPORT, capture.CAPTURE, presentation.PRESENTATION, request.REQUEST, capture.REQUEST_PAGE)
+    kinds = (
+        report.REPORT,
+        capture.CAPTURE,
+        capture.UNREAD,
+        presentation.PRESENTATION,
+        request.REQUEST,
+        capture.REQUEST_PAGE,
+    )
     for row, kind in zip(table, kinds, strict=True):
         assert row[1].split()[0] == kind.sop_class_uid
         assert row[2:] == [kind.modality, str(kind.series_number), kind.description, kind.transfer_syntax_uid]

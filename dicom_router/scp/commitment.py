@@ -3,7 +3,7 @@
 "Kept" means on record and whole on disk: it is read back. Knows no socket; opens no pixel.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,24 +20,34 @@ from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.acceptor import EventReport, Message
 from dicom_router.upper_layer.command import CommandField, Response
 
+CallBack = Callable[[str, str, References], bool]  # AE title, address, what to report; whether it will be done
+
 log = structlog.get_logger()
 
 
 class StorageCommitment:
     """A provider of N-ACTION, from machines, and of N-EVENT-REPORT, from a PACS that we asked.
 
-    ``destinations`` are the names of those that may report, by AE title.
+    ``destinations`` are the names of those that may report, by AE title. ``call_back`` is asked first who waits for a
+    call of ours; all others are told over their own association.
     """
 
     transfer_syntaxes = UNCOMPRESSED
 
     def __init__(
-        self, *, spool: Spool, inbox: Inbox, book: Commitments, destinations: Mapping[str, Sequence[str]]
+        self,
+        *,
+        spool: Spool,
+        inbox: Inbox,
+        book: Commitments,
+        destinations: Mapping[str, Sequence[str]],
+        call_back: CallBack = lambda *_: False,
     ) -> None:
         self._spool = spool
         self._inbox = inbox
         self._book = book
         self._destinations = destinations
+        self._call_back = call_back
 
     def serves(self, sop_class_uid: str) -> bool:
         """See Provider."""
@@ -54,7 +64,7 @@ class StorageCommitment:
             yield refused.answer
             return
         yield Response(Status.SUCCESS)
-        if told is not None:
+        if told is not None and not self._call_back(message.calling_ae_title, message.peer_host, told):
             yield EventReport(event_type=told.event_type, dataset=told.encode(message.context.transfer_syntax_uid))
 
     def _told(self, message: Message) -> References | None:

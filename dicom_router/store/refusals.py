@@ -43,6 +43,7 @@ class Reason(StrEnum):
     HIS_UNKNOWN = "his_unknown"
     HIS_TOO_MANY = "his_too_many"
     HIS_MESSAGE = "his_message"
+    NOT_REACHED = "not_reached"  # it waits for a call of ours, and did not take it
 
 
 _AT_THE_DOOR = frozenset({
@@ -144,6 +145,11 @@ class Refusals:
         with self._lock:
             self._forget(key for key in self._of(machine) if key[2] in _AT_THE_DOOR)
 
+    def reached(self, machine: Machine) -> None:
+        """It took a call of ours."""
+        with self._lock:
+            self._forget(key for key in self._of(machine) if key[2] == Reason.NOT_REACHED)
+
     def served(self, machine: Machine, sop_instance_uid: str = "") -> None:
         """It got what it came for. One that is refused again and again in between is not mended by that.
 
@@ -155,6 +161,8 @@ class Refusals:
             for key in self._of(machine):
                 each = known[key]
                 is_same = not is_query and each.sop_instance_uid == sop_instance_uid
+                if key[2] == Reason.NOT_REACHED:  # its films come in; it is we who cannot reach it
+                    continue
                 if is_same or key[2] == Reason.NO_CONTEXT:
                     self._forget([key])
                 elif each.standing and is_query == (key[2] == Reason.QUERY) and each.returns < AGAIN - 1:

@@ -1,7 +1,7 @@
-"""Storage Commitment SCU (PS3.4 annex J) by pynetdicom: asks a PACS to take responsibility for instances.
+"""Storage Commitment (PS3.4 annex J): asks a PACS to take responsibility for instances; calls a machine back.
 
-pynetdicom here, and not our own requestor: it is rare, small, and the peer one that the site has configured (decision
-0022). Knows no queue.
+Who asks is pynetdicom, and not our own requestor: it is rare, small, and the peer one that the site has configured
+(decision 0022). Knows no queue.
 """
 
 import threading
@@ -20,8 +20,10 @@ from dicom_router.dicom.commitment import REQUEST, References, decode_references
 from dicom_router.dicom.status import TRY_AGAIN, WARNINGS, Status, written
 from dicom_router.dicom.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE, UNCOMPRESSED, VERIFICATION
 from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
-from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, Timeouts
+from dicom_router.upper_layer.negotiation import Context
+from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
 
+CONTEXTS = [Context(STORAGE_COMMITMENT, syntax) for syntax in UNCOMPRESSED]
 SAME_ASSOCIATION_SECONDS = 2.0  # a PACS that means to report on another association does not need longer
 
 OnReport = Callable[[References], None]
@@ -127,3 +129,23 @@ class CommitmentPeer:
             raise PeerUnreachable(f"{self._endpoint} answered {written(told)} to {what}", status=written(told))
         if told != Status.SUCCESS and told not in WARNINGS:
             raise PeerRefused(f"{self._endpoint} answered {written(told)} to {what}", status=written(told))
+
+
+def report_to(machine: Endpoint, told: References, *, timeouts: Timeouts = TIMEOUTS) -> None:
+    """Tell it what is kept here, N-EVENT-REPORT over an association of ours (J.3.3), with a deadline for every step.
+
+    Raises PeerUnreachable, or PeerRefused (NotOffered where it waits for no report).
+    """
+    association = RequestedAssociation(machine, CONTEXTS, timeouts, taken={STORAGE_COMMITMENT})
+    try:
+        context = next(iter(association.accepted), None)
+        if context is None:
+            status = written(Status.CLASS_NOT_SUPPORTED)
+            raise NotOffered(f"{machine} takes no report of Storage Commitment", status=status)
+        encoded = told.encode(context.transfer_syntax_uid)
+        answer = association.report(context, STORAGE_COMMITMENT_INSTANCE, told.event_type, encoded)
+        if answer.status != Status.SUCCESS:
+            status = written(answer.status)
+            raise PeerRefused(f"{machine} answered {status} to the report of Storage Commitment", status=status)
+    finally:
+        association.release()

@@ -101,7 +101,7 @@ def propose(
 ) -> bytes:
     """The A-ASSOCIATE-RQ PDU. The context at ``index`` gets the ID ``2 * index + 1``; at most 128 of them.
 
-    ``taken`` are the SOP classes of which the peer shall store to us, for a C-GET: we propose to be their SCP.
+    ``taken`` are the SOP classes of which we propose to be the SCP: the peer shall store to us, or hear our report.
     """
     items = _item(_Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
     for index, context in enumerate(contexts):

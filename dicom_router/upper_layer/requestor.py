@@ -77,7 +77,7 @@ class RequestedAssociation:
 
     ``accepted`` maps what the peer accepted to the context ID; ``known_classes`` are the
     SOP classes of which it accepts anything at all, ``choosy_classes`` those that it would take in another transfer
-    syntax. ``taken``: those of which the peer shall store to us (C-GET).
+    syntax. ``taken``: those of which we are the SCP: the peer shall store to us (C-GET), or hear our report.
     """
 
     def __init__(
@@ -122,6 +122,16 @@ class RequestedAssociation:
                 if paced:
                     paced(len(pending))
                 pending = b""
+        return self._answer()
+
+    def report(self, context: Context, sop_instance_uid: str, event_type: int, dataset: bytes) -> Response:
+        """N-EVENT-REPORT, PS3.7 10.1.1, as the SCP of a class that is among the ``taken``."""
+        command = self._command(
+            context, CommandField.N_EVENT_REPORT_RQ, sop_instance_uid, has_dataset=True, type_id=event_type
+        )
+        self._send(command)
+        for pdu in make_dataset_pdus(self.accepted[context], BytesIO(dataset), longest=self._max_pdu):
+            self._send(pdu)
         return self._answer()
 
     def ask(self, context: Context, field: CommandField, identifier: bytes) -> None:
@@ -212,7 +222,13 @@ class RequestedAssociation:
         return PeerUnreachable(f"{self._endpoint} rejected the association ({code}): {advice}", slowly=result == 1)
 
     def _command(
-        self, context: Context, field: CommandField, sop_instance_uid: str = "", *, has_dataset: bool = False
+        self,
+        context: Context,
+        field: CommandField,
+        sop_instance_uid: str = "",
+        *,
+        has_dataset: bool = False,
+        type_id: int = 0,
     ) -> bytes:
         self._message_id = self._message_id % 0xFFFF + 1
         request = Request(
@@ -221,6 +237,7 @@ class RequestedAssociation:
             sop_class_uid=context.sop_class_uid,
             sop_instance_uid=sop_instance_uid,
             has_dataset=has_dataset,
+            type_id=type_id,
         )
         return make_command_pdu(self.accepted[context], encode_request(request))
 

@@ -4,6 +4,7 @@ import gc
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,9 +170,19 @@ class AskingMachine:
         association.release()
         return int(status.Status) if "Status" in status else None
 
-    def _hear(self, event: evt.Event) -> tuple[int, None]:
+    @contextmanager
+    def waiting(self, port: int = 0, *, status: int = 0x0000) -> Iterator[int]:
+        """Takes reports at a port of its own, which is given, and answers ``status``."""
+        entity = AE(self.ae_title)
+        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+        handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, self._hear, [status])]
+        server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+        yield int(server.server_address[1])
+        server.shutdown()
+
+    def _hear(self, event: evt.Event, status: int = 0x0000) -> tuple[int, None]:
         self.told.append(event.event_information)
-        return 0x0000, None
+        return status, None
 
     def _end(self, event: evt.Event) -> None:
         if type(event.message).__name__ == "N_EVENT_REPORT_RSP":

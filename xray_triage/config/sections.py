@@ -32,10 +32,20 @@ class StationSection(Section):
 
 
 class Peer(Section):
-    """A machine that may send to us. An empty field allows any."""
+    """A machine that may send to us. An empty field allows any.
+
+    ``port``: where it waits to be called with what we keep (Storage Commitment); 0: it hears that as it asks.
+    """
 
     ae_title: str = ""
     host: str = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    @model_validator(mode="after")
+    def _a_port_is_some_machines(self) -> "Peer":
+        if self.port and not self.ae_title:
+            raise ValueError("port is that of one machine: write its ae_title beside it")
+        return self
 
 
 class ListenerSection(Section):

@@ -57,6 +57,10 @@ WORDS: Mapping[str, str] = {
         "Trạm không nhận được một chỉ định của %(machine)s nên người bệnh có thể chưa có trong danh sách chụp. Hãy "
         "đăng ký bằng tay, rồi báo hãng HIS và đọc cho họ dòng chữ nhỏ."
     ),
+    "not_reached": N_(
+        "Máy %(machine)s chờ trạm gọi lại để báo phim đã được lưu, nhưng trạm không gọi được. Hãy kiểm tra port của "
+        "máy trong [listener] allow, tường lửa, và máy có cho phép AE title của trạm không."
+    ),
     "0x0117": N_(
         "Một phim của máy %(machine)s có mã (UID) không hợp lệ nên chưa vào trạm. Hãy báo hãng máy; chụp hoặc gửi lại "
         "phim với mã mới."

@@ -28,6 +28,14 @@ CAPTURE = Kind(
     description="AI: hình ảnh",
     transfer_syntax_uid=JPEGBaseline8Bit,
 )
+UNREAD = Kind(
+    what="sc",
+    sop_class_uid=SecondaryCaptureImageStorage,
+    modality="OT",
+    series_number=9107,  # behind the picture of a film that is read after all: viewers show the lower number first
+    description="AI: chưa đọc",
+    transfer_syntax_uid=JPEGBaseline8Bit,
+)
 REQUEST_PAGE = Kind(
     what="request_sc",
     sop_class_uid=SecondaryCaptureImageStorage,
@@ -45,7 +53,7 @@ def make_capture(origin: Origin, reading: Reading, radiograph: Radiograph | None
     name, at = origin.station_name, origin.local_time
     if reading.not_readable is not None:
         picture = draw_unread(reading, radiograph, station_name=name, at=at)
-        dataset = _picture(origin, CAPTURE, picture, reading.not_readable.reason.code)
+        dataset = _picture(origin, UNREAD, picture, reading.not_readable.reason.code)
         derived = "Why the AI did not read the film, with a small view of it where it can be shown, lossy"
     else:
         assert radiograph is not None

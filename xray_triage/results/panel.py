@@ -28,7 +28,8 @@ from xray_triage.results.wording import (
 PANEL_WIDTH = 430
 MARGIN = 24
 INNER = PANEL_WIDTH - 2 * MARGIN
-_HEAD, _WHY, _ROW, _SMALL, _FOOT = 154, 22, 36, 24, 158
+FOOT = 158
+_HEAD, _WHY, _ROW, _SMALL = 154, 22, 36, 24
 _WHY_FONT = font(15, bold=True)
 BADGES: Mapping[Priority, Colour] = {
     Priority.URGENT: (200, 30, 45),
@@ -42,7 +43,7 @@ def panel_height(reading: Reading) -> int:
     """What the panel needs; the picture is at least as high."""
     assert reading.findings is not None
     small = len(_score_lines(reading.findings)) + len(_flag_lines(reading))
-    return _head_height(reading) + _ROW * len(told(reading.findings.findings)) + _SMALL * small + 24 + _FOOT
+    return _head_height(reading) + _ROW * len(told(reading.findings.findings)) + _SMALL * small + 24 + FOOT
 
 
 def draw_panel(
@@ -114,7 +115,7 @@ def draw_foot(
     canvas: ImageDraw.ImageDraw, x: int, bottom: int, reading: Reading, station_name: str, at: datetime
 ) -> None:
     """Which station, when, which model, and what it is not; down to the row ``bottom``."""
-    y, model = bottom - _FOOT, reading.model
+    y, model = bottom - FOOT, reading.model
     lines = [station_name, f"{'Đọc' if reading.findings else 'Lập'} lúc {at:%H:%M %d/%m/%Y}"]
     if model is not None:
         lines += [f"Mô hình {model.name} {model.version}", f"sha256 {model.sha256[:16]}"]

@@ -100,7 +100,7 @@ class Station:
             is_doubtful=self.stores.reconciliation.took_back,
         )
         self._records = record_lanes(config, self.stores, clock=self._clock)
-        self._commitments = CommitmentWorkers(config, self.stores.commitments, clock=self._clock)
+        self._commitments = CommitmentWorkers(config, self.stores.commitments, self.stores.refusals, clock=self._clock)
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
         self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
@@ -134,6 +134,7 @@ class Station:
                     inbox=self.stores.inbox,
                     book=self.stores.commitments,
                     destinations=reporting_destinations(config),
+                    call_back=self._commitments.call_back,
                 ),
             ),
             clock=self._clock,

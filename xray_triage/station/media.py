@@ -1,6 +1,7 @@
 """Films in from a folder and cases out to one: the way of a USB stick when the link is dead. Talks to no peer."""
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from dicom_router.clock import SystemClock
@@ -82,5 +83,7 @@ class Exporter:
         )
 
     def put(self, parcel: Parcel, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)  # not its parents: a stick that is not plugged in must not become a folder
+        """Raises PeerUnreachable, in words, where the folder cannot be had or written."""
+        with suppress(OSError):  # which the transport tells better
+            folder.mkdir()  # not its parents: a stick that is not plugged in must not become a folder
         FolderTransport(folder, clock=SystemClock()).send(parcel)

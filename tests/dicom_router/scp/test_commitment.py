@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
+from dicom_router.dicom.commitment import References
 from dicom_router.dicom.instance import reference_to
 from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.listener import Listener
@@ -29,6 +30,8 @@ class Station(Desk):
     """A listener with Storage Commitment, and what it keeps."""
 
     def __init__(self, folder: Path) -> None:
+        self.calls: list[tuple[str, str, References]] = []
+        self.calls_back = False
         database = open_database(f"sqlite:///{folder}/station.db")
         migrate_router(database)
         super().__init__(database)
@@ -36,12 +39,20 @@ class Station(Desk):
         self.spool = Spool(self.folder)
         self.inbox = Inbox(database, self.ledger, self.outbox, clock=self.clock)
         provider = StorageCommitment(
-            spool=self.spool, inbox=self.inbox, book=self.book, destinations={"PACS": ["pacs"]}
+            spool=self.spool,
+            inbox=self.inbox,
+            book=self.book,
+            destinations={"PACS": ["pacs"]},
+            call_back=self._call_back,
         )
         limits = ListenerLimits(ae_title="XRAYTRIAGE")
         self.listener = Listener(limits=limits, host="127.0.0.1", port=0, providers=(provider,))
         self.listener.start()
         self.port = self.listener.port
+
+    def _call_back(self, ae_title: str, host: str, told: References) -> bool:
+        self.calls += [(ae_title, host, told)] * self.calls_back
+        return self.calls_back
 
     def keep(self) -> str:
         """A film that a machine has sent; its SOP Instance UID."""
@@ -129,6 +140,15 @@ def test_a_machine_that_hangs_up_after_the_response_harms_nobody(station: Statio
     machine = AskingMachine()
     assert machine.ask(station.port, request((DX, kept)), waits=True) == 0x0000
     assert named(machine.told[0]) == [(DX, kept)]
+
+
+def test_a_machine_that_waits_for_a_call_is_told_nothing_over_its_own_association(station: Station) -> None:
+    kept, machine, station.calls_back = station.keep(), AskingMachine(), True
+    assert machine.ask(station.port, request((DX, kept), transaction_uid="1.2.3.9")) == 0x0000
+    ((ae_title, host, told),) = station.calls
+    assert (ae_title, host, told.transaction_uid, told.event_type) == ("XRAY1", "127.0.0.1", "1.2.3.9", 1)
+    assert [each.sop_instance_uid for each in told.named] == [kept]
+    assert machine.told == []
 
 
 def without(keyword: str) -> Dataset:

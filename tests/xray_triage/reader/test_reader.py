@@ -106,8 +106,15 @@ class Bench:
         return sorted(d.what for d in self.stores.outbox.of_study(dataset.StudyInstanceUID))
 
     def object(self, dataset: Dataset, what: str) -> Dataset:
-        (delivery,) = [d for d in self.stores.outbox.of_study(dataset.StudyInstanceUID) if d.what == what]
-        with self.stores.spool.open(delivery.spooled.key) as stream:
+        (only,) = self.objects(dataset, what)
+        return only
+
+    def objects(self, dataset: Dataset, what: str) -> list[Dataset]:
+        deliveries = [d for d in self.stores.outbox.of_study(dataset.StudyInstanceUID) if d.what == what]
+        return [self.parsed(each.spooled.key) for each in deliveries]
+
+    def parsed(self, key: str) -> Dataset:
+        with self.stores.spool.open(key) as stream:
             return pydicom.dcmread(stream, stop_before_pixels=True)
 
 
@@ -211,7 +218,7 @@ def test_a_side_view_is_shown_in_the_picture_that_says_why_it_was_not_read(a_ben
     broken.ViewPosition, broken.PixelData = "LL", broken.PixelData[:1000]
     a_bench.read(broken)
     assert with_view.Columns > a_bench.object(broken, "sc").Columns
-    assert with_view.SeriesDescription == "AI: hình ảnh"
+    assert with_view.SeriesDescription == "AI: chưa đọc"
 
 
 def test_a_site_may_ask_by_hand_only(tmp_path: Path, a_film: Dataset) -> None:
@@ -243,6 +250,8 @@ def test_films_that_missed_a_model_are_read_when_there_is_one(
     assert a_bench_without_model.case(a_film).priority is Priority.URGENT
     assert a_bench_without_model.sent(a_film) == ["gsps", "original", "request", "request_sc", "sc", "sc", "sr", "sr"]
     assert reader.look_again() == 0
+    series = [(int(each.SeriesNumber), each.SeriesDescription) for each in a_bench_without_model.objects(a_film, "sc")]
+    assert sorted(series) == [(9102, "AI: hình ảnh"), (9107, "AI: chưa đọc")], "viewers show the lower one first"
 
 
 def test_a_model_that_fails_leaves_the_film_not_read(a_bench: Bench, a_film: Dataset) -> None:
@@ -559,6 +568,27 @@ def test_the_automatic_request_warns_of_a_second_patient(a_bench: Bench, a_film:
     assert "Lê Thị Hai (TWO2)" in said
     assert "mang tên nhiều người bệnh" in said
     assert request.PatientID == a_bench.case(a_film).patient.id == "TWO2"
+
+
+def test_a_database_that_fails_while_the_request_is_made_costs_time_and_not_the_request(
+    a_bench: Bench, a_film: Dataset
+) -> None:
+    calm = same_study(a_film, PatientName="Lê^Thị^Hai", PatientID="TWO2", BodyPartExamined="HAND")
+    calm.AcquisitionDate = "20250101"  # filmed first: the request is made out to her, from the header of this film
+    a_bench.read(calm)
+    a_bench.receive(a_film)
+    kept, sent = sorted(a_bench.stores.spool.keys()), a_bench.sent(a_film)
+    with a_bench.stores.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE purged RENAME COLUMN header TO gone")
+    assert a_bench.reader().run_once()
+    assert (sorted(a_bench.stores.spool.keys()), a_bench.sent(a_film)) == (kept, sent), "nothing half done"
+    with a_bench.stores.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE purged RENAME COLUMN gone TO header")
+    a_bench.clock.advance(60)
+    assert a_bench.reader().run_once()
+    read = next(image for image in a_bench.case(a_film).images if image.reason is None)
+    assert "no_request" not in read.flags
+    assert a_bench.object(a_film, "request").PatientID == "TWO2"
 
 
 def test_a_name_corrected_under_the_same_uid_is_taken_and_in_the_trail(a_calm_bench: Bench, a_film: Dataset) -> None:

@@ -21,6 +21,7 @@ from tests.xray_triage.results.making import (
     a_reading,
     an_origin,
     header,
+    not_read,
     written,
 )
 from xray_triage.reading.findings import REASONS, Acquaintance, Box, MachineState, Priority, Reading
@@ -28,9 +29,10 @@ from xray_triage.reading.naming import TOLD
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.capture import LARGEST_BYTES, compress, make_capture
 from xray_triage.results.colours import FINDING_COLOURS
-from xray_triage.results.drawing import MEASURE, fitted, font, wrapped
+from xray_triage.results.drawing import LINE, MEASURE, TEXT, fitted, font, wrapped
 from xray_triage.results.overlay import draw
-from xray_triage.results.panel import BADGES, PANEL_WIDTH, panel_height
+from xray_triage.results.panel import BADGES, MARGIN, PANEL_WIDTH, panel_height
+from xray_triage.results.unread import draw_unread
 from xray_triage.results.wording import DISCLAIMER, FLAGS, NOTHING_FOUND, score_lines
 
 
@@ -114,6 +116,19 @@ def test_no_name_of_a_patient_is_drawn() -> None:
     reading, radiograph = a_full_reading(), a_radiograph()
     drawn = [make_capture(an_origin(source), reading, radiograph).PixelData for source in (one, other)]
     assert drawn[0] == drawn[1]
+
+
+def test_nothing_on_the_picture_of_a_film_that_was_not_read_stands_on_its_foot() -> None:
+    longest = max(REASONS.values(), key=lambda each: len(each.vi))
+    reading = replace(not_read(longest.code), flags=tuple(FLAGS)[:5])
+    short, tall = (
+        np.asarray(draw_unread(each, a_radiograph(), station_name=STATION, at=AT)).astype(int)
+        for each in (not_read(), reading)
+    )
+    assert tall.shape[0] > short.shape[0]
+    (lines,) = np.nonzero(near(tall[:, -PANEL_WIDTH:], TEXT).any(axis=1))
+    (foot,) = np.nonzero(near(tall[:, -PANEL_WIDTH + MARGIN : -MARGIN], LINE).all(axis=1))
+    assert lines.max() < foot.min()
 
 
 def test_labels_of_outlines_at_one_place_do_not_lie_on_each_other() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from dicom_router.errors import PeerUnreachable
 from dicom_router.store.inbox import Outcome
 from tests.factories import StoppedClock, film, film_bytes, film_file
+from tests.xray_triage.desk import TestDesk, reading
 from xray_triage.config.station import Config
-from xray_triage.station.media import Importer
+from xray_triage.station.media import Exporter, Importer
 from xray_triage.stores import Stores, open_stores
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -58,3 +60,20 @@ def test_what_the_listener_would_not_take_is_told_and_the_next_file_taken(stores
     assert list(stores.spool.keys()) == []
     assert importer.take(film_file(tmp_path / "film.dcm", film())) is None
     assert importer.counts == {None: 4, Outcome.NEW: 1}
+
+
+def test_a_case_goes_into_a_new_folder_and_never_into_one_that_is_not_plugged_in(
+    sqlite_desk: TestDesk, tmp_path: Path
+) -> None:
+    dataset = film()
+    case = sqlite_desk.record(sqlite_desk.receive(dataset), dataset, reading())
+    exporter = Exporter(sqlite_desk)
+    parcel, *_ = exporter.parcels(case.case_id)[0]
+    exporter.put(parcel, tmp_path / "stick")
+    exporter.put(parcel, tmp_path / "stick")
+    assert len(list((tmp_path / "stick").rglob("*.dcm"))) == 1
+    (tmp_path / "a file").touch()
+    for nowhere in (tmp_path / "missing" / "stick", tmp_path / "a file", Path("/dev/full")):
+        with pytest.raises(PeerUnreachable, match="no such folder; plug in or mount the medium"):
+            exporter.put(parcel, nowhere)
+    assert not (tmp_path / "missing").exists()

@@ -16,7 +16,7 @@ MARKS: Mapping[str, str] = {
     AnswerKind.REJECTION: N_("Nơi đọc báo loại bỏ đối tượng, chưa phải trả lời"),
     AnswerKind.GSPS: N_("Có đối tượng mới trong ca: chú thích trên phim, chưa phải trả lời"),
     AnswerKind.SC: N_("Có đối tượng mới trong ca: ảnh chụp lại (Secondary Capture), hãy xem trên PACS"),
-    AnswerKind.CDA: N_("Có đối tượng mới trong ca: tài liệu CDA, hãy xem trên PACS"),
+    AnswerKind.CDA: N_("Có đối tượng mới trong ca: tài liệu CDA. Trạm không hiện loại này, hãy xem trên PACS"),
 }
 
 
