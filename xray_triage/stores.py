@@ -32,6 +32,7 @@ from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
+from xray_triage.cases.notices import Notices
 from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
@@ -73,6 +74,7 @@ class Stores:
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
+    notices: Notices
     refusals: Refusals
 
     @property
@@ -199,6 +201,7 @@ def join_stores(
             others=[tables.image.c.picture_key, tables.answer.c.spool_key],
         ),
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
+        notices=Notices(database, ledger, clock=clock, wanted={each.name: each.on for each in config.notice}),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
     )
 

@@ -24,6 +24,7 @@ from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
+from dicom_router.worker import Worker
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Image
 from xray_triage.config.station import Config
@@ -46,6 +47,7 @@ from xray_triage.station.backups.restoring import put_newest
 from xray_triage.station.commitment import CommitmentWorkers, reporting_destinations
 from xray_triage.station.delivery import DeliveryLanes
 from xray_triage.station.lock import StationError, hold_station
+from xray_triage.station.notices.notifier import Notifier
 from xray_triage.station.peers import make_sources
 from xray_triage.station.rebuilding import open_or_rebuild
 from xray_triage.station.recall import Recall
@@ -100,6 +102,7 @@ class Station:
         self._answers = AnswerWorkers(config, self.stores, clock=self._clock)
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
         self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
+        self._notifiers = [Notifier(config, each, self.stores.notices, clock=clock) for each in config.notice]
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -238,9 +241,9 @@ class Station:
         self.stores.refusals.flush()
         self._held.close()
 
-    def _by_config(self) -> list[DailyBackup | AuditExporter]:
+    def _by_config(self) -> list[DailyBackup | Worker]:
         """The workers that only some stations have."""
-        return [worker for worker in (self._backup, self._exporter) if worker is not None]
+        return [worker for worker in (self._backup, self._exporter, *self._notifiers) if worker is not None]
 
     def _note(self, action: Action) -> None:
         """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""

@@ -37,6 +37,7 @@ from xray_triage.health.checks import (
     left_out_check,
     machine_check,
     model_check,
+    notice_check,
     reader_check,
     retention_check,
     spool_check,
@@ -101,9 +102,10 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         partial(_clock_check, config, stores),
         *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
+        *(partial(_notice_check, each.name, stores) for each in config.notice),
         partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
         partial(model_check, the_model_in_use, BundleError),
-        partial(asking_check, Answers(stores.database, clock=clock).problems),
+        partial(asking_check, Answers(stores.database, clock=clock, notices=stores.notices).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
@@ -133,6 +135,7 @@ def check_station(config: Config) -> list[Check]:
         partial(station_certificates_check, config, clock),
         partial(_backup_check, config, clock),
         *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
+        *(partial(_notice_check, each.name, stores) for each in config.notice),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, each, stores) for each in config.destination),
@@ -226,6 +229,10 @@ def _commitment(config: Config, stores: Stores) -> Probe:
     return partial(commitment_check, partial(stores.commitments.standings, proving))
 
 
+def _notice_check(name: str, stores: Stores) -> Check:
+    return notice_check(name, stores.notices.problem(name))
+
+
 def _spool_check(missing: Missing, stores: Stores) -> Check:
     return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
@@ -260,7 +267,7 @@ def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
 def station_certificates_check(config: Config, clock: Clock) -> Check:
     """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
     served = [tls for tls in (config.listener.tls, config.web.tls) if tls]
-    used = [each.tls for each in config.destination if each.tls]
+    used = [each.tls for each in (*config.destination, *config.notice) if each.tls]
     try:
         for tls in served:
             server_tls(tls)

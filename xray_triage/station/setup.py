@@ -68,6 +68,12 @@ keep = 14                    # so many stay
 [audit]                      # who collects the audit trail, as DICOM audit messages by syslog over TLS
 syslog = ""                  # e.g. "10.20.0.9:6514"; "" = nobody. tls = {{ca = "collector-ca.pem"}} for its authority
 
+# Who is told of an urgent case or an answer, without a word of the patient: see Notices in the RUNBOOK
+# [[notice]]
+# name = "doctor"
+# kind = "ntfy"
+# url = "https://ntfy.sh/a-long-secret-topic"
+
 {destination}"""
 
 PACS = """\
