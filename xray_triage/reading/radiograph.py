@@ -135,9 +135,9 @@ def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | No
     return _judge(gray, lambda small, _: to_display(small, monochrome1=False, window=window))
 
 
-def _photographed(pixel_data: bytes) -> NotReadable | None:
+def _photographed(pixel_data: bytes | None) -> NotReadable | None:
     """Whether the JPEG in it says which camera took it."""
-    head = pixel_data[:HEAD_BYTES]
+    head = (pixel_data or b"")[:HEAD_BYTES]
     if (start := head.find(EXIF)) < 0:
         return None
     exif = Picture.Exif()
