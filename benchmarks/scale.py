@@ -89,11 +89,14 @@ def _requests(client: httpx.Client) -> Iterator[tuple[str, Deed]]:
         return lambda: client.get(path).raise_for_status()
 
     yield "page /", get("/")
+    yield "page, all that nobody has seen", get("/?state=unseen")  # every case
+    yield "page, the next case", get("/next")
     yield "page, search common", get(f"/?q={COMMON}")
     yield "page, search rare", get(f"/?q={RARE}")
     yield "page, search absent", get(f"/?q={ABSENT}")
     yield "API, 100 cases", get("/api/cases?limit=100")
     yield "page /figures of 30 days", get("/figures")
+    yield "page /figures of 52 weeks", get("/figures?by=week&count=52")
     yield "page /figures of 12 months", get("/figures?by=month")
 
 

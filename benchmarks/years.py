@@ -182,8 +182,9 @@ def _reading(priority: Priority, dice: random.Random) -> Reading:
     if priority is Priority.NOT_READ:
         why = NotReadable(reason=REASONS["not_frontal"])
         return Reading(decision=TriageDecision(priority=priority, reasons=()), not_readable=why)
+    most = 0.4 if priority is Priority.NORMAL else 0.6
     said = tuple(
-        Finding(kind=kind, probability=round(dice.random() * 0.4, 4), threshold=0.5) for kind in KINDS.values()
+        Finding(kind=kind, probability=round(dice.random() * most, 4), threshold=0.5) for kind in KINDS.values()
     )
     findings = Findings(model=MODEL, findings=said, scores={"abnormal": dice.random(), "cardiothoracic_ratio": 0.48})
     return Reading(decision=TriageDecision(priority=priority, reasons=()), findings=findings, model=MODEL)

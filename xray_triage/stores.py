@@ -33,6 +33,7 @@ from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
+from xray_triage.cases.notices import Notices
 from xray_triage.cases.rereading import Rereading
 from xray_triage.cases.statements import Settled
 from xray_triage.cases.studies import Studies
@@ -79,6 +80,7 @@ class Stores:
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
+    notices: Notices
     refusals: Refusals
 
     @property
@@ -218,6 +220,7 @@ def join_stores(
             others=[tables.image.c.picture_key, tables.answer.c.spool_key],
         ),
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
+        notices=Notices(database, ledger, clock=clock, wanted={each.name: each.on for each in config.notice}),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
     )
 

@@ -188,6 +188,12 @@ class Ledger:
                 for condition in unfinished
             )
 
+    def problem(self, kind: str) -> str:
+        """Why unfinished work of this kind was put off the last time; nothing when none was."""
+        timed = sa.and_(table.c.kind == kind, table.c.due_at.is_not(None), table.c.error.is_not(None))
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(table.c.error).where(timed).limit(1)) or ""
+
     def unfinished(self, kind: str) -> int:
         """How much work of this kind is waiting or being done."""
         timed = sa.and_(table.c.kind == kind, table.c.due_at.is_not(None))

@@ -57,7 +57,7 @@ class Round:
     def another_worker(self, archive: Archive | None = None, *, largest_bytes: int = LARGEST_BYTES) -> AnswerPolling:
         """Who asks; who fetches what takes long is ``self.large``."""
         desk, archives = self.desk, {"pacs": archive or self.archive}
-        book = Answers(desk.database, clock=desk.clock)
+        book = Answers(desk.database, clock=desk.clock, notices=desk.notices)
         fetcher = Fetcher(
             book,
             clock=desk.clock,

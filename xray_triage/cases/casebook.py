@@ -363,13 +363,13 @@ class Casebook:
         with self._database.read() as connection:
             return connection.execute(newest).scalar()
 
-    def reading_seconds(self, *, after_image: int) -> list[tuple[int, float]]:
-        """(image number, seconds from arrival to result) of the images recorded after ``after_image``, in order."""
-        image = tables.image
-        recorded = sa.select(image.c.image_id, image.c.received_at, image.c.read_at).order_by(image.c.image_id)
+    def readings(self, *, after_image: int) -> list[tuple[int, float, list[str]]]:
+        """(number, seconds from arrival to result, findings) of the images recorded after ``after_image``, in order."""
+        image = tables.image.c
+        recorded = sa.select(image.image_id, image.received_at, image.read_at, image.marked).order_by(image.image_id)
         with self._database.read() as connection:
-            found = connection.execute(recorded.where(image.c.image_id > after_image)).all()
-        return [(row.image_id, (row.read_at - row.received_at).total_seconds()) for row in found]
+            found = connection.execute(recorded.where(image.image_id > after_image)).all()
+        return [(row.image_id, (row.read_at - row.received_at).total_seconds(), row.marked.split()) for row in found]
 
     def exposed_ahead_seconds(self, *, newest: int = 20) -> float:
         """How far the exposures of the newest films lie behind their arrival, the one that leads most; 0: none does."""

@@ -17,10 +17,11 @@ from dicom_router.store.epoch import epoch
 from dicom_router.store.history import LinkChange, first_acknowledged, link_history, waits
 from xray_triage.cases import rows, tables
 from xray_triage.cases.period import Period
-from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Tally, agreement_of
+from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Group, Tally, agreement_of
 from xray_triage.reading.findings import Priority
 
 LATE_SECONDS = 86_400.0  # a film that comes later than this after its exposure was not waited for
+UNREAD = rows.urgency(Priority.NOT_READ)
 PRIORITY_OF = {rows.urgency(priority): priority for priority in Priority}
 
 
@@ -84,13 +85,29 @@ Found = Sequence[Sequence[Any]]
 
 
 def _films(connection: sa.Connection, edges: Sequence[datetime]) -> Found:
-    image = tables.image.c
-    times = sa.select(epoch(image.received_at), epoch(image.exposed_at), epoch(image.read_at))
-    return connection.execute(times.where(image.urgency != rows.NO_FILM, *_within(image.received_at, edges))).all()
+    image, case = tables.image.c, tables.case.c
+    times = epoch(image.received_at), epoch(image.exposed_at), epoch(image.read_at)
+    of_whom = case.patient_sex, case.patient_age_years
+    found = sa.select(*times, image.urgency, image.marked, *of_whom).join_from(tables.image, tables.case)
+    return connection.execute(found.where(image.urgency != rows.NO_FILM, *_within(image.received_at, edges))).all()
 
 
-def _add_film(tally: Tally, received: float, exposed: float | None, read: float) -> None:
+def _add_film(
+    tally: Tally,
+    received: float,
+    exposed: float | None,
+    read: float,
+    urgency: int,
+    marked: str,
+    sex: str,
+    years: float | None,
+) -> None:
     tally.films += 1
+    if urgency != UNREAD:
+        group = Group.of(sex, years)
+        tally.read[group] += 1
+        for name in marked.split():
+            tally.marked[name, group] += 1
     tally.took("arrival_to_page", received, read)
     tally.took("exposure_to_page", _if_fresh(exposed, received), read)
 

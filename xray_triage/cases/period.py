@@ -1,4 +1,4 @@
-"""Days and months of this computer's zone, to count by. Knows no case."""
+"""Days, weeks and months of this computer's zone, to count by. Knows no case."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,23 +9,26 @@ class Step(StrEnum):
     """How long one line of the figures is."""
 
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
 
     def first(self, day: date) -> date:
         """When the line in which ``day`` lies begins."""
+        if self is Step.WEEK:
+            return day - timedelta(days=day.weekday())
         return day.replace(day=1) if self is Step.MONTH else day
 
     def after(self, start: date, count: int = 1) -> date:
         """The beginning ``count`` lines later, or earlier. Raises OverflowError or ValueError beyond the calendar."""
-        if self is Step.DAY:
-            return start + timedelta(days=count)
+        if self is not Step.MONTH:
+            return start + count * timedelta(days=7 if self is Step.WEEK else 1)
         months = start.year * 12 + start.month - 1 + count
         return date(months // 12, months % 12 + 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """``count`` days or months, the last of which holds ``until``."""
+    """``count`` days, weeks or months, the last of which holds ``until``."""
 
     step: Step
     count: int

@@ -41,7 +41,7 @@ from xray_triage.reading.findings import (
     Reading,
     Reason,
 )
-from xray_triage.reading.naming import TOLD
+from xray_triage.reading.naming import TOLD, told_positive
 from xray_triage.reading.patient import Patient
 
 Row = sa.Row[Any]
@@ -79,6 +79,7 @@ def image_columns(reading: Reading, whose: str = "") -> dict[str, Any]:
         "urgency": urgency(reading.decision.priority) if is_film else NO_FILM,
         "machine_id": None,  # machines.py sets it for a film that was read
         "reason": reading.not_readable.reason.code if reading.not_readable else None,
+        "marked": " ".join(sorted(one.kind.name for one in told_positive(findings.findings))) if findings else "",
         "reading": json.dumps(
             {
                 "reasons": reading.decision.reasons,

@@ -95,6 +95,7 @@ image = sa.Table(
     sa.Column("urgency", sa.Integer, nullable=False),
     sa.Column("reason", sa.Text),  # the code why it was not read
     sa.Column("reading", sa.Text, nullable=False),  # JSON, written and parsed by rows.py
+    sa.Column("marked", sa.Text, nullable=False, server_default=""),  # the findings that are told, between blanks
     sa.Column("picture_key", sa.Text),
     sa.Column("received_at", UtcDateTime, nullable=False),
     sa.Column("read_at", UtcDateTime, nullable=False),
@@ -104,7 +105,7 @@ image = sa.Table(
     sa.UniqueConstraint("sop_instance_uid", name="image_sop"),
     sa.Index("image_case", "case_sequence"),
     sa.Index("image_machine", "machine_id", "image_id"),
-    sa.Index("image_times", "received_at", "urgency", "exposed_at", "read_at"),
+    sa.Index("image_times", "received_at", "urgency", "exposed_at", "read_at", "case_sequence", "marked"),
     sqlite_autoincrement=True,
 )
 _not_read = image.c.reason.is_not(None)

@@ -1,4 +1,4 @@
-"""Counting by day or month: how many, how long, how many at once. Pure; it must never know a database or a page."""
+"""Counting by day, week or month: how many, how long, how many at once. Pure; must never know a database or a page."""
 
 import statistics
 from bisect import bisect_right
@@ -10,6 +10,7 @@ from datetime import date
 from xray_triage.reading.findings import Priority
 
 WAITING_SECONDS = 60.0  # what is sent sooner never stood in a queue
+AGES = (0, 15, 40, 60)  # years with which the age groups begin
 SECONDS = ("exposure_to_page", "arrival_to_page", "exposure_to_pacs", "arrival_to_pacs", "asked_to_answer")
 
 
@@ -20,6 +21,19 @@ class Spread:
     n: int
     median: float
     p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People of one sex ("M", "F", or "" when unknown) and age. ``age``: one of AGES, where it begins, or None."""
+
+    sex: str
+    age: int | None
+
+    @classmethod
+    def of(cls, sex: str, years: float | None) -> "Group":
+        known = sex if sex in ("M", "F") else ""
+        return cls(known, None if years is None or years < 0 else AGES[bisect_right(AGES, years) - 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +52,17 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """One day or month. Films and cases count when they came, consultations when asked, verdicts when given.
+    """One day, week or month. Films and cases count when they came, consultations when asked, verdicts when given.
 
     To the page: until the film was read. To the PACS: until the first report of the case was acknowledged. ``waiting``:
     the most objects that waited at once, each for WAITING_SECONDS or more. ``unreachable_seconds``: while at least one
-    destination was.
+    destination was. ``read``: films that the AI read, by whose they are; ``marked``: those with a finding.
     """
 
     start: date
     films: int
+    read: Mapping[Group, int]
+    marked: Mapping[tuple[str, Group], int]
     cases: Mapping[Priority, int]
     exposure_to_page: Spread | None
     arrival_to_page: Spread | None
@@ -65,6 +81,8 @@ class Tally:
     """What is counted for one line."""
 
     films: int = 0
+    read: Counter[Group] = field(default_factory=Counter)
+    marked: Counter[tuple[str, Group]] = field(default_factory=Counter)
     cases: Counter[Priority] = field(default_factory=Counter)
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in SECONDS})
     asked: int = 0
@@ -83,6 +101,8 @@ class Tally:
         return Counts(
             start=start,
             films=self.films,
+            read=self.read,
+            marked=self.marked,
             cases={priority: self.cases[priority] for priority in Priority},
             **{name: spread(found) for name, found in self.seconds.items()},
             asked=self.asked,
@@ -131,6 +151,8 @@ class Count:
         one = Tally()
         for tally in self.tallies:
             one.films += tally.films
+            one.read += tally.read
+            one.marked += tally.marked
             one.cases += tally.cases
             for name, found in tally.seconds.items():
                 one.seconds[name] += found

@@ -4,6 +4,7 @@ from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from xray_triage.config.destinations import RESULTS, ConsultationSection, Destination, Sent
+from xray_triage.config.notices import NoticePeer
 from xray_triage.config.records import CodesSection, FacilitySection, OrdersSection, RecordPeer
 from xray_triage.config.sections import (
     AuditSection,
@@ -42,6 +43,7 @@ class Config(BaseSettings):
     codes: CodesSection = CodesSection()
     orders: OrdersSection = OrdersSection()
     record: tuple[RecordPeer, ...] = ()
+    notice: tuple[NoticePeer, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -58,7 +60,8 @@ class Config(BaseSettings):
     @model_validator(mode="after")
     def _destinations_fit_together(self) -> "Config":
         names = [destination.name for destination in self.destination]
-        for what, called in (("destinations", names), ("records", [record.name for record in self.record])):
+        records, notices = [each.name for each in self.record], [each.name for each in self.notice]
+        for what, called in (("destinations", names), ("records", records), ("notices", notices)):
             twice = {name for name in called if called.count(name) > 1}
             if twice:
                 raise ValueError(f"two {what} are called {min(twice)!r}; give each its own name")

@@ -12,6 +12,7 @@ from dicom_router.store.database import Database, insert_all_new, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
 from xray_triage.cases.case import ConsultationState, Problem, Standing
+from xray_triage.cases.notices import Notices
 from xray_triage.cases.rows import uids_column
 from xray_triage.consultations.report_parser import UNREAD, ParsedAnswer
 
@@ -45,9 +46,10 @@ class Question:
 class Answers:
     """The tables ``answer`` and ``passed_over``. An object is one answer, from however many threads and nodes."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, notices: Notices) -> None:
         self._database = database
         self._clock = clock
+        self._notices = notices
 
     def unknown(self, found: Sequence[FoundInstance]) -> list[FoundInstance]:
         """Those that are to be fetched: new ones, and unreadable ones whose time has come."""
@@ -110,6 +112,8 @@ class Answers:
                 connection.execute(mine.values(answered))
             elif reply.standing is Standing.PRELIMINARY:
                 connection.execute(mine.values(seen_at=None))
+            if reply.standing in (Standing.FINAL, Standing.PRELIMINARY):
+                self._notices.tell(connection, "answer", found.sop_instance_uid)
             over = tables.passed_over
             connection.execute(over.delete().where(over.c.sop_instance_uid == found.sop_instance_uid))
         return True

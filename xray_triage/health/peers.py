@@ -16,6 +16,17 @@ NOT_THERE = SILENCE | {"HTTP 200"}  # a login page stands before it
 TOLD_FOR = timedelta(days=7)
 
 
+def notice_check(name: str, problem: str) -> Check:
+    """Whether a peer of ``[[notice]]`` took what it was told last; what it did not take is told again."""
+    state, message = OK, N_("Không có tin nào chờ báo tới %(name)s.")
+    if problem:
+        state = WARNING
+        message = N_(
+            "Chưa báo tin được tới %(name)s; trạm sẽ tự báo lại. Hãy xem mạng và [[notice]] trong station.toml."
+        )
+    return check(f"notice:{name}", state, message, name=name, detail=problem)
+
+
 def destination_check(name: str, transport: Transport, *, takes: bool = False) -> Check:
     """Whether a destination answers. Nothing is lost while it does not; BAD when only a person can mend it.
 

@@ -113,6 +113,7 @@ class Recorder:
                 self._stores.spool.delete(result.spooled.key)
         if urgent:
             self._stores.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
+            self._stores.notices.tell(connection, "urgent", recorded.case_id)
         if request is not None:
             self._stores.consultations.request_within(connection, recorded.case_id, request)
         self._stores.ledger.finish(connection, work)

@@ -27,6 +27,7 @@ FILM_CLASSES = frozenset(
 )
 
 FILM_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "XR", ""})
+CAMERA = frozenset({"XC"})  # told apart from other modalities, for its sake people are told how to digitise a film
 # How a Secondary Capture became one (PS3.3 C.8.6.1): by a scanner, from a machine's digital or video output. The rest
 # was drawn or shown by a workstation.
 FROM_A_MACHINE = frozenset({"DF", "SI", "DI", "DV"})
@@ -83,7 +84,7 @@ def _no_film(dataset: Dataset) -> NotReadable | None:
     named = words(dataset, "Modality").split() or [""]
     captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
     digitised = named[0] in ("OT", "SC") and (not captured or _is_from_a_machine(dataset))
-    known = FILM_MODALITIES.intersection(named) or digitised
+    known = (FILM_MODALITIES | CAMERA).intersection(named) or digitised
     return None if known else _not("not_a_projection", f"Modality {' '.join(named)}")
 
 
@@ -124,6 +125,8 @@ def _no_original(dataset: Dataset) -> NotReadable | None:
     image_type = words(dataset, "ImageType").split()
     captured = text(dataset, "SOPClassUID") == uid.SecondaryCaptureImageStorage
     photometric = words(dataset, "PhotometricInterpretation")
+    if CAMERA & {*words(dataset, "Modality").split()}:
+        return _not("not_an_original", "Modality XC, a camera's picture")
     if photometric.startswith(("PALETTE", "HSV", "ARGB", "CMYK")):
         return _not("not_an_original", f"PhotometricInterpretation {photometric}")
     if PAGE_WORDS.search(" ".join(image_type[2:])):

@@ -101,7 +101,7 @@ class Reason:
 _REASONS = {
     "not_a_film": N_("Không phải ảnh X-quang; chỉ lưu và chuyển tiếp."),
     "not_a_projection": N_("Không phải phim X-quang thường quy (CR/DX)."),
-    "not_an_original": N_("Ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc."),
+    "not_an_original": N_("Ảnh chụp lại, ảnh dẫn xuất hoặc trang báo cáo, không phải phim gốc."),
     "not_a_chest": N_("Không phải phim ngực."),
     "not_frontal": N_("Phim nghiêng hoặc chếch; AI chỉ đọc phim ngực thẳng."),
     "rotated": N_("Phim bị xoay; hãy xoay lại và gửi lại."),

@@ -3,6 +3,7 @@
 It must never know models, networks or pages. A bad film is an answer here, never an exception.
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -28,6 +29,8 @@ from xray_triage.reading.polarity import as_positive
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "glimpse", "open_picture"]
 
 LONGEST_SIDE = 1024
+EXIF, HEAD_BYTES = b"Exif\0\0", 1 << 16  # APP1 of a JPEG, before its pixels
+MAKE, MODEL = 0x010F, 0x0110  # EXIF 2.3, 4.6.4: of the camera
 FEWEST_LEVELS = 8  # stored gray levels between the darkest and brightest percent: fewer is a blank film
 LEAST_STRUCTURE = 0.02  # standard deviation of the film at 16 x 16: less is noise
 
@@ -59,7 +62,7 @@ def admit(dataset: Dataset, policy: Admission, *, arrived: date | None = None) -
 
     ``arrived``: the day on which it came; a film whose own dates cannot be was taken then.
     """
-    refused = refusal(dataset, policy, arrived)
+    refused = refusal(dataset, policy, arrived) or _photographed(dataset.PixelData)
     if refused is not None:
         return refused
     try:
@@ -118,6 +121,8 @@ def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | No
                 return NotReadable(reason=REASONS["too_large"], detail=f"{picture.height} x {picture.width} pixels")
             if min(picture.size) < SMALLEST_SIDE:
                 return NotReadable(reason=REASONS["too_small"], detail=f"{picture.height} x {picture.width} pixels")
+            if photograph := _taken_by(picture.getexif()):
+                return photograph
             values = _values_of(ImageOps.exif_transpose(picture))
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
@@ -128,6 +133,25 @@ def open_picture(path: Path, policy: Admission | None = None) -> Radiograph | No
     if gray is None:
         return NotReadable(reason=REASONS["not_an_original"], detail="a colour picture", by="pixels")
     return _judge(gray, lambda small, _: to_display(small, monochrome1=False, window=window))
+
+
+def _photographed(pixel_data: bytes | None) -> NotReadable | None:
+    """Whether the JPEG in it says which camera took it."""
+    head = (pixel_data or b"")[:HEAD_BYTES]
+    if (start := head.find(EXIF)) < 0:
+        return None
+    exif = Picture.Exif()
+    try:
+        exif.load(head[start:])
+        return _taken_by(exif)
+    except (OSError, ValueError, SyntaxError, struct.error):  # six bytes of a film that look like it
+        return None
+
+
+def _taken_by(exif: Picture.Exif) -> NotReadable | None:
+    camera = [str(exif[tag]) for tag in (MAKE, MODEL) if exif.get(tag)]
+    detail = f"a photograph by {' '.join(camera)[:64]}"
+    return NotReadable(reason=REASONS["not_an_original"], detail=detail, by="pixels") if camera else None
 
 
 def _values_of(picture: Picture.Image) -> Stored:

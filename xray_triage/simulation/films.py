@@ -13,11 +13,13 @@ from dicom_router.dicom.instance import read_header
 from dicom_router.dicom.part10 import encode_file
 from dicom_router.errors import RouterError
 from xray_triage.simulation import phantom
+from xray_triage.station.media import picture_kind
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 # (seed, findings): drawn lesions show how a case looks, not how good the model is; its card tells that.
 PHANTOMS = ((3, ()), (1, ("pleural_effusion",)), (1, ("cardiomegaly",)), (1, ("edema",)))
 PHANTOM_PX = 2000
+PHONES = frozenset({"HEIC"})  # no film was ever kept so
 HEAD_BYTES = 16
 STRANGERS = {
     b"%PDF": "a PDF",
@@ -58,6 +60,8 @@ def stranger(path: Path) -> str:
         head = stream.read(HEAD_BYTES)
     if not head:
         return "an empty file"
+    if picture_kind(path) in PHONES:
+        return f"a phone's photograph ({picture_kind(path)})"
     return next((what for start, what in STRANGERS.items() if head.startswith(start)), "")
 
 

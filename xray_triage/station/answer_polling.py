@@ -22,7 +22,7 @@ class AnswerWorkers:
 
     def __init__(self, config: Config, stores: Stores, *, clock: Clock) -> None:
         poll_seconds, minutes = config.consultation.poll_seconds, config.consultation.overdue_minutes
-        book = Answers(stores.database, clock=clock)
+        book = Answers(stores.database, clock=clock, notices=stores.notices)
         fetcher = Fetcher(book, clock=clock, spool=stores.spool, poll_seconds=poll_seconds)
         large = LargeObjects(fetcher, archives=make_archives(config, clock=clock))
         polling = AnswerPolling(

@@ -25,6 +25,7 @@ from dicom_router.scp.storage import Storage
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.spools import sole_holder
 from dicom_router.upper_layer.gatekeeper import AllowedPeer, ListenerLimits
+from dicom_router.worker import Worker
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Image
 from xray_triage.config.station import Config
@@ -48,6 +49,7 @@ from xray_triage.station.commitment import CommitmentWorkers, reporting_destinat
 from xray_triage.station.delivery import DeliveryLanes, Lane
 from xray_triage.station.his import HisWorkers
 from xray_triage.station.lock import StationError, hold_station
+from xray_triage.station.notices.notifier import Notifier
 from xray_triage.station.peers import make_sources
 from xray_triage.station.rebuilding import open_or_rebuild
 from xray_triage.station.recall import Recall
@@ -105,6 +107,7 @@ class Station:
         self._backup = DailyBackup(config, supervisor.config_path, clock=clock) if config.backup.folder else None
         self._exporter = AuditExporter(config, self.stores, clock=clock) if config.audit.syslog else None
         self._his = HisWorkers(config, self.stores, clock=clock)
+        self._notifiers = [Notifier(config, each, self.stores.notices, clock=clock) for each in config.notice]
         self._listener = Listener(
             limits=ListenerLimits(
                 ae_title=config.station.ae_title,
@@ -240,10 +243,10 @@ class Station:
         self.stores.refusals.flush()
         self._held.close()
 
-    def _by_config(self) -> list[DailyBackup | AuditExporter | HisWorkers | Lane]:
+    def _by_config(self) -> list[DailyBackup | Worker | HisWorkers | Lane]:
         """The workers that only some stations have."""
         single = (self._his, self._backup, self._exporter)
-        return [*(worker for worker in single if worker is not None), *self._records]
+        return [*(worker for worker in single if worker is not None), *self._records, *self._notifiers]
 
     def _note(self, action: Action) -> None:
         """For the trail. A disk that is full or a database that is away costs this line, and nothing else."""

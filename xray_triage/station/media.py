@@ -14,8 +14,32 @@ from dicom_router.transport.folder import FolderTransport
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.stores import Stores
 
+PHOTOGRAPHED = "a photograph of a film is not taken as one: see A photographed film in docs/RUNBOOK.md"
+HEAD_BYTES = 16
+PICTURES = (  # where what begins, and what it is
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (4, b"ftypheic", "HEIC"),
+    (4, b"ftypheix", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (8, b"WEBP", "WEBP"),
+)
 CALLING_AE_TITLE = "IMPORT"
 HOST = "folder"
+
+
+def picture_kind(path: Path) -> str:
+    """How a picture is called that is no DICOM; empty for anything else. Raises OSError."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    return next((kind for at, start, kind in PICTURES if head[at:].startswith(start)), "")
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    kind = picture_kind(path) if isinstance(error, DamagedFile) else ""
+    return f"a picture ({kind}), no DICOM file; {PHOTOGRAPHED}" if kind else str(error)
 
 
 class Importer:
@@ -31,7 +55,7 @@ class Importer:
             outcome = self._take(path)
         except (DamagedFile, OSError) as error:  # a dying stick fails at one file and gives the next
             self.counts[None] += 1
-            return str(error)
+            return _why_not(path, error)
         self.counts[outcome] += 1
         return "another film with the same UID is here already; kept aside" if outcome is Outcome.CONFLICT else None
 

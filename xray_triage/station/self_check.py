@@ -28,6 +28,7 @@ from xray_triage.health.peers import (
     commitment_check,
     destination_check,
     left_out_check,
+    notice_check,
 )
 from xray_triage.health.rebuilt import Rebuilt
 from xray_triage.health.records import record_peer_check, records_check
@@ -103,9 +104,10 @@ def serving_probes(config: Config, stores: Stores, serving: Serving, *, clock: C
         *([partial(the_backup, serving.backup)] if serving.backup else []),
         *([lambda: collector_check(exporter.problem)] if exporter else []),
         *([lambda: _his_check(config, stores, serving.his_problem())] if _his_ways(config) else []),
+        *(partial(_notice_check, each.name, stores) for each in config.notice),
         partial(reader_check, lambda: supervisor.state.ready, is_held_up=lambda: supervisor.state.damaged),
         partial(model_check, the_model_in_use, BundleError),
-        partial(asking_check, Answers(stores.database, clock=clock).problems),
+        partial(asking_check, Answers(stores.database, clock=clock, notices=stores.notices).problems),
         partial(elsewhere_check, stores.ledger.elsewhere),
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
@@ -137,6 +139,7 @@ def check_station(config: Config) -> list[Check]:
         partial(_backup_check, config, clock),
         *([lambda: collector_check(deliver((), config.audit))] if config.audit.syslog else []),
         *([lambda: _his_check(config, stores, _folder_problem(config))] if _his_ways(config) else []),
+        *(partial(_notice_check, each.name, stores) for each in config.notice),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
         *(partial(_ask, config, each, stores) for each in config.destination),
@@ -232,6 +235,10 @@ def _commitment(config: Config, stores: Stores) -> Probe:
     return partial(commitment_check, partial(stores.commitments.standings, proving))
 
 
+def _notice_check(name: str, stores: Stores) -> Check:
+    return notice_check(name, stores.notices.problem(name))
+
+
 def _spool_check(missing: Missing, stores: Stores) -> Check:
     return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
@@ -281,7 +288,7 @@ def station_certificates_check(config: Config, clock: Clock) -> Check:
     """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
     orders = config.orders.hl7.tls if config.orders.hl7 else None
     served = [tls for tls in (config.listener.tls, config.web.tls, orders) if tls]
-    peers = (*(each.tls for each in config.destination), *(each.tls for each in config.record))
+    peers = (each.tls for peers in (config.destination, config.record, config.notice) for each in peers)
     used = [tls for tls in peers if tls]
     try:
         for tls in served:

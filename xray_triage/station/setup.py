@@ -75,6 +75,12 @@ syslog = ""                  # e.g. "10.20.0.9:6514"; "" = nobody. tls = {{ca = 
 [codes]                      # what the HIS calls what is filmed
 # chest_pa = {{service = "18.0119"}}
 
+# Who is told of an urgent case or an answer, without a word of the patient: see Notices in the RUNBOOK
+# [[notice]]
+# name = "doctor"
+# kind = "ntfy"
+# url = "https://ntfy.sh/a-long-secret-topic"
+
 {destination}"""
 
 PACS = """\

@@ -23,6 +23,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.cases import tables
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.notices import Notice
 from xray_triage.cases.rereading import CannotReread
 from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
@@ -68,6 +69,7 @@ class Bench:
             destination=[{**PACS, "send": send}],
             policy=policy,
             retention={"reserve_gb": 0},
+            notice=[{"name": "phone", "kind": "ntfy", "url": "http://127.0.0.1:9/topic"}],
         )  # type: ignore[arg-type]
         self.clock = StoppedClock()
         self.stores: Stores = open_stores(self.config, role="reader", clock=self.clock)
@@ -116,6 +118,20 @@ class Bench:
     def parsed(self, key: str) -> Dataset:
         with self.stores.spool.open(key) as stream:
             return pydicom.dcmread(stream, stop_before_pixels=True)
+
+
+def test_an_urgent_case_is_told_once_in_the_commit_that_records_it(a_bench: Bench, a_film: Dataset) -> None:
+    case, notices = a_bench.read(a_film), a_bench.stores.notices
+    assert case.priority is Priority.URGENT
+    assert notices.gather("phone")
+    work = notices.next("phone")
+    assert work
+    assert Notice.of(work.key).urgent == 1
+    notices.sent(work)
+    second = deepcopy(a_film)
+    second.SOPInstanceUID += ".2"
+    a_bench.read(second)
+    assert not notices.gather("phone")  # the same case
 
 
 def test_a_positive_film_leaves_its_heat_and_its_size(a_bench: Bench, a_film: Dataset) -> None:

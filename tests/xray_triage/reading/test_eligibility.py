@@ -19,6 +19,7 @@ from xray_triage.reading.radiograph import Radiograph, admit
         ({"SOPClassUID": None}, "not_a_film"),
         ({"Modality": "MG"}, "not_a_projection"),
         ({"Modality": "PX"}, "not_a_projection"),
+        ({"Modality": "XC"}, "not_an_original"),
         ({"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT"}, "not_a_projection"),
         (
             {"SOPClassUID": uid.SecondaryCaptureImageStorage, "Modality": "OT", "ConversionType": "WSD"},

@@ -6,11 +6,13 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
 from tests.factories import shared_folder
 from tests.xray_triage.films import DRAWN, POLICY, admitted, film, refused, stored
 from xray_triage.reading.findings import NotReadable
-from xray_triage.reading.radiograph import Admission, Radiograph, admit, open_picture
+from xray_triage.reading.radiograph import MAKE, MODEL, Admission, Radiograph, admit, open_picture
 from xray_triage.simulation import phantom
 
 
@@ -101,6 +103,26 @@ def test_a_picture_that_is_no_film_is_refused(tmp_path: Path, values: np.ndarray
     answer = open_picture(picture(tmp_path / "picture.png", values))
     assert isinstance(answer, NotReadable)
     assert answer.reason.code == reason
+
+
+def test_what_a_camera_took_is_no_film_as_a_file_and_within_dicom(tmp_path: Path) -> None:
+    eight = (stored(film()) >> 4).astype(np.uint8)
+    phone = Image.Exif()
+    phone[MAKE], phone[MODEL] = "Apple", "iPhone 12"
+    scanner = Image.Exif()
+    scanner[0x0112] = 1  # the orientation alone, as many programs write it
+    for exif, is_film in ((phone, False), (scanner, True)):
+        path = picture(tmp_path / "film.jpg", eight, quality=95, exif=exif)
+        wrapped = film(
+            SOPClassUID=SecondaryCaptureImageStorage, BitsAllocated=8, BitsStored=8, HighBit=7, WindowCenter=None,
+            WindowWidth=None, PixelData=encapsulate([path.read_bytes()]),
+        )  # fmt: skip
+        wrapped.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        wrapped["PixelData"].VR, wrapped["PixelData"].is_undefined_length = "OB", True
+        for answer in (open_picture(path), admit(wrapped, Admission())):
+            assert isinstance(answer, Radiograph) is is_film
+            if isinstance(answer, NotReadable):
+                assert (answer.reason.code, answer.detail) == ("not_an_original", "a photograph by Apple iPhone 12")
 
 
 def test_a_broken_or_huge_picture_is_refused_and_a_missing_one_is_an_error(tmp_path: Path) -> None:

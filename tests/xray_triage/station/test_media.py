@@ -44,6 +44,15 @@ def test_a_film_that_comes_again_mends_the_file_that_a_disk_lost(stores: Stores,
         assert stream.read() == path.read_bytes()
 
 
+def test_a_photograph_on_the_stick_is_told_from_a_damaged_file(stores: Stores, tmp_path: Path) -> None:
+    for name, head in (("zalo.jpg", b"\xff\xd8\xff\xe0"), ("IMG_1.HEIC", b"\0\0\0\x18ftypheic")):
+        (tmp_path / name).write_bytes(head + bytes(200))
+        problem = Importer(stores).take(tmp_path / name)
+        assert problem
+        assert "A photographed film in docs/RUNBOOK.md" in problem
+    assert "A photographed film" in (Path(__file__).parents[3] / "docs/RUNBOOK.md").read_text(encoding="utf-8")
+
+
 def test_what_the_listener_would_not_take_is_told_and_the_next_file_taken(stores: Stores, tmp_path: Path) -> None:
     whole = film_bytes(film())
     bad = {

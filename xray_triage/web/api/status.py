@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Rising
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse, Response
@@ -14,6 +15,7 @@ from xray_triage import __version__
 from xray_triage.health.checks import CheckState, ready, troubles
 from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, drift, verdicts
+from xray_triage.reading.naming import TOLD
 from xray_triage.stores import Stores
 from xray_triage.web.surroundings import Surroundings
 
@@ -48,7 +50,7 @@ def status_router(stores: Stores, surroundings: Surroundings) -> APIRouter:
 
 
 class StationMetrics(Collector):
-    """Gauges counted in the database at each scrape; the histogram is fed with the films read since the last one."""
+    """Gauges counted in the database at each scrape; histogram and counter get the films read since the last one."""
 
     def __init__(self, stores: Stores, surroundings: Surroundings) -> None:
         self._stores, self._surroundings = stores, surroundings
@@ -60,11 +62,21 @@ class StationMetrics(Collector):
             buckets=SECONDS_BUCKETS,
             registry=self._registry,
         )
+        self._findings = Rising(
+            "xray_triage_findings_total",
+            "Films on which the AI marked this, since the program started",
+            labelnames=["name"],
+            registry=self._registry,
+        )
+        for name in TOLD:
+            self._findings.labels(name)
         self._registry.register(self)
 
     def text(self) -> bytes:
-        for image, seconds in self._stores.casebook.reading_seconds(after_image=self._last_image):
+        for image, seconds, marked in self._stores.casebook.readings(after_image=self._last_image):
             self._seconds.observe(max(0.0, seconds))
+            for name in TOLD.keys() & marked:
+                self._findings.labels(name).inc()
             self._last_image = image
         return generate_latest(self._registry)
 

@@ -41,6 +41,11 @@ def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRo
             stores.casebook.see(case_id, by=who.full_name)
         return page
 
+    @pages.get("/photographed")
+    def explain_photographs(who: Who) -> Response:
+        """Why a photograph of a film is not read, and what to do instead."""
+        return HTMLResponse(view.render("photographed.html", who))
+
     @pages.get("/fragments/cases/{case_id}/{part}")
     def renew_case(request: Request, case_id: str, part: Part, who: Who, film_count: int = 0) -> Response:
         case = stores.casebook.case(case_id)

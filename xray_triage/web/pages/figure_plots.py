@@ -1,11 +1,14 @@
 """What the page of figures shows, in its order and its words. Draws nothing."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from xray_triage.cases.figures import Figures, Outage
 from xray_triage.cases.period import Period, Step
-from xray_triage.cases.tally import Spread
+from xray_triage.cases.rows import kind_named
+from xray_triage.cases.tally import AGES, Counts, Group, Spread
 from xray_triage.language import N_, Language
 from xray_triage.reading.findings import Priority
 from xray_triage.web.pages.plots import Plot, Series, Tell, ranges, stacked
@@ -20,6 +23,7 @@ RANGES = {
     "arrival_to_pacs": N_("Từ lúc nhận phim đến khi báo cáo AI ở PACS"),
     "asked_to_answer": N_("Từ lúc hỏi đến khi có trả lời hội chẩn"),
 }
+DRAWN = 5  # findings with a colour of their own
 SPAN_HINT = N_("Cột càng thấp càng nhanh. Phần đậm: trung vị; cả cột: 95%% số lần.")
 
 
@@ -45,8 +49,18 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
     by_priority = [
         (each.value, Words(language).filter(each), [line.cases[each] for line in lines]) for each in Priority
     ]
+    by_finding = [
+        (f"finding{place}", Words(language).finding(kind_named(name)), [_marks(line, name) for line in lines])
+        for place, name in enumerate(_commonest(figures.total)[:DRAWN])
+    ]
     return (
         bars("cases", N_("Số ca theo mức ưu tiên"), N_("Mỗi ca được AI xếp vào một mức."), *by_priority),
+        bars(
+            "findings",
+            N_("Dấu hiệu AI đánh dấu"),
+            N_("Các dấu hiệu hay gặp nhất; một phim có thể có nhiều dấu hiệu."),
+            *by_finding,
+        ),
         *(spans(name) for name in RANGES if name != "asked_to_answer"),
         bars(
             "consultations",
@@ -101,6 +115,64 @@ def tiles(figures: Figures, language: Language) -> list[tuple[str, str, str]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A column of the table of findings: ``has`` says of which groups."""
+
+    name: str
+    groups: Sequence[Group]
+
+    def count(self, counted: Mapping[Group, int]) -> int:
+        return sum(counted.get(group, 0) for group in self.groups)
+
+
+def findings_table(total: Counts, language: Language) -> tuple[list[str], list[tuple[str, list[tuple[int, str]]]]]:
+    """Names of the columns, and lines: films that were read, then those with each finding, the commonest first.
+
+    A cell is a number and its share of the films of its column. Who is of unknown sex or age is in the first column.
+    """
+    crowds, words = _crowds(total, language), Words(language)
+    read = [crowd.count(total.read) for crowd in crowds]
+    lines = [(language.say(N_("Phim AI đã đọc")), [(count, "") for count in read])]
+    for name in _commonest(total):
+        by_group = {group: count for (marked, group), count in total.marked.items() if marked == name}
+        counts = [crowd.count(by_group) for crowd in crowds]
+        cells = [(count, share(count, of, language)) for count, of in zip(counts, read, strict=True)]
+        lines.append((words.finding(kind_named(name)), cells))
+    return [crowd.name for crowd in crowds], lines
+
+
+def _crowds(total: Counts, language: Language) -> list[Crowd]:
+    say, groups = language.say, list(total.read)
+    sexes = (("M", N_("nam")), ("F", N_("nữ")))
+    return [
+        Crowd(say(N_("tất cả")), groups),
+        *(Crowd(say(name), [one for one in groups if one.sex == sex]) for sex, name in sexes),
+        *(Crowd(age_label(age, language), [one for one in groups if one.age == age]) for age in AGES),
+    ]
+
+
+def age_label(first: int, language: Language) -> str:
+    """An age group in words."""
+    place = AGES.index(first)
+    if place == len(AGES) - 1:
+        return language.say(N_("từ %(n)d tuổi"), n=first)
+    if not first:
+        return language.say(N_("dưới %(n)d tuổi"), n=AGES[1])
+    return language.say(N_("%(first)d–%(last)d tuổi"), first=first, last=AGES[place + 1] - 1)
+
+
+def _commonest(total: Counts) -> list[str]:
+    counted: Counter[str] = Counter()
+    for (name, _), count in total.marked.items():
+        counted[name] += count
+    return sorted(counted, key=lambda name: (-counted[name], name))
+
+
+def _marks(line: Counts, name: str) -> int:
+    return sum(count for (marked, _), count in line.marked.items() if marked == name)
+
+
 def share(part: int, whole: int, language: Language) -> str:
     """In percent; empty of so few that one more or less would change it much."""
     return language.percent(part / whole) if whole >= FEWEST else ""
@@ -122,16 +194,18 @@ def outages(figures: Figures, now: datetime, language: Language) -> list[tuple[O
 
 
 def shown(period: Period, language: Language) -> str:
-    """The period in words: its first day or month and its last."""
+    """The period in words: its first day or month, and its last."""
     first, last = period.starts[0], period.starts[-1]
     if period.step is Step.MONTH:
         return f"{label(first, Step.MONTH)} – {label(last, Step.MONTH)}"
+    if period.step is Step.WEEK:
+        last = period.step.after(last) - timedelta(days=1)
     return f"{language.day(first)} – {language.day(last)}"
 
 
 def label(start: date, step: Step) -> str:
     """A line's beginning in few characters, the same in both languages."""
-    return f"{start:%d/%m}" if step is Step.DAY else f"{start:%m/%Y}"
+    return f"{start:%m/%Y}" if step is Step.MONTH else f"{start:%d/%m}"
 
 
 def duration(seconds: float, language: Language) -> str:

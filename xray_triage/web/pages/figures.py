@@ -1,6 +1,6 @@
 """The station's own figures: a page of plots, and the same as CSV. No name of a patient leaves by here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -17,13 +17,13 @@ from xray_triage.cases.worklist import EARLIEST
 from xray_triage.language import Language
 from xray_triage.reading.findings import ABNORMAL, Priority
 from xray_triage.stores import Stores
-from xray_triage.web.pages.figure_plots import outages, plots, share, shown, tiles
+from xray_triage.web.pages.figure_plots import findings_table, outages, plots, share, shown, tiles
 from xray_triage.web.pages.spreadsheet import Cell, csv_file
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
-COUNTS = {Step.DAY: (7, 30, 90), Step.MONTH: (6, 12, 24)}
-USUAL = {Step.DAY: 30, Step.MONTH: 12}
+COUNTS = {Step.DAY: (7, 30, 90), Step.WEEK: (8, 26, 52), Step.MONTH: (6, 12, 24)}
+USUAL = {Step.DAY: 30, Step.WEEK: 26, Step.MONTH: 12}
 AGREES = {True: "agrees", False: "disagrees", None: "concludes"}
 Who = Annotated[Visitor, Depends(needs(Right.COUNT))]
 
@@ -67,6 +67,7 @@ def figure_router(stores: Stores, view: View) -> APIRouter:
                 figures=found,
                 plots=plots(found, language),
                 tiles=tiles(found, language),
+                findings=findings_table(found.total, language),
                 outages=outages(found, stores.clock.now(), language),
                 shown=shown(period, language),
                 share=share,
@@ -80,6 +81,16 @@ def figure_router(stores: Stores, view: View) -> APIRouter:
         name = _note_export(stores, who, period, "figures.csv")
         lines = ([view.station_name, *_line_cells(line)] for line in stores.figures.figures(period).lines)
         return csv_file(name, LINE_COLUMNS, lines)
+
+    @pages.get("/figures/findings.csv")
+    def export_findings(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
+        """A line for each line of the figures, sex, age group, and finding that is anywhere in the period."""
+        period = asked.period(today())
+        name = _note_export(stores, who, period, "findings.csv")
+        found = stores.figures.figures(period)
+        names = sorted({name for name, _ in found.total.marked})
+        lines = ([view.station_name, *cells] for line in found.lines for cells in _finding_cells(line, names))
+        return csv_file(name, FINDING_COLUMNS, lines)
 
     @pages.get("/figures/cases.csv")
     def export_cases(who: Who, asked: Annotated[Asked, Depends(Asked)]) -> Response:
@@ -122,6 +133,7 @@ LINE_COLUMNS = (
     *(f"{name}_{what}" for name in SECONDS for what in ("median_s", "p95_s", "n")),
     "consultations", "answered", "agree", "disagree", "most_waiting", "unreachable_s",
 )  # fmt: skip
+FINDING_COLUMNS = ("station", "start", "sex", "age_from", "films_read", "finding", "films_marked")
 CASE_COLUMNS = (
     "station", "case_id", "exposed_at", "received_at", "read_at", "films", "priority", "not_read", "findings",
     "abnormal", "model", "model_version", "verdict", "verdict_note", "verdict_by", "verdict_at", "consultation",
@@ -144,6 +156,12 @@ def _line_cells(line: Counts) -> Sequence[Cell]:
         line.waiting,
         round(line.unreachable_seconds),
     ]
+
+
+def _finding_cells(line: Counts, names: Sequence[str]) -> Iterator[Sequence[Cell]]:
+    for group, read in sorted(line.read.items(), key=lambda one: (one[0].sex, one[0].age or 0)):
+        for name in names:
+            yield line.start.isoformat(), group.sex, group.age, read, name, line.marked.get((name, group), 0)
 
 
 def _case_cells(case: Case) -> Sequence[Cell]:

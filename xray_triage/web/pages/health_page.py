@@ -53,6 +53,7 @@ CHECKS = {
     "users": N_("Người dùng"),
     "backup": N_("Sao lưu"),
     "audit": N_("Máy thu nhật ký"),
+    "notice": N_("Báo tin ra ngoài"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dicom_router.store.outbox import DeliveryState
 from xray_triage.cases.case import Case
@@ -92,6 +92,12 @@ def worklist_router(stores: Stores, surroundings: Surroundings, view: View) -> A
     def show_worklist(who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         return HTMLResponse(render("worklist.html", who, wanted))
 
+    @pages.get("/next")
+    def go_on(after: Text = "") -> Response:
+        """To the case that a doctor should open next, but for ``after``; to the list when there is none."""
+        case = _next(stores, after)
+        return RedirectResponse(f"/cases/{case.case_id}" if case else "/", 303)
+
     @pages.get("/fragments/worklist")
     def renew_worklist(request: Request, who: Who, wanted: Annotated[Asked, Depends(asked)]) -> Response:
         # Every open page asks this after every commit. It is the same for all until a minute of its ages is over.
@@ -127,6 +133,15 @@ def _context(stores: Stores, surroundings: Surroundings, wanted: Asked) -> dict[
         "is_pressing": is_pressing,
         "taken_at": taken_at,
     }
+
+
+def _next(stores: Stores, after: str) -> Case | None:
+    """What says something new, in the list's order; then the questions that wait too long and are not done."""
+    for state in (CaseState.UNREAD, CaseState.UNSEEN, CaseState.OVERDUE):
+        for case in stores.casebook.cases(state=state.value, limit=ROWS):
+            if case.case_id != after and (state is not CaseState.OVERDUE or case.done is None):
+                return case
+    return None
 
 
 def _by_filter(counts: Counts) -> dict[str, int]:

@@ -81,9 +81,13 @@ document.querySelector("form[action='/sign-out']")?.addEventListener("submit", (
 const mute = document.getElementById("mute");
 const news = document.getElementById("news");
 const rings = { urgent: [880, 0, 880, 0, 880], answer: [660, 880] }; // hertz, a sixth of a second each
-const wake = document.getElementById("wake"), audio = new AudioContext();
+const wake = document.getElementById("wake"), audio = makeAudio();
 const spread = new Set(); // the news that nobody here was there for: it lies over the bar, the rest over its name only
 let flashing = 0;
+
+function makeAudio() {
+  try { return new AudioContext(); } catch { return null; } // a browser without sound: everything else works
+}
 
 function foldNews() {
   spread.clear();
@@ -102,6 +106,12 @@ function remember(key, value) {
 }
 
 function showMute() {
+  if (!audio) {
+    wake.querySelector("span").textContent = wake.title = wake.dataset.silent;
+    wake.disabled = true;
+    wake.hidden = false;
+    return;
+  }
   const muted = remembered("muted") === "yes";
   mute.setAttribute("aria-pressed", String(muted));
   mute.hidden = false;
@@ -109,7 +119,7 @@ function showMute() {
 }
 
 function ring(kind) {
-  if (remembered("muted") === "yes") return;
+  if (!audio || remembered("muted") === "yes") return;
   rings[kind].forEach((hertz, place) => {
     if (!hertz) return;
     const tone = audio.createOscillator(), loudness = audio.createGain();
@@ -170,13 +180,13 @@ function showNews() {
 
 if (news) {
   showMute();
-  audio.addEventListener("statechange", showMute);
+  audio?.addEventListener("statechange", showMute);
   mute.addEventListener("click", () => {
     remember("muted", mute.getAttribute("aria-pressed") === "true" ? "no" : "yes");
     showMute();
   });
   // Browsers make no sound before somebody has touched the page: until then it says so.
-  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => audio.resume(), { once: true });
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => audio?.resume(), { once: true });
   news.addEventListener("htmx:after:swap", showNews);
   setInterval(changed, AGE_MILLISECONDS); // ages are told in minutes
   connect();

@@ -56,6 +56,11 @@ function showTaken(form) {
   changed();
 }
 
+function finish(button) {
+  const go = (answer) => (button.dataset.then && answer.ok ? location.assign(button.dataset.then) : changed());
+  send(button.dataset.done, {}).then(go, changed);
+}
+
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-post]")) return;
   event.preventDefault();
@@ -75,7 +80,7 @@ document.addEventListener("click", (event) => {
     text.dispatchEvent(new Event("input", { bubbles: true }));
     text.focus();
   } else if (target.closest("[data-done]")) {
-    send(target.closest("[data-done]").dataset.done, {}).then(changed, changed);
+    finish(target.closest("[data-done]"));
   } else if (target.closest("[data-print]")) {
     print();
   }
@@ -85,7 +90,7 @@ document.querySelector("[data-finder]")?.addEventListener("change", (event) => {
   if (event.target.type !== "search") event.currentTarget.requestSubmit();
 });
 
-// --- keys of the worklist: / j k x; a link is opened by Enter anyway ---
+// --- keys: / j k x of the worklist, where a link is opened by Enter anyway; and what a link or button names for itself ---
 function step(by) {
   const links = [...document.querySelectorAll(".worklist .who a")];
   const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
@@ -93,7 +98,15 @@ function step(by) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented) return; // the film took it
+  if (event.ctrlKey && event.key === "Enter") return event.target.form?.closest("dialog form")?.querySelector("button.main")?.click();
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, dialog")) return;
+  const named = document.querySelector(`main [aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`);
+  if (named) {
+    event.preventDefault();
+    if (!event.repeat) named.click(); // a key held down is no second case
+    return;
+  }
   const search = document.querySelector("[data-search]");
   if (!search) return;
   if (event.key === "/") {
@@ -114,6 +127,7 @@ document.addEventListener("htmx:after:swap", () => {
   const unseen = document.querySelector("[data-seen]");
   if (unseen && !unseen.dataset.waiting) {
     unseen.dataset.waiting = "yes";
-    addEventListener("pointermove", () => send(unseen.dataset.seen, {}), { once: true });
+    const see = () => send(unseen.dataset.seen, {}); // twice does no harm
+    for (const kind of ["pointermove", "keydown"]) addEventListener(kind, see, { once: true });
   }
 });

@@ -36,7 +36,7 @@ def test_the_page_shows_what_was_counted(enter: Enter, sqlite_desk: TestDesk) ->
     page = enter().get("/figures").text
 
     assert "<title>01/06: khẩn cấp 1</title>" in page
-    assert page.count("<figure") == 10
+    assert page.count("<figure") == 11
     assert "style=" not in page
     assert "<script>" not in page
 
@@ -47,8 +47,8 @@ def test_a_station_without_films_says_so_kindly(enter: Enter) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["by=month", "by=year&count=-1", "count=1000000", "until=hôm qua", "until=0001-01-01", "until=9999-12-31",
-     "by=month&count=24&until=1900-01-01", "by=&count=&until="],
+    ["by=week&count=52", "by=month", "by=year&count=-1", "count=1000000", "until=hôm qua", "until=0001-01-01",
+     "until=9999-12-31", "by=week&until=1900-01-01", "by=month&count=24&until=1900-01-01", "by=&count=&until="],
 )  # fmt: skip
 def test_a_period_that_makes_no_sense_becomes_a_usual_one(enter: Enter, sqlite_desk: TestDesk, query: str) -> None:
     sqlite_desk.add(reading())
@@ -64,7 +64,7 @@ def test_no_percentage_of_fewer_than_twenty_is_told(client: httpx.Client, sqlite
     last = sqlite_desk.add(reading(Priority.URGENT)).case_id
     assert "100%" in client.get("/figures").text  # of twenty
     sqlite_desk.casebook.give_verdict(last, agrees=True, note="", given_by="bs")
-    assert client.get("/figures").text.count("100%") == 1
+    assert client.get("/figures").text.count("100%") == 4  # urgent, and one finding of all, of a sex, of an age
 
 
 def test_a_line_a_day_stands_in_the_file_of_figures(client: httpx.Client, sqlite_desk: TestDesk) -> None:
@@ -76,6 +76,27 @@ def test_a_line_a_day_stands_in_the_file_of_figures(client: httpx.Client, sqlite
     assert {name: rows[-1][name] for name in ("films", "cases", "urgent", "normal", "arrival_to_page_n")} == {
         "films": "1", "cases": "1", "urgent": "1", "normal": "0", "arrival_to_page_n": "1",
     }  # fmt: skip
+
+
+def test_findings_are_counted_by_week_sex_and_age_group(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    people = [{"PatientSex": "M", "PatientAge": "034Y"}] * 20 + [{"PatientSex": "F", "PatientAge": "071Y"}]
+    for number, person in enumerate(people):
+        said = reading(Priority.ABNORMAL, mass=0.7, nodule=0.1) if number < 5 else reading(Priority.NORMAL, mass=0.1)
+        sqlite_desk.add(said, PatientBirthDate="", **person)
+    sqlite_desk.add(unread(), PatientSex="M")  # which nobody read
+    sqlite_desk.add(reading(Priority.ABNORMAL, mass=0.9), PatientSex="", PatientAge="", PatientBirthDate="")
+    found = {(row["sex"], row["age_from"]): row for row in rows_of(client.get("/figures/findings.csv?by=week&count=8"))}
+    assert {key: (row["films_read"], row["films_marked"]) for key, row in found.items()} == {
+        ("M", "15"): ("20", "5"), ("F", "60"): ("1", "0"), ("", ""): ("1", "1"),
+    }  # fmt: skip
+    assert {(row["station"], row["start"], row["finding"]) for row in found.values()} == {
+        (STATION, "2025-05-26", "mass")  # the Monday before
+    }
+    page = client.get("/figures?by=week").text
+    table = page[page.index("findings-by-group") :]
+    cells = re.findall(r'<td class="number">([^<]*)(?: <small>(\d+%)</small>)?</td>', table)
+    assert cells[:7] == [("22", ""), ("20", ""), ("1", ""), ("0", ""), ("20", ""), ("0", ""), ("1", "")]
+    assert cells[7:14] == [("6", "27%"), ("5", "25%"), ("0", ""), ("0", ""), ("5", "25%"), ("0", ""), ("0", "")]
 
 
 def test_a_line_a_case_tells_everything_but_who_it_is(client: httpx.Client, sqlite_desk: TestDesk) -> None:

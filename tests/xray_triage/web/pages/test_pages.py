@@ -27,6 +27,7 @@ from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.orders.order import Registration
 from xray_triage.reading.bundle import load_manifest
 from xray_triage.reading.findings import KINDS, Priority
+from xray_triage.reading.naming import TOLD
 from xray_triage.station import self_check
 from xray_triage.web.pages.health_page import CHECKS
 
@@ -352,11 +353,41 @@ def test_the_metrics_count_without_naming_anybody(client: httpx.Client, sqlite_d
         "xray_triage_unread 1.0",
         'xray_triage_result_seconds_bucket{le="0.2"} 0.0',
         'xray_triage_result_seconds_bucket{le="0.4"} 1.0',
+        'xray_triage_findings_total{name="pneumothorax"} 1.0',
+        'xray_triage_findings_total{name="cardiomegaly"} 0.0',
     ):
         assert line in metrics, line
+    assert metrics.count("xray_triage_findings_total{") == len(TOLD)  # the same names for ever
     assert 'seconds_bucket{le="0.4"} 1.0' in client.get("/metrics").text  # counted once
     assert "Hoa" not in metrics
     assert dataset.StudyInstanceUID not in metrics
+
+
+def test_the_next_case_is_the_one_that_says_something_new(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    def next_after(case_id: str = "") -> str:
+        answer = client.get("/next", params={"after": case_id}, follow_redirects=False)
+        return answer.headers["Location"].removeprefix("/cases/")
+
+    assert next_after() == "/"
+    kinds = (Priority.URGENT, Priority.NORMAL, Priority.URGENT)
+    late, calm, urgent = (sqlite_desk.add(reading(each)).case_id for each in kinds)
+    sqlite_desk.casebook.see(late, by="BS. Mai")
+    sqlite_desk.consultations.request(late, question="?", priority="routine", requested_by="BS. Mai")
+    assert (next_after(), next_after(urgent)) == (urgent, calm)
+    sqlite_desk.casebook.see(urgent, by="BS. Mai")
+    assert (next_after(), next_after(calm)) == (calm, "/")  # who waits in time needs nobody
+    with sqlite_desk.database.write() as connection:
+        connection.exec_driver_sql("UPDATE consultation SET overdue_at = '2025-06-01 09:00:00'")
+    assert (next_after(), next_after(calm), next_after("\0'")) == (calm, late, calm)
+    sqlite_desk.casebook.finish(late, by="BS. Mai")
+    sqlite_desk.casebook.see(calm, by="BS. Mai")
+    assert next_after() == "/"
+
+
+def test_a_case_without_its_original_says_how_to_digitise(client: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(unread("not_an_original")).case_id
+    assert 'href="/photographed"' in client.get(f"/cases/{case_id}").text
+    assert "xray-triage import" in client.get("/photographed").text
 
 
 def test_a_database_made_anew_is_told_until_somebody_acknowledges_it(
