@@ -32,6 +32,7 @@ from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admissi
 from xray_triage.reading.findings import REASONS, Code
 from xray_triage.reading.naming import TOLD
 from xray_triage.reading.picture.decoding import DECODERS, NATIVE
+from xray_triage.records import document
 from xray_triage.results import capture, codes, presentation, report, request
 from xray_triage.station.setup import Choices, write_config
 
@@ -339,7 +340,8 @@ def test_it_gives_the_limits_that_hold() -> None:
 
 def test_it_lists_the_objects_that_are_made() -> None:
     table = rows(CONFORMANCE, "### 8.1")
-    kinds = (report.REPORT, capture.CAPTURE, presentation.PRESENTATION, request.REQUEST, capture.REQUEST_PAGE)
+    made_of_films = (report.REPORT, capture.CAPTURE, presentation.PRESENTATION)
+    kinds = (*made_of_films, request.REQUEST, capture.REQUEST_PAGE, document.DOCUMENT)
     for row, kind in zip(table, kinds, strict=True):
         assert row[1].split()[0] == kind.sop_class_uid
         assert row[2:] == [kind.modality, str(kind.series_number), kind.description, kind.transfer_syntax_uid]

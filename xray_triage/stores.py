@@ -5,14 +5,14 @@ Knows no page and no network.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.errors import DatabaseDamaged, DatabaseLost
+from dicom_router.errors import DamagedFile, DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, has_tables, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
@@ -28,6 +28,7 @@ from dicom_router.store.spools import bind_spool
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases import tables
+from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import Casebook, migrate_cases
 from xray_triage.cases.figures import FigureBook
 from xray_triage.cases.heat import HeatMaps, SmallPictures
@@ -40,11 +41,14 @@ from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
+from xray_triage.records.printing import Printer
+from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 
 READ_WORK = "read"
 APART_WORK = apart(READ_WORK)  # on what is kept apart
 DATABASE_FILE = "station.db"
 SPOOL_FOLDER = "spool"
+ON_PAPER = Rendering(viewport=(640, 640), quality=70)  # a film of 62 mm, about 25 kB
 START = "start the station (xray-triage serve): it makes the database anew out of backup and spool"
 
 
@@ -74,6 +78,7 @@ class Stores:
     accounts: Accounts
     reconciliation: Reconciliation
     refusals: Refusals
+    renderer: Renderer
 
     @property
     def audit(self) -> AuditTrail:
@@ -155,6 +160,8 @@ def join_stores(
         phone=config.station.phone,
         wake=wake,
     )
+    renderer, small_pictures = Renderer(spool), SmallPictures(database)
+    orders = Orders(database, clock=clock, prefix=config.registration.prefix)
     return Stores(
         clock=clock,
         database=database,
@@ -177,7 +184,7 @@ def join_stores(
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
-        small_pictures=SmallPictures(database),
+        small_pictures=small_pictures,
         consultations=consultations,
         results=ResultBook(
             database,
@@ -186,11 +193,19 @@ def join_stores(
             outbox=outbox,
             spool=spool,
             header=consultations.header,
+            printer=Printer(
+                casebook,
+                inbox,
+                small_pictures,
+                draw=partial(draw_for_paper, renderer),
+                sent_by=partial(sent_by, orders),
+                station_name=config.facility.name or config.station.name,
+            ),
             destinations=config.destinations_for("results"),
             station_name=config.station.name,
             wake=wake,
         ),
-        orders=Orders(database, clock=clock, prefix=config.registration.prefix),
+        orders=orders,
         accounts=accounts,
         reconciliation=Reconciliation(
             spool=spool,
@@ -200,7 +215,22 @@ def join_stores(
         ),
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
+        renderer=renderer,
     )
+
+
+def draw_for_paper(renderer: Renderer, key: str, inverted: bool) -> bytes | None:
+    """A film for the paper of a result; None where it cannot be drawn: that costs the picture, not the result."""
+    try:
+        return renderer.render(key, replace(ON_PAPER, inverted=inverted))
+    except (NoPicture, DamagedFile, OSError):
+        return None
+
+
+def sent_by(orders: Orders, case: Case) -> tuple[str, str] | None:
+    """Who ordered the film of a case and why, as it was registered here; None where it was not."""
+    own, _ = orders.of_case(case)
+    return own and (own.registration.referring_physician, own.registration.reason)
 
 
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:

@@ -49,3 +49,11 @@ result = sa.Table(
     sa.UniqueConstraint("case_sequence", "version", name="result_version"),
     sqlite_autoincrement=True,
 )
+
+# The paper of a version, kept as it was made: no name, film or program that changes later changes it.
+result_paper = sa.Table(
+    "result_paper",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, sa.ForeignKey("result.result_id"), primary_key=True),
+    sa.Column("pdf", sa.LargeBinary, nullable=False),
+)
