@@ -34,6 +34,7 @@ from xray_triage.reading.eligibility import FILM_CLASSES, SMALLEST_SIDE, Admissi
 from xray_triage.reading.findings import REASONS, Code
 from xray_triage.reading.naming import TOLD
 from xray_triage.reading.picture.decoding import DECODERS, NATIVE
+from xray_triage.records import document
 from xray_triage.results import capture, codes, presentation, report, request
 from xray_triage.station.setup import Choices, write_config
 
@@ -361,6 +362,7 @@ def test_it_lists_the_objects_that_are_made() -> None:
         presentation.PRESENTATION,
         request.REQUEST,
         capture.REQUEST_PAGE,
+        document.DOCUMENT,
     )
     for row, kind in zip(table, kinds, strict=True):
         assert row[1].split()[0] == kind.sop_class_uid

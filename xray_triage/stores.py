@@ -5,14 +5,14 @@ Knows no page and no network.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from dicom_router.clock import Clock, SystemClock
-from dicom_router.errors import DatabaseDamaged, DatabaseLost
+from dicom_router.errors import DamagedFile, DatabaseDamaged, DatabaseLost
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, has_tables, migrate_router, open_database
 from dicom_router.store.holdings import Holdings
@@ -44,12 +44,15 @@ from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
 from xray_triage.records.gathering import Gatherer, Site
 from xray_triage.records.outbox import RecordOutbox
+from xray_triage.records.printing import Printer
 from xray_triage.records.record import Facility, Ordered
+from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 
 READ_WORK = "read"
 APART_WORK = apart(READ_WORK)  # on what is kept apart
 DATABASE_FILE = "station.db"
 SPOOL_FOLDER = "spool"
+ON_PAPER = Rendering(viewport=(640, 640), quality=70)  # a film of 62 mm, about 25 kB
 START = "start the station (xray-triage serve): it makes the database anew out of backup and spool"
 
 
@@ -82,6 +85,7 @@ class Stores:
     reconciliation: Reconciliation
     notices: Notices
     refusals: Refusals
+    renderer: Renderer
 
     @property
     def audit(self) -> AuditTrail:
@@ -164,6 +168,7 @@ def join_stores(
         phone=config.station.phone,
         wake=wake,
     )
+    renderer, small_pictures = Renderer(spool), SmallPictures(database)
     orders = Orders(database, clock=clock, prefix=config.registration.prefix)
     records = RecordOutbox(database, ledger, clock=clock, peers={each.name: each.send for each in config.record})
     results = ResultBook(
@@ -171,11 +176,19 @@ def join_stores(
         clock=clock,
         inbox=inbox,
         outbox=outbox,
+        records=records,
         spool=spool,
         header=consultations.header,
+        printer=Printer(
+            casebook,
+            inbox,
+            small_pictures,
+            draw=partial(draw_for_paper, renderer),
+            sent_by=partial(sent_by, orders),
+            station_name=config.facility.name or config.station.name,
+        ),
         destinations=config.destinations_for("results"),
         station_name=config.station.name,
-        publish=records.enqueue,
         wake=wake,
     )
     return Stores(
@@ -200,7 +213,7 @@ def join_stores(
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
         heat_maps=HeatMaps(database),
-        small_pictures=SmallPictures(database),
+        small_pictures=small_pictures,
         consultations=consultations,
         results=results,
         records=records,
@@ -210,6 +223,7 @@ def join_stores(
             results=results,
             outbox=outbox,
             ordered=partial(ordered_of, orders),
+            paper=results.paper,
         ),
         orders=orders,
         accounts=accounts,
@@ -222,6 +236,7 @@ def join_stores(
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
         notices=Notices(database, ledger, clock=clock, wanted={each.name: each.on for each in config.notice}),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
+        renderer=renderer,
     )
 
 
@@ -243,6 +258,20 @@ def ordered_of(orders: Orders, case: Case) -> Ordered:
     """What the order of a case says, where it has one beyond doubt."""
     said = orders.of_study(case.study_instance_uid)
     return Ordered(**{field.name: getattr(said, field.name) for field in fields(Ordered)}) if said else Ordered()
+
+
+def draw_for_paper(renderer: Renderer, key: str, inverted: bool) -> bytes | None:
+    """A film for the paper of a result; None where it cannot be drawn: that costs the picture, not the result."""
+    try:
+        return renderer.render(key, replace(ON_PAPER, inverted=inverted))
+    except (NoPicture, DamagedFile, OSError):
+        return None
+
+
+def sent_by(orders: Orders, case: Case) -> tuple[str, str] | None:
+    """Who ordered the film of a case and why, as it was registered here; None where it was not."""
+    own, _ = orders.of_case(case)
+    return (own.registration.referring_physician, own.registration.reason) if own else None
 
 
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:

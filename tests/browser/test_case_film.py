@@ -9,7 +9,6 @@ from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.browser.test_viewer import drawn, keep, ramp, show
 from tests.factories import film, until
 from tests.xray_triage.desk import TestDesk, reading, unread
-from xray_triage.accounts.roles import Role
 from xray_triage.reading.findings import KINDS, Box, Finding, Priority, Reading
 
 LEAST_HEIGHT = 620  # of a film on a laptop's 768
@@ -187,22 +186,3 @@ def test_much_and_nothing_have_room(enter: Window, sqlite_desk: TestDesk, size: 
     expect(page.locator(".strip button")).to_have_count(12)
     page.goto(f"/cases/{empty}")
     expect(page.locator("#findings")).to_be_visible()
-
-
-def test_who_alone_read_a_film_writes_what_they_saw(enter: Window, sqlite_desk: TestDesk) -> None:
-    case_id = sqlite_desk.add(unread("not_frontal")).case_id
-    page = enter(Role.DOCTOR)
-    page.goto(f"/cases/{case_id}")
-    note, save = page.get_by_label("Kết luận của bác sĩ"), page.get_by_role("button", name="Lưu kết luận")
-    save.click()
-    expect(page.get_by_role("alert").filter(has_text="Hãy viết kết luận")).to_be_visible()
-    note.focus()
-    page.keyboard.type("Góc sườn hoành sau trái tù.")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator("#verdict blockquote")).to_have_text("Góc sườn hoành sau trái tù.")
-    case = sqlite_desk.casebook.case(case_id)
-    assert case is not None
-    assert case.verdict is not None
-    assert case.verdict.agrees is None
-    assert sqlite_desk.casebook.verdict_counts() == {}  # it says nothing of the AI

@@ -43,7 +43,7 @@ def test_three_days_without_the_his_lose_and_double_nothing(tmp_path: Path, ofte
     with desk_in(tmp_path) as desk:
         ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
         outbox = RecordOutbox(desk.database, ledger, clock=desk.clock, peers={"his": ("final",)})
-        desk.results._publish = outbox.enqueue
+        desk.results._records = outbox
         his = His(port=free_port())
         transport = Hl7Transport("127.0.0.1", his.port, clock=SystemClock())
         sender = RecordSender(

@@ -46,7 +46,6 @@ from xray_triage.reading.findings import (
 )
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Radiograph
-from xray_triage.rendering.renderer import Renderer
 from xray_triage.results.make import make_results
 from xray_triage.results.overlay import heat_png
 from xray_triage.stores import READ_WORK, Stores, join_stores
@@ -67,7 +66,6 @@ class TestDesk(Stores):
     __test__ = False
 
     clock: StoppedClock
-    renderer: Renderer
 
     def break_inserts(self, table: str) -> None:
         """SQLite: no row goes into ``table`` any more, until ``mend_inserts``."""
@@ -216,6 +214,7 @@ def open_desk(
     originals: bool = True,
     second: str = "",
     reserve_bytes: int = 0,
+    station_name: str = STATION,
 ) -> TestDesk:
     """A desk on ``database``, which has the router's tables, and a spool in ``folder``.
 
@@ -225,7 +224,7 @@ def open_desk(
     sends = ("results", *(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
     names = (PACS, second) if second else (PACS,)
     config = Config(
-        station=StationSection(name=STATION, ae_title="TEST", data_dir=folder),
+        station=StationSection(name=station_name, ae_title="TEST", data_dir=folder),
         destination=tuple(Destination(name=each, kind="folder", path=folder / each, send=sends) for each in names),
         registration=RegistrationSection(prefix="TA"),
         retention=RetentionSection(reserve_gb=reserve_bytes / 1e9),
@@ -238,7 +237,7 @@ def open_desk(
         if role.value not in known:
             accounts.users.add(role.value, role=role, full_name=FULL_NAMES[role], password=PASSWORD)
     stores = {field.name: getattr(joined, field.name) for field in fields(joined)} | {"accounts": accounts}
-    return TestDesk(**stores, renderer=Renderer(joined.spool))
+    return TestDesk(**stores)
 
 
 def reading(priority: Priority = Priority.URGENT, **probabilities: float) -> Reading:

@@ -37,6 +37,10 @@ class Action(StrEnum):
     CONSULTATION_ASKED = "consultation_asked"
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"
+    RESULT_FINISHED = "result_finished"  # by a doctor
+    RESULT_AMENDED = "result_amended"  # detail: why
+    RESULT_CANCELLED = "result_cancelled"  # detail: why
+    RESULT_OPENED = "result_opened"  # its paper; detail: which version, if one was named
     REREAD = "reread"  # a film that was not read; detail: the reason that was named
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"
@@ -60,7 +64,14 @@ class Action(StrEnum):
 
 # By every reload of a page, every poll of a program.
 REPEATED = frozenset({Action.SEARCHED, Action.LISTED, Action.TRAIL_READ})
-LOOKS = REPEATED | {Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED, Action.EXPORTED}  # they change nothing
+# They change nothing.
+LOOKS = REPEATED | {
+    Action.CASE_SEEN,
+    Action.CASE_PRINTED,
+    Action.ANSWER_OPENED,
+    Action.RESULT_OPENED,
+    Action.EXPORTED,
+}
 QUIET = timedelta(hours=1)
 LOOKED_BACK = 100
 

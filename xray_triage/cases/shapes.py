@@ -5,7 +5,7 @@ Times are ISO 8601 with zone.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasPath,
@@ -200,6 +200,37 @@ class VerdictJson(JsonShape):
     given_by: str
 
 
+class RecordJson(JsonShape):
+    """A version of a doctor's result on its way to one [[record]], the HIS for example."""
+
+    name: str
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+
+
+class ResultJson(JsonShape):
+    """A doctor's result: its newest version; where there is none, the newest draft, which is version 0.
+
+    ``author`` is the name on paper, ``licence`` the number of the licence to practise, or empty; ``at``: when it was
+    made, or the draft saved. ``adopts_answer``: the SOP Instance UID of the answer that it takes over, or null.
+    ``reason``: why it was amended or cancelled.
+    """
+
+    state: Literal["draft", "final", "amended", "cancelled"]
+    version: int
+    author: str
+    licence: str
+    signed: bool
+    at: Time
+    description: str
+    conclusion: str
+    advice: str
+    adopts_answer: str | None
+    reason: str
+    records: list[RecordJson]
+
+
 class CaseJson(JsonShape):
     """A study as the station knows it. ``film``: whether its films are here, or at the PACS alone.
 
@@ -223,17 +254,19 @@ class CaseJson(JsonShape):
     deliveries: list[DeliveryJson]
     consultation: ConsultationJson | None
     verdict: VerdictJson | None
+    result: ResultJson | None
     seen_by: str | None
     done_by: str | None
 
     @classmethod
-    def of(cls, case: Case, deliveries: Sequence[Delivery]) -> Self:
-        """A case and what is on its way, which tells whether the request of its consultation has been sent."""
-        said = {name: getattr(case, name) for name in cls.model_fields if name not in ("deliveries", "film")}
+    def of(cls, case: Case, deliveries: Sequence[Delivery], result: ResultJson | None) -> Self:
+        """A case, what is on its way, which tells whether the request of its consultation has been sent, and what a
+        doctor wrote.
+        """
+        beside = {"deliveries": deliveries, "place": case.place, "result": result}
+        said = {name: getattr(case, name) for name in cls.model_fields if name not in (*beside, "film")}
         asked = case.consultation and case.consultation.with_delivery(deliveries)
-        return cls.model_validate(
-            said | {"place": case.place, "consultation": asked, "deliveries": deliveries}, context=case.case_id
-        )
+        return cls.model_validate(said | beside | {"consultation": asked}, context=case.case_id)
 
 
 class RefusedJson(JsonShape):
@@ -255,15 +288,6 @@ class RefusedJson(JsonShape):
             status=delivery.status or delivery.last_error or "",
             since=delivery.refused_at or delivery.queued_at,
         )
-
-
-class RecordJson(JsonShape):
-    """A version of a doctor's result on its way to one [[record]], the HIS for example."""
-
-    name: str
-    state: DeliveryState
-    attempts: int
-    last_error: str | None
 
 
 class RecordPeerJson(JsonShape):

@@ -12,6 +12,7 @@ from xray_triage.cli import (
     film_verbs,
     model_verbs,
     record_verbs,
+    result_verbs,
     specialist_verbs,
     station_verbs,
 )
@@ -24,7 +25,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (station_verbs, film_verbs, case_verbs, record_verbs, account_verbs, specialist_verbs, backup_verbs):
+for verbs in (
+    station_verbs,
+    film_verbs,
+    case_verbs,
+    result_verbs,
+    record_verbs,
+    account_verbs,
+    specialist_verbs,
+    backup_verbs,
+):
     verbs.add_to(app)
 app.add_typer(model_verbs.app, name="model")
 
@@ -56,13 +66,17 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.config.loading import ConfigError
     from xray_triage.consultations.consultations import CannotAsk
+    from xray_triage.language import ENGLISH
     from xray_triage.model.acquaintance import SiteError
     from xray_triage.reading.bundle import BundleError
+    from xray_triage.records.result import CannotWrite
     from xray_triage.station.backups.sqlite import BackupError
     from xray_triage.station.lock import StationError
 
     if isinstance(error, UnknownCase):
         return f"no case {error.args[0]!r}; list them with: xray-triage cases"
+    if isinstance(error, CannotWrite):
+        return ENGLISH.translate(str(error))
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {' '.join(str(error.orig).split())}; who owns it, and is its disk full?"
     ours = (

@@ -40,8 +40,10 @@ def cases(
     found = stores.casebook.cases(priority=priority, limit=limit)
     if as_json:
         deliveries = stores.outbox.of_studies([case.study_instance_uid for case in found])
+        results = stores.results.shapes(case.case_id for case in found)
         for case in found:
-            print_json(CaseJson.of(case, deliveries[case.study_instance_uid]).model_dump(mode="json"))
+            shape = CaseJson.of(case, deliveries[case.study_instance_uid], results.get(case.case_id))
+            print_json(shape.model_dump(mode="json"))
         return
     table = Table(Column("case", no_wrap=True), "priority", "patient", "findings", "received", "consultation")
     for case in found:

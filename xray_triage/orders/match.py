@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dicom_router.dicom.matching import fold
+from xray_triage.cases.case import Case
 from xray_triage.cases.identity import Statement, stated_by_order
 from xray_triage.orders.order import Order
 
@@ -35,6 +36,18 @@ class Matches:
 
     sure: dict[str, Filmed]
     doubtful: dict[str, list[Filmed]]
+
+
+def film_of(case: Case) -> Filmed:
+    """What the films of a case say."""
+    return Filmed(
+        study_instance_uid=case.study_instance_uid,
+        accession_number=case.accession_number,
+        patient_id=case.patient.id,
+        patient_name=case.patient.name,
+        patient_birth_date=case.patient.birth_date,
+        case_id=case.case_id,
+    )
 
 
 def plain_number(number: str) -> str:

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.dicom.matching import fold
 from dicom_router.store.database import Database, insert_new
+from xray_triage.cases.case import Case
 from xray_triage.cases.period import midnight
 from xray_triage.cases.tables import case
 from xray_triage.orders.accession import MOST_A_DAY, draw_prefix, next_number, stem
-from xray_triage.orders.match import Filmed, Matches, is_film_of, match, plain_number
+from xray_triage.orders.match import Filmed, Matches, film_of, is_film_of, match, plain_number
 from xray_triage.orders.order import Order, Ordered, OrderState, Placing, Registration
 from xray_triage.orders.rows import columns_of, locked, numbered, order_of, placed_columns_of
 from xray_triage.orders.steps import standing
@@ -144,6 +145,13 @@ class Orders:
     def named_by(self, film: Filmed) -> list[Order]:
         """The orders whose number or study the film bears: whether of the same person is another question."""
         return self._load(_is_named_by(film))
+
+    def of_case(self, seen: Case) -> tuple[Order | None, Order | None]:
+        """The order of these films; else the one whose number or study they bear, though the person seems another."""
+        film = film_of(seen)
+        named = self.named_by(film)
+        own = next((order for order in named if is_film_of(order, film)), None)
+        return own, None if own else next(iter(named), None)
 
     def matches(self, orders: Sequence[Order], day: date) -> Matches:
         """Which of the films that came on ``day`` belong to these orders, and which may."""

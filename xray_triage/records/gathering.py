@@ -38,7 +38,7 @@ class Gatherer:
         results: ResultBook,
         outbox: Outbox,
         ordered: Callable[[Case], Ordered],
-        paper: Callable[[str, int], bytes] = lambda _case_id, _version: b"",
+        paper: Callable[[str, int], bytes | None] = lambda _case_id, _version: None,
     ) -> None:
         self._site = site
         self._casebook, self._results, self._outbox = casebook, results, outbox
@@ -73,7 +73,7 @@ class Gatherer:
             indicator=site.indicator if is_pa else "",
             is_chest=not _reasons(case) & NO_CHEST,
             dicomweb_url=site.dicomweb_url,
-            pdf=self._paper(case_id, version) if result else b"",
+            pdf=(self._paper(case_id, version) if result else None) or b"",
         )
 
     def _asked(self, case: Case) -> Asked | None:

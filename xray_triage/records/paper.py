@@ -26,7 +26,8 @@ from xray_triage.results.drawing import FONTS
 TITLE = "PHIẾU KẾT QUẢ X-QUANG NGỰC"
 AI_LINE = "AI hỗ trợ sàng lọc; kết quả này do bác sĩ viết và chịu trách nhiệm."
 WIDTH = A4[0] - 36 * mm
-FILM_HEIGHT = 62 * mm
+FILM_HEIGHT, QR_WIDTH = 62 * mm, 28 * mm
+NO_PADDING = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
 GREY = HexColor("#55606a")
 STATES = {
     ResultState.FINAL: "",
@@ -47,7 +48,6 @@ class Sheet:
     who: Sequence[tuple[str, str]]
     film: bytes | None
     made_at: str
-    place: str = ""
 
 
 def make_paper(result: Result, sheet: Sheet) -> bytes:
@@ -79,8 +79,8 @@ def _parts(result: Result, sheet: Sheet) -> Iterator[Flowable]:
     ]
     yield Table(
         [[head, _qr(sheet.accession_number)]],
-        colWidths=[WIDTH - 26 * mm, 26 * mm],
-        style=[("VALIGN", (0, 0), (-1, -1), "TOP")],
+        colWidths=[WIDTH - QR_WIDTH, QR_WIDTH],
+        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), *NO_PADDING],
     )
     state = STATES[result.state].format(before=result.version - 1, reason=result.reason)
     if state:
@@ -144,7 +144,9 @@ def _qr(text: str) -> Flowable | str:
     drawn = BytesIO()
     segno.make_qr(text, error="m").save(drawn, kind="png", scale=6, border=1)
     code = Image(BytesIO(drawn.getvalue()), width=20 * mm, height=20 * mm)
-    return Table([[code], [Paragraph(escape(text), _style(size=8, centred=True))]])
+    size = min(8, int(8 * QR_WIDTH / pdfmetrics.stringWidth(text, "DejaVu", 8)))  # in one line, for who types it
+    number = Paragraph(escape(text), _style(size=max(size, 5), centred=True))
+    return Table([[code], [number]], colWidths=[QR_WIDTH], style=NO_PADDING)
 
 
 @cache

@@ -64,4 +64,8 @@ class Result:
 
 
 class CannotWrite(Exception):
-    """The result cannot be written so; the message says what to do, as a sentence for the doctor's page."""
+    """The result cannot be written now; the message says what to do, as a sentence for the doctor's page."""
+
+
+class BadWords(CannotWrite):
+    """Not with these words: some are missing, or too many."""

@@ -50,6 +50,13 @@ result = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# The paper of a version, kept as it was made: no name, film or program that changes later changes it.
+result_paper = sa.Table(
+    "result_paper",
+    metadata,
+    sa.Column("result_id", sa.BigInteger, sa.ForeignKey("result.result_id"), primary_key=True),
+    sa.Column("pdf", sa.LargeBinary, nullable=False),
+)
 # A version of a case's result for one peer of [[record]]; version 0: the AI's word alone. Its work in the ledger is
 # (record/<name>, record_id). Rows of one peer and case go out in the order of their numbers.
 record_delivery = sa.Table(

@@ -39,7 +39,7 @@ from xray_triage.orders.steps import Steps
 from xray_triage.orders.worklist_entries import WorklistEntries
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import ModelIdentity
-from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
+from xray_triage.rendering.renderer import NoPicture, Rendering
 from xray_triage.station import ballast
 from xray_triage.station.answer_polling import AnswerWorkers
 from xray_triage.station.audit_export.exporter import AuditExporter
@@ -145,7 +145,6 @@ class Station:
         )
         if config.web.tls:
             server_tls(config.web.tls)  # raises here, in words, what uvicorn would raise from its thread
-        self._renderer = Renderer(self.stores.spool)
         retention = Retention(self.stores, keep_days=config.retention.keep_days, draw=self._draw_small)
         self._retention = RetentionWorker(retention)
         sources = make_sources(config, clock=self._clock)
@@ -239,7 +238,7 @@ class Station:
             worker.stop()
         self._deliveries.stop()
         self._web.stop()
-        self._renderer.close()
+        self.stores.renderer.close()
         self.stores.refusals.flush()
         self._held.close()
 
@@ -285,7 +284,7 @@ class Station:
     def _draw_small(self, image: Image, key: str) -> bytes | None:
         inverted = image.picture_key is None and "inverted" in image.flags  # the picture with the findings never is
         try:
-            return self._renderer.render(key, replace(SMALL, inverted=inverted))
+            return self.stores.renderer.render(key, replace(SMALL, inverted=inverted))
         except (NoPicture, DamagedFile, OSError) as error:
             log.warning("no small picture kept", sop_instance_uid=image.sop_instance_uid, error=str(error))
             return None
@@ -310,7 +309,7 @@ class Station:
                         clock=self._clock,
                     )
                 ),
-                renderer=self._renderer,
+                renderer=self.stores.renderer,
                 model_in_use=self._model_in_use,
                 station_name=self._config.station.name,
                 language=self._config.station.language,

@@ -20,9 +20,10 @@ from dicom_router.dicom.instance import reference_to
 from tests.factories import film, film_bytes, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from tests.xray_triage.desk import said_by, unread
+from xray_triage.accounts.roles import Role
 from xray_triage.console import out, print_json
 from xray_triage.simulation import phantom
-from xray_triage.stores import READ_WORK, configured_stores
+from xray_triage.stores import READ_WORK, Stores, configured_stores
 
 pytestmark = pytest.mark.slow  # a process for each verb
 
@@ -134,9 +135,8 @@ def test_init_writes_a_station_that_check_understands(tmp_path: Path) -> None:
     assert checks["destination"] == checks["urgency"] == "warning"  # the shipped model withholds the pneumothorax
 
 
-def test_films_that_were_not_read_are_read_again_by_case_by_day_and_by_reason(tmp_path: Path) -> None:
-    run("init", "--yes", folder=tmp_path)
-    stores = configured_stores(tmp_path / "station.toml")
+def add_unread_case(stores: Stores) -> str:
+    """A film has come, and was not read; its case."""
     dataset = film()
     spooled = stores.spool.keep(io.BytesIO(film_bytes(dataset)))
     instance = reference_to(dataset)
@@ -153,6 +153,34 @@ def test_films_that_were_not_read_are_read_again_by_case_by_day_and_by_reason(tm
             picture_key=None,
         ).case_id
         stores.ledger.finish(connection, work)
+    return case_id
+
+
+def test_a_result_is_written_once_then_amended_by_a_doctor_of_the_station(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    stores = configured_stores(tmp_path / "station.toml")
+    case_id = add_unread_case(stores)
+    stores.accounts.users.add("mai", role=Role.DOCTOR, full_name="BS. Mai", licence="123/CCHN")
+    nobody = run("result", case_id, "--conclusion", "Bình thường.", folder=tmp_path)
+    assert (nobody.returncode, "--author" in nobody.stderr) == (2, True)  # two may judge here
+    said = ("result", case_id, "--description", "Nhu mô: rõ.", "--conclusion", "Bình thường.", "--author", "mai")
+    made = run(*said, "--json", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    shown = json.loads(made.stdout)
+    assert (shown["state"], shown["version"], shown["author"], shown["licence"]) == ("final", 1, "BS. Mai", "123/CCHN")
+    again = run(*said, folder=tmp_path)
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "has a result already" in again.stderr
+    amended = run(*said[:-1], "BS. Khách", "--amend", "xem lại", folder=tmp_path)
+    assert amended.stdout.startswith("amended 2 BS. Khách ")
+    assert [entry.action for entry in stores.audit.entries(subject=case_id)] == ["result_amended", "result_finished"]
+    stores.database.close()
+
+
+def test_films_that_were_not_read_are_read_again_by_case_by_day_and_by_reason(tmp_path: Path) -> None:
+    run("init", "--yes", folder=tmp_path)
+    stores = configured_stores(tmp_path / "station.toml")
+    case_id = add_unread_case(stores)
     nothing = run("reread", "--since", "2020-01-01", "--reason", "damaged_pixels", folder=tmp_path)
     assert (nothing.returncode, nothing.stdout) == (0, "0 films will be read again\n")
     done = run("reread", "--since", "2020-01-01", "--reason", "reader_died", folder=tmp_path)

@@ -1,15 +1,18 @@
 """Drafts and versions of results: what is kept, what is refused, what goes to the PACS."""
 
+import hashlib
 import io
 import threading
+from pathlib import Path
 
 import pydicom
 import pytest
 
-from tests.xray_triage.desk import STATION, TestDesk, unread
+from dicom_router.store.database import Database
+from tests.xray_triage.desk import STATION, TestDesk, open_desk, unread
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.records.book import IS_THERE, NO_CONCLUSION, NO_REASON, NO_RESULT, TOO_LONG
-from xray_triage.records.result import MOST_LETTERS, Author, CannotWrite, ResultState, Words
+from xray_triage.records.book import IS_THERE, IS_UNSAID, NO_CONCLUSION, NO_REASON, NO_RESULT, TOO_LONG
+from xray_triage.records.result import MOST_LETTERS, Author, BadWords, CannotWrite, ResultState, Words
 
 MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
 AN = Author(account="an", name="BS. Nguyễn Văn An")
@@ -34,6 +37,14 @@ def documents(desk: TestDesk) -> list[pydicom.Dataset]:
 def texts(document: pydicom.Dataset) -> list[str]:
     """All that is written in it."""
     return [str(each.value) for each in document.iterall() if each.VR in ("UT", "PN")]
+
+
+def digest(desk: TestDesk, case_id: str, version: int | None = None) -> str:
+    """Of the paper: pytest would take minutes to tell how two of them differ."""
+    pdf = desk.results.paper(case_id, version)
+    assert pdf is not None
+    assert pdf.startswith(b"%PDF-")
+    return hashlib.sha256(pdf).hexdigest()
 
 
 def test_a_draft_is_kept_as_it_was_typed_and_of_two_doctors_nothing_is_lost(desk: TestDesk, case_id: str) -> None:
@@ -97,6 +108,74 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing_behind(desk: TestDesk
     with pytest.raises(CannotWrite, match=IS_THERE[:20]):
         book.finish(case_id, AN, CHANGED, before_author="")
     assert len(book.versions(case_id)) == 1
+
+
+def test_a_line_that_nobody_finished_is_no_result(desk: TestDesk, case_id: str) -> None:
+    for description in ("Thành ngực: …", "Nhu mô: rõ.\nMàng phổi, bên trái: … \nTim: không to."):
+        words = Words(description=description, conclusion="Không thấy bất thường.")
+        with pytest.raises(BadWords, match=IS_UNSAID[:20]):
+            desk.results.finish(case_id, MAI, words, before_author="")
+    said = Words(description="Mờ dạng… đáy phổi", conclusion="Theo dõi…")
+    assert desk.results.finish(case_id, MAI, said, before_author="").words == said
+
+
+def test_an_amendment_of_what_its_author_has_not_read_is_refused_and_the_draft_kept(
+    desk: TestDesk, case_id: str
+) -> None:
+    book = desk.results
+    book.finish(case_id, MAI, NORMAL, before_author="")
+    book.save_draft(case_id, AN, CHANGED)
+    book.amend(case_id, MAI, NORMAL, reason="sửa", before_author="", over=1)
+    with pytest.raises(CannotWrite, match=IS_THERE[:20]):
+        book.amend(case_id, AN, CHANGED, reason="sửa", before_author="", over=1)
+    with pytest.raises(CannotWrite, match=IS_THERE[:20]):
+        book.cancel(case_id, AN, reason="nhầm", before_author="", over=1)
+    assert [one.author for one in book.drafts(case_id)] == [AN]
+    assert book.cancel(case_id, AN, reason="nhầm", before_author="", over=2).version == 3
+    with pytest.raises(CannotWrite, match=NO_RESULT[:20]):
+        book.cancel(case_id, AN, reason="nhầm", before_author="", over=3)
+    assert [one.author for one in book.drafts(case_id)] == [AN]  # a cancellation takes no words from anybody
+
+
+def test_an_emptied_draft_is_none_and_what_no_paper_can_hold_is_left_out(desk: TestDesk, case_id: str) -> None:
+    desk.results.save_draft(
+        case_id, MAI, Words(description="\x00 a\x0bb\r\nNguye\u0302\u0303n \ud800", conclusion=" \n")
+    )
+    (draft,) = desk.results.drafts(case_id)
+    assert draft.words == Words(description="a\nb\nNguyễn")
+    assert desk.results.shapes([case_id])[case_id].state == "draft"
+    desk.results.save_draft(case_id, MAI, Words(description=" \n"))
+    assert (desk.results.drafts(case_id), desk.results.shapes([case_id])) == ([], {})
+
+
+def test_who_finishes_has_seen_the_case_and_is_done_with_it_until_it_is_cancelled(desk: TestDesk, case_id: str) -> None:
+    desk.results.finish(case_id, MAI, NORMAL, before_author="")
+    case = desk.casebook.case(case_id)
+    assert case is not None
+    assert (case.seen_by, case.done_by) == (MAI.name, MAI.name)
+    desk.results.cancel(case_id, AN, reason="nhầm", before_author="")
+    case = desk.casebook.case(case_id)
+    assert case is not None
+    assert (case.seen_by, case.done_by) == (MAI.name, None)
+
+
+def test_the_paper_of_a_version_stays_what_it_was_whatever_is_called_otherwise_later(
+    database: Database, tmp_path: Path
+) -> None:
+    desk = open_desk(database, tmp_path)
+    case_id = desk.add(unread()).case_id
+    assert desk.results.paper(case_id) is None
+    desk.results.finish(case_id, MAI, NORMAL, before_author="")
+    first = digest(desk, case_id)
+    desk.results.amend(case_id, MAI, CHANGED, reason="sửa", before_author="")
+    desk.renderer.close()
+    for film in desk.arrivals():
+        desk.spool.delete(film.spooled.key)
+    later = open_desk(database, tmp_path, station_name="Trạm tên mới")
+    assert digest(later, case_id, 1) == first
+    assert digest(later, case_id) == digest(later, case_id, 2) != first
+    assert later.results.paper(case_id, 3) is None
+    assert later.results.paper("nowhere") is None
 
 
 def test_of_two_doctors_who_finish_at_once_one_is_told(desk: TestDesk, case_id: str) -> None:

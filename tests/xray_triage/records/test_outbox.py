@@ -52,7 +52,7 @@ def claimed(outbox: RecordOutbox, name: str = HIS) -> tuple[Work, RecordDelivery
 def test_a_result_goes_to_whom_it_concerns_in_the_commit_that_makes_it(sqlite_desk: TestDesk) -> None:
     desk = sqlite_desk
     outbox = an_outbox(desk)
-    desk.results._publish = outbox.enqueue
+    desk.results._records = outbox
     case_id = desk.add(unread()).case_id
     told(desk, outbox, case_id)
     desk.break_inserts("work")

@@ -102,7 +102,7 @@ def test_the_case_stays_with_its_small_picture_its_heat_map_and_its_words(desk: 
     assert kept.images[0].findings == case.images[0].findings
     assert desk.casebook.cases()[0].case_id == case.case_id
     assert desk.small_pictures.of(case.images[0].sop_instance_uid) == SMALL
-    assert CaseJson.of(kept, desk.outbox.of_study(kept.study_instance_uid)).model_dump(mode="json")["film"] == (
+    assert CaseJson.of(kept, desk.outbox.of_study(kept.study_instance_uid), None).model_dump(mode="json")["film"] == (
         "at the PACS"
     )
     assert {one.state for one in desk.outbox.of_study(kept.study_instance_uid)} == {DeliveryState.ACKNOWLEDGED}

@@ -119,7 +119,8 @@ def _offer_cases(api: APIRouter, stores: Stores) -> None:
         if case is None:
             raise UnknownCase(case_id)
         stores.audit.note(Action.CASE_SEEN, actor=who.name, subject=case_id)
-        return CaseJson.of(case, stores.outbox.of_study(case.study_instance_uid))
+        result = stores.results.shapes([case_id]).get(case_id)
+        return CaseJson.of(case, stores.outbox.of_study(case.study_instance_uid), result)
 
 
 def _take_words(api: APIRouter, stores: Stores) -> None:
@@ -199,6 +200,10 @@ def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], Mo
 def _cases(stores: Stores, priority: Priority | None, since: datetime | None, limit: int) -> bytes:
     cases = stores.casebook.cases(priority=priority, since=since, limit=limit)
     deliveries = stores.outbox.of_studies([case.study_instance_uid for case in cases])
+    results = stores.results.shapes(case.case_id for case in cases)
     # One by one: hundreds of shapes at once in memory cost more than their text.
-    shapes = (CaseJson.of(case, deliveries[case.study_instance_uid]).model_dump_json() for case in cases)
+    shapes = (
+        CaseJson.of(case, deliveries[case.study_instance_uid], results.get(case.case_id)).model_dump_json()
+        for case in cases
+    )
     return f"[{','.join(shapes)}]".encode()

@@ -9,8 +9,8 @@ from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
 from xray_triage.cases.rereading import unread_films
 from xray_triage.language import N_, Language
-from xray_triage.orders.match import Filmed, is_film_of
-from xray_triage.orders.order import Order
+from xray_triage.records.beginning import NORMAL_CONCLUSION, REGIONS, begin
+from xray_triage.records.result import ResultState
 from xray_triage.stores import Stores
 from xray_triage.web.pages.films import FilmShape, films, first_to_show, marks
 from xray_triage.web.pages.fragments import notices, unless_same
@@ -21,7 +21,7 @@ from xray_triage.web.words.cases import Words, can_ask, taken_at
 from xray_triage.web.words.meaning import meanings
 from xray_triage.web.words.phrases import PHRASES, question
 
-Part = Literal["head", "findings", "consultation", "verdict", "deliveries"]
+Part = Literal["head", "result", "findings", "consultation", "verdict", "deliveries"]
 
 
 def case_router(stores: Stores, surroundings: Surroundings, view: View) -> APIRouter:
@@ -61,7 +61,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
     """What the live parts need."""
     model, language = surroundings.model_in_use(), Language(who.language)
     words = Words(language)
-    own, other = ordered(stores, case)
+    own, other = stores.orders.of_case(case)
     asked = [case.consultation] if case.consultation else []
     return {
         "case": case,
@@ -80,9 +80,23 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "withdrawn_at": own.placing.withdrawn_at if own else None,
         "other_patients_order": other,
         "can_ask": can_ask,
+        **_written(stores, case, who),
         "rereading": _rereading(stores, case),
         "can_fetch": surroundings.fetch is not None,
         "taken_at": taken_at,
+    }
+
+
+def _written(stores: Stores, case: Case, who: Visitor) -> dict[str, Any]:
+    """What doctors wrote of the case: every version, what stands, this doctor's draft and those of others."""
+    versions, drafts = stores.results.versions(case.case_id), stores.results.drafts(case.case_id)
+    last = versions[-1] if versions else None
+    return {
+        "versions": versions,
+        "last": last,
+        "stands": last is not None and last.state is not ResultState.CANCELLED,
+        "mine": next((each for each in drafts if each.author.account == who.name), None),
+        "others": [each for each in drafts if each.author.account != who.name] if who.may(Right.JUDGE) else [],
     }
 
 
@@ -104,22 +118,11 @@ def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str
         "earlier": _films(stores, earlier, words, earlier=True) if earlier else [],
         "question": question(case, reason, words),
         "phrases": PHRASES,
+        "beginning": begin(case),
+        "regions_told": [(region.heading, region.normal) for region in REGIONS],
+        "normal_conclusion": NORMAL_CONCLUSION,
+        "licence": stores.accounts.users.find(who.name).licence,
     }
-
-
-def ordered(stores: Stores, case: Case) -> tuple[Order | None, Order | None]:
-    """The order of this film; else the one whose number or study it bears, though the person seems another."""
-    film = Filmed(
-        study_instance_uid=case.study_instance_uid,
-        accession_number=case.accession_number,
-        patient_id=case.patient.id,
-        patient_name=case.patient.name,
-        patient_birth_date=case.patient.birth_date,
-        case_id=case.case_id,
-    )
-    named = stores.orders.named_by(film)
-    own = next((order for order in named if is_film_of(order, film)), None)
-    return own, None if own else next(iter(named), None)
 
 
 def _films(stores: Stores, case: Case, words: Words, *, earlier: bool) -> list[FilmShape]:

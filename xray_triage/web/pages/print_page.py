@@ -23,7 +23,6 @@ from xray_triage.reading.header import text
 from xray_triage.reading.patient import repair_text
 from xray_triage.results.labels import Spot, free_place
 from xray_triage.stores import Stores
-from xray_triage.web.pages.case_page import ordered
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Who
 from xray_triage.web.words.cases import Words, taken_at
@@ -84,6 +83,7 @@ def print_router(stores: Stores, view: View) -> APIRouter:
                 labels=_labels(image, Words(Language(who.language))),
                 ordered=_ordered(stores, case, film),
                 rounds=_rounds(case),
+                result=stores.results.newest([case_id]).get(case_id),
                 qr=qr(case.accession_number),
                 taken_at=taken_at,
             )
@@ -105,7 +105,7 @@ def _rounds(case: Case) -> Sequence[Consultation]:
 
 def _ordered(stores: Stores, case: Case, film: Arrival | None) -> Ordered:
     """As it was registered here; else what the film says, as that of another hospital's worklist does."""
-    own, _ = ordered(stores, case)
+    own, _ = stores.orders.of_case(case)
     if own is not None:
         return Ordered(physician=own.registration.referring_physician, reason=own.registration.reason)
     try:

@@ -121,6 +121,7 @@ def _context(stores: Stores, surroundings: Surroundings, wanted: Asked) -> dict[
         "asked": wanted,
         "states": STATES,
         "rows": [(case, sent[case.study_instance_uid]) for case in page],
+        "results": stores.results.shapes(case.case_id for case in page),
         "more": page[-1].case_id if len(cases) > ROWS else "",
         "counts": _by_filter(counts),
         "unseen": counts.unseen,

@@ -10,9 +10,9 @@ function valuesOf(form, button) {
   return values;
 }
 
-async function send(address, values) {
+async function send(address, values, options = {}) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
-  return fetch(address, { method: "POST", headers, body: JSON.stringify(values) });
+  return fetch(address, { method: "POST", headers, body: JSON.stringify(values), ...options });
 }
 
 async function post(form, button) {
@@ -20,14 +20,18 @@ async function post(form, button) {
   if (form.dataset.sending) return;
   const values = valuesOf(form, button), blank = [...form.querySelectorAll("[required]")].find((field) => !field.value.trim());
   error.hidden = true;
-  if (blank) return complain(form, form.dataset.blank, blank);
+  if (blank) return complain(form, blank.dataset.blank ?? form.dataset.blank, blank);
   form.dataset.sending = "yes"; // the button keeps the focus, which a disabled one loses
   try {
-    const answer = await send(form.dataset.post, values);
-    if (answer.status === 409) return complain(form, `${form.dataset.fail} ${(await answer.json()).detail}`);
+    await form.underWay; // what it sends by itself comes first
+    const answer = await send(button?.dataset.post ?? form.dataset.post, values);
+    const refusal = [409, 422].includes(answer.status) ? (await answer.json()).detail : "";
+    if (answer.status === 409) form.dispatchEvent(new Event("refused", { bubbles: true }));
+    if (typeof refusal === "string" && refusal) return complain(form, `${form.dataset.fail} ${refusal}`);
     if (answer.status === 401) return leaveForLogin();
     if (!answer.ok) return complain(form, form.dataset.fail);
     forgetDrafts(form);
+    form.dispatchEvent(new Event("posted", { bubbles: true }));
     const told = await answer.json();
     // A doctor beside us may have asked first: theirs came back.
     if ("asked" in form.dataset && told.question !== values.question.trim()) return showTaken(form);

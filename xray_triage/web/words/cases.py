@@ -54,6 +54,7 @@ OBJECTS = {
     "gsps": N_("Khoanh vùng"),
     "request": N_("Yêu cầu hội chẩn"),
     "request_sc": N_("Trang yêu cầu hội chẩn"),
+    "result": N_("Kết quả của bác sĩ"),
 }
 DELIVERY_STATES = {
     DeliveryState.WAITING: N_("chờ gửi"),
@@ -69,6 +70,12 @@ CONSULTATION_STATES = {
     ConsultationState.ANSWERED: (N_("đã có trả lời"), "good"),
     ConsultationState.OVERDUE: (N_("quá hạn trả lời"), "bad"),
     ConsultationState.CANCELLED: (N_("đã hủy"), "none"),
+}
+RESULT_STATES = {
+    "draft": (N_("bản nháp"), "wait"),
+    "final": (N_("có kết quả"), "good"),
+    "amended": (N_("kết quả đã sửa"), "good"),
+    "cancelled": (N_("kết quả đã hủy"), "bad"),
 }
 SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and of everything else
     "left": (N_("%(finding)s trái"), N_("%(finding)s bên trái")),
@@ -270,6 +277,11 @@ class Words:
             return State(say(N_("có ý kiến sơ bộ, chờ trả lời")), "wait")
         word, tone = CONSULTATION_STATES[consultation.with_delivery(deliveries).state]
         return State(say(word), tone)
+
+    def result(self, state: str) -> State:
+        """How far a doctor's result has come."""
+        word, tone = RESULT_STATES[state]
+        return State(self.language.say(word), tone)
 
     def asker(self, consultation: Consultation) -> str:
         """Who asked."""
