@@ -267,7 +267,7 @@ def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
 def station_certificates_check(config: Config, clock: Clock) -> Check:
     """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
     served = [tls for tls in (config.listener.tls, config.web.tls) if tls]
-    used = [each.tls for each in (*config.destination, *config.notice) if each.tls]
+    used = [tls for tls in [*(each.tls for each in config.destination), *(each.tls for each in config.notice)] if tls]
     try:
         for tls in served:
             server_tls(tls)

@@ -63,7 +63,7 @@ class StationMetrics(Collector):
             registry=self._registry,
         )
         self._findings = Rising(
-            "xray_triage_findings",
+            "xray_triage_findings_total",
             "Films on which the AI marked this, since the program started",
             labelnames=["name"],
             registry=self._registry,
