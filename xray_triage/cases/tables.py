@@ -58,6 +58,7 @@ sa.Index(
     case.c.urgency,
     case.c.sequence,
     case.c.is_unproven,
+    case.c.seen_at,  # always NULL; without it SQLite looks into every row all the same
     sqlite_where=IS_UNSEEN,
     postgresql_where=IS_UNSEEN,
 )
@@ -137,6 +138,7 @@ consultation = sa.Table(
     sa.Column("seen_at", UtcDateTime),  # when somebody saw the newest answer; NULL again with the next answer
     sa.Index("consultation_case", "case_sequence"),
     sa.Index("consultation_due", "next_poll_at"),
+    sa.Index("consultation_requested", "requested_at"),
     sqlite_autoincrement=True,
 )
 # At most one open request per case, whoever clicks how often and from how many processes.
@@ -210,5 +212,6 @@ verdict = sa.Table(
     sa.Column("given_at", UtcDateTime, nullable=False),
     sa.Column("given_by", OutsideText, nullable=False, server_default=""),
     sa.Index("verdict_case", "case_sequence"),
+    sa.Index("verdict_given", "given_at"),
     sqlite_autoincrement=True,
 )

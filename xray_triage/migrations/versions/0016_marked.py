@@ -1,4 +1,4 @@
-"""What was marked on every film, in a word of its own, so that figures count it without looking into readings."""
+"""What was marked on every film, in a word of its own; figures and the list of the unseen are indexes' walks."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _image = sa.table("image", sa.column("image_id"), sa.column("reading"), sa.colum
 
 
 def upgrade() -> None:
-    """Make the column, and fill it out of what was read; it goes into the index by which figures are counted."""
+    """Make the column, and fill it out of what was read; it goes into the index by which films are counted."""
     op.add_column("image", sa.Column("marked", sa.Text, nullable=False, server_default=""))
     connection, last = op.get_bind(), 0
     films = sa.select(_image.c.image_id, _image.c.reading).order_by(_image.c.image_id).limit(AT_ONCE)
@@ -27,6 +27,11 @@ def upgrade() -> None:
     op.drop_index("image_times", "image")
     columns = ["received_at", "urgency", "exposed_at", "read_at", "case_sequence", "marked"]
     op.create_index("image_times", "image", columns)
+    op.create_index("consultation_requested", "consultation", ["requested_at"])
+    op.create_index("verdict_given", "verdict", ["given_at"])
+    op.drop_index("case_unseen", "case")
+    columns, never = ["urgency", "sequence", "is_unproven", "seen_at"], sa.text("seen_at IS NULL")
+    op.create_index("case_unseen", "case", columns, sqlite_where=never, postgresql_where=never)
 
 
 def _marked(reading: str) -> Iterator[str]:
