@@ -47,6 +47,7 @@ CHECKS = {
     "left_out": N_("Loại tệp không gửi"),
     "refused": N_("Máy bị từ chối"),
     "stuck": N_("Gửi mãi không được"),
+    "his": N_("Chỉ định của HIS"),
     "users": N_("Người dùng"),
     "backup": N_("Sao lưu"),
     "audit": N_("Máy thu nhật ký"),
