@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class Reason(StrEnum):
     """Why a machine was not served; for a single object the reason is the status, as ``0xC000``.
 
-    HIS_…: it sends orders. HIS_MESSAGE: of a single message, whose control id stands for the object's UID.
+    HIS_…: it sends orders. HIS_MESSAGE: of a single order, whose number stands for the object's UID.
     """
 
     UNKNOWN_CALLER = "unknown_caller"
@@ -168,6 +168,12 @@ class Refusals:
                 elif each.standing and is_query == (key[2] == Reason.QUERY) and each.returns < AGAIN - 1:
                     known[key] = replace(each, standing=False)
                     self._change(key)
+
+    def mended(self, machine: Machine, sop_instance_uid: str) -> None:
+        """What was refused last came again, and was taken; nothing is said of anything else."""
+        with self._lock:
+            known = self._read()
+            self._forget([key for key in self._of(machine) if known[key].sop_instance_uid == sop_instance_uid])
 
     def dismiss(self, number: str) -> None:
         """A person has dealt with the refusal that has this ``number_of``."""

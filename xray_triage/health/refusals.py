@@ -45,12 +45,12 @@ WORDS: Mapping[str, str] = {
         "Hãy báo hãng máy và đọc cho họ dòng chữ nhỏ."
     ),
     "his_unknown": N_(
-        "Máy ở địa chỉ %(machine)s muốn gửi chỉ định nhưng không có trong danh sách được phép. Nếu là HIS của trạm, "
+        "Máy %(machine)s muốn gửi chỉ định nhưng không có trong danh sách được phép. Nếu là HIS của trạm, "
         "hãy thêm địa chỉ vào [orders] hl7 allow trong station.toml rồi khởi động lại trạm; nếu không, hãy tìm xem máy "
         "nào đang gọi."
     ),
     "his_too_many": N_(
-        "HIS ở địa chỉ %(machine)s mở quá nhiều kết nối cùng lúc. Hãy báo hãng HIS: gửi các chỉ định qua một kết nối, "
+        "HIS %(machine)s mở quá nhiều kết nối cùng lúc. Hãy báo hãng HIS: gửi các chỉ định qua một kết nối, "
         "hoặc đóng kết nối sau mỗi tin nhắn."
     ),
     "his_message": N_(

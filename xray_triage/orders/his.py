@@ -25,6 +25,7 @@ from xray_triage.orders.orm import Control, Instruction, NotSpoken, instructions
 from xray_triage.orders.placed import PlacedOrders
 from xray_triage.orders.tables import his_message
 
+NAMELESS = "HL7"  # a peer that did not say who it is
 REMEMBERED = timedelta(days=30)  # how long a message that comes again is known
 _NO_HEAD = Message([Segment("MSH", ("|", "^~\\&"), Delimiters(*"|^~\\&"))])
 _NOTED = {
@@ -105,13 +106,14 @@ class HisOrders:
         return self._placed.place(connection, asked.registration, asked.placing, asked.accession_numbers)
 
     def _tell(self, message: Message, peer: str, code: str, why: str) -> None:
-        machine = Machine(sender_of(message).strip("|"), peer)
+        machine = Machine(sender_of(message).strip("|") or NAMELESS, peer)
         log.info("message of the HIS", peer_host=peer, control_id=message.control_id[:64], answer=code, reason=why)
+        order = message.first("ORC")
+        number = (order.text(2) if order else "") or message.control_id
         if code == "AA":
-            self._refusals.served(machine, message.control_id)
+            self._refusals.mended(machine, number)
         else:
-            detail = f"{code} {why}"
-            self._refusals.note(machine, Reason.HIS_MESSAGE, detail=detail, sop_instance_uid=message.control_id)
+            self._refusals.note(machine, Reason.HIS_MESSAGE, detail=f"{code} {why}", sop_instance_uid=number)
 
 
 def _key(message: Message) -> str:

@@ -17,7 +17,7 @@ from dicom_router.upper_layer.gatekeeper import AllowedPeer, Gatekeeper, Listene
 from dicom_router.upper_layer.server import ConnectionServer
 from xray_triage.hl7.message import MOST_BYTES, NotHl7
 from xray_triage.hl7.mllp import Blocks, framed
-from xray_triage.orders.his import HisOrders
+from xray_triage.orders.his import NAMELESS, HisOrders
 
 MOST_CONNECTIONS = 10
 IDLE_SECONDS = 600.0  # between messages: many HIS keep their connection open
@@ -79,7 +79,7 @@ class OrderListener:
         elif not visit.enter():
             self._refuse(visit.host, Reason.HIS_TOO_MANY, f"over {MOST_CONNECTIONS} connections")
         else:
-            self._refusals.entered(Machine("", visit.host))
+            self._refusals.entered(Machine(NAMELESS, visit.host))
             self._converse(connection, visit.host)
 
     def _converse(self, connection: socket.socket, host: str) -> None:
@@ -130,7 +130,7 @@ class OrderListener:
 
     def _refuse(self, host: str, reason: Reason, detail: str) -> None:
         log.warning("connection for orders refused", peer_host=host, reason=reason.value, detail=detail)
-        self._refusals.note(Machine("", host), reason, detail=detail)
+        self._refusals.note(Machine(NAMELESS, host), reason, detail=detail)
 
 
 def _send(connection: socket.socket, answer: bytes, seconds: float) -> None:

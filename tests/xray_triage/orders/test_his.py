@@ -258,10 +258,11 @@ def test_what_is_no_order_is_refused_in_words_and_told_to_a_person(
     assert told.detail.startswith(code)
 
 
-def test_an_order_that_was_mended_and_sent_again_is_told_no_more(desk: TestDesk, send: Send) -> None:
+def test_a_refused_order_is_told_until_it_comes_mended_whatever_else_comes(desk: TestDesk, send: Send) -> None:
     assert send(placed(pid_7="soon")).place == "PID-7"
+    assert send(placed("CD-2", message_id="M-2", patient="BN-2")).code == "AA"
     assert len(desk.refusals.standing()) == 1
-    assert send(placed()).code == "AA"
+    assert send(placed(message_id="M-3")).code == "AA"
     assert desk.refusals.standing() == []
 
 

@@ -50,6 +50,7 @@ CHECKS = {
     "stuck": N_("Gửi mãi không được"),
     "records": N_("Kết quả gửi HIS"),
     "record": N_("Nơi nhận kết quả"),
+    "his": N_("Chỉ định của HIS"),
     "users": N_("Người dùng"),
     "backup": N_("Sao lưu"),
     "audit": N_("Máy thu nhật ký"),
