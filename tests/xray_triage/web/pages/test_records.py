@@ -45,7 +45,7 @@ def test_a_result_that_the_his_refuses_is_shown_and_sent_again(
         assert (answer.status_code, answer.headers["location"]) == (303, f"/cases/{case_id}#delivered")
         assert [one.state for one in records.of_case(case_id)] == [DeliveryState.WAITING]
         assert client.post("/health/records", data={"record_id": "1 or 2"}).status_code == 400
-        assert client.post("/health/records", data={}).headers["location"] == "/health#records"
+        assert client.post("/health/records", data={"record_id": ""}).headers["location"] == "/health#records"
 
 
 def test_a_case_is_offered_as_fhir(client: httpx.Client, sqlite_desk: TestDesk) -> None:
