@@ -230,7 +230,7 @@ def draw_for_paper(renderer: Renderer, key: str, inverted: bool) -> bytes | None
 def sent_by(orders: Orders, case: Case) -> tuple[str, str] | None:
     """Who ordered the film of a case and why, as it was registered here; None where it was not."""
     own, _ = orders.of_case(case)
-    return own and (own.registration.referring_physician, own.registration.reason)
+    return (own.registration.referring_physician, own.registration.reason) if own else None
 
 
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:

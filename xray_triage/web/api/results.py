@@ -96,7 +96,7 @@ def _take_drafts(api: APIRouter, stores: Stores) -> None:
         with _said_to(who):
             stores.results.save_draft(case_id, author_of(stores, who), body.of(case))
         draft = _draft(stores, case_id, who)
-        return draft and shape_of(draft)
+        return shape_of(draft) if draft else None
 
     @api.post("/result/finish", responses=ANSWERS)
     def finish(case_id: str, who: Doctor, body: Annotated[WordsBody | None, Body()] = None) -> ResultJson:
