@@ -14,6 +14,7 @@ from xray_triage.records.beginning import NORMAL_CONCLUSION, REGIONS
 from xray_triage.records.result import ResultState
 
 WRITE, NORMAL, FINISH = "Viết kết quả", "Phim bình thường", "Hoàn tất"
+STANDS = "#result > [data-version] > .conclusion"
 NORMAL_LINES = "\n".join(f"{region.heading}: {region.normal}" for region in REGIONS)
 
 
@@ -72,7 +73,7 @@ def test_two_doctors_lose_nothing_and_the_second_is_told(
     expect(second.get_by_label("Kết luận")).to_have_value("Theo dõi viêm phổi.")
     second.get_by_label("Kết luận").fill("Lao phổi?")
     first.get_by_role("button", name=FINISH).click()
-    expect(first.locator("#result .conclusion")).to_have_text("Theo dõi viêm phổi.")
+    expect(first.locator(STANDS)).to_have_text("Theo dõi viêm phổi.")
 
     second.get_by_role("button", name=FINISH).click()
     expect(second.get_by_role("alert").filter(has_text="Ca này đã có kết quả")).to_be_visible()
@@ -80,7 +81,7 @@ def test_two_doctors_lose_nothing_and_the_second_is_told(
     second.get_by_label("Lý do sửa").fill("Xem lại phim")
     second.get_by_role("button", name=FINISH).click()
     for page in (first, second):
-        expect(page.locator("#result > article > .conclusion")).to_have_text("Lao phổi?")
+        expect(page.locator(STANDS)).to_have_text("Lao phổi?")
         expect(page.locator("#result .state")).to_have_text("kết quả đã sửa")
     first.get_by_text("Các bản trước (1)").click()
     expect(first.locator("#older-results")).to_contain_text("Theo dõi viêm phổi.")
@@ -99,8 +100,9 @@ def test_two_doctors_lose_nothing_and_the_second_is_told(
 
 
 def test_an_answer_is_taken_over_by_keyboard_and_the_form_is_accessible(
-    doctor: Page, sqlite_desk: TestDesk, axe: Callable[[Page], None]
+    enter: Window, sqlite_desk: TestDesk, axe: Callable[[Page], None]
 ) -> None:
+    doctor = enter(viewport=PHONE)
     case_id = sqlite_desk.add(unread()).case_id
     sqlite_desk.consultations.request(case_id, question="?", priority="routine", requested_by="Bs. An")
     answer(sqlite_desk, case_id, "Tràn dịch màng phổi trái.")
@@ -111,6 +113,7 @@ def test_an_answer_is_taken_over_by_keyboard_and_the_form_is_accessible(
     expect(doctor.get_by_label("Kết luận")).to_have_value(said)
     expect(doctor.get_by_label("Mô tả")).to_have_value("")
     axe(doctor)
+    doctor.set_viewport_size(LAPTOP)  # type: ignore[arg-type]
     doctor.get_by_role("button", name=FINISH).press("Enter")
     expect(doctor.locator("#result")).to_contain_text("Có lấy ý kiến chuyên khoa.")
     axe(doctor)

@@ -5,7 +5,7 @@ What does not fit goes on to a further page: nothing is cut.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from html import escape
 from io import BytesIO
 
@@ -18,6 +18,7 @@ from reportlab.lib.units import mm
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from xray_triage.records.result import Result, ResultState
@@ -25,7 +26,8 @@ from xray_triage.results.drawing import FONTS
 
 TITLE = "PHIẾU KẾT QUẢ X-QUANG NGỰC"
 AI_LINE = "AI hỗ trợ sàng lọc; kết quả này do bác sĩ viết và chịu trách nhiệm."
-WIDTH = A4[0] - 36 * mm
+MARGIN, FRAME_PADDING = 18 * mm, 6  # the second is reportlab's own
+WIDTH = A4[0] - 2 * (MARGIN + FRAME_PADDING)
 FILM_HEIGHT, QR_WIDTH = 62 * mm, 28 * mm
 NO_PADDING = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
 GREY = HexColor("#55606a")
@@ -40,11 +42,13 @@ STATES = {
 class Sheet:
     """What stands on the paper beside the result, already in words. ``film``: a JPEG, or None.
 
-    ``who``: label and value of the patient, the order and the film, in the order in which they are printed.
+    ``whose``: in a word, at the foot of every page; ``who``: label and value of the patient, the order and the film, in
+    the order in which they are printed.
     """
 
     station: str
     accession_number: str
+    whose: str
     who: Sequence[tuple[str, str]]
     film: bytes | None
     made_at: str
@@ -57,8 +61,8 @@ def make_paper(result: Result, sheet: Sheet) -> bytes:
     document = SimpleDocTemplate(
         drawn,
         pagesize=A4,
-        leftMargin=18 * mm,
-        rightMargin=18 * mm,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
         topMargin=14 * mm,
         bottomMargin=16 * mm,
         title=f"{TITLE} {sheet.accession_number}".strip(),
@@ -67,8 +71,16 @@ def make_paper(result: Result, sheet: Sheet) -> bytes:
         lang="vi",
         invariant=1,
     )
-    document.build(list(_parts(result, sheet)))
+    foot = partial(_foot, f"{sheet.whose} · bản {result.version}")
+    document.build(list(_parts(result, sheet)), onFirstPage=foot, onLaterPages=foot)
     return drawn.getvalue()
+
+
+def _foot(whose: str, canvas: Canvas, document: SimpleDocTemplate) -> None:
+    """No page is nobody's."""
+    canvas.setFont("DejaVu", 7)
+    canvas.drawString(MARGIN + FRAME_PADDING, 9 * mm, whose)
+    canvas.drawRightString(A4[0] - MARGIN - FRAME_PADDING, 9 * mm, f"trang {document.page}")
 
 
 def _parts(result: Result, sheet: Sheet) -> Iterator[Flowable]:
@@ -108,14 +120,14 @@ def _who(sheet: Sheet) -> Flowable:
         for label, value in sheet.who
     ]
     if sheet.film is None:
-        return Table([[lines]], colWidths=[WIDTH])
+        return Table([[lines]], colWidths=[WIDTH], style=NO_PADDING)
     wide, high = ImageReader(BytesIO(sheet.film)).getSize()
     scale = min(WIDTH * 0.45 / wide, FILM_HEIGHT / high)
     film = Image(BytesIO(sheet.film), width=wide * scale, height=high * scale)
     return Table(
         [[lines, film]],
         colWidths=[WIDTH * 0.55, WIDTH * 0.45],
-        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), ("ALIGN", (1, 0), (1, 0), "RIGHT")],
+        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), ("ALIGN", (1, 0), (1, 0), "RIGHT"), *NO_PADDING],
     )
 
 

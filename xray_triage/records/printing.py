@@ -48,6 +48,7 @@ class Printer:
         sheet = Sheet(
             station=self._station_name,
             accession_number=case.accession_number,
+            whose=" · ".join(part for part in (case.patient.name, case.patient.id, case.accession_number) if part),
             who=[(label, said) for label, said in self._who(case, header) if said],
             film=self._film(case),
             made_at=_in_words(result.made_at),

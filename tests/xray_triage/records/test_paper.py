@@ -37,7 +37,12 @@ def a_film(size: tuple[int, int] = (640, 520)) -> bytes:
 
 def a_sheet(*, film: bytes | None = None, who: Sequence[tuple[str, str]] = (("Họ và tên", NAME),)) -> Sheet:
     return Sheet(
-        station="Trạm y tế Thạnh An", accession_number="TA261129001", who=who, film=film, made_at="15 giờ 00, ngày 29"
+        station="Trạm y tế Thạnh An",
+        accession_number="TA261129001",
+        whose="Hương · P1",
+        who=who,
+        film=film,
+        made_at="15 giờ 00, ngày 29",
     )
 
 
@@ -80,6 +85,7 @@ def test_8000_letters_go_on_to_further_pages_and_nothing_is_cut(film: bytes | No
     assert text.count("Câu thứ 300 ") == 2
     assert text.count("x") >= 8000
     assert "BS. Trần Thị Mai" in text
+    assert text.count("Hương · P1 · bản 1") == pages  # no page is nobody's
 
 
 def test_amended_and_cancelled_papers_say_so_above_all() -> None:
@@ -97,6 +103,6 @@ def test_amended_and_cancelled_papers_say_so_above_all() -> None:
 def test_odd_letters_break_no_paper(said: str) -> None:
     words = Words(description=said, conclusion=said + ".", advice=said)
     author = Author(account="x", name=said[:100], licence=said[:40])
-    sheet = replace(a_sheet(who=[(said[:10], said)]), station=said[:60], accession_number=said[:16].strip())
+    sheet = replace(a_sheet(who=[(said[:10], said)]), station=said[:60], whose=said, accession_number=said[:16].strip())
     _, pages = read(make_paper(replace(RESULT, words=words, author=author), sheet))
     assert pages >= 1

@@ -94,15 +94,26 @@ addEventListener("pagehide", () => { if (timer) save({ keepalive: true }); });
 
 // --- what others do meanwhile, and what became of it ---
 result.addEventListener("refused", () => { result.dataset.told = ""; changed(); aim(); });
-document.addEventListener("htmx:after:swap", () => { if ("told" in result.dataset) aim(); });
+document.addEventListener("htmx:after:swap", () => {
+  if ("told" in result.dataset) aim();
+  if ("done" in result.dataset) showResult();
+});
 result.addEventListener("posted", () => {
   for (const part of parts) part.defaultValue = part.value;
   field.reason.value = result.querySelector(".saved").textContent = "";
   delete result.dataset.draft;
   delete result.dataset.told;
   result.hidden = true;
-  document.getElementById("result").focus();
+  result.dataset.done = "";
+  showResult();
 });
+
+// It is there only once its part of the page was renewed.
+function showResult() {
+  const shown = document.getElementById("result");
+  shown.focus();
+  if (document.activeElement === shown) delete result.dataset.done;
+}
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-write], [data-take], [data-adopt], [data-normal], [data-hide], [data-dialog=cancel-result]");
