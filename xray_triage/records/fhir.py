@@ -27,7 +27,13 @@ SCHEMES = {"SCT": SNOMED, "DCM": DCM, "LN": LOINC}
 SEXES = {"M": "male", "F": "female", "O": "other"}
 CHEST_XRAY = {"coding": [{"system": LOINC, "code": "36643-5", "display": "XR Chest 2 Views"}], "text": "X-quang ngực"}
 CHEST_REPORT = {"coding": [{"system": LOINC, "code": "18748-4"}], "text": "Kết quả X-quang ngực"}
-TASK_STATES = {"requested": "requested", "sent": "accepted", "answered": "completed", "cancelled": "cancelled"}
+TASK_STATES = {
+    "requested": "requested",
+    "sent": "accepted",
+    "answered": "completed",
+    "cancelled": "cancelled",
+    "withdrawn": "cancelled",
+}
 UNREAD_BY_DOCTORS = "AI, chưa có bác sĩ đọc"
 
 

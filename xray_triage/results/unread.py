@@ -41,7 +41,7 @@ def draw_unread(reading: Reading, radiograph: Radiograph | None, *, station_name
 
 def _why(reading: Reading) -> str:
     assert reading.not_readable is not None
-    reason = reading.not_readable.reason.vi
+    reason = reading.not_readable.reason.text
     return reason[:1].upper() + reason[1:]
 
 
