@@ -4,6 +4,7 @@ Messages are Vietnamese in the source, marked by ``N_`` where they are not said 
 In a message a literal ``%`` is written ``%%``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -32,9 +33,15 @@ def rounded(value: float, digits: int = 0) -> Decimal:
 
 
 @cache
-def _english() -> dict[str, str]:
+def _english() -> dict[str, tuple[str, str]]:
+    """Of one thing and of several, which is the same for most; Vietnamese nouns have no plural."""
     with (Path(__file__).parent / "locale" / "en.po").open("rb") as stream:
-        return {str(each.id): str(each.string) for each in read_po(stream, locale="en") if each.id}
+        entries = [each for each in read_po(stream, locale="en") if each.id]
+    return {each.id if isinstance(each.id, str) else each.id[0]: _forms(each.string or "") for each in entries}
+
+
+def _forms(said: str | Sequence[str]) -> tuple[str, str]:
+    return (said, said) if isinstance(said, str) else (said[0], said[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +51,20 @@ class Language:
     code: str
 
     def say(self, message: str, /, **values: object) -> str:
-        """``message`` (Vietnamese) in this language, its ``%(name)s`` filled in; a float gets one decimal."""
-        return self.translate(message) % {
+        """``message`` (Vietnamese) in this language, its ``%(name)s`` filled in; a float gets one decimal.
+
+        ``n`` is the count by which English tells one from several.
+        """
+        return self.translate(message, count=values.get("n")) % {
             name: self.number(value, 1) if isinstance(value, float) else value for name, value in values.items()
         }
 
-    def translate(self, message: str) -> str:
+    def translate(self, message: str, *, count: object = None) -> str:
         """``message`` as it is in the catalogue; a message without English stays Vietnamese."""
-        return _english().get(message, message) if self.code == "en" else message
+        if self.code != "en":
+            return message
+        one, several = _english().get(message, (message, message))
+        return one if str(count) == "1" else several
 
     def day(self, on: date) -> str:
         """A date in figures: 31/01/2025."""

@@ -40,6 +40,7 @@ from xray_triage.cases.studies import Studies
 from xray_triage.config.loading import ConfigError, load_config
 from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
+from xray_triage.consultations.follow_ups import FollowUps
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
 from xray_triage.records.gathering import Gatherer, Site
@@ -76,6 +77,7 @@ class Stores:
     heat_maps: HeatMaps
     small_pictures: SmallPictures
     consultations: Consultations
+    follow_ups: FollowUps
     orders: Orders
     results: ResultBook
     records: RecordOutbox
@@ -215,6 +217,7 @@ def join_stores(
         heat_maps=HeatMaps(database),
         small_pictures=small_pictures,
         consultations=consultations,
+        follow_ups=FollowUps(database, clock=clock, consultations=consultations),
         results=results,
         records=records,
         gatherer=Gatherer(

@@ -55,6 +55,21 @@ def test_a_new_doctor_signs_in_by_keyboard_and_chooses_a_password(
     expect(page).to_have_title("Sign in · Trạm y tế Thạnh An")
 
 
+def test_what_a_field_lacks_is_said_in_the_language_of_the_page(open_window: Window) -> None:
+    page = open_window()
+    page.goto("/login")
+
+    def told(button: str) -> str:
+        page.get_by_role("button", name=button, exact=True).click()
+        return str(page.locator("#name").evaluate("field => field.validationMessage"))
+
+    assert told("Đăng nhập") == "Hãy điền ô này."
+    page.get_by_role("button", name="English").click()
+    assert told("Sign in") == "Please fill in this field."
+    page.locator("#name").fill("x")
+    assert page.locator("#name").evaluate("field => field.checkValidity()")
+
+
 def test_who_has_signed_in_comes_to_the_page_that_was_asked_for(open_window: Window) -> None:
     page = open_window()
     page.goto("/orders")

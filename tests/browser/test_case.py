@@ -111,7 +111,7 @@ def test_a_film_that_was_not_read_gives_the_reason_where_findings_would_stand(
     doctor: Page, sqlite_desk: TestDesk
 ) -> None:
     doctor.goto(f"/cases/{sqlite_desk.add(unread('child')).case_id}")
-    expect(doctor.locator("#findings")).to_contain_text("Người bệnh nhỏ tuổi hơn giới hạn của mô hình.")
+    expect(doctor.locator("#findings")).to_contain_text("Người bệnh dưới độ tuổi mà AI đọc.")
     expect(doctor.locator("#findings")).to_contain_text("Chưa đọc không có nghĩa là bình thường")
     expect(doctor.locator("#findings table")).to_have_count(0)
 

@@ -13,7 +13,14 @@ from xray_triage.language import VIETNAMESE, Language
 
 PACKAGE = Path(xray_triage.__file__).parent
 with (PACKAGE / "locale" / "en.po").open("rb") as catalogue:
-    ENGLISH = {str(message.id): str(message.string) for message in read_po(catalogue, locale="en") if message.id}
+    ENTRIES = [message for message in read_po(catalogue, locale="en") if message.id]
+# Of each message its English: one form, or that of one thing and that of several.
+ENGLISH = {
+    str(each.id if isinstance(each.id, str) else each.id[0]): (each.string,)
+    if isinstance(each.string, str)
+    else each.string
+    for each in ENTRIES
+}
 FIELD = re.compile(r"%\(\w+\)[sd]|%%")
 
 
@@ -29,7 +36,7 @@ def messages() -> dict[str, str]:
 
 
 def test_every_message_has_its_english() -> None:
-    missing = {message: place for message, place in messages().items() if not ENGLISH.get(message)}
+    missing = {message: place for message, place in messages().items() if not all(ENGLISH.get(message, [""]))}
     assert not missing
 
 
@@ -40,7 +47,8 @@ def test_no_message_is_left_that_nobody_says() -> None:
 def test_the_english_fills_in_what_the_vietnamese_does() -> None:
     different = {
         vietnamese: english
-        for vietnamese, english in ENGLISH.items()
+        for vietnamese, forms in ENGLISH.items()
+        for english in forms
         if sorted(FIELD.findall(vietnamese)) != sorted(FIELD.findall(english))
         or "%" in FIELD.sub("", vietnamese + english)
     }
@@ -50,6 +58,19 @@ def test_the_english_fills_in_what_the_vietnamese_does() -> None:
 def test_the_catalogue_says_every_message_once() -> None:
     text = (PACKAGE / "locale" / "en.po").read_text(encoding="utf-8")
     assert text.count("\nmsgid ") == len(ENGLISH) + 1  # and the head
+
+
+def test_every_count_has_an_english_singular_and_plural() -> None:
+    """``n`` is the count; what has no plural (``%(n)d h ago``) has one form."""
+    several = re.compile(r"%\(n\)[sd] (more |other |of )?[a-z]+s\b")
+    assert [vi for vi, forms in ENGLISH.items() if len(forms) == 1 and several.search(forms[0])] == []
+    assert [vi for vi, forms in ENGLISH.items() if len(forms) == 2 and not re.search(r"%\(n\)[sd]", vi)] == []
+    assert [each.id for each in ENTRIES if not isinstance(each.id, str) and each.id[0] != each.id[1]] == []
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "0 days ago"), (1, "1 day ago"), (2, "2 days ago")])
+def test_one_is_not_several(n: int, said: str) -> None:
+    assert Language("en").say("%(n)d ngày trước", n=n) == said
 
 
 @pytest.mark.parametrize(("code", "ratio", "share"), [("vi", "1.234,50", "93%"), ("en", "1,234.50", "93%")])

@@ -35,6 +35,8 @@ class Action(StrEnum):
     CASE_DONE = "case_done"  # nothing is left to do, says a doctor
     CASE_REOPENED = "case_reopened"
     CONSULTATION_ASKED = "consultation_asked"
+    CONSULTATION_CHANGED = "consultation_changed"  # added to, or made urgent
+    CONSULTATION_WITHDRAWN = "consultation_withdrawn"  # detail: the reason
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"
     RESULT_FINISHED = "result_finished"  # by a doctor

@@ -77,7 +77,27 @@ class ConsultationState(StrEnum):
     SENT = "sent"
     ANSWERED = "answered"
     OVERDUE = "overdue"
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # another question took its place
+    WITHDRAWN = "withdrawn"
+
+
+class ChangeKind(StrEnum):
+    """What was done to a question after it had been sent."""
+
+    ADDED = "added"
+    RAISED = "raised"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of a question. ``request_uid``: the document that told the PACS of it; ``reason``: of a withdrawal."""
+
+    kind: ChangeKind
+    at: datetime
+    by: str
+    request_uid: str
+    reason: str = ""
 
 
 class AnswerNote(StrEnum):
@@ -147,6 +167,13 @@ class Answer:
     is_addendum: bool = False
     objects: tuple[str, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        """What it counts beside the others of its question; 0: nothing, as no person's word that stands."""
+        if self.standing is Standing.PRELIMINARY:
+            return 1
+        return 0 if self.standing is not Standing.FINAL else 3 if self.verified else 2
+
 
 class Problem(NamedTuple):
     """Why the PACS could not be asked: an obstacle's code (consultations/obstacles.py), and the engineer's words."""
@@ -160,8 +187,9 @@ AUTOMATIC = "AI"  # who asks when the site's policy does
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consultation:
-    """A question to a specialist. ``request_uid`` is the SOP Instance UID of the request object.
+    """A question to a specialist. ``request_uid`` is the SOP Instance UID of the first request object.
 
+    ``changes``, the oldest first, each have a request object of their own, which says everything anew.
     ``answers`` stand in the order of cases/answers.py, the last word last. ``announced``: how many reminders
     followed the request. ``seen_at``: when a doctor opened the case after the newest answer. ``problem``: why the PACS
     could not be asked for the answer the last time.
@@ -179,11 +207,17 @@ class Consultation:
     announced: int = 0
     seen_at: datetime | None = None
     problem: Problem | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def newest_uid(self) -> str:
+        """The request object that the specialist goes by."""
+        return self.changes[-1].request_uid if self.changes else self.request_uid
 
     def with_delivery(self, deliveries: Iterable[Delivery]) -> "Consultation":
-        """As it stands by the case's ``deliveries``: SENT once a PACS has acknowledged its request object."""
+        """As it stands by the case's ``deliveries``: SENT once a PACS has acknowledged its newest request object."""
         sent = any(
-            each.instance.sop_instance_uid == self.request_uid and each.state is DeliveryState.ACKNOWLEDGED
+            each.instance.sop_instance_uid == self.newest_uid and each.state is DeliveryState.ACKNOWLEDGED
             for each in deliveries
         )
         requested = self.state is ConsultationState.REQUESTED
@@ -192,7 +226,8 @@ class Consultation:
     @property
     def is_open(self) -> bool:
         """Whether an answer is still to come."""
-        return self.state not in (ConsultationState.ANSWERED, ConsultationState.CANCELLED)
+        over = (ConsultationState.ANSWERED, ConsultationState.CANCELLED, ConsultationState.WITHDRAWN)
+        return self.state not in over
 
     @property
     def answer(self) -> Answer | None:
@@ -203,6 +238,16 @@ class Consultation:
         last = {answer.standing: answer for answer in self.answers}
         replaced = last.get(Standing.SUPERSEDED) if self.state is ConsultationState.ANSWERED else None
         return last.get(Standing.FINAL) or last.get(Standing.PRELIMINARY) or replaced
+
+    def is_outdone(self, answer: Answer) -> bool:
+        """Whether a later answer to this question counts instead: a final after a preliminary, a signed after another.
+
+        An addendum adds, and takes the place of nothing.
+        """
+        if answer.is_addendum:
+            return False
+        later = self.answers[self.answers.index(answer) + 1 :]
+        return 0 < answer.weight < max((one.weight for one in later if not one.is_addendum), default=0)
 
     @property
     def is_unread(self) -> bool:

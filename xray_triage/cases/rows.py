@@ -3,7 +3,8 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,8 @@ from xray_triage.cases.case import (
     Answer,
     AnswerKind,
     Case,
+    Change,
+    ChangeKind,
     Conflict,
     Consultation,
     ConsultationState,
@@ -93,6 +96,7 @@ def image_columns(reading: Reading, whose: str = "") -> dict[str, Any]:
                 "machine": asdict(reading.machine) if reading.machine else None,
                 "whose": whose,
                 "view": reading.view,
+                "youngest": reading.not_readable.reason.youngest if reading.not_readable else None,
             },
             allow_nan=False,
         ),
@@ -170,6 +174,19 @@ def consultation_of(row: Row, answers: Sequence[Answer] = ()) -> Consultation:
         announced=row.announced,
         seen_at=row.seen_at,
         problem=Problem(row.obstacle, row.obstacle_detail) if row.obstacle else None,
+        changes=_changes_of(row.changes),
+    )
+
+
+def changes_column(changes: Sequence[Change]) -> str:
+    """What was done to a question, as it is kept."""
+    return json.dumps([asdict(one) | {"at": one.at.isoformat()} for one in changes], ensure_ascii=False)
+
+
+def _changes_of(column: str) -> tuple[Change, ...]:
+    entries = json.loads(column)
+    return tuple(
+        Change(**{**one, "kind": ChangeKind(one["kind"]), "at": datetime.fromisoformat(one["at"])}) for one in entries
     )
 
 
@@ -222,17 +239,19 @@ def _verdict_of(row: Row) -> Verdict:
 
 def image_of(row: Row) -> Image:
     """A film and what was said of it, from its row."""
+    said = dict(_said(row.reading))
+    youngest = said.pop("youngest")
     return Image(
         sop_instance_uid=row.sop_instance_uid,
         arrival_id=row.arrival_id,
         priority=Priority(row.priority),
-        reason=_reason_of(row.reason),
+        reason=_reason_of(row.reason, youngest),
         picture_key=row.picture_key,
         received_at=row.received_at,
         read_at=row.read_at,
         exposed_at=row.exposed_at,
         purged_at=row.purged_at,
-        **_said(row.reading),
+        **said,
     )
 
 
@@ -252,6 +271,7 @@ def _said(text: str) -> Mapping[str, Any]:
             "columns": entry["columns"],
             "machine": _machine_of(entry.get("machine")),  # films read before revision 0002 have none
             "whose": entry.get("whose", ""),  # nor those of before revision 0006
+            "youngest": entry.get("youngest"),
             "view": entry.get("view", ""),  # and those of 0.1.0 neither this nor sides
         }
     )
@@ -304,5 +324,5 @@ def kind_named(name: str) -> FindingKind:
     return TOLD.get(name) or FindingKind(name, Code(name, "99XRT", name), name)
 
 
-def _reason_of(code: str | None) -> Reason | None:
-    return None if code is None else REASONS.get(code) or Reason(code, code)
+def _reason_of(code: str | None, youngest: float | None) -> Reason | None:
+    return None if code is None else replace(REASONS.get(code) or Reason(code, code), youngest=youngest)

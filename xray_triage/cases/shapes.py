@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
-from xray_triage.cases.case import ANSWER_NOTES, Case, ConsultationState, Place, Standing
+from xray_triage.cases.case import ANSWER_NOTES, Case, ChangeKind, ConsultationState, Place, Standing
 from xray_triage.reading.findings import Priority, Side
 
 Time = Annotated[
@@ -99,7 +99,7 @@ class ImageJson(JsonShape):
     exposed_at: Time | None
     status: str
     reason: str | None = Field(None, validation_alias=AliasPath("reason", "code"))
-    reason_text: str | None = Field(None, validation_alias=AliasPath("reason", "vi"))
+    reason_text: str | None = Field(None, validation_alias=AliasPath("reason", "text"))
     priority: Priority
     findings: list[FindingJson] = Field(validation_alias="listed")
     scores: dict[str, float | None]
@@ -166,8 +166,17 @@ class AnswerJson(JsonShape):
         return f"/cases/{info.context}/answers/{info.data['answer_id']}/file" if has_file else None
 
 
+class ChangeJson(JsonShape):
+    """What somebody did to a question that had been sent: ``added``, ``raised`` or ``withdrawn``."""
+
+    kind: ChangeKind
+    at: Time
+    by: str
+    reason: str
+
+
 class ConsultationJson(JsonShape):
-    """A question to a specialist. ``announced``: reminders sent.
+    """A question to a specialist. ``announced``: reminders sent. ``changes``, the oldest first.
 
     ``answers`` stand in their order, the last word last; ``answer`` is the last final one of them, else the last
     preliminary one, else null.
@@ -187,6 +196,7 @@ class ConsultationJson(JsonShape):
     overdue_at: Time | None
     announced: int
     seen_at: Time | None
+    changes: list[ChangeJson]
     obstacle: str | None = Field(None, validation_alias=AliasPath("problem", "obstacle"))
     problem: Annotated[str | None, BeforeValidator(lambda said: said and f"{said.obstacle}: {said.detail}")]
 

@@ -136,6 +136,7 @@ consultation = sa.Table(
     sa.Column("obstacle", sa.Text),
     sa.Column("obstacle_detail", OutsideText, nullable=False, server_default=""),
     sa.Column("seen_at", UtcDateTime),  # when somebody saw the newest answer; NULL again with the next answer
+    sa.Column("changes", OutsideText, nullable=False, server_default="[]"),  # JSON: rows.py
     sa.Index("consultation_case", "case_sequence"),
     sa.Index("consultation_due", "next_poll_at"),
     sa.Index("consultation_requested", "requested_at"),
@@ -176,7 +177,7 @@ answer = sa.Table(
     sqlite_autoincrement=True,
 )
 
-# Requests that were sent again: an answer may name one instead of the first.
+# The request objects of reminders and changes: an answer may name one instead of the first.
 reminder = sa.Table(
     "reminder",
     metadata,

@@ -51,7 +51,7 @@ def cases(
             f"{one.kind.vi} {one.measured.value if one.measured else format(one.probability, '.0%')}"
             for one in (one for image in case.images for one in image.told if one.positive)
         }
-        reasons = {image.reason.vi for image in case.images if image.reason}
+        reasons = {image.reason.text for image in case.images if image.reason}
         table.add_row(
             case.case_id,
             case.priority.vi,

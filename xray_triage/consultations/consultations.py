@@ -19,15 +19,25 @@ from xray_triage.cases import rows, tables
 from xray_triage.cases.case import AUTOMATIC, AnswerKind, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
 from xray_triage.cases.identity import Identity, same_person
+from xray_triage.language import ENGLISH, N_
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient, read_patient, repair_text
+from xray_triage.results.capture import REQUEST_PAGE
 from xray_triage.results.make import ResultObject, make_request
-from xray_triage.results.request import Asked
+from xray_triage.results.request import FIRST, Asked, Step, Turn
 from xray_triage.results.wording import conflict_line, unread_line, urgent_because
+
+NO_NAME = N_("Tên “AI” dành cho yêu cầu tự động: hãy ghi tên người hỏi.")
+NO_FILM = N_("Không còn đọc được phim nào của ca này từ đĩa của trạm.")
+INSTEAD = "THAY CHO YÊU CẦU TRƯỚC"
 
 
 class CannotAsk(Exception):
-    """No request can be made of this case now; the message says why."""
+    """No request can be made of this case now. ``words`` say why, in Vietnamese; the message is English."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(ENGLISH.translate(words))
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +82,11 @@ class Consultations:
         Raises UnknownCase, CannotAsk or SpoolFull.
         """
         if requested_by == AUTOMATIC:
-            raise CannotAsk(f"{AUTOMATIC!r} stands for the site's policy: give the name of who asks")
+            raise CannotAsk(NO_NAME)
         study_uid, open_one = self._look_up(case_id)
         if open_one is not None and not open_one.is_automatic:
             return open_one
-        prepared = self._prepare_again(study_uid, question=question, priority=priority, requested_by=requested_by)
+        prepared = self.prepare_again(study_uid, question=question, priority=priority, requested_by=requested_by)
         try:
             with self._database.write() as connection:
                 _cancel_automatic(connection, sequence_of(connection, case_id))
@@ -84,43 +94,11 @@ class Consultations:
         except BaseException:
             self.forget(prepared)
             raise
-        self._wake()
+        self.wake()
         return consultation
 
-    def remind(self, consultation_id: int) -> None:
-        """Send the question of an open consultation once more, over the same films and results, and count it.
-
-        Raises CannotAsk or SpoolFull.
-        """
-        asked, case = tables.consultation, tables.case
-        one = sa.and_(asked.c.consultation_id == consultation_id, tables.IS_OPEN)
-        query = sa.select(asked, case.c.study_instance_uid).join_from(asked, case).where(one)
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return
-        number = row.announced + 1
-        prepared = self._prepare_again(
-            row.study_instance_uid,
-            question=row.question,
-            priority=row.priority,
-            requested_by=row.requested_by,
-            reminder=number,
-        )
-        counted = asked.update().where(one, asked.c.announced == row.announced)
-        is_sent = False
-        try:
-            with self._database.write() as connection:
-                values = {"announced": number, "announced_at": self._clock.now()}
-                is_mine = bool(connection.execute(counted.values(values)).rowcount)
-                if is_mine:
-                    sent = {"sop_instance_uid": prepared.consultation.request_uid, "consultation_id": consultation_id}
-                    connection.execute(tables.reminder.insert().values(sent))
-                    self._send(connection, prepared)
-            is_sent = is_mine
-        finally:
-            if not is_sent:  # another node was quicker, or the answer was
-                self.forget(prepared)
+    def wake(self) -> None:
+        """A request waits to be sent."""
         self._wake()
 
     def forget(self, prepared: PreparedRequest) -> None:
@@ -138,7 +116,7 @@ class Consultations:
         requested_by: str,
         identity: Identity,
         why: Sequence[str] = (),
-        reminder: int = 0,
+        turn: Turn = FIRST,
     ) -> PreparedRequest:
         """Build the request and keep it, before any transaction: nobody waits on the database for an fsync.
 
@@ -146,11 +124,13 @@ class Consultations:
         case it is: a film that names somebody else gives way to one that does not, and of a conflict the request warns
         the specialist. Raises SpoolFull.
         """
+        study_uid = str(source.StudyInstanceUID)
         if same_person(read_patient(source), identity.patient) is False:
-            source = self._header(self._films(str(source.StudyInstanceUID)), identity.patient)
+            source = self._header(self._films(study_uid), identity.patient)
         conflict = identity.conflict
         told = question if conflict is None else f"{conflict_line(conflict.values)}\n\n{question}"
         now = self._clock.now()
+        replaces, pages_before = self._before(study_uid, turn.step)
         asked = Asked(
             question=told,
             priority="urgent" if priority == "urgent" else "routine",
@@ -159,7 +139,9 @@ class Consultations:
             accession_number=identity.accession_number,
             why=why,
             phone=self._phone,
-            reminder=reminder,
+            turn=Turn(turn.step, turn.news or (INSTEAD if replaces else "")),
+            replaces=replaces,
+            pages_before=pages_before,
         )
         made = make_request(source, references, asked, at=now, station_name=self._station_name)
         consultation = Consultation(
@@ -170,8 +152,20 @@ class Consultations:
             requested_at=now,
             request_uid=str(made[0].dataset.SOPInstanceUID),
         )
-        study_uid = str(source.StudyInstanceUID)
         return PreparedRequest(consultation=consultation, study_instance_uid=study_uid, kept=self._keep(made))
+
+    def _before(self, study_uid: str, step: Step) -> tuple[InstanceRef | None, int]:
+        """The document that the next one replaces, as far as it is on its way, and how many have pages in the study."""
+        sent = self._outbox.of_study(study_uid)
+        series = {one.instance.series_instance_uid for one in sent if one.what == REQUEST_PAGE.what}
+        mine = tables.IS_OPEN, tables.case.c.study_instance_uid == study_uid
+        query = sa.select(tables.consultation).join_from(tables.consultation, tables.case).where(*mine)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or step is Step.REMIND:
+            return None, len(series)
+        uid = rows.consultation_of(row).newest_uid
+        return next((one.instance for one in sent if one.instance.sop_instance_uid == uid), None), len(series)
 
     def _keep(self, made: Sequence[ResultObject]) -> list[tuple[str, InstanceRef, SpooledFile]]:
         """All, or none."""
@@ -210,10 +204,11 @@ class Consultations:
             self.forget(prepared)
             return rows.consultation_of(connection.execute(_open_request(sequence)).one())
         _watch_no_more(connection, sequence, but=asked.request_uid)
-        self._send(connection, prepared)
+        self.send_within(connection, prepared)
         return asked
 
-    def _send(self, connection: sa.Connection, prepared: PreparedRequest) -> None:
+    def send_within(self, connection: sa.Connection, prepared: PreparedRequest) -> None:
+        """Promise the files of a prepared request to the destinations, in the caller's transaction."""
         urgent = prepared.consultation.priority == "urgent"
         for what, instance, spooled in prepared.kept:
             is_promised = self._outbox.enqueue(
@@ -229,10 +224,16 @@ class Consultations:
         if urgent:
             self._outbox.promote_study(connection, prepared.study_instance_uid)
 
-    def _prepare_again(
-        self, study_uid: str, *, question: str, priority: str, requested_by: str, reminder: int = 0
+    def prepare_again(
+        self,
+        study_uid: str,
+        *,
+        question: str,
+        priority: str,
+        requested_by: str,
+        turn: Turn = FIRST,
     ) -> PreparedRequest:
-        """A request over every film of the study and what the AI said of it."""
+        """A request over every film of the study and what the AI said of it. Raises CannotAsk or SpoolFull."""
         films = self._films(study_uid)
         results = [d.instance for d in self._outbox.of_study(study_uid) if d.what in ("sr", "sc")]
         references = list({ref.sop_instance_uid: ref for ref in [*(f.instance for f in films), *results]}.values())
@@ -245,7 +246,7 @@ class Consultations:
             requested_by=requested_by,
             identity=identity,
             why=() if requested_by == AUTOMATIC else self._why(study_uid),  # its question says why
-            reminder=reminder,
+            turn=turn,
         )
 
     def _why(self, study_uid: str) -> list[str]:
@@ -261,7 +262,7 @@ class Consultations:
         urgent = [urgent_because(one.reasons, one.findings) for one in films if one.priority is Priority.URGENT]
         unread = [unread_line(one.reason) for one in films if one.reason is not None]
         is_any_read = len(unread) < len(films)
-        return list(dict.fromkeys([f"AI: {line}" for line in urgent] if is_any_read else unread))
+        return list(dict.fromkeys([f"AI: {line}" for line in urgent if line] if is_any_read else unread))
 
     def _look_up(self, case_id: str) -> tuple[str, Consultation | None]:
         case = tables.case
@@ -325,7 +326,7 @@ class Consultations:
         found = first if namesake is None else namesake
         if found is not None:
             return found
-        raise CannotAsk("no film of this case can be read from disk any more")
+        raise CannotAsk(NO_FILM)
 
 
 def _cancel_automatic(connection: sa.Connection, sequence: int, *which: sa.ColumnElement[bool]) -> None:

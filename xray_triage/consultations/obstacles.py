@@ -30,7 +30,7 @@ OBSTACLES: Mapping[str, str] = {
     Obstacle.UNREACHABLE: N_("Chưa liên lạc được PACS để hỏi trả lời; trạm tự hỏi lại khi có mạng."),
     Obstacle.UNTRUSTED: N_(
         "Chứng thư TLS giữa trạm và PACS không dùng được. Hãy nhờ kỹ thuật viên xem ngày hết hạn, và "
-        "tls = {ca, cert, key} của nơi nhận này trong station.toml."
+        "tls = {ca, cert, key} của PACS này trong station.toml."
     ),
     Obstacle.FORBIDDEN: N_(
         "PACS không cho trạm hỏi về trả lời. Hãy nhờ người quản trị PACS kiểm tra AE title và quyền "

@@ -4,6 +4,7 @@ How long a question has waited is measured by the clock that only grows, so that
 and silences none; only the time before this program was started is taken from the time of day.
 """
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,8 @@ from dicom_router.errors import SpoolFull
 from dicom_router.store.database import Database
 from dicom_router.store.outbox import DeliveryState, Outbox
 from xray_triage.cases import tables
-from xray_triage.consultations.consultations import CannotAsk, Consultations
+from xray_triage.consultations.consultations import CannotAsk
+from xray_triage.consultations.follow_ups import FollowUps
 
 MOST_REMINDERS = 3
 
@@ -27,18 +29,18 @@ class Overdue:
         database: Database,
         *,
         clock: Clock,
-        consultations: Consultations,
+        follow_ups: FollowUps,
         outbox: Outbox,
         urgent_seconds: float,
         routine_seconds: float,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._consultations = consultations
+        self._follow_ups = follow_ups
         self._outbox = outbox
         self._limits = {"urgent": urgent_seconds, "routine": routine_seconds}
-        # By question and reminder: the seconds it had waited when first seen here, and when that was.
-        self._first_seen: dict[tuple[int, int], tuple[float, float]] = {}
+        # By question and since when it waits: the seconds it had waited when first seen here, and when that was.
+        self._first_seen: dict[tuple[int, datetime], tuple[float, float]] = {}
         self._log = structlog.get_logger()
 
     def run_once(self) -> bool:
@@ -50,7 +52,7 @@ class Overdue:
         query = sa.select(asked, case.c.case_id, case.c.study_instance_uid).join_from(asked, case)
         with self._database.read() as connection:
             rows = connection.execute(query.where(tables.IS_OPEN, asked.c.announced < MOST_REMINDERS)).all()
-        keys = {(row.consultation_id, row.announced) for row in rows}
+        keys = {(row.consultation_id, _since(row)) for row in rows}
         self._first_seen = {key: seen for key, seen in self._first_seen.items() if key in keys}
         late = [row for row in rows if self._waited(row) >= self._limits.get(row.priority, self._limits["routine"])]
         for row in late:  # all of them, before a reminder that cannot be made
@@ -60,12 +62,10 @@ class Overdue:
         return False
 
     def _waited(self, row: sa.Row[Any]) -> float:
-        """Seconds since it was asked, or since the last reminder."""
-        since = row.announced_at or row.requested_at
+        """Seconds since it was asked, since the last reminder, or since it is urgent."""
+        since = _since(row)
         before = max(0.0, (self._clock.now() - since).total_seconds())
-        waited, seen_at = self._first_seen.setdefault(
-            (row.consultation_id, row.announced), (before, self._clock.monotonic())
-        )
+        waited, seen_at = self._first_seen.setdefault((row.consultation_id, since), (before, self._clock.monotonic()))
         return waited + self._clock.monotonic() - seen_at
 
     def _mark(self, row: sa.Row[Any]) -> None:
@@ -85,7 +85,12 @@ class Overdue:
         ):
             return
         try:
-            self._consultations.remind(row.consultation_id)
+            self._follow_ups.remind(row.consultation_id)
         except (CannotAsk, SpoolFull) as error:
-            self._first_seen[row.consultation_id, row.announced] = (0.0, self._clock.monotonic())  # in an interval
+            self._first_seen[row.consultation_id, _since(row)] = (0.0, self._clock.monotonic())  # in an interval
             self._log.warning("reminder not made", case_id=row.case_id, error=str(error))
+
+
+def _since(row: sa.Row[Any]) -> datetime:
+    since: datetime = row.announced_at or row.requested_at
+    return since

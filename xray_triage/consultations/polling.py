@@ -184,8 +184,8 @@ class AnswerPolling:
 
     def _next_poll_at(self, question: Question) -> datetime | None:
         now = self._clock.now()
-        is_answered = question.state == ConsultationState.ANSWERED.value
-        seconds = (follow_up_seconds if is_answered else open_seconds)(question.polls, self._poll_seconds)
+        is_open = question.state == ConsultationState.REQUESTED.value
+        seconds = (open_seconds if is_open else follow_up_seconds)(question.polls, self._poll_seconds)
         # Only ever sooner, so that hundreds of stations spread and none asks later than its site wants.
         return None if seconds is None else now + timedelta(seconds=seconds * (1 - self._jitter() / 5))
 

@@ -45,17 +45,17 @@ def urgency_check(never: Sequence[str]) -> Check:
 
 def drift_check(films: int, drifted: Sequence[str] | None) -> Check:
     """Whether the scores of the newest films lie as when the model was measured; not for ``drifted``. None: unknown."""
-    state, message = OK, N_("Điểm AI của %(films)s phim gần đây không lệch.")
+    state, message = OK, N_("Điểm AI của %(n)s phim gần đây không lệch.")
     if drifted is None:
-        message = N_("Mới có %(films)s phim, chưa biết điểm AI có lệch không.")
+        message = N_("Mới có %(n)s phim, chưa biết điểm AI có lệch không.")
     elif drifted:
         state = WARNING
         message = N_(
-            "Điểm AI của %(films)s phim gần đây khác các phim đã dùng để đo mô hình (%(names)s); số liệu của "
+            "Điểm AI của %(n)s phim gần đây khác các phim đã dùng để đo mô hình (%(names)s); số liệu của "
             "mô hình có thể không đúng ở đây. Máy X-quang có thay hay đổi cài đặt không? Hãy đo lại: "
             "xray-triage model evaluate."
         )
-    return check("drift", state, message, films=films, names=", ".join(drifted or ()))
+    return check("drift", state, message, n=films, names=", ".join(drifted or ()))
 
 
 def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange: bool) -> Check | None:
@@ -67,7 +67,7 @@ def machine_check(name: str, films: int, *, waits: bool, changed: bool, strange:
     elif waits:
         told = N_("AI đã đề xuất ngưỡng cho máy này; hãy xem và chấp nhận ở trang Mô hình AI.")
     elif changed:
-        told = N_("Phim của máy này đã thay đổi; AI đang làm quen lại (%(films)d phim). Máy có đổi cài đặt không?")
+        told = N_("Phim của máy này đã thay đổi; AI đang làm quen lại (%(n)d phim). Máy có đổi cài đặt không?")
     else:
         return None
-    return check(f"machine:{name}", WARNING, told, films=films)
+    return check(f"machine:{name}", WARNING, told, n=films)

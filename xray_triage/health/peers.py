@@ -107,7 +107,7 @@ def left_out_check(declined: Callable[[], Sequence[tuple[str, str, datetime, str
     """
     found = declined()
     if not found:
-        return check("left_out", OK, N_("Nơi nhận nào cũng lấy mọi loại tệp được gửi tới."))
+        return check("left_out", OK, N_("PACS tuyến trên nào cũng lấy mọi loại tệp được gửi tới."))
     state = WARNING if any(abs(clock.now() - since) < TOLD_FOR for _, _, since, _, _ in found) else OK
     kinds = ", ".join(f"{what.upper()} ({name})" for name, what, *_ in found)
     message = N_(

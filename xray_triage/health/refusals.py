@@ -7,12 +7,12 @@ from xray_triage.language import N_
 
 NONE_REFUSED = N_("Không máy nào bị trạm từ chối nhiều lần.")
 SOME_REFUSED = N_(
-    "Trạm đang từ chối %(number)d máy; phim của máy có thể chưa vào trạm. Hãy xem mục Máy bị trạm từ chối ở trang Tình "
+    "Trạm đang từ chối %(n)d máy; phim của máy có thể chưa vào trạm. Hãy xem mục Máy bị trạm từ chối ở trang Tình "
     "trạng trạm."
 )
 NOTHING_STUCK = N_("Không tệp nào phải gửi đi gửi lại.")
 STUCK = N_(
-    "%(name)s trả lời nhưng không nhận được %(number)d tệp dù trạm đã gửi nhiều lần (ngắt kết nối, không trả lời hoặc "
+    "%(name)s trả lời nhưng không nhận được %(n)d tệp dù trạm đã gửi nhiều lần (ngắt kết nối, không trả lời hoặc "
     "báo bận). Các tệp khác vẫn được gửi; trạm sẽ còn thử lại. Hãy gọi người quản trị PACS, đọc cho họ dòng chữ nhỏ."
 )
 # By the reason, or the status of a single object.
@@ -88,7 +88,7 @@ def refusal_check(machine: str, reason: str, detail: str) -> Check:
 def stuck_check(stuck: Sequence[tuple[str, int, str]]) -> Check:
     """Whether a destination answers and does not take what it is given again and again; says the first of several."""
     for name, number, error in stuck:
-        return check("stuck", CheckState.WARNING, STUCK, name=name, number=number, detail=error)
+        return check("stuck", CheckState.WARNING, STUCK, name=name, n=number, detail=error)
     return check("stuck", CheckState.OK, NOTHING_STUCK)
 
 
@@ -96,4 +96,4 @@ def refusals_check(told: int) -> Check:
     """How many machines a person must hear of."""
     if not told:
         return check("refused", CheckState.OK, NONE_REFUSED)
-    return check("refused", CheckState.WARNING, SOME_REFUSED, number=told)
+    return check("refused", CheckState.WARNING, SOME_REFUSED, n=told)

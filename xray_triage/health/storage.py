@@ -26,7 +26,7 @@ def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> C
 
 def days_left_check(days_left: float | None) -> Check:
     """Until the disk is full, if all goes on as in the last two weeks; None: nothing came, nothing can be told."""
-    state, message = OK, N_("Ổ đĩa đủ cho %(days)d ngày nữa, tính theo 14 ngày qua.")
+    state, message = OK, N_("Ổ đĩa đủ cho %(n)d ngày nữa, tính theo 14 ngày qua.")
     if days_left is None:
         message = N_("14 ngày qua không có phim nào, nên chưa biết ổ đĩa đủ cho bao lâu.")
     elif days_left > LONG_DAYS:
@@ -34,23 +34,23 @@ def days_left_check(days_left: float | None) -> Check:
     elif days_left < WARN_DAYS:
         state = WARNING
         message = N_(
-            "Ổ đĩa chỉ còn đủ cho %(days)d ngày: nhiều phim chưa xóa được, vì PACS chưa xác nhận đã lưu hoặc có ca "
-            "đang chờ. Hãy xem các nơi nhận và hàng đợi ở trang này, hoặc lắp ổ đĩa lớn hơn."
+            "Ổ đĩa chỉ còn đủ cho %(n)d ngày: nhiều phim chưa xóa được, vì PACS chưa xác nhận đã lưu hoặc có ca "
+            "đang chờ. Hãy xem các PACS tuyến trên và hàng đợi ở trang này, hoặc lắp ổ đĩa lớn hơn."
         )
-    return check("days_left", state, message, days=int(days_left or 0))
+    return check("days_left", state, message, n=int(days_left or 0))
 
 
 def retention_check(keep_days: int, purged: int, *, unproved: Sequence[str], takers: Sequence[str]) -> Check:
     """Whether films are ever deleted. ``takers`` get the originals; of them the ``unproved`` prove nothing."""
     message = N_(
-        "Phim được xóa khỏi trạm sau %(days)d ngày, hoặc sớm hơn khi ổ đĩa gần đầy, khi PACS đã xác nhận lưu; đến nay "
+        "Phim được xóa khỏi trạm sau %(n)d ngày, hoặc sớm hơn khi ổ đĩa gần đầy, khi PACS đã xác nhận lưu; đến nay "
         "đã xóa %(purged)d phim."
     )
     if not takers:
-        message = N_("Không phim nào bị xóa: không có nơi nhận nào lấy phim gốc (send có originals).")
+        message = N_("Không phim nào bị xóa: không có PACS tuyến trên nào lấy phim gốc (send có originals).")
     elif unproved:
         message = N_("Không phim nào bị xóa: %(names)s không xác nhận đã lưu (commitment = false).")
-    return check("retention", OK, message, days=keep_days, purged=purged, names=", ".join(unproved))
+    return check("retention", OK, message, n=keep_days, purged=purged, names=", ".join(unproved))
 
 
 def database_check(rebuilt: Sequence[Rebuilding], damage: str | None) -> Check:
@@ -67,22 +67,22 @@ def database_check(rebuilt: Sequence[Rebuilding], damage: str | None) -> Check:
     message = NOT_GOT_BACK[last.why is Why.JOURNAL, last.backup_at is not None]
     told = [f"{one.at:%Y-%m-%d %H:%M} {one.why}: {one.detail}; kept: {one.kept or 'nothing'}" for one in rebuilt]
     day, backup = (f"{at.astimezone():%d/%m/%Y %H:%M}" if at else "" for at in (last.at, last.backup_at))
-    return check("database", WARNING, message, detail=" | ".join(told), day=day, backup=backup, films=last.films)
+    return check("database", WARNING, message, detail=" | ".join(told), day=day, backup=backup, n=last.films)
 
 
 _EMPTY = N_(
-    "Cơ sở dữ liệu bị mất hoặc hỏng đã được dựng lại lúc %(day)s từ kho phim (lấy lại %(films)s phim), không có bản "
+    "Cơ sở dữ liệu bị mất hoặc hỏng đã được dựng lại lúc %(day)s từ kho phim (lấy lại %(n)s phim), không có bản "
     "sao lưu. Không lấy lại được: tài khoản, phiếu đăng ký chụp, câu hỏi hội chẩn và trả lời, ý kiến của bác sĩ, nhật "
     "ký, ngưỡng của máy. Hãy thêm lại người dùng (xray-triage init), hỏi lại các ca chờ trả lời, rồi bấm Đã biết ở "
     "trang Tình trạng trạm."
 )
 _BACKUP = N_(
     "Cơ sở dữ liệu bị mất hoặc hỏng đã được dựng lại lúc %(day)s từ bản sao lưu lúc %(backup)s và kho phim (lấy lại "
-    "%(films)s phim). Không lấy lại được những gì ghi sau bản sao lưu: tài khoản, mật khẩu mới, phiếu đăng ký chụp, "
+    "%(n)s phim). Không lấy lại được những gì ghi sau bản sao lưu: tài khoản, mật khẩu mới, phiếu đăng ký chụp, "
     "câu hỏi hội chẩn và trả lời, ý kiến của bác sĩ, nhật ký. Hãy xem lại, rồi bấm Đã biết ở trang Tình trạng trạm."
 )
 _JOURNAL = N_(
-    "Phần ghi mới nhất của cơ sở dữ liệu (WAL) bị hỏng, đã cất riêng lúc %(day)s; lấy lại %(films)s phim từ kho. Có "
+    "Phần ghi mới nhất của cơ sở dữ liệu (WAL) bị hỏng, đã cất riêng lúc %(day)s; lấy lại %(n)s phim từ kho. Có "
     "thể mất những thay đổi cuối cùng trước đó: tài khoản, phiếu đăng ký chụp, câu hỏi hội chẩn và trả lời, ý kiến "
     "của bác sĩ. Hãy xem lại, rồi bấm Đã biết ở trang Tình trạng trạm."
 )
@@ -137,6 +137,6 @@ def elsewhere_check(count: Callable[[], int]) -> Check:
     if not number:
         return check("elsewhere", OK, N_("Mọi phim đang chờ đều nằm ở trạm này."))
     message = N_(
-        "%(number)d việc đang chờ một trạm khác dùng chung cơ sở dữ liệu, vì tệp phim nằm ở trạm đó. Hãy bật trạm đó."
+        "%(n)d việc đang chờ một trạm khác dùng chung cơ sở dữ liệu, vì tệp phim nằm ở trạm đó. Hãy bật trạm đó."
     )
-    return check("elsewhere", WARNING, message, number=number)
+    return check("elsewhere", WARNING, message, n=number)

@@ -75,7 +75,7 @@ class FilmReading:
         priority = self.reading.decision.priority
         if self.reading.not_readable:
             why = self.reading.not_readable
-            return f"{self.path}: {priority.value}: {ENGLISH.translate(why.reason.vi)} {why.detail}".rstrip()
+            return f"{self.path}: {priority.value}: {why.reason.said(ENGLISH)} {why.detail}".rstrip()
         said = ENGLISH.translate(UNPROVEN) if self.reading.unproven else priority.value
         lines = [f"{self.path}: {said} ({self.seconds:.2f} s)"]
         for one in told_positive(self.reading.findings.findings if self.reading.findings else ()):

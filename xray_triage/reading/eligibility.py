@@ -6,7 +6,7 @@ part, DERIVED, burned-in marks) is a doubt: the pixels decide. It must never loo
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pydicom import uid
@@ -168,7 +168,10 @@ def unfit(dataset: Dataset, policy: Admission) -> NotReadable | None:
 
 def _too_young(dataset: Dataset, policy: Admission, arrived: date | None) -> NotReadable | None:
     age = read_age(dataset, arrived).years
-    return _not("child", f"{age} years") if age is not None and age < policy.minimum_age_years else None
+    if age is None or age >= policy.minimum_age_years:
+        return None
+    why = _not("child", f"{age} years")
+    return replace(why, reason=replace(why.reason, youngest=policy.minimum_age_years))
 
 
 def _descriptions(dataset: Dataset) -> str:

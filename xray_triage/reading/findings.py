@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xray_triage.language import N_
+from xray_triage.language import N_, VIETNAMESE, Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,26 @@ _PRIORITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a film was not read: our code, and the sentence for the doctor and the report in Vietnamese."""
+    """Why a film was not read: our code, and what it means in Vietnamese.
+
+    ``youngest``: of a child, from how many years of age on the site has films read; None where that is not on record.
+    """
 
     code: str
     vi: str
+    youngest: float | None = None
+
+    def said(self, language: Language) -> str:
+        """The sentence for the doctor."""
+        if self.youngest is None:
+            return language.translate(self.vi)
+        years = language.number(self.youngest, 0 if self.youngest == int(self.youngest) else 1)
+        return language.say(N_("Dưới %(n)s tuổi: AI chỉ đọc từ %(n)s tuổi."), n=years)
+
+    @property
+    def text(self) -> str:
+        """The sentence in our objects, which is Vietnamese."""
+        return self.said(VIETNAMESE)
 
 
 _REASONS = {
@@ -105,7 +121,7 @@ _REASONS = {
     "not_a_chest": N_("Không phải phim ngực."),
     "not_frontal": N_("Phim nghiêng hoặc chếch; AI chỉ đọc phim ngực thẳng."),
     "rotated": N_("Phim bị xoay; hãy xoay lại và gửi lại."),
-    "child": N_("Người bệnh nhỏ tuổi hơn giới hạn của mô hình."),
+    "child": N_("Người bệnh dưới độ tuổi mà AI đọc."),
     "no_pixels": N_("Tệp không có ảnh."),
     "damaged_pixels": N_("Dữ liệu ảnh bị hỏng hoặc không khớp với phần mô tả."),
     "undecodable": N_("Không giải nén được kiểu nén ảnh này."),

@@ -37,6 +37,7 @@ TASK_STATES = {
     ConsultationState.OVERDUE: "requested",
     ConsultationState.ANSWERED: "completed",
     ConsultationState.CANCELLED: "cancelled",
+    ConsultationState.WITHDRAWN: "cancelled",
 }
 UNREAD_BY_DOCTORS = "AI, chưa có bác sĩ đọc"
 

@@ -4,6 +4,7 @@ overlay.py, unread.py and letter.py draw; this module makes a DICOM object of it
 """
 
 import io
+from dataclasses import replace
 
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -14,7 +15,7 @@ from xray_triage.reading.findings import Reading
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.results.codes import SOURCE_IMAGE
 from xray_triage.results.items import add, coded, reference
-from xray_triage.results.letter import Letter, draw_pages
+from xray_triage.results.letter import Letter, draw_pages, heading
 from xray_triage.results.origin import Kind, Origin, begin
 from xray_triage.results.overlay import draw
 from xray_triage.results.unread import draw_unread
@@ -65,9 +66,13 @@ def make_capture(origin: Origin, reading: Reading, radiograph: Radiograph | None
     return dataset
 
 
-def make_request_pages(origin: Origin, letter: Letter, *parts: str) -> list[Dataset]:
-    """The pages of a request, one series; ``parts`` tell it from others on the same film."""
-    pages = [_picture(origin, REQUEST_PAGE, page, *parts) for page in draw_pages(letter)]
+def make_request_pages(origin: Origin, letter: Letter, *parts: str, before: int = 0) -> list[Dataset]:
+    """The pages of a request, one series; ``parts`` tell it from others on the same film.
+
+    ``before``: how many such series the study has: each newer one has a lower number, so that viewers open the newest.
+    """
+    kind = replace(REQUEST_PAGE, series_number=REQUEST_PAGE.series_number - before, description=heading(letter))
+    pages = [_picture(origin, kind, page, *parts) for page in draw_pages(letter)]
     for number, page in enumerate(pages[1:], 2):
         uid = origin.uid(REQUEST_PAGE.what, *parts, "page", str(number))
         add(page, SOPInstanceUID=uid, InstanceNumber=str(number))

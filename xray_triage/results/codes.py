@@ -24,6 +24,7 @@ def _own(value: str, meaning: str) -> Code:
 # Documents, TID 1500 and TID 2010
 IMAGING_MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
 FOR_CONFERENCE = _dcm("113005", "For Conference")
+OF_INTEREST = _dcm("113000", "Of Interest")
 KEY_OBJECT_DESCRIPTION = _dcm("113012", "Key Object Description")
 IMAGE_LIBRARY = _dcm("111028", "Image Library")
 IMAGE_LIBRARY_GROUP = _dcm("126200", "Image Library Group")

@@ -3,6 +3,7 @@
 DejaVu Sans lies beside this module because a station has no fonts, and Pillow's own has no Vietnamese letters.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -55,7 +56,8 @@ def broken(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterator
                 yield line
             line = word
             while letters.getlength(line) > width:
-                fits = next(n for n in range(len(line) - 1, 0, -1) if letters.getlength(line[:n]) <= width or n == 1)
+                lengths = range(min(len(line), int(width)) + 1)  # a letter is wider than a pixel
+                fits = max(1, bisect_right(lengths, width, key=lambda n: letters.getlength(line[:n])) - 1)
                 yield line[:fits]
                 line = line[fits:]
         yield line

@@ -19,14 +19,19 @@ BAND, BAR, NOTE = 116, 64, 26  # heights of the head and of the last line; size 
 MOST_REASONS = 3
 TITLE_AT = 180  # viewers write into the upper left corner
 URGENT_BAND: Colour = (200, 30, 45)
+WITHDRAWN_BAND: Colour = (84, 92, 98)
 ROUTINE_BAND: Colour = (32, 78, 128)
 HOW_TO_ANSWER = "CÁCH TRẢ LỜI: lưu báo cáo SR hoặc PDF vào chính ca chụp này"
+NO_ANSWER_NEEDED = "KHÔNG CẦN TRẢ LỜI NỮA"
 _INNER = WIDTH - 2 * MARGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What is on the pages. ``why``: what the AI says of the films, a line each; ``patient``: whose they are."""
+    """What is on the pages. ``why``: what the AI says of the films, a line each; ``patient``: whose they are.
+
+    ``news``: what is new since the pages before, or empty.
+    """
 
     question: str
     priority: str
@@ -37,13 +42,21 @@ class Letter:
     station_name: str
     phone: str
     asked_at: datetime
+    news: str = ""
+    is_withdrawn: bool = False
+
+
+def heading(letter: Letter) -> str:
+    """What the pages are called."""
+    return "CÂU HỎI ĐÃ RÚT" if letter.is_withdrawn else "YÊU CẦU HỘI CHẨN"
 
 
 def draw_pages(letter: Letter) -> list[Image.Image]:
     """One page as a rule. All that is beside the question stands on each of them."""
+    news = [letter.news] if letter.news else []
     head = [
         *_lines(letter.patient, NOTE, bold=True),
-        *(line for why in _most(letter.why) for line in _lines(why, NOTE)),
+        *(line for why in [*news, *_most(letter.why)] for line in _lines(why, NOTE)),
     ]
     foot = _lines(_sender(letter), NOTE)
     room = HEIGHT - BAND - BAR - 96 - _high(NOTE) * (len(head) + len(foot))
@@ -70,16 +83,17 @@ def _page(
     _write(canvas, lines, y + 30, size, TEXT)
     _write(canvas, foot, HEIGHT - BAR - 16 - _high(NOTE) * len(foot), NOTE, TEXT)
     canvas.rectangle((0, HEIGHT - BAR, WIDTH, HEIGHT), fill=AMBER)
-    canvas.text((WIDTH / 2, HEIGHT - BAR / 2), HOW_TO_ANSWER, font=font(28, bold=True), fill=BACKGROUND, anchor="mm")
+    last = NO_ANSWER_NEEDED if letter.is_withdrawn else HOW_TO_ANSWER
+    canvas.text((WIDTH / 2, HEIGHT - BAR / 2), last, font=font(28, bold=True), fill=BACKGROUND, anchor="mm")
     return picture
 
 
 def _draw_band(canvas: ImageDraw.ImageDraw, letter: Letter, number: str) -> None:
-    band = URGENT_BAND if letter.is_urgent else ROUTINE_BAND
+    band = WITHDRAWN_BAND if letter.is_withdrawn else URGENT_BAND if letter.is_urgent else ROUTINE_BAND
     canvas.rectangle((0, 0, WIDTH, BAND), fill=band)
-    canvas.text((TITLE_AT, BAND / 2), "YÊU CẦU HỘI CHẨN", font=font(52, bold=True), fill=TEXT, anchor="lm")
+    canvas.text((TITLE_AT, BAND / 2), heading(letter), font=font(52, bold=True), fill=TEXT, anchor="lm")
     letters, right, middle = font(34, bold=True), WIDTH - MARGIN, BAND / 2
-    said = fitted(letter.priority.upper(), letters, 360)
+    said = "ĐÃ RÚT" if letter.is_withdrawn else fitted(letter.priority.upper(), letters, 360)
     canvas.rounded_rectangle((right - letters.getlength(said) - 48, 26, right, BAND - 26), radius=32, fill=TEXT)
     canvas.text((right - 24, middle), said, font=letters, fill=band, anchor="rm")
     if number != "1/1":

@@ -19,7 +19,7 @@ from xray_triage.results.letter import Letter
 from xray_triage.results.origin import Origin
 from xray_triage.results.presentation import is_possible, make_presentation
 from xray_triage.results.report import REPORT, make_report
-from xray_triage.results.request import REQUEST, Asked, make_request_document
+from xray_triage.results.request import REQUEST, Asked, Step, make_request_document
 from xray_triage.results.uids import derive_uid
 from xray_triage.results.wording import urgency
 
@@ -96,7 +96,7 @@ def make_request(
     """
     origin = Origin(source=source, model=None, station_name=station_name, at=at)
     made = [_encoded(REQUEST.what, make_request_document(origin, references, asked))]
-    if not asked.reminder:
+    if asked.turn.step is not Step.REMIND:
         letter = Letter(
             question=asked.question,
             priority=urgency(asked.priority),
@@ -107,8 +107,11 @@ def make_request(
             station_name=station_name,
             phone=asked.phone,
             asked_at=origin.local_time,
+            news=asked.turn.news,
+            is_withdrawn=asked.turn.step is Step.WITHDRAW,
         )
-        pages = make_request_pages(origin, letter, at.isoformat(), asked.priority, asked.requested_by, asked.question)
+        parts = (at.isoformat(), asked.priority, asked.requested_by, asked.question)
+        pages = make_request_pages(origin, letter, *parts, before=asked.pages_before)
         made += [_encoded(REQUEST_PAGE.what, page) for page in pages]
     return made
 

@@ -6,8 +6,9 @@ Must never know the network: who sends it, and what comes back, is not its busin
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydicom.dataset import Dataset
 from pydicom.uid import KeyObjectSelectionDocumentStorage
@@ -45,12 +46,32 @@ _NO_IMAGES = tuple(f"{STORAGE_ROOT}{number}." for number in (88, 11, 104))
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # not allowed in a UT but for the ends of lines: PS3.5 6.2
 
 
+class Step(StrEnum):
+    """What a document does with a question. Of one question the newest document says all."""
+
+    ASK = "ask"
+    REMIND = "remind"
+    CHANGE = "change"
+    WITHDRAW = "withdraw"
+
+
+class Turn(NamedTuple):
+    """One document of a question. ``news``: what is new since the one before, or empty."""
+
+    step: Step = Step.ASK
+    news: str = ""
+
+
+FIRST = Turn()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is asked, how soon and by whom. ``why``: what the AI said of the films, a line each.
 
-    ``patient`` and ``accession_number``: whose case it is, which one film of it may say otherwise. ``reminder`` counts
-    how often it has been repeated; ``phone`` is that of the station, or empty.
+    ``patient`` and ``accession_number``: whose case it is, which one film of it may say otherwise. ``replaces``: the
+    document before, if it is to be forgotten. ``pages_before``: how many series of pages the study has already.
+    ``phone`` is that of the station, or empty.
     """
 
     question: str
@@ -60,35 +81,41 @@ class Asked:
     accession_number: str = ""
     why: Sequence[str] = ()
     phone: str = ""
-    reminder: int = 0
+    turn: Turn = FIRST
+    replaces: InstanceRef | None = None
+    pages_before: int = 0
 
 
 def make_request_document(origin: Origin, references: Sequence[InstanceRef], asked: Asked) -> Dataset:
     """The request over all ``references``, which may be of several films. Raises ValueError when there are none.
 
-    The same question asked again at another time is another request, and has other UIDs; a reminder says so.
+    The same question asked again at another time is another request, and has other UIDs. A Key Object Selection has no
+    Predecessor Documents Sequence: what it replaces is its last reference. One that is withdrawn is not for conference.
     """
     if not references:
         raise ValueError("a request must refer to at least one instance")
+    every = [*references, *([asked.replaces] if asked.replaces else [])]
     parts = (origin.at.isoformat(), asked.priority, asked.requested_by, asked.question)
     dataset = begin(origin, REQUEST, *parts)
-    add(dataset, CurrentRequestedProcedureEvidenceSequence=_evidence(references))
+    add(dataset, CurrentRequestedProcedureEvidenceSequence=_evidence(every))
     children = [
         language_item(),
         code_item(HAS_OBS_CONTEXT, codes.OBSERVER_TYPE, codes.PERSON),
         person_item(HAS_OBS_CONTEXT, codes.PERSON_OBSERVER_NAME, person_name(asked.requested_by)),
         text_item(CONTAINS, codes.KEY_OBJECT_DESCRIPTION, "\r\n".join(_description(asked))),
-        *(_reference_item(one) for one in references),
+        *(_reference_item(one) for one in every),
     ]
-    add_document(dataset, title=codes.FOR_CONFERENCE, template="2010", children=children)
+    title = codes.OF_INTEREST if asked.turn.step is Step.WITHDRAW else codes.FOR_CONFERENCE
+    add_document(dataset, title=title, template="2010", children=children)
     return dataset
 
 
 def _description(asked: Asked) -> list[str]:
     """The lines of the Key Object Description."""
+    is_withdrawn = asked.turn.step is Step.WITHDRAW
     lines = [
-        *([f"NHẮC LẠI LẦN {asked.reminder}: chưa có trả lời"] if asked.reminder else []),
-        f"Yêu cầu hội chẩn – ưu tiên: {urgency(asked.priority)}",
+        *([asked.turn.news] if asked.turn.news else []),
+        "Yêu cầu hội chẩn đã rút" if is_withdrawn else f"Yêu cầu hội chẩn – ưu tiên: {urgency(asked.priority)}",
         *asked.why,
         f"Người yêu cầu: {asked.requested_by}",
         "",

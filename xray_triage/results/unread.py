@@ -61,5 +61,5 @@ def _lines(reading: Reading) -> list[tuple[int, str, FreeTypeFont]]:
 
 def _why(reading: Reading) -> str:
     assert reading.not_readable is not None
-    reason = reading.not_readable.reason.vi
+    reason = reading.not_readable.reason.text
     return reason[:1].upper() + reason[1:]

@@ -18,6 +18,7 @@ from xray_triage.reading.findings import (
     Priority,
     Reading,
     Reason,
+    Side,
 )
 from xray_triage.reading.naming import told, told_positive
 from xray_triage.reading.patient import AGE_CONTRADICTS
@@ -48,6 +49,10 @@ UNPROVEN_MODEL = N_(
     "Mô hình này chưa được chứng minh trên phim có nhãn: không có dấu hiệu không có nghĩa là bình thường."
 )
 SEVERE = N_("điểm nặng thuộc nhóm cao nhất của trạm")
+SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and of everything else
+    "left": (N_("%(finding)s trái"), N_("%(finding)s bên trái")),
+    "right": (N_("%(finding)s phải"), N_("%(finding)s bên phải")),
+}
 LARGEST_NORMAL_RATIO = 0.5  # by convention, on a PA film of an adult
 
 
@@ -66,6 +71,15 @@ def value(finding: Finding, language: Language = VIETNAMESE) -> str:
 def limit(finding: Finding, language: Language = VIETNAMESE) -> str:
     """What it is held against, written likewise."""
     return percent(finding.threshold) if finding.measured is None else language.number(finding.measured.limit, 2)
+
+
+def sighting(finding: Finding, language: Language = VIETNAMESE) -> str:
+    """A finding and the lung that it keeps to, where the film tells."""
+    name = language.translate(finding.kind.vi)
+    if finding.side is None:
+        return name
+    of_the_lung, other = SIDES[finding.side]
+    return language.say(of_the_lung if finding.kind.vi.endswith("phổi") else other, finding=name)
 
 
 def score(finding: Finding) -> str:
@@ -149,26 +163,31 @@ def machine_lines(machine: Acquaintance | None, language: Language = VIETNAMESE)
     return lines
 
 
-def urgent_because(reasons: Iterable[str], findings: Iterable[Finding], language: Language = VIETNAMESE) -> str:
-    """``Khẩn cấp vì: phù phổi 42%`` for the ``reasons`` of an urgent film, out of all its ``findings``."""
+def urgent_because(
+    reasons: Iterable[str], findings: Iterable[Finding], language: Language = VIETNAMESE, *, most: int | None = None
+) -> str:
+    """``Khẩn cấp vì: phù phổi trái 42%`` for the ``reasons`` of urgent films, out of all their ``findings``.
+
+    Empty where none of them is known; of more than ``most`` reasons the last are counted.
+    """
     names = set(reasons)
-    seen = [
-        f"{language.translate(one.kind.vi)} {value(one, language)}" for one in told(findings) if one.kind.name in names
-    ]
+    seen = [f"{sighting(one, language)} {value(one, language)}" for one in told(findings) if one.kind.name in names]
     why = [*seen, *([language.translate(SEVERE)] if SEVERITY in names else [])]
-    return language.say(N_("Khẩn cấp vì: %(why)s"), why=", ".join(why))
+    rest = 0 if most is None else max(0, len(why) - most)
+    said = ", ".join(why[: len(why) - rest]) + (f" +{rest}" if rest else "")
+    return language.say(N_("Khẩn cấp vì: %(why)s"), why=said) if said else ""
 
 
 def urgent_lines(reading: Reading) -> list[str]:
     """Why an urgent film is urgent; nothing for any other."""
     if reading.findings is None or reading.decision.priority is not Priority.URGENT:
         return []
-    return [urgent_because(reading.decision.reasons, reading.findings.findings)]
+    return [line] if (line := urgent_because(reading.decision.reasons, reading.findings.findings)) else []
 
 
 def unread_line(reason: Reason) -> str:
     """That nobody but the doctor has read it, and why."""
-    return f"AI không đọc phim này: {reason.vi}"
+    return f"AI không đọc phim này: {reason.text}"
 
 
 def standing_lines(reading: Reading) -> list[str]:

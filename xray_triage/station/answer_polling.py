@@ -39,7 +39,7 @@ class AnswerWorkers:
         overdue = Overdue(
             stores.database,
             clock=clock,
-            consultations=stores.consultations,
+            follow_ups=stores.follow_ups,
             outbox=stores.outbox,
             urgent_seconds=60.0 * minutes.urgent,
             routine_seconds=60.0 * minutes.routine,

@@ -102,7 +102,7 @@ def test_a_reminder_sends_no_second_page(desk: TestDesk) -> None:
         number = connection.scalar(sa.select(tables.consultation.c.consultation_id))
     assert number is not None
     desk.clock.advance(60)
-    desk.consultations.remind(number)
+    desk.follow_ups.remind(number)
     assert (len(requests(desk, "1.2.3")), len(pages(desk, "1.2.3"))) == (2, 1)
 
 

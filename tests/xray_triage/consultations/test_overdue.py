@@ -30,7 +30,7 @@ class Waiting:
         self.worker = Overdue(
             self.desk.database,
             clock=self.desk.clock,
-            consultations=self.desk.consultations,
+            follow_ups=self.desk.follow_ups,
             outbox=self.desk.outbox,
             urgent_seconds=URGENT,
             routine_seconds=ROUTINE,
@@ -133,6 +133,32 @@ def test_a_reminder_that_cannot_be_recorded_leaves_no_file(sqlite_desk: TestDesk
     assert sorted(sqlite_desk.spool.keys()) == kept
     sqlite_desk.mend_inserts()
     assert waiting.after(2).announced == 1
+
+
+def test_a_question_made_urgent_waits_as_an_urgent_one_from_then_on(sqlite_desk: TestDesk) -> None:
+    waiting = Waiting(sqlite_desk, priority="routine")
+    assert waiting.after(10 * URGENT).overdue_at is None
+    sqlite_desk.follow_ups.change(waiting.case_id, by="BS. Lan", urgent=True)
+    assert waiting.after(URGENT - 2).overdue_at is None
+    found = waiting.after(2)
+    assert (found.state, found.announced) == (ConsultationState.OVERDUE, 1)
+
+
+def test_what_was_reminded_of_in_vain_is_reminded_of_again_once_it_is_urgent(sqlite_desk: TestDesk) -> None:
+    waiting = Waiting(sqlite_desk, priority="routine")
+    for _ in range(MOST_REMINDERS):
+        waiting.after(ROUTINE)
+    sqlite_desk.follow_ups.change(waiting.case_id, by="BS. Lan", urgent=True)
+    found = waiting.after(URGENT)
+    assert (found.announced, found.priority) == (1, "urgent")
+    assert QUESTION in said(waiting.requests[-1])
+
+
+def test_a_withdrawn_question_is_neither_overdue_nor_reminded_of(sqlite_desk: TestDesk) -> None:
+    waiting = Waiting(sqlite_desk)
+    sqlite_desk.follow_ups.withdraw(waiting.case_id, by="BS. Lan")
+    found = waiting.after(10 * URGENT)
+    assert (found.state, found.overdue_at, found.announced) == (ConsultationState.WITHDRAWN, None, 0)
 
 
 def test_a_film_that_is_gone_from_disk_is_no_reason_to_stop(sqlite_desk: TestDesk) -> None:

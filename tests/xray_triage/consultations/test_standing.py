@@ -136,7 +136,7 @@ def test_what_belongs_to_an_older_question_does_not_close_the_newer(a_round: Rou
     a_round.ask("một?")
     first = a_round.consultation.request_uid
     a_round.desk.clock.advance(1)
-    a_round.desk.consultations.remind(number_of(a_round))
+    a_round.desk.follow_ups.remind(number_of(a_round))
     a_round.desk.deliver()
     sent = a_round.desk.outbox.of_study(STUDY)
     (reminder,) = {each.instance.sop_instance_uid for each in sent if each.what == "request"} - {first}

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import highdicom
@@ -24,7 +26,7 @@ from tests.xray_triage.results.making import (
 )
 from xray_triage.reading.patient import read_patient
 from xray_triage.results.make import make_request
-from xray_triage.results.request import Asked
+from xray_triage.results.request import Asked, Step, Turn
 from xray_triage.simulation.specialist import make_pdf_answer, make_text_answer
 
 # What dciodvfy and dcentvfy warn of, and why it stays.
@@ -35,16 +37,27 @@ UNDERSTOOD = {
     r"Different information entities for attribute - Element=<AccessionNumber>": "dcentvfy's tables place it twice",
 }
 
+FOLLOWING = (Step.CHANGE, Step.WITHDRAW)
+
 
 def objects() -> dict[str, Dataset]:
     source = header()
     why, patient = ["AI: Khẩn cấp vì: x"], read_patient(source)
     asked = Asked(question="Có tràn khí?", priority="urgent", requested_by="BS. Lan", patient=patient, why=why)
     asking = make_request(source, [reference_to(the_film())], asked, at=AT, station_name=STATION)
+    before, later = reference_to(asking[0].dataset), AT + timedelta(minutes=1)
+    turns = {step: replace(asked, turn=Turn(step, "MỚI"), replaces=before, pages_before=1) for step in FOLLOWING}
+    following = {
+        step: make_request(
+            source, [reference_to(the_film())], turn, at=later + timedelta(minutes=n), station_name=STATION
+        )
+        for n, (step, turn) in enumerate(turns.items())
+    }
     return {
         **{f"read {one.what}": one.dataset for one in results(source, a_full_reading(), a_radiograph())},
         **{f"not read {one.what}": one.dataset for one in results(source, not_read("child"), a_radiograph())},
         **{one.what: one.dataset for one in asking},
+        **{f"{step} {one.what}": one.dataset for step, made in following.items() for one in made},
         "answer, signed": make_text_answer(source, "Không tràn khí.", author="BS. Hà", verified=True, at=AT),
         "answer, not signed": make_text_answer(source, "Không tràn khí.", author="BS. Hà", verified=False, at=AT),
         "answer, PDF": make_pdf_answer(source, b"%PDF-1.4\n%%EOF", title="Trả lời", verified=False, at=AT),
@@ -85,7 +98,7 @@ def test_film_results_request_and_answers_are_one_patient_and_one_study(files: d
 
 def test_dcmtk_opens_every_document(files: dict[str, Path]) -> None:
     documents = [name for name, path in files.items() if "ContentSequence" in pydicom.dcmread(path)]
-    assert len(documents) == 5
+    assert len(documents) == 7
     for name in documents:
         done = run("dsrdump", "+U8", files[name])
         assert done.returncode == 0, name

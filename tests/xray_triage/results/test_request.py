@@ -14,7 +14,7 @@ from xray_triage.reading.findings import NotReadable
 from xray_triage.reading.patient import read_patient
 from xray_triage.reading.radiograph import Admission, admit
 from xray_triage.results.make import ResultObject, make_request
-from xray_triage.results.request import Asked
+from xray_triage.results.request import Asked, Step, Turn
 
 QUESTION = "Bệnh nhân khó thở từ sáng.\nCó tràn khí màng phổi không ạ?"
 
@@ -136,7 +136,7 @@ def test_another_question_has_other_pages_and_the_same_one_the_same() -> None:
 
 
 def test_a_reminder_has_no_page_of_its_own() -> None:
-    assert pages(reminder=1) == []
+    assert pages(turn=Turn(Step.REMIND)) == []
 
 
 def test_a_page_that_comes_back_is_known_as_ours_and_never_read() -> None:

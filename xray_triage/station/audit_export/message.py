@@ -65,9 +65,10 @@ EVENTS: dict[Action | str, Event] = {
     **dict.fromkeys((Action.VERDICT_GIVEN, Action.CASE_DONE, Action.CASE_REOPENED), Event(code=ACCESSED, action="U")),
     **dict.fromkeys((Action.CONSULTATION_ASKED, Action.PATIENT_REGISTERED), Event(code=ORDER, action="C")),
     **dict.fromkeys(
-        (Action.ORDER_CHANGED, Action.ORDER_REOPENED, Action.ORDER_FINISHED), Event(code=ORDER, action="U")
+        (Action.CONSULTATION_CHANGED, Action.ORDER_CHANGED, Action.ORDER_REOPENED, Action.ORDER_FINISHED),
+        Event(code=ORDER, action="U"),
     ),
-    Action.ORDER_CANCELLED: Event(code=ORDER, action="D"),
+    **dict.fromkeys((Action.CONSULTATION_WITHDRAWN, Action.ORDER_CANCELLED), Event(code=ORDER, action="D")),
     **dict.fromkeys((Action.PATIENT_CORRECTED, Action.PATIENT_CONFLICT), Event(code=RECORD, action="U")),
     Action.EXPORTED: Event(code=EXPORT, action="R"),
     Action.IMPORTED: Event(code=IMPORT, action="C"),

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import (
     AfterValidator,
@@ -14,21 +14,19 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     StrictBool,
-    StringConstraints,
     model_validator,
 )
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.cases.rereading import CannotReread
-from xray_triage.cases.shapes import CaseJson, ConsultationJson, QueueJson, VerdictJson
-from xray_triage.language import Language
+from xray_triage.cases.shapes import CaseJson, QueueJson, VerdictJson
 from xray_triage.model.acquaintance import machines_under
 from xray_triage.model.drift import VERDICTS, ModelInUse, drift, verdicts
 from xray_triage.model.shapes import ModelInUseJson
 from xray_triage.reading.findings import Priority
 from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
+from xray_triage.web.api.questions import UNKNOWN_CASE, Note, in_words_of, take_questions
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
 
@@ -44,23 +42,10 @@ def _with_plus(said: object) -> object:
     return re.sub(r" (?=\d{2}:?\d{2}$)", "+", said) if isinstance(said, str) and "T" in said else said
 
 
-# No control characters but tab and line ends: the text goes into DICOM (PS3.5 6.1.3).
-PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=PLAIN)]
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=PLAIN)]
 Since = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
-UNKNOWN_CASE: dict[int | str, dict[str, Any]] = {404: {"description": "There is no case with this id."}}
 NOTHING_TO_REREAD: dict[int | str, dict[str, Any]] = {
     409: {"description": "Every film was read, or is being read, or its file is gone: detail says which."}
 }
-
-
-class ConsultationBody(BaseModel):
-    """The doctor's question to a specialist."""
-
-    model_config = ConfigDict(extra="forbid")
-    question: Question
-    priority: Literal["urgent", "routine"] = "routine"
 
 
 class RereadJson(BaseModel):
@@ -94,6 +79,7 @@ def api_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None]) ->
     """The routes under /api."""
     api = APIRouter(prefix="/api")
     _offer_cases(api, stores)
+    take_questions(api, stores)
     _take_words(api, stores)
     _offer_station(api, stores, model_in_use)
     return api
@@ -125,17 +111,6 @@ def _offer_cases(api: APIRouter, stores: Stores) -> None:
 
 def _take_words(api: APIRouter, stores: Stores) -> None:
     """What a doctor says of a case."""
-
-    @api.post("/cases/{case_id}/consultation", responses=UNKNOWN_CASE)
-    def request_consultation(
-        case_id: str, body: ConsultationBody, who: Annotated[Visitor, Depends(needs(Right.ASK))]
-    ) -> ConsultationJson:
-        """Ask a specialist. While a request is open, asking again gives that one back."""
-        asked = stores.consultations.request(
-            case_id, question=body.question, priority=body.priority, requested_by=who.full_name
-        )
-        stores.audit.note(Action.CONSULTATION_ASKED, actor=who.name, subject=case_id, detail=body.question)
-        return ConsultationJson.model_validate(asked, context=case_id)
 
     @api.post("/cases/{case_id}/verdict", responses=UNKNOWN_CASE)
     def give_verdict(
@@ -169,10 +144,8 @@ def _take_words(api: APIRouter, stores: Stores) -> None:
     @api.post("/cases/{case_id}/reread", responses=UNKNOWN_CASE | NOTHING_TO_REREAD)
     def reread(case_id: str, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> RereadJson:
         """Read the films of the case again that were not read."""
-        try:
+        with in_words_of(who):
             films = stores.rereading.reread(case_id)
-        except CannotReread as error:
-            raise HTTPException(409, Language(who.language).translate(error.words)) from error
         stores.audit.note(Action.REREAD, actor=who.name, subject=case_id)
         return RereadJson(films=films)
 

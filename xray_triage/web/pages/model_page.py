@@ -85,8 +85,8 @@ def plot_of(standing: Standing, language: Language) -> Plot:
         site = proposal.cut_offs.get(label, site)
     kinds = {  # over the bundle's cut-off, over the machine's own
         (False, False): ("normal", N_("dưới cả hai ngưỡng")),
-        (True, False): ("median", N_("chỉ trên ngưỡng của mô hình")),
-        (False, True): ("abnormal", N_("chỉ trên ngưỡng riêng của máy")),
+        (True, False): ("median", N_("chỉ vượt ngưỡng của mô hình")),
+        (False, True): ("abnormal", N_("chỉ vượt ngưỡng riêng của máy")),
         (True, True): ("urgent", N_("trên cả hai ngưỡng")),
     }
     say = language.say

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from dicom_router.clock import Clock
 from xray_triage.accounts.roles import Right
@@ -41,13 +42,15 @@ def _environment(language: Language, station_name: str) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
     )
     environment.filters["capitalize"] = capitalize
-    install: Callable[..., None] = environment.install_gettext_callables  # type: ignore[attr-defined]
-    install(language.translate, _no_plural, newstyle=True)
     environment.globals.update(
-        language=language, words=Words(language), station_name=station_name, Priority=Priority, Right=Right
+        _=_sayer(language),
+        language=language,
+        words=Words(language),
+        station_name=station_name,
+        Priority=Priority,
+        Right=Right,
     )
     return environment
 
@@ -57,6 +60,10 @@ def capitalize(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _no_plural(message: str, _plural: str, _count: int) -> str:
-    """Vietnamese nouns have no plural."""
-    return message
+def _sayer(language: Language) -> Callable[..., Markup]:
+    """What templates say a message with; its values are escaped."""
+
+    def say(message: str, /, **values: Any) -> Markup:
+        return Markup(language.translate(message, count=values.get("n"))) % values  # noqa: S704 - of our catalogue
+
+    return say

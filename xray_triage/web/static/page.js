@@ -18,7 +18,8 @@ async function send(address, values, options = {}) {
 async function post(form, button) {
   const error = form.querySelector(".error");
   if (form.dataset.sending) return;
-  const values = valuesOf(form, button), blank = [...form.querySelectorAll("[required]")].find((field) => !field.value.trim());
+  const values = valuesOf(form, button), needed = button?.formNoValidate ? [] : [...form.querySelectorAll("[required]")];
+  const blank = needed.find((field) => !field.value.trim());
   error.hidden = true;
   if (blank) return complain(form, blank.dataset.blank ?? form.dataset.blank, blank);
   form.dataset.sending = "yes"; // the button keeps the focus, which a disabled one loses
@@ -35,7 +36,9 @@ async function post(form, button) {
     const told = await answer.json();
     // A doctor beside us may have asked first: theirs came back.
     if ("asked" in form.dataset && told.question !== values.question.trim()) return showTaken(form);
-    form.closest("dialog")?.close();
+    const sheet = form.closest("dialog");
+    if (sheet) form.reset();
+    sheet?.close();
     if ("asked" in form.dataset) document.getElementById("consultation").focus(); // the button is going
     changed();
   } catch {

@@ -29,6 +29,8 @@ ACTIONS = {
     Action.CASE_DONE: N_("xong ca"),
     Action.CASE_REOPENED: N_("mở lại ca"),
     Action.CONSULTATION_ASKED: N_("yêu cầu hội chẩn"),
+    Action.CONSULTATION_CHANGED: N_("sửa câu hỏi hội chẩn"),
+    Action.CONSULTATION_WITHDRAWN: N_("rút câu hỏi hội chẩn"),
     Action.ANSWER_OPENED: N_("mở trả lời hội chẩn"),
     Action.VERDICT_GIVEN: N_("đánh giá kết quả AI"),
     Action.RESULT_FINISHED: N_("hoàn tất kết quả"),

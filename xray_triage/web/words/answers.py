@@ -31,6 +31,13 @@ def heading(answer: Answer, language: Language) -> str:
     return language.translate(STANDINGS[answer.standing])
 
 
+def outdone(answer: Answer, language: Language) -> str:
+    """What it is, where a later one counts instead."""
+    if answer.standing is Standing.PRELIMINARY:
+        return language.say(N_("Ý kiến sơ bộ, đã có trả lời sau"))
+    return language.say(N_("Bản chưa ký duyệt, đã có bản ký duyệt sau"))
+
+
 def by(answer: Answer, language: Language) -> str:
     """Who wrote it and who signed it."""
     say = language.say

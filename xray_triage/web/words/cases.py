@@ -1,6 +1,6 @@
 """The doctor's words for cases, findings, deliveries and times, in the visitor's language. Knows no HTML."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from xray_triage.cases.case import (
     AUTOMATIC,
     Answer,
     Case,
+    Change,
+    ChangeKind,
     Conflict,
     Consultation,
     ConsultationState,
@@ -23,13 +25,11 @@ from xray_triage.reading.findings import (
     ABNORMAL,
     CARDIOTHORACIC_RATIO,
     KINDS,
-    SEVERITY,
     Acquaintance,
     Finding,
     FindingKind,
     Priority,
     Reason,
-    Side,
 )
 from xray_triage.records.outbox import OVERTAKEN, RecordDelivery
 from xray_triage.results.wording import (
@@ -43,6 +43,8 @@ from xray_triage.results.wording import (
     machine_lines,
     percent,
     score_lines,
+    sighting,
+    urgent_because,
     value,
 )
 from xray_triage.web.words import answers
@@ -61,7 +63,7 @@ DELIVERY_STATES = {
     DeliveryState.SENDING: N_("đang gửi"),
     DeliveryState.ACKNOWLEDGED: N_("đã ở PACS"),
     DeliveryState.REFUSED: N_("bị từ chối"),
-    DeliveryState.LEFT_OUT: N_("không gửi, vì nơi nhận không lấy loại này"),
+    DeliveryState.LEFT_OUT: N_("không gửi, vì PACS tuyến trên không lấy loại này"),
 }
 RECORD_STATES = DELIVERY_STATES | {DeliveryState.ACKNOWLEDGED: N_("đã nhận")}
 CONSULTATION_STATES = {
@@ -70,16 +72,18 @@ CONSULTATION_STATES = {
     ConsultationState.ANSWERED: (N_("đã có trả lời"), "good"),
     ConsultationState.OVERDUE: (N_("quá hạn trả lời"), "bad"),
     ConsultationState.CANCELLED: (N_("đã hủy"), "none"),
+    ConsultationState.WITHDRAWN: (N_("đã rút câu hỏi"), "none"),
+}
+CHANGES = {
+    ChangeKind.ADDED: N_("Bổ sung lúc %(at)s, %(who)s"),
+    ChangeKind.RAISED: N_("Chuyển khẩn cấp lúc %(at)s, %(who)s"),
+    ChangeKind.WITHDRAWN: N_("Rút câu hỏi lúc %(at)s, %(who)s"),
 }
 RESULT_STATES = {
     "draft": (N_("bản nháp"), "wait"),
     "final": (N_("có kết quả"), "good"),
     "amended": (N_("kết quả đã sửa"), "good"),
     "cancelled": (N_("kết quả đã hủy"), "bad"),
-}
-SIDES: Mapping[Side, tuple[str, str]] = {  # of what is named by the lung, and of everything else
-    "left": (N_("%(finding)s trái"), N_("%(finding)s bên trái")),
-    "right": (N_("%(finding)s phải"), N_("%(finding)s bên phải")),
 }
 SEXES = {"M": N_("nam"), "F": N_("nữ"), "O": N_("khác")}
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 604_800
@@ -124,22 +128,15 @@ class Words:
 
     def sighting(self, finding: Finding) -> str:
         """A finding and the lung that it keeps to, where the film tells."""
-        name = self.finding(finding.kind)
-        if finding.side is None:
-            return name
-        of_the_lung, other = SIDES[finding.side]
-        return self.language.say(of_the_lung if finding.kind.vi.endswith("phổi") else other, finding=name)
+        return sighting(finding, self.language)
 
     def because(self, case: Case) -> str:
         """Why a case is urgent; empty where it is not."""
         if case.priority is not Priority.URGENT:
             return ""
-        films = [image for image in case.images if image.priority is case.priority]
-        seen = {one.kind.name: f"{self.sighting(one)} {self.value(one)}" for one in reversed(_strongest(films))}
-        seen[SEVERITY] = self.language.say(N_("điểm nặng thuộc nhóm cao nhất của trạm"))
-        told = [seen[name] for name in case.reasons if name in seen]
-        why = ", ".join(told[:FEW]) + (f" +{len(told) - FEW}" if len(told) > FEW else "")
-        return self.language.say(N_("Khẩn cấp vì: %(why)s"), why=why) if why else ""
+        films = (image for image in case.images if image.priority is case.priority)
+        findings = [finding for image in films for finding in image.findings]
+        return urgent_because(case.reasons, findings, self.language, most=FEW)
 
     def heart(self, image: Image, finding: Finding) -> str:
         """What decides whether a heart is large: the model's score and, where there is one, the measured ratio."""
@@ -186,7 +183,7 @@ class Words:
         return f"×{self.language.number(finding.strength, 1)}" if finding.strength < MOST else f">{MOST}×"
 
     def reason(self, reason: Reason) -> str:
-        return self.language.translate(reason.vi)
+        return reason.said(self.language)
 
     def conflict(self, conflict: Conflict) -> str:
         """That the films of a case name different people."""
@@ -206,6 +203,10 @@ class Words:
     def answer(self, answer: Answer) -> str:
         """What an answer is, in one line."""
         return answers.heading(answer, self.language)
+
+    def outdone(self, answer: Answer) -> str:
+        """What an answer is, where a later one counts instead."""
+        return answers.outdone(answer, self.language)
 
     def answerer(self, answer: Answer) -> str:
         """Who wrote it and who signed it."""
@@ -268,7 +269,7 @@ class Words:
         say = self.language.say
         if consultation.is_unread:
             return State(say(N_("có trả lời mới")), "good")
-        requests = [d for d in deliveries if d.instance.sop_instance_uid == consultation.request_uid]
+        requests = [d for d in deliveries if d.instance.sop_instance_uid == consultation.newest_uid]
         if consultation.is_open and not requests:
             return State(say(N_("chưa khai báo PACS tuyến trên")), "bad")
         if consultation.is_open and any(each.state is DeliveryState.REFUSED for each in requests):
@@ -282,6 +283,11 @@ class Words:
         """How far a doctor's result has come."""
         word, tone = RESULT_STATES[state]
         return State(self.language.say(word), tone)
+
+    def change(self, change: Change, now: datetime) -> str:
+        """What was done to a question after it had been sent."""
+        said = self.language.say(CHANGES[change.kind], at=self.moment(change.at, now), who=change.by)
+        return f"{said}: {change.reason}" if change.reason else said
 
     def asker(self, consultation: Consultation) -> str:
         """Who asked."""

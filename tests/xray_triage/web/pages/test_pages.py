@@ -26,6 +26,7 @@ from xray_triage.model.limits import unjudged
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.orders.order import Registration
 from xray_triage.reading.bundle import load_manifest
+from xray_triage.reading.eligibility import Admission, refusal
 from xray_triage.reading.findings import KINDS, Priority
 from xray_triage.reading.naming import TOLD
 from xray_triage.station import self_check
@@ -203,12 +204,33 @@ def test_why_a_film_was_ordered_stands_beside_what_the_ai_says_and_in_the_questi
     assert "Lý do chụp" not in client.get(f"/cases/{sqlite_desk.add(reading()).case_id}").text
 
 
+@pytest.mark.parametrize(
+    ("youngest", "language", "said"),
+    [
+        (60, "vi", "Dưới 60 tuổi: AI chỉ đọc từ 60 tuổi."),
+        (60.5, "vi", "Dưới 60,5 tuổi: AI chỉ đọc từ 60,5 tuổi."),
+        (60, "en", "Under 60: AI reads from the age of 60 on."),
+    ],
+)
+def test_a_child_is_told_from_which_age_on_this_station_reads(
+    client: httpx.Client, sqlite_desk: TestDesk, youngest: float, language: str, said: str
+) -> None:
+    refused = refusal(film(), Admission(minimum_age_years=youngest))
+    assert refused is not None
+    case_id = sqlite_desk.add(replace(unread(), not_readable=refused)).case_id
+    client.cookies.set("language", language)
+    for path in ("/fragments/worklist", f"/cases/{case_id}", f"/cases/{case_id}/print"):
+        assert said in client.get(path).text
+    (image,) = client.get(f"/api/cases/{case_id}").json()["images"]
+    assert image["reason_text"] == refused.reason.text  # in Vietnamese, as in report, picture and request
+
+
 def test_a_film_that_was_not_read_gives_the_reason_and_never_says_normal(
     client: httpx.Client, sqlite_desk: TestDesk
 ) -> None:
     case_id = sqlite_desk.add(replace(unread("child"), flags=("refused_by_header",))).case_id
     for path in ("/fragments/worklist", f"/cases/{case_id}"):
-        assert "Người bệnh nhỏ tuổi hơn giới hạn của mô hình." in client.get(path).text
+        assert "Người bệnh dưới độ tuổi mà AI đọc." in client.get(path).text
     page = client.get(f"/cases/{case_id}").text
     assert "Chưa đọc không có nghĩa là bình thường" in page
     assert page.count("AI chưa xem hình ảnh.") == 1  # beside the reason, and not again among the notes
@@ -302,7 +324,7 @@ def test_a_dead_link_and_refused_objects_stand_at_the_top(client: httpx.Client, 
     page = client.get("/").text
 
     assert "Không liên lạc được pacs. 3 tệp đang chờ" in page
-    assert "1 tệp bị nơi nhận từ chối" in page
+    assert "1 tệp bị PACS tuyến trên từ chối" in page
     assert "1 tệp bị từ chối" in page
 
 
