@@ -200,7 +200,7 @@ class Station:
         _open("listener", listener.host, listener.port, self._listener.start)
         _open("web", web.host, web.port, self._web.start)
         for where, orders in self._his.servers:
-            _open("orders", where.host, where.port, orders.start)
+            _open("orders.hl7", where.host, where.port, orders.start)
         self._deliveries.start()
         self._answers.start()
         self._reconciler.start()

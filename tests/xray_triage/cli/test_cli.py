@@ -301,11 +301,11 @@ def test_what_is_no_film_is_said_in_one_line_that_says_what_to_do(tmp_path: Path
         assert "Traceback" not in said.stderr
 
 
-@pytest.mark.parametrize("section", ["listener", "web"])
+@pytest.mark.parametrize("section", ["listener", "web", "orders.hl7"])
 def test_a_port_that_is_taken_is_told_with_its_key(tmp_path: Path, section: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        free = {"listener": 0, "web": 0, section: port}
+        free = {"listener": 0, "web": 0, "orders.hl7": 0, section: port}
         text = "".join(f"[{name}]\nport = {number}\n" for name, number in free.items())
         (tmp_path / "station.toml").write_text(text + "[retention]\nreserve_gb = 0.1\n", encoding="utf-8")
         said = run("serve", folder=tmp_path)
