@@ -40,6 +40,11 @@ from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
+from xray_triage.records.paper import Sheet, make_paper
+from xray_triage.records.signing.pins import WrongPins
+from xray_triage.records.signing.signatures import Signatures
+from xray_triage.records.signing.signer import Signer
+from xray_triage.records.signing.signing import ResultSigning
 
 READ_WORK = "read"
 APART_WORK = apart(READ_WORK)  # on what is kept apart
@@ -70,6 +75,7 @@ class Stores:
     consultations: Consultations
     orders: Orders
     results: ResultBook
+    signing: ResultSigning
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
@@ -155,6 +161,17 @@ def join_stores(
         phone=config.station.phone,
         wake=wake,
     )
+    results = ResultBook(
+        database,
+        clock=clock,
+        inbox=inbox,
+        outbox=outbox,
+        spool=spool,
+        header=consultations.header,
+        destinations=config.destinations_for("results"),
+        station_name=config.station.name,
+        wake=wake,
+    )
     return Stores(
         clock=clock,
         database=database,
@@ -179,17 +196,8 @@ def join_stores(
         heat_maps=HeatMaps(database),
         small_pictures=SmallPictures(database),
         consultations=consultations,
-        results=ResultBook(
-            database,
-            clock=clock,
-            inbox=inbox,
-            outbox=outbox,
-            spool=spool,
-            header=consultations.header,
-            destinations=config.destinations_for("results"),
-            station_name=config.station.name,
-            wake=wake,
-        ),
+        results=results,
+        signing=_signing(database, config, results, casebook, clock=clock),
         orders=Orders(database, clock=clock, prefix=config.registration.prefix),
         accounts=accounts,
         reconciliation=Reconciliation(
@@ -201,6 +209,24 @@ def join_stores(
         machines=Machines(database, clock=clock, note=partial(note_setting, accounts.audit)),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
     )
+
+
+def _signing(
+    database: Database, config: Config, results: ResultBook, casebook: Casebook, *, clock: Clock
+) -> ResultSigning:
+    def paper(case_id: str, version: int) -> bytes | None:
+        case, versions = casebook.case(case_id), results.versions(case_id)
+        if case is None or not versions:
+            return None
+        result = versions[version - 1]
+        who = [("Họ và tên", case.patient.name), ("Mã người bệnh", case.patient.id)]
+        made_at = f"{result.made_at.astimezone():%H:%M %d/%m/%Y}"
+        number = case.accession_number
+        sheet = Sheet(station=config.station.name, accession_number=number, who=who, film=None, made_at=made_at)
+        return make_paper(result, sheet)
+
+    pins = WrongPins(database)
+    return ResultSigning(results, Signatures(database), Signer(config.signing, pins, clock=clock), pins, paper=paper)
 
 
 def note_setting(audit: AuditTrail, machine: str, setting: Setting) -> None:

@@ -37,6 +37,9 @@ class Action(StrEnum):
     CONSULTATION_ASKED = "consultation_asked"
     ANSWER_OPENED = "answer_opened"
     VERDICT_GIVEN = "verdict_given"
+    RESULT_SIGNED = "result_signed"  # detail: version, whose certificate, its serial number
+    NOT_SIGNED = "not_signed"  # detail: why
+    PINS_FORGIVEN = "pins_forgiven"  # after three wrong ones
     REREAD = "reread"  # a film that was not read; detail: the reason that was named
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"

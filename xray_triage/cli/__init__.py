@@ -11,6 +11,7 @@ from xray_triage.cli import (
     case_verbs,
     film_verbs,
     model_verbs,
+    signing_verbs,
     specialist_verbs,
     station_verbs,
 )
@@ -23,7 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verbs in (station_verbs, film_verbs, case_verbs, account_verbs, specialist_verbs, backup_verbs):
+for verbs in (
+    station_verbs, film_verbs, case_verbs, account_verbs, signing_verbs, specialist_verbs, backup_verbs,
+):  # fmt: skip
     verbs.add_to(app)
 app.add_typer(model_verbs.app, name="model")
 

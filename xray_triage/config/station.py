@@ -16,6 +16,7 @@ from xray_triage.config.sections import (
     StationSection,
     WebSection,
 )
+from xray_triage.config.signing import SigningSection
 
 ENVIRONMENT_PREFIX = "XRAY_TRIAGE__"
 
@@ -42,6 +43,7 @@ class Config(BaseSettings):
     codes: CodesSection = CodesSection()
     orders: OrdersSection = OrdersSection()
     record: tuple[RecordPeer, ...] = ()
+    signing: SigningSection = SigningSection()
 
     @classmethod
     def settings_customise_sources(

@@ -81,6 +81,13 @@ class Exporter:
             instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._stores.spool.open(spooled.key)
         )
 
+    @staticmethod
+    def make_folder(stick: Path, name: str) -> Path:
+        """A folder on a stick, which need not be new. Raises OSError."""
+        stick.mkdir(exist_ok=True)  # as in ``put``
+        (stick / name).mkdir(exist_ok=True)
+        return stick / name
+
     def put(self, parcel: Parcel, folder: Path) -> None:
         folder.mkdir(exist_ok=True)  # not its parents: a stick that is not plugged in must not become a folder
         FolderTransport(folder, clock=SystemClock()).send(parcel)

@@ -20,6 +20,7 @@ from xray_triage.web.api.answer_files import answer_router
 from xray_triage.web.api.events import event_router
 from xray_triage.web.api.pictures import picture_router
 from xray_triage.web.api.routes import api_router
+from xray_triage.web.api.signing import signing_router
 from xray_triage.web.api.status import status_router
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import audit_router, note_lists
@@ -71,6 +72,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
         app.include_router(make_router(stores, view), include_in_schema=False)
     seeing = [Depends(needs(Right.SEE)), Depends(note_lists)]  # a route that needs more says so itself
     app.include_router(api_router(stores, surroundings.model_in_use), dependencies=seeing)
+    app.include_router(signing_router(stores), dependencies=seeing)
     for router in (
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),

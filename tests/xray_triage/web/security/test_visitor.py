@@ -20,7 +20,7 @@ OWN = {"/password", "/sign-out", "/present"}  # whoever has signed in
 # What needs more than to see; a route that is not here is for everybody who has signed in.
 NEEDS = {
     Right.ASK: r"POST .*/consultation.*",
-    Right.JUDGE: r"POST .*/(verdict|seen|done|reread).*",
+    Right.JUDGE: r"POST .*/(verdict|seen|done|reread|result/sign).*",
     Right.REGISTER: r"\w+ (/api)?/orders.*",
     Right.COUNT: r"\w+ (/api)?/figures.*",
     Right.ADMINISTER: r"\w+ /(users|audit).*|POST /model/.*",
