@@ -3,12 +3,16 @@
 import base64
 import dataclasses
 import json
-import socket
+import subprocess
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
+import psutil
 import pytest
+import sqlalchemy as sa
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import load_der_x509_certificate
@@ -35,6 +39,7 @@ from xray_triage.records.signing.pins import WrongPins
 from xray_triage.records.signing.process import open_key
 from xray_triage.records.signing.signer import Signer
 from xray_triage.records.signing.standing import check_certificate, to_asn1
+from xray_triage.records.tables import signing_key
 
 MAI = Author(account="doctor", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
 NORMAL = Words(description="Nhu mô: không thấy tổn thương.", conclusion="Không thấy bất thường.")
@@ -131,6 +136,8 @@ def test_who_may_not_sign_or_has_nothing_to_sign_is_told_so(
     assert fault_of(joined.sign, empty, pin=SERVICE_PIN, by="doctor") is Fault.NO_RESULT
     assert joined.newest_pdf(empty) is None
     assert fault_of(sqlite_desk.signing.sign, case_id, pin="1", by="doctor") is Fault.NOT_CONFIGURED
+    token = SigningSection(kind="pkcs11", module="/usr/lib/driver.so")
+    assert fault_of(signing(sqlite_desk, token).sign, case_id, pin="", by="doctor") is Fault.NO_PIN
     assert not service.asked
 
 
@@ -149,32 +156,84 @@ def test_a_token_that_was_pulled_is_missed_and_seen_again_without_a_restart(
 def test_after_three_wrong_pins_no_pin_reaches_the_token_until_a_person_allows_it(
     sqlite_desk: TestDesk, case_id: str, on_token: Section
 ) -> None:
-    for _ in range(3):
-        joined = signing(sqlite_desk, on_token())  # a restart forgets none
-        assert fault_of(joined.sign, case_id, pin="000000", by="doctor") is Fault.WRONG_PIN
+    joined = signing(sqlite_desk, on_token())
+    assert fault_of(joined.sign, case_id, pin="000000", by="doctor") is Fault.WRONG_PIN
+    ((name, count),) = wrong_pins(sqlite_desk)
+    assert (name.split()[0], count) == ("MAI", 1)
+    for _ in range(2):
+        WrongPins(sqlite_desk.database).begin(name)  # a restart forgets none, nor does a power cut
     assert fault_of(joined.sign, case_id, pin=PIN, by="doctor") is Fault.NO_MORE_PINS
     joined.forgive()
     assert joined.sign(case_id, pin=PIN, by="doctor").version == 1
+    assert not wrong_pins(sqlite_desk)
 
 
-@pytest.mark.parametrize(
-    ("certificate_label", "fault"),
-    [
-        ("expired", Fault.EXPIRED),
-        ("early", Fault.NOT_YET_VALID),
-        ("keyless", Fault.NO_CERTIFICATE),
-        ("nobody", Fault.NO_CERTIFICATE),
-        ("", Fault.SEVERAL_CERTIFICATES),
-    ],
-)
-def test_a_certificate_that_cannot_sign_costs_no_pin(
-    sqlite_desk: TestDesk, paper: bytes, on_token: Section, certificate_label: str, fault: Fault
-) -> None:
-    pins = WrongPins(sqlite_desk.database)
-    signer = Signer(on_token("OLD", certificate=certificate_label), pins, clock=sqlite_desk.clock)
-    assert fault_of(signer.sign, paper, pin=PIN) is fault
-    with sqlite_desk.database.read() as connection:
-        assert {*connection.exec_driver_sql("SELECT wrong_pins FROM signing_key").scalars()} <= {0}
+def wrong_pins(desk: TestDesk) -> list[tuple[str, int]]:
+    with desk.database.read() as connection:
+        return [(row.name, row.wrong_pins) for row in connection.execute(sa.select(signing_key))]
+
+
+def test_wrong_pins_are_counted_by_key_and_end_with_a_right_one(desk: TestDesk) -> None:
+    pins = WrongPins(desk.database)
+    for _ in range(3):
+        pins.begin("MAI 1")
+    for _ in range(2):
+        assert fault_of(pins.begin, "MAI 1") is Fault.NO_MORE_PINS
+    pins.begin("AN 2")
+    pins.begin("AN 2")
+    pins.take_back("AN 2")  # it was not for the PIN
+    assert dict(wrong_pins(desk)) == {"MAI 1": 3, "AN 2": 1}
+    pins.forgive("AN 2")
+    pins.take_back("AN 2")
+    assert wrong_pins(desk) == [("MAI 1", 3)]
+
+
+def test_a_certificate_that_cannot_sign_costs_no_pin(sqlite_desk: TestDesk, case_id: str, on_token: Section) -> None:
+    joined = signing(sqlite_desk, on_token("OLD", certificate="expired"))
+    assert fault_of(joined.sign, case_id, pin=PIN, by="doctor") is Fault.EXPIRED
+    keyless = signing(sqlite_desk, on_token("OLD", certificate="keyless"))
+    assert fault_of(keyless.sign, case_id, pin=PIN, by="doctor") is Fault.NO_CERTIFICATE
+    assert {count for _, count in wrong_pins(sqlite_desk)} == {0}
+
+
+# In another process, which loads the driver for all of them: to each its fault, or "".
+TRY_EACH = """
+import json, sys
+from datetime import datetime
+from xray_triage.config.signing import SigningSection
+from xray_triage.records.signing.faults import CannotSign
+from xray_triage.records.signing.process import open_key
+from xray_triage.records.signing.standing import check_certificate
+sections, at = json.load(sys.stdin)
+for section in sections:
+    try:
+        with open_key(SigningSection.model_validate(section)) as key:
+            check_certificate(key.certificates, "", at=datetime.fromisoformat(at))
+        print()
+    except CannotSign as error:
+        print(error.fault)
+"""
+
+
+def test_what_is_wrong_with_token_driver_or_certificate_is_told_apart(on_token: Section, tmp_path: Path) -> None:
+    (tmp_path / "driver.so").write_bytes(b"no driver")
+    expected: list[tuple[SigningSection, str]] = [
+        (on_token(), ""),
+        (on_token("OLD", certificate="curve"), ""),
+        (on_token("OLD", certificate="expired"), Fault.EXPIRED),
+        (on_token("OLD", certificate="early"), Fault.NOT_YET_VALID),
+        (on_token("OLD", certificate="nobody"), Fault.NO_CERTIFICATE),
+        (on_token("OLD"), Fault.SEVERAL_CERTIFICATES),
+        (on_token(""), Fault.SEVERAL_TOKENS),
+        (on_token("AN"), Fault.NO_TOKEN),
+        (on_token(chain=tmp_path / "nowhere.pem"), Fault.NO_CERTIFICATE),
+        (on_token().model_copy(update={"module": str(tmp_path / "driver.so")}), Fault.NO_DRIVER),
+        (on_token().model_copy(update={"module": "/nowhere/driver.so"}), Fault.NO_DRIVER),
+    ]
+    asked = json.dumps(([each.model_dump(mode="json") for each, _ in expected], str(StoppedClock().now())))
+    command = [sys.executable, "-c", TRY_EACH]
+    told = subprocess.run(command, input=asked, capture_output=True, text=True, check=True, timeout=120)
+    assert told.stdout.split("\n")[:-1] == [fault for _, fault in expected]
 
 
 def test_a_key_on_a_curve_signs_too(
@@ -183,20 +242,6 @@ def test_a_key_on_a_curve_signs_too(
     section = on_token("OLD", certificate="curve")
     signed = Signer(section, WrongPins(sqlite_desk.database), clock=sqlite_desk.clock).sign(paper, pin=PIN)
     assert is_valid(signed.pdf, authority)
-
-
-def test_which_token_and_whether_it_has_a_driver_is_told(
-    sqlite_desk: TestDesk, paper: bytes, on_token: Section, tmp_path: Path
-) -> None:
-    pins = WrongPins(sqlite_desk.database)
-    (tmp_path / "driver.so").write_bytes(b"no driver")
-    for section, pin, fault in (
-        (on_token(""), PIN, Fault.SEVERAL_TOKENS),
-        (on_token().model_copy(update={"module": str(tmp_path / "driver.so")}), PIN, Fault.NO_DRIVER),
-        (on_token().model_copy(update={"module": "/nowhere/driver.so"}), PIN, Fault.NO_DRIVER),
-        (on_token(), "", Fault.NO_PIN),
-    ):
-        assert fault_of(Signer(section, pins, clock=sqlite_desk.clock).sign, paper, pin=pin) is fault
 
 
 def test_to_a_service_goes_the_hash_of_32_bytes_and_nothing_of_the_patient(
@@ -285,15 +330,24 @@ def test_a_service_that_is_not_there_or_is_not_whom_it_seems_is_unreachable(
         assert fault_of(signed_here, section, paper) is Fault.UNREACHABLE
 
 
-def test_a_service_that_never_answers_is_given_up_and_its_pin_stays_counted(
+def test_a_process_that_hangs_or_dies_costs_one_signature_and_the_try_that_it_may_have_used(
     sqlite_desk: TestDesk, case_id: str, at_service: Section
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        section = at_service(url=f"http://127.0.0.1:{silent.getsockname()[1]}/csc/v1")
-        joined = signing(sqlite_desk, section, seconds=4)
-        assert fault_of(joined.sign, case_id, pin=SERVICE_PIN, by="doctor") is Fault.NO_ANSWER
-    with sqlite_desk.database.read() as connection:
-        assert connection.exec_driver_sql("SELECT wrong_pins FROM signing_key").scalars().all() == [1]
+    hangs = signing(sqlite_desk, at_service(), seconds=0.01)
+    assert fault_of(hangs.sign, case_id, pin=SERVICE_PIN, by="doctor") is Fault.NO_ANSWER
+    assert not wrong_pins(sqlite_desk)
+
+    def die(_path: str, _headers: dict[str, str], _body: bytes) -> tuple[int, bytes]:
+        (process,) = (
+            one for one in psutil.Process().children() if "xray_triage.records.signing.process" in one.cmdline()
+        )
+        process.kill()
+        return 200, b""
+
+    with an_http_server(die) as port:
+        dies = signing(sqlite_desk, at_service(url=f"http://127.0.0.1:{port}/csc/v1"))
+        assert fault_of(dies.sign, case_id, pin=SERVICE_PIN, by="doctor") is Fault.NO_ANSWER
+    assert [count for _, count in wrong_pins(sqlite_desk)] == [1]
 
 
 def test_a_responder_is_asked_before_the_key_and_its_no_or_silence_signs_nothing(
@@ -339,7 +393,7 @@ def test_nobody_finds_the_pin_afterwards_or_meanwhile(
         with pytest.raises(CannotSign) as raised:
             joined.sign(case_id, pin=secret, by="doctor")
     assert raised.value.fault is Fault.WRONG_PIN
-    told = str(raised.getrepr(showlocals=False)) + repr(raised.value) + repr(raised.value.detail)
+    told = "".join(traceback.format_exception(raised.value)) + repr(raised.value) + raised.value.detail
     assert any(b"records.signing.process" in one for one in seen)
     for text in (told, repr(log), *(one.decode(errors="replace") for one in seen)):
         assert secret not in text

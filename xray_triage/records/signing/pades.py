@@ -65,7 +65,8 @@ class _Elsewhere(Signer):
     """Lets the key sign, wherever it is, and believes nothing that its certificate does not bear out."""
 
     def __init__(self, key: SigningKey) -> None:
-        others = SimpleCertificateStore.from_certs(map(to_asn1, key.certificates))
+        others = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        others.register_multiple(map(to_asn1, key.certificates))
         super().__init__(signing_cert=to_asn1(key.certificates[0]), cert_registry=others)
         self._key = key
 

@@ -4,7 +4,6 @@ Two requests a signature: ``credentials/authorize`` with the hash and the PIN, `
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,11 +64,10 @@ class ServiceKey:
         is_rsa = isinstance(self.certificates[0].public_key(), RSAPublicKey)
         kinds = {"hashAlgo": SHA256, "signAlgo": RSA_WITH_SHA256 if is_rsa else ECDSA_WITH_SHA256}
         given = self._ask("signatures/signHash", {**asked, "SAD": sad, **kinds}).get("signatures")
-        try:
-            (signature,) = given if isinstance(given, list) else ()
-            return base64.b64decode(signature, validate=True)
-        except (TypeError, ValueError, binascii.Error) as error:
-            raise CannotSign(Fault.BAD_SIGNATURE, "there is not one signature in the answer") from error
+        match given:
+            case [str() as signature]:
+                return _decoded(signature)
+        raise CannotSign(Fault.BAD_SIGNATURE, "there is not one signature in the answer")
 
     def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(body).encode()
@@ -90,6 +88,13 @@ class ServiceKey:
             why = str(said.get("error", ""))
             raise CannotSign(PIN_FAULTS.get(why, Fault.REFUSED), f"HTTP {answer.status} {why}")
         return said
+
+
+def _decoded(signature: str) -> bytes:
+    try:
+        return base64.b64decode(signature, validate=True)
+    except ValueError as error:
+        raise CannotSign(Fault.BAD_SIGNATURE, "its signature is no base64") from error
 
 
 def _object_in(body: bytes) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 from cryptography.x509.ocsp import OCSPRequestBuilder
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import PathBuildingError, RevokedError, ValidationError
+from pyhanko_certvalidator.errors import OCSPValidationError, PathBuildingError, RevokedError, ValidationError
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
 from dicom_router.errors import PeerUnreachable
 from dicom_router.transport.http import DicomwebRoot
@@ -44,19 +45,25 @@ def check_certificate(certificates: Sequence[Certificate], responder: str, *, at
 def _ask_status(own: Certificate, issuer: Certificate, responder: str, at: datetime) -> None:
     question = OCSPRequestBuilder().add_certificate(own, issuer, SHA1()).build()  # noqa: S303 -- a name, no promise
     answer = _fetch(responder, question.public_bytes(Encoding.DER))
+    trusted = [to_asn1(issuer)]
     try:
-        trusted = ValidationContext(
-            trust_roots=[to_asn1(issuer)],
-            ocsps=[answer],
-            revocation_mode="require",
-            moment=at,
-            allow_fetching=False,
-        )
-        asyncio.run(CertificateValidator(to_asn1(own), validation_context=trusted).async_validate_path())
+        context = ValidationContext(trust_roots=trusted, ocsps=[answer], moment=at, allow_fetching=False)
+        asyncio.run(_verify(to_asn1(own), context))
     except RevokedError as error:
         raise CannotSign(Fault.REVOKED, str(error)) from error
-    except (ValidationError, PathBuildingError, ValueError) as error:  # no answer to this question, or not its word
+    except (
+        ValidationError,
+        OCSPValidationError,
+        PathBuildingError,
+        ValueError,
+    ) as error:  # no answer to this question, or not its word
         raise CannotSign(Fault.STATUS_UNKNOWN, str(error)) from error
+
+
+async def _verify(own: x509.Certificate, context: ValidationContext) -> None:
+    """Also where the certificate itself names no responder, for which the validator alone would not look."""
+    path = await CertificateValidator(own, validation_context=context).async_validate_path()
+    await verify_ocsp_response(own, path, context)
 
 
 def _fetch(responder: str, question: bytes) -> bytes:

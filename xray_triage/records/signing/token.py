@@ -10,7 +10,7 @@ from typing import TypeVar
 import pkcs11
 from asn1crypto.algos import DigestInfo
 from cryptography.x509 import BasicConstraints, Certificate, ExtensionNotFound, load_der_x509_certificate
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, Session, Token, TokenFlag
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, Session, SignMixin, Token, TokenFlag
 from pkcs11 import exceptions as errors
 from pkcs11.util.ec import encode_ecdsa_signature
 
@@ -56,7 +56,7 @@ class TokenKey:
     """See SigningKey."""
 
     def __init__(self, token: Token, own: Kept, others: Sequence[Certificate]) -> None:
-        self.name = f"{token.label} {token.serial.decode("ascii", "replace").strip()}"
+        self.name = f"{token.label} {token.serial.decode(errors='replace')}"
         self.certificates: Sequence[Certificate] = [own[0], *others]
         self._token, self._number = token, own[2]
         self._session: Session | None = None
@@ -80,7 +80,8 @@ class TokenKey:
         if self._session is None:
             raise CannotSign(Fault.WRONG_PIN)
         wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: self._number}
-        key = _only(list(self._session.get_objects(wanted)), Fault.NO_CERTIFICATE, Fault.SEVERAL_CERTIFICATES)
+        found = [each for each in self._session.get_objects(wanted) if isinstance(each, SignMixin)]
+        key = _only(found, Fault.NO_CERTIFICATE, Fault.SEVERAL_CERTIFICATES)
         pin = {"pin": self._pin} if key[Attribute.ALWAYS_AUTHENTICATE] else {}
         if key.key_type is KeyType.EC:
             return encode_ecdsa_signature(key.sign(digest, mechanism=Mechanism.ECDSA, **pin))

@@ -1,7 +1,7 @@
 """The route by which a doctor signs a result. Knows no token; the PIN goes through, and is kept nowhere."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -13,7 +13,9 @@ from xray_triage.stores import Stores
 from xray_triage.web.api.routes import UNKNOWN_CASE
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
-NOT_SIGNED = {409: {"description": "It was not signed, and the result stays as it is: detail says what to do."}}
+NOT_SIGNED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "It was not signed, and the result stays as it is: detail says what to do."}
+}
 
 
 class SignBody(BaseModel):
