@@ -2,11 +2,12 @@
 
 import io
 import subprocess
-import sys
 from pathlib import Path
 
 import pydicom
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from dicom_router.dicom.instance import reference_to
 from tests.factories import film, film_bytes
@@ -14,16 +15,17 @@ from tests.peers.signing_service import PIN
 from tests.xray_triage.desk import said_by, unread
 from tests.xray_triage.signing import Section
 from xray_triage.accounts.audit import Action
+from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cli import app
 from xray_triage.records.result import Author, Words
 from xray_triage.stores import Stores, configured_stores
 
-pytestmark = pytest.mark.slow  # a process for each verb
 MAI = Author(account="mai", name="BS. Trần Thị Mai")
 
 
-def run(*words: str | Path, folder: Path, typed: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "xray_triage.cli", *map(str, words)]
-    return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
+def run(*words: str | Path, typed: str = "") -> Result:
+    """In this process, which is quicker than one of its own."""
+    return CliRunner().invoke(app, [*map(str, words)], input=typed)
 
 
 def a_case_with_a_result(stores: Stores) -> str:
@@ -45,29 +47,30 @@ def a_case_with_a_result(stores: Stores) -> str:
 
 
 def test_a_result_is_signed_from_the_terminal_and_leaves_as_a_package_that_proves_itself(
-    tmp_path: Path, at_service: Section
+    tmp_path: Path, at_service: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = at_service()
-    (tmp_path / "station.toml").write_text(
+    monkeypatch.chdir(tmp_path)
+    Path("station.toml").write_text(
         f'[signing]\nkind = "remote"\nurl = "{section.url}"\ncredential = "{section.credential}"\n'
         f'token_file = "{section.token_file}"\nchain = "{section.chain}"\n'
     )
     stores = configured_stores(tmp_path / "station.toml")
     case_id = a_case_with_a_result(stores)
-    wrong = run("sign", case_id, folder=tmp_path, typed="11111\n")
-    assert (wrong.returncode, wrong.stdout) == (1, "")
+    wrong = run("sign", case_id, typed="11111\n")
+    assert wrong.exit_code == 1
     (line,) = wrong.stderr.splitlines()[-1:]
     assert line.startswith("Sai mã PIN: hãy gõ lại.")
     assert "11111" not in wrong.stderr
-    signed = run("sign", case_id, folder=tmp_path, typed=f"{PIN}\n")
-    assert (signed.returncode, signed.stdout) == (0, f"version 1 of case {case_id} signed by TRẦN THỊ MAI\n")
-    assert run("sign", "--forgive", folder=tmp_path).returncode == 0
-    assert run("sign", folder=tmp_path).returncode == 2
+    signed = run("sign", case_id, typed=f"{PIN}\n")
+    assert (signed.exit_code, signed.stdout) == (0, f"version 1 of case {case_id} signed by TRẦN THỊ MAI\n")
+    assert run("sign", "--forgive").exit_code == 0
+    assert run("sign").exit_code == 2
     assert {Action.NOT_SIGNED, Action.RESULT_SIGNED} <= {one.action for one in stores.audit.entries(subject=case_id)}
 
     stick = tmp_path / "stick"
     for _ in range(2):  # again onto the same stick
-        assert run("export", case_id, "--to", stick, "--package", folder=tmp_path).returncode == 0
+        assert run("export", case_id, "--to", stick, "--package").exit_code == 0
     package = stick / f"case-{case_id}"
     assert (package / "result.pdf").read_bytes() == stores.signing.pdf(case_id, 1)
     classes = {str(pydicom.dcmread(path).SOPClassUID) for path in package.rglob("*.dcm")}
@@ -80,16 +83,17 @@ def test_a_result_is_signed_from_the_terminal_and_leaves_as_a_package_that_prove
     stores.database.close()
 
 
-def test_a_package_needs_a_stick_and_a_case_that_is_there(tmp_path: Path) -> None:
-    (tmp_path / "station.toml").touch()
+def test_a_package_needs_a_stick_and_a_case_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("station.toml").touch()
     stores = configured_stores(tmp_path / "station.toml")
     case_id = a_case_with_a_result(stores)
     stores.database.close()
-    unplugged = run("export", case_id, "--to", tmp_path / "media" / "stick", "--package", folder=tmp_path)
-    assert (unplugged.returncode, unplugged.stderr.count("\n")) == (1, 1)
-    assert run("export", "000000000000", "--package", folder=tmp_path).returncode == 1
+    unplugged = run("export", case_id, "--to", tmp_path / "media" / "stick", "--package")
+    assert isinstance(unplugged.exception, OSError)
+    assert isinstance(run("export", "000000000000", "--package").exception, UnknownCase)
     assert not (tmp_path / "media").exists()
-    assert run("export", case_id, "--package", folder=tmp_path).returncode == 0
+    assert run("export", case_id, "--package").exit_code == 0
     pdf = (tmp_path / f"case-{case_id}" / "result.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"ETSI.CAdES" not in pdf  # nobody has signed it

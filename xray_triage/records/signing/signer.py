@@ -67,7 +67,7 @@ class Signer:
             try:
                 said = self._exchange(work, pin)
             except CannotSign as error:
-                log.warning("not signed", fault=error.fault.value, detail=error.detail)
+                log.info("not signed", fault=error.fault.value, detail=error.detail)
                 raise
         return Signed(pdf=base64.b64decode(said["pdf"]), signer=said["signer"], serial=said["serial"], signed_at=at)
 
