@@ -36,6 +36,7 @@ def sign(
         stores.audit.note(Action.PINS_FORGIVEN, actor=actor)
         out.print("PINs may be tried again")
         return
+    before = stores.signing.signatures(case)
     try:
         signature = stores.signing.sign(case, pin=_pin(), by=actor, as_author=False)
     except CannotSign as error:
@@ -43,8 +44,9 @@ def sign(
         language = Language(load_config(config).station.language)
         err.print(language.translate(error.words), soft_wrap=True)
         raise typer.Exit(1) from None
-    detail = f"{signature.version} {signature.signer} {signature.serial}"
-    stores.audit.note(Action.RESULT_SIGNED, actor=actor, subject=case, detail=detail)
+    if signature.version not in before:
+        detail = f"{signature.version} {signature.signer} {signature.serial}"
+        stores.audit.note(Action.RESULT_SIGNED, actor=actor, subject=case, detail=detail)
     out.print(f"version {signature.version} of case {case} signed by {signature.signer}", soft_wrap=True)
 
 

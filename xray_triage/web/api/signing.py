@@ -42,13 +42,15 @@ def signing_router(stores: Stores) -> APIRouter:
     @api.post("/cases/{case_id}/result/sign", responses=UNKNOWN_CASE | NOT_SIGNED)
     def sign(case_id: str, body: SignBody, who: Annotated[Visitor, Depends(needs(Right.JUDGE))]) -> SignatureJson:
         """Sign the newest version of the result, as its author. What is signed already is left as it is."""
+        before = stores.signing.signatures(case_id)
         try:
             signature = stores.signing.sign(case_id, pin=body.pin.get_secret_value(), by=who.name)
         except CannotSign as error:
             stores.audit.note(Action.NOT_SIGNED, actor=who.name, subject=case_id, detail=error.fault.value)
             raise HTTPException(409, Language(who.language).translate(error.words)) from None
-        detail = f"{signature.version} {signature.signer} {signature.serial}"
-        stores.audit.note(Action.RESULT_SIGNED, actor=who.name, subject=case_id, detail=detail)
+        if signature.version not in before:
+            detail = f"{signature.version} {signature.signer} {signature.serial}"
+            stores.audit.note(Action.RESULT_SIGNED, actor=who.name, subject=case_id, detail=detail)
         return SignatureJson(
             version=signature.version,
             signer=signature.signer,
