@@ -1,6 +1,7 @@
 """Films in from a folder and cases out to one: the way of a USB stick when the link is dead. Talks to no peer."""
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from dicom_router.clock import SystemClock
@@ -83,9 +84,10 @@ class Exporter:
 
     @staticmethod
     def make_folder(stick: Path, name: str) -> Path:
-        """A folder on a stick, which need not be new. Raises OSError."""
-        stick.mkdir(exist_ok=True)  # as in ``put``
-        (stick / name).mkdir(exist_ok=True)
+        """A folder on a stick, which need not be new. Where there is no stick, writing to it will say so."""
+        for folder in (stick, stick / name):
+            with suppress(OSError):
+                folder.mkdir()
         return stick / name
 
     def put(self, parcel: Parcel, folder: Path) -> None:
