@@ -77,16 +77,22 @@ class TokenKey:
             raise CannotSign(Fault.NO_ANSWER, repr(error)) from None
 
     def sign(self, digest: bytes) -> bytes:
-        if self._session is None:
-            raise CannotSign(Fault.WRONG_PIN)
+        assert self._session is not None  # unlock() came first
         wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: self._number}
         found = [each for each in self._session.get_objects(wanted) if isinstance(each, SignMixin)]
         key = _only(found, Fault.NO_CERTIFICATE, Fault.SEVERAL_CERTIFICATES)
-        pin = {"pin": self._pin} if key[Attribute.ALWAYS_AUTHENTICATE] else {}
+        pin = {"pin": self._pin} if _wants_pin_each_time(key) else {}
         if key.key_type is KeyType.EC:
             return encode_ecdsa_signature(key.sign(digest, mechanism=Mechanism.ECDSA, **pin))
         info = DigestInfo({"digest_algorithm": {"algorithm": "sha256"}, "digest": digest})
         return bytes(key.sign(info.dump(), mechanism=Mechanism.RSA_PKCS, **pin))
+
+
+def _wants_pin_each_time(key: SignMixin) -> bool:
+    try:
+        return bool(key[Attribute.ALWAYS_AUTHENTICATE])
+    except errors.AttributeTypeInvalid:  # a driver from before PKCS #11 2.20
+        return False
 
 
 def _certificates(session: Session) -> Iterator[Kept]:
