@@ -2,9 +2,11 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY requirements requirements
+# "sign" instead: with what signs results.
+ARG REQUIREMENTS=station
 RUN python -m venv /opt/xray-triage \
     && /opt/xray-triage/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
-        -r requirements/build.txt -r requirements/station.txt
+        -r requirements/build.txt -r requirements/$REQUIREMENTS.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY dicom_router dicom_router
 COPY xray_triage xray_triage

@@ -6,14 +6,14 @@ VIEWER := xray_triage/web/viewer
 FHIR := tests/peers/fhir
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium fuse3 libfaketime poppler-utils softhsm2
 ALONE := browser scenarios rehearsal
-NOT_QUICK := slow or dcmtk or orthanc or postgresql or page or node or browser or workshop
+NOT_QUICK := slow or dcmtk or orthanc or postgresql or softhsm or page or node or browser or workshop
 LOCKED := -m pip install -q --require-hashes --only-binary :all:
 
 .PHONY: demo install quick test rehearse screenshots lint format bench viewer lock audit sbom clean help
 
 help:
 	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
-	@echo "make install [PREFIX=$(PREFIX)]   the station's program into a folder of its own"
+	@echo "make install [PREFIX=$(PREFIX)] [SIGN=1]   the station's program into a folder of its own; with signing"
 	@echo "make quick                           ruff and the tests that need no other program: a minute"
 	@echo "make test                            every test, with real Orthanc, dcmtk, PostgreSQL, Chromium, torch"
 	@echo "make rehearse                        200 kills, 64 power cuts, full disks, faults of PACS, link, clock; fuzzing: hours"
@@ -59,7 +59,7 @@ demo: $(VENV)/.station
 
 install:
 	tools/make-venv $(PREFIX)
-	$(PREFIX)/bin/python $(LOCKED) -r requirements/build.txt -r requirements/station.txt
+	$(PREFIX)/bin/python $(LOCKED) -r requirements/build.txt -r requirements/$(if $(SIGN),sign,station).txt
 	rm -rf build/lib  # or a module that is gone would be installed from there
 	$(PREFIX)/bin/python -m pip install -qq --no-deps --no-build-isolation .
 

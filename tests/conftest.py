@@ -14,7 +14,13 @@ from tests.needs import needs
 
 settings.register_profile("busy", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("busy")
-pytest_plugins = ["tests.peers.dcmtk", "tests.peers.fhir_server", "tests.peers.orthanc", "tests.peers.postgres"]
+pytest_plugins = [
+    "tests.peers.dcmtk",
+    "tests.peers.fhir_server",
+    "tests.peers.orthanc",
+    "tests.peers.postgres",
+    "tests.xray_triage.signing",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

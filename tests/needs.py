@@ -15,6 +15,8 @@ DOORS = {
     "tests.peers.fhir_server.node_program": "node",
     "tests.peers.orthanc.orthanc_program": "orthanc",
     "tests.peers.postgres._programs": "postgresql",
+    "tests.peers.softhsm.softhsm": "softhsm",
+    "tests.peers.softhsm.pdfsig": "softhsm",
     "tests.xray_triage.web.conftest.serve": "page",
 }
 

@@ -47,6 +47,10 @@ from xray_triage.records.gathering import Gatherer, Site
 from xray_triage.records.outbox import RecordOutbox
 from xray_triage.records.printing import Printer
 from xray_triage.records.record import Facility, Ordered
+from xray_triage.records.signing.pins import WrongPins
+from xray_triage.records.signing.signatures import Signatures
+from xray_triage.records.signing.signer import Signer
+from xray_triage.records.signing.signing import ResultSigning
 from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 
 READ_WORK = "read"
@@ -82,6 +86,7 @@ class Stores:
     results: ResultBook
     records: RecordOutbox
     gatherer: Gatherer
+    signing: ResultSigning
     machines: Machines
     accounts: Accounts
     reconciliation: Reconciliation
@@ -173,12 +178,14 @@ def join_stores(
     renderer, small_pictures = Renderer(spool), SmallPictures(database)
     orders = Orders(database, clock=clock, prefix=config.registration.prefix)
     records = RecordOutbox(database, ledger, clock=clock, peers={each.name: each.send for each in config.record})
+    signatures, pins = Signatures(database, records), WrongPins(database)
     results = ResultBook(
         database,
         clock=clock,
         inbox=inbox,
         outbox=outbox,
         records=records,
+        signatures=signatures,
         spool=spool,
         header=consultations.header,
         printer=Printer(
@@ -193,6 +200,7 @@ def join_stores(
         station_name=config.station.name,
         wake=wake,
     )
+    signing = ResultSigning(results, signatures, Signer(config.signing, pins, clock=clock), pins)
     return Stores(
         clock=clock,
         database=database,
@@ -219,6 +227,7 @@ def join_stores(
         consultations=consultations,
         follow_ups=FollowUps(database, clock=clock, consultations=consultations),
         results=results,
+        signing=signing,
         records=records,
         gatherer=Gatherer(
             site_of(config),
@@ -226,7 +235,7 @@ def join_stores(
             results=results,
             outbox=outbox,
             ordered=partial(ordered_of, orders),
-            paper=results.paper,
+            paper=signing.pdf,
         ),
         orders=orders,
         accounts=accounts,

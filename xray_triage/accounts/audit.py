@@ -43,6 +43,9 @@ class Action(StrEnum):
     RESULT_AMENDED = "result_amended"  # detail: why
     RESULT_CANCELLED = "result_cancelled"  # detail: why
     RESULT_OPENED = "result_opened"  # its paper; detail: which version, if one was named
+    RESULT_SIGNED = "result_signed"  # detail: version, whose certificate, its serial number
+    NOT_SIGNED = "not_signed"  # detail: why
+    PINS_FORGIVEN = "pins_forgiven"  # after three wrong ones
     REREAD = "reread"  # a film that was not read; detail: the reason that was named
     PATIENT_REGISTERED = "patient_registered"
     ORDER_CHANGED = "order_changed"

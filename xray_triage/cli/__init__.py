@@ -13,6 +13,7 @@ from xray_triage.cli import (
     model_verbs,
     record_verbs,
     result_verbs,
+    signing_verbs,
     specialist_verbs,
     station_verbs,
 )
@@ -30,6 +31,7 @@ for verbs in (
     film_verbs,
     case_verbs,
     result_verbs,
+    signing_verbs,
     record_verbs,
     account_verbs,
     specialist_verbs,

@@ -104,20 +104,28 @@ def import_folder(
 
 def export(
     case: Annotated[str, typer.Argument(help="Case number, as `cases` prints it.", show_default=False)],
-    to: Annotated[Path, typer.Option("--to", help="Folder, e.g. a USB stick.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="Folder, e.g. a USB stick; else this one.")] = Path(),
+    package: Annotated[
+        bool, typer.Option("--package", help="Into a folder of its own, with the result (PDF) and checksums.")
+    ] = False,
     config: ConfigPath = None,
 ) -> None:
     """Copy a case, films and results, to a folder: for when the link is dead."""
     from xray_triage.accounts.audit import Action
     from xray_triage.station.media import Exporter
+    from xray_triage.station.package import seal
     from xray_triage.stores import configured_stores
 
     stores = configured_stores(config)
     exporter = Exporter(stores)
     parcels, elsewhere = exporter.parcels(case)
     stores.accounts.audit.note(Action.EXPORTED, actor=command_line_user(), subject=case, detail=str(to))
+    if package:
+        to = exporter.make_folder(to, f"case-{case}")
     for parcel in progress(parcels, "exporting"):
         exporter.put(parcel, to)
+    if package:
+        seal(stores, case, to)
     out.print(f"{len(parcels)} objects of case {case} written to {to}")
     if elsewhere:
         err.print(f"{elsewhere} more lie at the PACS alone: open the case on the page, then export again")

@@ -17,6 +17,7 @@ from xray_triage.config.sections import (
     StationSection,
     WebSection,
 )
+from xray_triage.config.signing import SigningSection
 
 ENVIRONMENT_PREFIX = "XRAY_TRIAGE__"
 
@@ -44,6 +45,7 @@ class Config(BaseSettings):
     orders: OrdersSection = OrdersSection()
     record: tuple[RecordPeer, ...] = ()
     notice: tuple[NoticePeer, ...] = ()
+    signing: SigningSection = SigningSection()
 
     @classmethod
     def settings_customise_sources(

@@ -33,6 +33,7 @@ from xray_triage.records.printing import Printer
 from xray_triage.records.result import MOST_LETTERS, Author, BadWords, CannotWrite, Draft, Result, ResultState, Words
 from xray_triage.records.rows import author_columns, draft_of, result_columns, result_of, words_columns
 from xray_triage.records.shapes import shape_of
+from xray_triage.records.signing.signatures import Signatures
 from xray_triage.results.origin import Origin
 
 NO_CONCLUSION = N_("Hãy viết kết luận trước khi hoàn tất.")
@@ -59,6 +60,7 @@ class ResultBook:
         inbox: Inbox,
         outbox: Outbox,
         records: RecordOutbox,
+        signatures: Signatures,
         spool: Spool,
         header: Headers,
         printer: Printer,
@@ -67,7 +69,8 @@ class ResultBook:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._database, self._clock = database, clock
-        self._inbox, self._outbox, self._records, self._spool = inbox, outbox, records, spool
+        self._inbox, self._outbox, self._spool = inbox, outbox, spool
+        self._records, self._signatures = records, signatures
         self._header, self._printer = header, printer
         self._destinations = destinations
         self._station_name = station_name
@@ -115,8 +118,11 @@ class ResultBook:
         drafts = self._last_rows(tables.result_draft, "saved_at", ids)
         begun = {case_id: shape_of(draft_of(row)) for case_id, row in drafts.items()}
         newest = self.newest(ids)
-        sent = self._records.of_cases(newest)
-        return begun | {case_id: shape_of(one, sent[case_id]) for case_id, one in newest.items()}
+        sent, signed = self._records.of_cases(newest), self._signatures.among(newest)
+        return begun | {
+            case_id: shape_of(one, sent[case_id], is_signed=(case_id, one.version) in signed)
+            for case_id, one in newest.items()
+        }
 
     def paper(self, case_id: str, version: int | None = None) -> bytes | None:
         """The PDF of a version, else of the newest, as it was made then; None where there is none."""

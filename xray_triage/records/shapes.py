@@ -10,7 +10,7 @@ from xray_triage.records.outbox import RecordDelivery
 from xray_triage.records.result import Draft, Result
 
 
-def shape_of(written: Result | Draft, sent: Sequence[RecordDelivery] = ()) -> ResultJson:
+def shape_of(written: Result | Draft, sent: Sequence[RecordDelivery] = (), *, is_signed: bool = False) -> ResultJson:
     """What was written of a case: its newest version, or a draft where there is none; ``sent``: of any version."""
     if isinstance(written, Draft):
         state, version, at, reason = "draft", 0, written.saved_at, ""
@@ -22,7 +22,7 @@ def shape_of(written: Result | Draft, sent: Sequence[RecordDelivery] = ()) -> Re
             "version": version,
             "author": written.author.name,
             "licence": written.author.licence,
-            "signed": False,
+            "signed": is_signed,
             "at": at,
             "description": written.words.description,
             "conclusion": written.words.conclusion,

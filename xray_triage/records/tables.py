@@ -76,3 +76,28 @@ record_delivery = sa.Table(
 )
 _open = record_delivery.c.sent_at.is_(None)
 sa.Index("record_delivery_open", record_delivery.c.record_id, sqlite_where=_open, postgresql_where=_open)
+# The signed PDF of a version, whole; never changed.
+signature = sa.Table(
+    "signature",
+    metadata,
+    sa.Column("signature_id", _Number, primary_key=True),
+    _case_number(),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("pdf", sa.LargeBinary, nullable=False),
+    sa.Column("signer", OutsideText, nullable=False),
+    sa.Column("serial", sa.Text, nullable=False),
+    sa.Column("signed_by", OutsideText, nullable=False),
+    sa.Column("signed_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("case_sequence", "version", name="signature_of"),
+    sqlite_autoincrement=True,
+)
+
+# How often a wrong PIN was given to a key since the last right one.
+signing_key = sa.Table(
+    "signing_key",
+    metadata,
+    sa.Column("signing_key_id", _Number, primary_key=True),
+    sa.Column("name", OutsideText, nullable=False, unique=True),
+    sa.Column("wrong_pins", sa.Integer, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -106,6 +106,14 @@ class Exporter:
             instance=kept.instance, size_bytes=spooled.size_bytes, open=lambda: self._stores.spool.open(spooled.key)
         )
 
+    @staticmethod
+    def make_folder(stick: Path, name: str) -> Path:
+        """A folder on a stick, which need not be new. Where there is no stick, writing to it will say so."""
+        for folder in (stick, stick / name):
+            with suppress(OSError):
+                folder.mkdir()
+        return stick / name
+
     def put(self, parcel: Parcel, folder: Path) -> None:
         """Raises PeerUnreachable, in words, where the folder cannot be had or written."""
         with suppress(OSError):  # which the transport tells better

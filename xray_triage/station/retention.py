@@ -24,7 +24,7 @@ POLL_SECONDS = 60.0
 AT_ONCE = 20  # studies a step
 NEAR_BYTES, NEAR_SHARE = 5_000_000_000, 0.1  # of the reserve: where films go before they are old
 DAY, WINDOW = timedelta(days=1), timedelta(days=14)
-KEPT_BYTES = 70_000  # what stays of a film for ever: rows, header, small picture, heat map (decision 0023)
+KEPT_BYTES = 130_000  # what stays of a film for ever: rows, header, pictures, the paper of a result (decision 0023)
 
 Draw = Callable[[Image, str], bytes | None]  # a small picture of a film, out of the spool's file of this key
 

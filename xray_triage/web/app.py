@@ -22,6 +22,7 @@ from xray_triage.web.api.pictures import picture_router
 from xray_triage.web.api.records import record_router
 from xray_triage.web.api.results import result_router
 from xray_triage.web.api.routes import api_router
+from xray_triage.web.api.signing import signing_router
 from xray_triage.web.api.status import status_router
 from xray_triage.web.dicomweb import dicomweb_router
 from xray_triage.web.pages.audit import audit_router, note_lists
@@ -75,6 +76,7 @@ def create_app(stores: Stores, surroundings: Surroundings) -> FastAPI:
     app.include_router(api_router(stores, surroundings.model_in_use), dependencies=seeing)
     app.include_router(record_router(stores), dependencies=seeing)
     app.include_router(result_router(stores), dependencies=seeing)
+    app.include_router(signing_router(stores), dependencies=seeing)
     for router in (
         worklist_router(stores, surroundings, view),
         case_router(stores, surroundings, view),

@@ -27,6 +27,14 @@ def test_an_empty_file_gives_a_station_on_loopback(station_toml: Path) -> None:
     assert config.station.data_dir == station_toml.parent / "data"
 
 
+def test_a_station_without_the_packages_that_sign_says_how_to_get_them(
+    station_toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyhanko", None)
+    with pytest.raises(ConfigError, match=r"signing: .* make install SIGN=1"):
+        load(station_toml, "[signing]\nkind = 'pkcs11'\nmodule = '/usr/lib/driver.so'")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -47,6 +55,10 @@ def test_an_empty_file_gives_a_station_on_loopback(station_toml: Path) -> None:
         ("[station]\nae_title = 'A TITLE THAT IS TOO LONG'", "1 to 16 plain characters"),
         ("[[destination]]\nname = 'pacs'\nhost = 'a'", "a dimse destination needs ae_title"),
         (PACS + PACS, "two destinations are called 'pacs'"),
+        ("[signing]\nkind = 'pkcs11'", "signing of kind pkcs11 needs module"),
+        ("[signing]\nkind = 'pkcs11'\nmodule = 'driver.so'", "no whole path"),
+        ("[signing]\nkind = 'remote'\nurl = 'https://a'", "remote needs credential and token_file and chain"),
+        ("[signing]\nurl = 'http://sign.example.vn'", "a PIN must not pass in the clear"),
         ("[consultation]\ndestination = 'elsewhere'", "is no [[destination]] name"),
         ("[station", "station.toml"),
     ],

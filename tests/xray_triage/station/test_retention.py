@@ -450,7 +450,7 @@ def test_the_days_left_count_only_what_stays(desk: TestDesk) -> None:
     assert proved is not None
     assert stuck is not None
     day = timedelta(days=1) / timedelta(days=14)
-    assert desk.spool.free_bytes() / (stuck * day) == pytest.approx(500_000 + 2 * 70_000, rel=0.3)
+    assert desk.spool.free_bytes() / (stuck * day) == pytest.approx(500_000 + 2 * 130_000, rel=0.3)
     assert proved > 4 * stuck
 
 

@@ -63,6 +63,8 @@ EVENTS: dict[Action | str, Event] = {
     **dict.fromkeys((Action.SEARCHED, Action.LISTED), Event(code=QUERY, action="E")),
     **dict.fromkeys((Action.CASE_SEEN, Action.CASE_PRINTED, Action.ANSWER_OPENED), Event(code=ACCESSED, action="R")),
     **dict.fromkeys((Action.VERDICT_GIVEN, Action.CASE_DONE, Action.CASE_REOPENED), Event(code=ACCESSED, action="U")),
+    Action.RESULT_SIGNED: Event(code=ACCESSED, action="U"),
+    Action.NOT_SIGNED: Event(code=ACCESSED, action="U", outcome="4"),
     **dict.fromkeys((Action.CONSULTATION_ASKED, Action.PATIENT_REGISTERED), Event(code=ORDER, action="C")),
     **dict.fromkeys(
         (Action.CONSULTATION_CHANGED, Action.ORDER_CHANGED, Action.ORDER_REOPENED, Action.ORDER_FINISHED),

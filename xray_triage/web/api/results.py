@@ -76,8 +76,8 @@ def result_router(stores: Stores) -> APIRouter:
         who: Annotated[Visitor, Depends(needs(Right.SEE))],
         version: Annotated[int | None, Query(ge=1, le=1 << 31)] = None,
     ) -> Response:
-        """The paper of a version, of the newest where none is named; always the same bytes."""
-        pdf = stores.results.paper(case_id, version)
+        """The paper of a version, of the newest where none is named: as it was signed, else as it was made."""
+        pdf = stores.signing.pdf(case_id, version)
         if pdf is None:
             raise HTTPException(404, Language(who.language).translate(NO_RESULT))
         detail = "" if version is None else str(version)
@@ -104,9 +104,9 @@ def _take_drafts(api: APIRouter, stores: Stores) -> None:
         case = _case(stores, case_id)
         with _said_to(who):
             words = body.of(case) if body and body.has_words else _drafted(stores, case_id, who)
-            made = stores.results.finish(case_id, author_of(stores, who), words, before_author=before(case))
+            stores.results.finish(case_id, author_of(stores, who), words, before_author=before(case))
         stores.audit.note(Action.RESULT_FINISHED, actor=who.name, subject=case_id)
-        return shape_of(made)
+        return stores.results.shapes([case_id])[case_id]
 
 
 def _take_versions(api: APIRouter, stores: Stores) -> None:
@@ -125,7 +125,7 @@ def _take_versions(api: APIRouter, stores: Stores) -> None:
                 over=body.over,
             )
         stores.audit.note(Action.RESULT_AMENDED, actor=who.name, subject=case_id, detail=made.reason)
-        return shape_of(made)
+        return stores.results.shapes([case_id])[case_id]
 
     @api.post("/result/cancel", responses=ANSWERS)
     def cancel(case_id: str, body: CancelBody, who: Doctor) -> ResultJson:
@@ -136,7 +136,7 @@ def _take_versions(api: APIRouter, stores: Stores) -> None:
                 case_id, author_of(stores, who), reason=body.reason, before_author=before(case), over=body.over
             )
         stores.audit.note(Action.RESULT_CANCELLED, actor=who.name, subject=case_id, detail=made.reason)
-        return shape_of(made)
+        return stores.results.shapes([case_id])[case_id]
 
 
 def author_of(stores: Stores, who: Visitor) -> Author:

@@ -94,6 +94,8 @@ def _written(stores: Stores, case: Case, who: Visitor) -> dict[str, Any]:
     return {
         "versions": versions,
         "last": last,
+        "can_sign": stores.signing.is_configured,
+        "signature": stores.signing.signatures(case.case_id).get(last.version) if last else None,
         "stands": last is not None and last.state is not ResultState.CANCELLED,
         "mine": next((each for each in drafts if each.author.account == who.name), None),
         "others": [each for each in drafts if each.author.account != who.name] if who.may(Right.JUDGE) else [],

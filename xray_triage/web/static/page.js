@@ -45,6 +45,7 @@ async function post(form, button) {
     complain(form, form.dataset.fail);
   } finally {
     delete form.dataset.sending;
+    for (const secret of form.querySelectorAll("[type=password]")) secret.value = ""; // a PIN is typed each time
   }
 }
 

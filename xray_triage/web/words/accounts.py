@@ -4,6 +4,7 @@ from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
 from xray_triage.language import N_, Language
+from xray_triage.records.signing.faults import NOT_SIGNED
 
 ROLES = {
     Role.DOCTOR: N_("bác sĩ"),
@@ -37,6 +38,9 @@ ACTIONS = {
     Action.RESULT_AMENDED: N_("sửa kết quả"),
     Action.RESULT_CANCELLED: N_("hủy kết quả"),
     Action.RESULT_OPENED: N_("mở phiếu kết quả"),
+    Action.RESULT_SIGNED: N_("ký số kết quả"),
+    Action.NOT_SIGNED: N_("ký số không được"),
+    Action.PINS_FORGIVEN: N_("cho thử lại mã PIN ký số"),
     Action.REREAD: N_("cho AI đọc lại phim"),
     Action.PATIENT_REGISTERED: N_("đăng ký chụp"),
     Action.ORDER_CHANGED: N_("sửa đăng ký chụp"),
@@ -58,6 +62,7 @@ ACTIONS = {
     Action.LOSS_ACKNOWLEDGED: N_("biết cơ sở dữ liệu đã được dựng lại"),
 }
 DETAILS: dict[Action | str, dict[str, str]] = {  # what the trail keeps as a code
+    Action.NOT_SIGNED: {fault.value: words for fault, words in NOT_SIGNED.items()},
     Action.VERDICT_GIVEN: {"agrees": N_("đồng ý"), "disagrees": N_("không đồng ý"), "concludes": N_("kết luận")},
     Action.USER_ADDED: {role.value: word for role, word in ROLES.items()},
     Action.USER_CHANGED: {role.value: word for role, word in ROLES.items()},

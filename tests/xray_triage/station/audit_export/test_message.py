@@ -46,6 +46,8 @@ EXPECTED = {
     Action.CASE_PRINTED: ("110103", "", "R", "0"),
     Action.ANSWER_OPENED: ("110103", "", "R", "0"),
     Action.VERDICT_GIVEN: ("110103", "", "U", "0"),
+    Action.RESULT_SIGNED: ("110103", "", "U", "0"),
+    Action.NOT_SIGNED: ("110103", "", "U", "4"),
     Action.CASE_DONE: ("110103", "", "U", "0"),
     Action.CASE_REOPENED: ("110103", "", "U", "0"),
     Action.PATIENT_REGISTERED: ("110109", "", "C", "0"),
