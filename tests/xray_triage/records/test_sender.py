@@ -22,7 +22,7 @@ MAI = Author(account="mai", name="BS. Trần Thị Mai")
 def outbox(sqlite_desk: TestDesk) -> RecordOutbox:
     desk = sqlite_desk
     made = RecordOutbox(desk.database, desk.ledger, clock=desk.clock, peers={"his": ("final",)})
-    desk.results._publish = made.enqueue
+    desk.results._records = made
     return made
 
 
