@@ -139,7 +139,7 @@ class Consultations:
             accession_number=identity.accession_number,
             why=why,
             phone=self._phone,
-            turn=Turn(turn.step, turn.news or (INSTEAD if replaces else "")),
+            turn=turn._replace(news=turn.news or (INSTEAD if replaces else "")),
             replaces=replaces,
             pages_before=pages_before,
         )

@@ -46,7 +46,7 @@ class FollowUps:
             return
         number = row.announced + 1
         news = f"NHẮC LẠI LẦN {number}: chưa có trả lời"
-        prepared = self._prepare(row, Turn(Step.REMIND, news), question=row.question)
+        prepared = self._prepare(row, Turn(Step.REMIND, news, row.requested_at), question=row.question)
         self._commit(row, prepared, {"announced": number, "announced_at": self._clock.now()})
 
     def change(self, case_id: str, *, by: str, text: str = "", urgent: bool = False) -> None:
@@ -70,7 +70,7 @@ class FollowUps:
         if len(said["question"]) > MOST_LETTERS:
             raise CannotAsk(TOO_LONG)
         news = ", ".join(NEWS[kind] for kind in kinds)
-        prepared = self._prepare(row, Turn(Step.CHANGE, news), **said)
+        prepared = self._prepare(row, Turn(Step.CHANGE, news, row.requested_at), **said)
         # What is urgent now has waited as an urgent question since now.
         waits = {"announced": 0, "announced_at": self._clock.now()} if is_raised else {}
         self._settle(row, prepared, kinds, by, values=said | waits)
@@ -82,7 +82,7 @@ class FollowUps:
         """
         row = self._open_of(case_id)
         told = f"Người rút: {by}\nLý do rút: {reason or 'không ghi'}\n\nCâu hỏi đã rút: {row.question}"
-        turn = Turn(Step.WITHDRAW, NEWS[ChangeKind.WITHDRAWN])
+        turn = Turn(Step.WITHDRAW, NEWS[ChangeKind.WITHDRAWN], row.requested_at)
         prepared = self._prepare(row, turn, question=told)
         values = {"state": ConsultationState.WITHDRAWN.value}
         self._settle(row, prepared, [ChangeKind.WITHDRAWN], by, values=values, reason=reason)

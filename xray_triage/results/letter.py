@@ -42,6 +42,7 @@ class Letter:
     station_name: str
     phone: str
     asked_at: datetime
+    made_at: datetime
     news: str = ""
     is_withdrawn: bool = False
 
@@ -132,4 +133,5 @@ def _sender(letter: Letter) -> str:
 def _sender_lines(letter: Letter) -> Iterator[str]:
     yield f"Người hỏi: {letter.asked_by}"
     yield letter.station_name + (f" · Điện thoại: {letter.phone}" if letter.phone else "")
-    yield f"Hỏi lúc {letter.asked_at:%H:%M} ngày {letter.asked_at:%d/%m/%Y}"
+    asked, made = (f"{at:%H:%M} ngày {at:%d/%m/%Y}" for at in (letter.asked_at, letter.made_at))
+    yield f"Hỏi lúc {asked}" + (f" · trang này lúc {made}" if made != asked else "")

@@ -4,7 +4,7 @@ Making them again gives objects of the same UIDs. Must never know the spool, the
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -106,7 +106,8 @@ def make_request(
             asked_by=asked.requested_by,
             station_name=station_name,
             phone=asked.phone,
-            asked_at=origin.local_time,
+            asked_at=replace(origin, at=asked.turn.since or at).local_time,
+            made_at=origin.local_time,
             news=asked.turn.news,
             is_withdrawn=asked.turn.step is Step.WITHDRAW,
         )

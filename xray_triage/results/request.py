@@ -6,6 +6,7 @@ Must never know the network: who sends it, and what comes back, is not its busin
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -56,10 +57,11 @@ class Step(StrEnum):
 
 
 class Turn(NamedTuple):
-    """One document of a question. ``news``: what is new since the one before, or empty."""
+    """One document of a question. ``news``: what is new since the one before; ``since``: when it was asked."""
 
     step: Step = Step.ASK
     news: str = ""
+    since: datetime | None = None
 
 
 FIRST = Turn()

@@ -1,6 +1,7 @@
 """The pages of a request: nothing of the question is lost, and what counts is seen at once."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -10,7 +11,17 @@ from PIL import Image
 
 from tests.xray_triage.results.making import AT, STATION
 from xray_triage.results.drawing import AMBER, TEXT, broken, font
-from xray_triage.results.letter import BAND, BAR, HEIGHT, ROUTINE_BAND, URGENT_BAND, WIDTH, Letter, draw_pages
+from xray_triage.results.letter import (
+    BAND,
+    BAR,
+    HEIGHT,
+    ROUTINE_BAND,
+    URGENT_BAND,
+    WIDTH,
+    WITHDRAWN_BAND,
+    Letter,
+    draw_pages,
+)
 
 LETTER = Letter(
     question="Có tràn khí màng phổi không ạ?",
@@ -22,6 +33,7 @@ LETTER = Letter(
     station_name=STATION,
     phone="0236 3 123 456",
     asked_at=AT,
+    made_at=AT,
 )
 WORDS = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), max_size=60)
 
@@ -54,6 +66,26 @@ def test_a_question_too_long_for_the_smallest_letters_goes_on_to_a_second_page()
     for page in (first, second):
         assert share(page, TEXT, BAND + 180, HEIGHT - 250) > 0.01
         assert share(page, URGENT_BAND, 0, BAND) > 0.6
+
+
+def test_a_withdrawn_question_is_grey_and_says_that_no_answer_is_needed() -> None:
+    (page,) = draw_pages(replace(LETTER, is_withdrawn=True, news="ĐÃ RÚT"))
+    assert share(page, WITHDRAWN_BAND, 0, BAND) > 0.6
+    assert share(page, URGENT_BAND, 0, BAND) == 0
+    (still_asked,) = draw_pages(replace(LETTER, news="ĐÃ RÚT"))
+    assert page.crop((0, HEIGHT - BAR, WIDTH, HEIGHT)) != still_asked.crop((0, HEIGHT - BAR, WIDTH, HEIGHT))
+
+
+def test_a_page_of_a_change_says_since_when_the_question_waits() -> None:
+    (first,), (later,) = draw_pages(LETTER), draw_pages(replace(LETTER, made_at=AT + timedelta(minutes=9)))
+    assert first.crop((0, 0, WIDTH, BAND)) == later.crop((0, 0, WIDTH, BAND))
+    assert first != later
+
+
+def test_one_endless_word_is_broken_without_much_ado() -> None:
+    lines = list(broken("0" * 8000, font(24), 1100))
+    assert len("".join(lines)) == 8000
+    assert max(map(len, lines)) - min(map(len, lines[:-1])) <= 1
 
 
 def test_a_request_without_a_word_is_a_page_all_the_same() -> None:

@@ -215,8 +215,9 @@ def test_why_a_film_was_ordered_stands_beside_what_the_ai_says_and_in_the_questi
 def test_a_child_is_told_from_which_age_on_this_station_reads(
     client: httpx.Client, sqlite_desk: TestDesk, youngest: float, language: str, said: str
 ) -> None:
-    refused = refusal(film(), Admission(minimum_age_years=youngest))
+    refused = refusal(film(rows=600, columns=600), Admission(minimum_age_years=youngest))
     assert refused is not None
+    assert refused.reason.code == "child"
     case_id = sqlite_desk.add(replace(unread(), not_readable=refused)).case_id
     client.cookies.set("language", language)
     for path in ("/fragments/worklist", f"/cases/{case_id}", f"/cases/{case_id}/print"):
