@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from dicom_router.dicom.commitment import Reference, References
 from dicom_router.store.database import Database, migrate_router, open_database
-from dicom_router.store.refusals import Reason, Refusals
+from dicom_router.store.refusals import Machine, Reason, Refusals
 from dicom_router.transport.backoff import delay
 from dicom_router.upper_layer.gatekeeper import AllowedPeer
 from tests.factories import DX, StoppedClock
@@ -84,7 +84,8 @@ def test_a_machine_that_waits_at_a_port_of_its_own_is_called_until_it_answers(a_
         assert station.calls.run_once()
         assert not station.calls.run_once(), "not before its time"
         station.clock.advance(delay(tries, jitter=0))
-    assert station.told() == [Reason.NOT_REACHED]
+    station.refusals.served(Machine("XRAY1", "127.0.0.1"), "1.2.3.6")
+    assert station.told() == [Reason.NOT_REACHED], "its films come in, and it still cannot be called"
     with machine.waiting(port):
         assert station.calls.run_once()
     station.clock.advance(3600)
