@@ -17,7 +17,7 @@ from dicom_router.store.epoch import epoch
 from dicom_router.store.history import LinkChange, first_acknowledged, link_history, waits
 from xray_triage.cases import rows, tables
 from xray_triage.cases.period import Period
-from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Group, Tally, agreement_of
+from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Tally, agreement_of, group_of
 from xray_triage.reading.findings import Priority
 
 LATE_SECONDS = 86_400.0  # a film that comes later than this after its exposure was not waited for
@@ -104,7 +104,7 @@ def _add_film(
 ) -> None:
     tally.films += 1
     if urgency != UNREAD:
-        group = Group.of(sex, years)
+        group = group_of(sex, years)
         tally.read[group] += 1
         for name in marked.split():
             tally.marked[name, group] += 1

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from xray_triage.reading.findings import Priority
 
@@ -30,10 +31,12 @@ class Group:
     sex: str
     age: int | None
 
-    @classmethod
-    def of(cls, sex: str, years: float | None) -> "Group":
-        known = sex if sex in ("M", "F") else ""
-        return cls(known, None if years is None or years < 0 else AGES[bisect_right(AGES, years) - 1])
+
+@lru_cache(maxsize=1024)  # of tens of thousands of films there are few different ones
+def group_of(sex: str, years: float | None) -> Group:
+    """The group of somebody of this sex, as DICOM has it, and age."""
+    known = sex if sex in ("M", "F") else ""
+    return Group(known, None if years is None or years < 0 else AGES[bisect_right(AGES, years) - 1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
