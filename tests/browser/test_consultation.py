@@ -127,6 +127,28 @@ def test_two_questions_at_the_same_moment_are_one_and_the_later_is_told(doctor: 
     expect(doctor.locator("#consultation blockquote")).to_have_text("Có cần chuyển viện không?")
 
 
+def test_a_question_that_was_sent_is_made_urgent_added_to_and_withdrawn(doctor: Page, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    sqlite_desk.consultations.request(case_id, question="Nốt?", priority="routine", requested_by="Bs. An")
+    doctor.goto(f"/cases/{case_id}")
+    doctor.get_by_role("button", name="Chuyển khẩn cấp").click()
+    expect(doctor.locator("#consultation .steps")).to_contain_text("Chuyển khẩn cấp lúc")
+    expect(doctor.locator("#raise")).to_have_count(0)
+    sheet = doctor.locator("#change")
+    doctor.locator("#change-button").click()
+    sheet.get_by_role("button", name="Gửi bổ sung").click()
+    expect(sheet.get_by_role("alert")).to_have_text("Hãy viết phần bổ sung trước khi gửi.")
+    sheet.locator("textarea").fill("Ho ra máu.")
+    sheet.get_by_role("button", name="Gửi bổ sung").click()
+    expect(doctor.locator("#consultation blockquote")).to_contain_text("Bổ sung của BS. Trần Thị Mai: Ho ra máu.")
+    expect(sheet).to_be_hidden()
+    doctor.locator("#change-button").click()
+    expect(sheet.locator("textarea")).to_have_value("")
+    sheet.get_by_role("button", name="Rút câu hỏi").click()  # without a reason
+    expect(doctor.locator("#consultation .state")).to_have_text("đã rút câu hỏi")
+    expect(doctor.get_by_role("button", name=ASK)).to_be_visible()
+
+
 def test_an_automatic_question_says_so_and_gives_way_to_a_doctors(doctor: Page, sqlite_desk: TestDesk) -> None:
     dataset = film()
     arrival = sqlite_desk.receive(dataset)
