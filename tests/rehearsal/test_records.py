@@ -27,6 +27,7 @@ from xray_triage.stores import Stores, configured_stores
 MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
 DAYS_SECONDS = 72 * 3600
 AT_BOTH_SECONDS = 5.0
+PATIENCE_SECONDS = 1200.0  # the FHIR server of the tests looks at every resource that it has, for each that comes
 
 
 def write(stores: Stores, case_id: str, version: int) -> None:
@@ -108,10 +109,10 @@ def test_kills_lose_and_double_no_result_and_keep_every_case_in_order(
             station.kill()
             station.start()
         writing.join()
-        his.wait_for(films * versions, seconds=120)
+        his.wait_for(films * versions, seconds=PATIENCE_SECONDS)
         assert len(his.messages) == films * versions
         assert sum(his.times.values()) <= films * versions + kills, "again only what a kill cut off"
-        until(lambda: not any(peer.waiting + peer.sending for peer in stores.records.summary()))
+        until(lambda: not any(peer.waiting + peer.sending for peer in stores.records.summary()), PATIENCE_SECONDS)
         until(lambda: all(report["status"] == "amended" for report in fhir_server.find("DiagnosticReport")))
         assert len(fhir_server.find("DiagnosticReport")) == films
         told = [read(his.messages[number].encode()) for number in his.order]
