@@ -37,7 +37,7 @@ def test_three_clicks_from_the_worklist_send_a_question(doctor: Page, sqlite_des
     expect(doctor.locator("#consultation .state")).to_have_text("đã yêu cầu, chờ gửi")
     assert doctor.evaluate("Number(sessionStorage.clicks)") == 3
     expect(doctor.locator("#consultation blockquote")).to_contain_text("AI thấy: tràn khí màng phổi 93%.")
-    expect(doctor.locator("dialog")).to_be_hidden()
+    expect(doctor.locator("#ask")).to_be_hidden()
     case = sqlite_desk.casebook.case(case_id)
     assert case is not None
     assert case.consultation is not None
@@ -57,7 +57,7 @@ def test_phrases_are_added_and_all_works_by_keyboard(enter: Window, sqlite_desk:
         "Xin bác sĩ đọc giúp phim này.\nCó cần chuyển viện không?"
     )
     page.keyboard.press("Escape")
-    expect(page.locator("dialog")).to_be_hidden()
+    expect(page.locator("#ask")).to_be_hidden()
     page.get_by_role("button", name=ASK).press("Enter")
     page.get_by_label("Thường").check()
     page.get_by_role("button", name=SEND).press("Enter")
