@@ -295,7 +295,7 @@ def test_keys_act_on_the_film_and_nowhere_else(enter: Window, sqlite_desk: TestD
     page.keyboard.press("?")
     expect(page.locator(".hints dl")).to_be_hidden()
 
-    page.locator("textarea").first.evaluate("one => { one.closest('dialog')?.showModal(); one.focus(); }")
+    page.locator("#ask textarea").evaluate("one => { one.closest('dialog')?.showModal(); one.focus(); }")
     page.keyboard.type("ii")
     expect(page.locator('button[data-action="invert"]')).to_have_attribute("aria-pressed", "true")
 

@@ -52,6 +52,8 @@ EXPECTED = {
     Action.CASE_REOPENED: ("110103", "", "U", "0"),
     Action.PATIENT_REGISTERED: ("110109", "", "C", "0"),
     Action.CONSULTATION_ASKED: ("110109", "", "C", "0"),
+    Action.CONSULTATION_CHANGED: ("110109", "", "U", "0"),
+    Action.CONSULTATION_WITHDRAWN: ("110109", "", "D", "0"),
     Action.ORDER_CHANGED: ("110109", "", "U", "0"),
     Action.ORDER_REOPENED: ("110109", "", "U", "0"),
     Action.ORDER_FINISHED: ("110109", "", "U", "0"),

@@ -146,7 +146,7 @@ def test_a_case_without_its_film_cannot_be_asked_about(client: httpx.Client, sql
 
     answer = client.post(f"/api/cases/{case_id}/consultation", json={"question": "?"})
     assert answer.status_code == 409
-    assert "disk" in answer.json()["detail"]
+    assert "từ đĩa của trạm" in answer.json()["detail"]
 
 
 def test_a_full_disk_is_said_and_nothing_is_half_asked(
