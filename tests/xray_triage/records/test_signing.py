@@ -66,7 +66,8 @@ def paper(sqlite_desk: TestDesk) -> bytes:
         made_at=sqlite_desk.clock.now(),
         document_uid="",
     )
-    return make_paper(result, Sheet(station="Trạm", accession_number="TA1", who=(), film=None, made_at="hôm nay"))
+    sheet = Sheet(station="Trạm", accession_number="TA1", whose="TA1", who=(), film=None, made_at="hôm nay")
+    return make_paper(result, sheet)
 
 
 def is_valid(pdf: bytes, authority: Authority) -> bool:
@@ -92,7 +93,7 @@ def test_a_token_signs_a_result_that_two_programs_call_valid_until_one_byte_is_a
     signature = joined.sign(case_id, pin=PIN, by="doctor")
     assert (signature.version, signature.signer, signature.signed_by) == (1, DOCTOR, "doctor")
     assert signature.signed_at == sqlite_desk.clock.now()
-    assert joined.signed([case_id]) == {(case_id, 1)}
+    assert [*joined.signatures(case_id)] == [1]
     pdf = joined.pdf(case_id, 1)
     assert pdf == joined.pdf(case_id)
     assert pdf and unsigned and pdf.startswith(unsigned)  # noqa: PT018
