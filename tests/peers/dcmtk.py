@@ -47,9 +47,9 @@ def echoscu(
     return run("echoscu", "-v", "-aec", called, "-aet", calling, *extra, host, str(port), seconds=seconds)
 
 
-def dsrdump(path: Path) -> str:
+def dsrdump(path: Path, *extra: str) -> str:
     """The content tree of a structured report as text; fails the test when dcmtk cannot read it."""
-    done = run("dsrdump", "+U8", path)
+    done = run("dsrdump", "+U8", *extra, path)
     assert done.returncode == 0, f"dsrdump refuses {path.name}: {done.stderr}"
     return done.stdout
 

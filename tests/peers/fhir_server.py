@@ -5,6 +5,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,23 @@ def node_program() -> list[str]:
     return [str(WITH_NODE), sys.prefix, "node", str(FOLDER / "server.mjs")]
 
 
+@contextmanager
+def running_fhir_server(port: int = 0) -> Iterator[FhirServer]:
+    """Empty at first, on a port that is free where none is named."""
+    process = subprocess.Popen([*node_program(), str(port)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        said = process.stdout.readline().strip()
+        assert said, "it did not start"
+        yield FhirServer(url=f"http://127.0.0.1:{said}")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 @pytest.fixture(scope="module")
 def fhir_server() -> Iterator[FhirServer]:
     """Empty at first."""
-    process = subprocess.Popen(node_program(), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    port = process.stdout.readline().strip()
-    assert port, "it did not start"
-    yield FhirServer(url=f"http://127.0.0.1:{port}")
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    with running_fhir_server() as server:
+        yield server

@@ -7,17 +7,13 @@ from pathlib import Path
 from time import monotonic
 
 import httpx
-import pydicom
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
-from tests.factories import film_file, free_port, until
-from tests.peers.dcmtk import run, storescu
+from tests.factories import free_port, until
 from tests.peers.ordering import END, MANNERS, START, OrderingHis, order_once, placed
-from tests.peers.station import AE_TITLE, StationPeer
+from tests.peers.station import StationPeer
+from tests.scenarios.machine import take_film, worklist
 from tests.xray_triage.bundles import make_bundle
-from xray_triage.simulation import phantom
 
 AT_MOST_SECONDS = 2.0
 
@@ -39,28 +35,6 @@ def a_station(tmp_path_factory: pytest.TempPathFactory, hl7_port: int) -> Iterat
     assert station.stop() == 0
 
 
-def worklist(station: StationPeer, folder: Path, *keys: str) -> list[Dataset]:
-    """What findscu sees."""
-    folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.dcm"):
-        old.unlink()
-    asked = (
-        "0008,0005=ISO_IR 192",
-        "0010,0010",
-        "0010,0020",
-        "0010,0030",
-        "0008,0050",
-        "0020,000D",
-        "0032,1060",
-        *keys,
-    )
-    words = [word for key in asked for word in ("-k", key)]
-    address = ("127.0.0.1", str(station.dicom_port))
-    done = run("findscu", "-W", "-aet", "DX1", "-aec", AE_TITLE, "-X", "-od", str(folder), *words, *address)
-    assert done.returncode == 0, done.stderr
-    return [pydicom.dcmread(path, force=True) for path in sorted(folder.glob("*.dcm"))]
-
-
 def test_an_order_of_the_his_is_on_the_worklist_filmed_and_taken_back(
     a_station: StationPeer, hl7_port: int, tmp_path: Path
 ) -> None:
@@ -76,12 +50,7 @@ def test_an_order_of_the_his_is_on_the_worklist_filmed_and_taken_back(
     assert (str(item.PatientName), item.PatientID) == ("NGUYỄN VĂN AN", "BN-1")
     assert item.RequestedProcedureDescription == "Chụp X-quang ngực thẳng"
 
-    film = phantom.dataset(phantom.render(seed=3, rows=700, columns=600))
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyInstanceUID"):
-        setattr(film, keyword, getattr(item, keyword))
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    film_file(tmp_path / "film.dcm", film)
-    assert storescu(a_station.dicom_port, tmp_path / "film.dcm", called=AE_TITLE, calling="DX1").returncode == 0
+    film = take_film(a_station, item, tmp_path)
     until(lambda: film.SOPInstanceUID in a_station.images())
     assert worklist(a_station, tmp_path / "found", "0010,0020=BN-1") == []
 

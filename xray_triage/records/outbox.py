@@ -2,11 +2,13 @@
 
 The state of a row is that of its work in the ledger, as for the deliveries of objects. Of one case a peer gets the
 versions in their order; one that was refused stops neither the next nor other cases, and is never sent after a newer.
+A version that is queued again, for it was signed meanwhile, takes the place of what has not left of it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +23,7 @@ from xray_triage.records import tables
 
 LANE = "record"
 PRELIMINARY = 0  # the version that no doctor wrote
-OVERTAKEN = "overtaken"  # the status of what was not sent, for the peer has a newer version
+OVERTAKEN = "overtaken"  # the status of what was not sent: the peer has a newer version, or gets this one signed
 AFTER_OLDER_SECONDS = 60.0
 MOST_SHOWN = 200
 _STATES = {
@@ -52,8 +54,12 @@ class RecordDelivery:
 
     @property
     def number(self) -> str:
-        """Its control id: the same whenever it is sent, and another station's is another."""
-        return f"{self.case_id[:12]}.{self.record_id}"
+        """Its control id: the same whenever it is sent, and another's never, be it of a station begun anew.
+
+        A station that is restored numbers its rows as it did after the backup; it does not at the same moment.
+        """
+        own = sha256(f"{self.record_id} {self.queued_at.timestamp():.6f}".encode()).hexdigest()
+        return f"{self.case_id[:12]}.{own[:7]}"  # HL7 v2.5 2.14.9.10: 20 characters at the most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,7 @@ class RecordOutbox:
         self._peers = peers
 
     def enqueue(self, connection: sa.Connection, case_sequence: int, version: int) -> None:
-        """A version is to be told to whom it concerns; in the commit that makes it."""
+        """A version is to be told to whom it concerns; in the commit that makes, or signs, it."""
         for name, send in self._peers.items():
             if "final" in send:
                 self._add(connection, name, case_sequence, version)
@@ -124,12 +130,14 @@ class RecordOutbox:
         return None
 
     def _is_overtaken(self, found: RecordDelivery) -> bool:
-        newer = sa.and_(_of_case(found), _row.version > found.version, _work.state == "done")
-        return self._is_any(newer)
+        newer = sa.and_(_row.version > found.version, _work.state == "done")
+        again = sa.and_(_row.version == found.version, _row.record_id > found.record_id)
+        return self._is_any(sa.and_(_of_case(found), sa.or_(newer, again)))
 
     def _is_early(self, found: RecordDelivery) -> bool:
-        older = sa.and_(_of_case(found), _row.record_id < found.record_id, _work.state.in_(("waiting", "working")))
-        return self._is_any(older)
+        waits = sa.and_(_row.version != found.version, _work.state == "waiting")
+        older = sa.and_(_row.record_id < found.record_id, sa.or_(waits, _work.state == "working"))
+        return self._is_any(sa.and_(_of_case(found), older))
 
     def _is_any(self, condition: sa.ColumnElement[bool]) -> bool:
         with self._database.read() as connection:

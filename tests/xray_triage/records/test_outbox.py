@@ -74,7 +74,9 @@ def test_a_newer_version_waits_for_the_older_one_and_for_no_other_case(
     publish(2)
     publish(1, case=2)
     work, first = claimed(outbox)
-    assert (first.version, first.number) == (1, f"{first.case_id}.{first.record_id}")
+    assert first.version == 1
+    assert first.number.startswith(f"{first.case_id}.")
+    assert len(first.number) <= 20, "MSH-10"
     outbox.postpone(work, seconds=300, error="HTTP 409")
     _, other = claimed(outbox)
     assert other.case_id != first.case_id
@@ -89,7 +91,42 @@ def test_a_newer_version_waits_for_the_older_one_and_for_no_other_case(
 def claimed_as(first: RecordDelivery, again: RecordDelivery) -> RecordDelivery:
     """The first, as it must look the second time."""
     changed = {"attempts": again.attempts, "last_error": again.last_error, "state": again.state}
+    assert first.number == again.number
     return RecordDelivery(**{name: getattr(first, name) for name in first.__dataclass_fields__} | changed)
+
+
+def test_what_is_signed_before_it_has_left_leaves_once_and_signed_after_it_has_left_a_second_time(
+    desk: TestDesk, outbox: RecordOutbox, publish: Callable[..., None]
+) -> None:
+    case_id = desk.add(unread()).case_id
+    publish(1)
+    work, unsigned = claimed(outbox)
+    outbox.postpone(work, seconds=300, error="connection refused")
+    publish(1)  # as its signature does
+    work, signed = claimed(outbox)
+    assert signed.record_id > unsigned.record_id
+    assert signed.number != unsigned.number, "a HIS that heeds them takes it for another message"
+    publish(1)  # while it is on its way
+    outbox.acknowledge(work, "AA")
+    assert claimed(outbox)[1].record_id > signed.record_id
+    desk.clock.advance(301)
+    outbox.claim(HIS)
+    assert [one.status for one in outbox.of_case(case_id) if one.name == HIS] == [OVERTAKEN, "AA", None]
+
+
+def test_a_refused_version_is_not_sent_unsigned_after_it_was_signed(
+    desk: TestDesk, outbox: RecordOutbox, publish: Callable[..., None]
+) -> None:
+    desk.add(unread())
+    publish(1)
+    work, unsigned = claimed(outbox)
+    outbox.refuse(work, status="AE", error="AE: no such patient")
+    publish(1)
+    assert outbox.retry(unsigned.record_id)
+    work, _ = claimed(outbox)
+    outbox.acknowledge(work, "AA")
+    assert outbox.claim(HIS) is None
+    assert outbox.refused() == []
 
 
 def test_a_refused_version_stops_nobody_and_never_follows_a_newer_one(

@@ -66,7 +66,8 @@ def paper(sqlite_desk: TestDesk) -> bytes:
         made_at=sqlite_desk.clock.now(),
         document_uid="",
     )
-    return make_paper(result, Sheet(station="Trạm", accession_number="TA1", who=(), film=None, made_at="hôm nay", whose=""))
+    sheet = Sheet(station="Trạm", accession_number="TA1", whose="TA1", who=(), film=None, made_at="hôm nay")
+    return make_paper(result, sheet)
 
 
 def is_valid(pdf: bytes, authority: Authority) -> bool:
