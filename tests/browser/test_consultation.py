@@ -202,8 +202,11 @@ def test_an_answer_on_an_open_case_is_read_when_somebody_moves(enter: Window, sq
     ask(sqlite_desk, case_id)
     page = enter(viewport=LAPTOP)
     page.goto(f"/cases/{case_id}")
-    answer(sqlite_desk, case_id, "Chuyển viện ngay.")
-    expect(page.locator("blockquote.answer")).to_have_text("Chuyển viện ngay.")
+    page.locator("#deliveries").scroll_into_view_if_needed()
+    answer(sqlite_desk, case_id, "Chuyển viện ngay.\n" * 30)
+    expect(page.locator("blockquote.answer")).to_contain_text("Chuyển viện ngay.")
+    expect(page.locator("#consultation-title")).to_be_in_viewport()  # what is out of sight is not read
+    assert page.evaluate("document.documentElement.scrollHeight") == LAPTOP["height"]
     expect(page.locator("#consultation .state")).to_have_text("có trả lời mới")
     page.mouse.move(200, 300)
     page.mouse.move(220, 320)

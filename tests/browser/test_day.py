@@ -130,6 +130,11 @@ def test_forty_films_a_long_name_and_a_long_answer_fit_a_small_monitor_without_s
     page.goto(f"/cases/{case_id}")
     expect(page.locator('.strip button[data-of="now"]')).to_have_count(40)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1024
+    expect(page.locator("#urgent-news.folded")).to_be_visible()
+    menu = page.get_by_role("link", name="Danh sách ca", exact=True).bounding_box()
+    news = page.locator("#urgent-news").bounding_box()
+    assert menu and news  # noqa: PT018
+    assert news["x"] + news["width"] <= menu["x"]
     assert page.locator(".case .film").evaluate("film => film.getBoundingClientRect().height") > 768 / 2
     page.locator(".strip button").last.click()
     expect(page.locator("#consultation")).to_contain_text("Hết.")

@@ -44,7 +44,7 @@ FLAGS: Mapping[str, str] = {
     "against_its_tags": N_("Phần mô tả của phim nói không phải phim ngực gốc; AI đọc vì hình ảnh là phim ngực."),
 }
 UNREAD = "AI chưa đọc"  # in the place of a priority, on the picture
-UNPROVEN = N_("chưa kết luận")  # in the place of a priority
+UNPROVEN = N_("AI chưa kết luận")  # in the place of a priority; a doctor may have concluded
 UNPROVEN_MODEL = N_(
     "Mô hình này chưa được chứng minh trên phim có nhãn: không có dấu hiệu không có nghĩa là bình thường."
 )

@@ -58,7 +58,7 @@ def test_where_abnormal_was_not_measured_no_machine_gets_cut_offs_of_its_own(tmp
     assert card_of(load_bundle(make_bundle(tmp_path)).manifest, {}).movable
 
 
-@pytest.mark.parametrize(("is_proven", "said"), [(True, "AI KHÔNG THẤY DẤU HIỆU"), (False, "CHƯA KẾT LUẬN")])
+@pytest.mark.parametrize(("is_proven", "said"), [(True, "AI KHÔNG THẤY DẤU HIỆU"), (False, "AI CHƯA KẾT LUẬN")])
 def test_an_unproven_model_calls_no_film_normal(tmp_path: Path, is_proven: bool, said: str) -> None:
     film = tmp_path / "film.dcm"
     phantom.write(film, phantom.render(seed=0, rows=400, columns=400))

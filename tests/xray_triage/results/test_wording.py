@@ -97,7 +97,7 @@ def test_a_film_without_a_mark_is_not_called_normal_of_a_machine_that_is_not_kno
     machine: Acquaintance, said: str
 ) -> None:
     lines = summary(replace(a_reading(priority=Priority.NORMAL), machine=machine))
-    assert lines[:2] == ["Ưu tiên: CHƯA KẾT LUẬN", said]
+    assert lines[:2] == ["Ưu tiên: AI CHƯA KẾT LUẬN", said]
     assert summary(replace(a_reading(priority=Priority.ABNORMAL), machine=machine))[:2] == [
         "Ưu tiên: CÓ BẤT THƯỜNG",
         said,

@@ -47,7 +47,7 @@ def plots(figures: Figures, language: Language) -> Sequence[Plot]:
         return ranges(name, say(RANGES[name]), say(SPAN_HINT), labels, spreads, time, words)
 
     by_priority = [
-        (each.value, Words(language).filter(each), [line.cases[each] for line in lines]) for each in Priority
+        (each.value, Words(language).counted(each), [line.cases[each] for line in lines]) for each in Priority
     ]
     by_finding = [
         (f"finding{place}", Words(language).finding(kind_named(name)), [_marks(line, name) for line in lines])

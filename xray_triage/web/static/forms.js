@@ -8,5 +8,8 @@ document.addEventListener("invalid", ({ target }) => {
 }, true);
 
 for (const kind of ["input", "change"]) {
-  document.addEventListener(kind, ({ target }) => target.setCustomValidity?.(""), true);
+  document.addEventListener(kind, ({ target }) => {
+    target.setCustomValidity?.("");
+    target.removeAttribute?.("aria-invalid");
+  }, true);
 }

@@ -108,7 +108,7 @@ function step(by) {
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return; // the film took it
   if (event.ctrlKey && event.key === "Enter") return event.target.form?.closest("dialog form")?.querySelector("button.main")?.click();
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select, dialog, form.result")) return;
   const named = document.querySelector(`main [aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`);
   if (named) {
     event.preventDefault();
@@ -129,10 +129,14 @@ document.addEventListener("keydown", (event) => {
 });
 
 // --- the case: a second doctor's dialog, an answer that came while the page was open ---
+let isTold = Boolean(document.querySelector("[data-seen]"));
+
 document.addEventListener("htmx:after:swap", () => {
   const form = document.querySelector("dialog[open] form[data-asked]");
   if (form && !form.querySelector("button.main").disabled && !document.querySelector("[data-dialog=ask]")) showTaken(form);
-  const unseen = document.querySelector("[data-seen]");
+  const unseen = document.querySelector("[data-seen]"), panel = unseen?.closest("section");
+  if (panel && !isTold) panel.parentElement.scrollTop = panel.offsetTop; // it moved up: nothing counts as seen out of sight
+  isTold = Boolean(unseen);
   if (unseen && !unseen.dataset.waiting) {
     unseen.dataset.waiting = "yes";
     const see = () => send(unseen.dataset.seen, {}); // twice does no harm

@@ -115,6 +115,11 @@ class Words:
             return self.language.say(N_("AI không thấy dấu hiệu"))
         return self.priority(Priority(name)) if name in list(Priority) else self.language.translate(UNPROVEN)
 
+    def counted(self, priority: Priority) -> str:
+        """A priority in the figures, where a case that is not concluded is counted among those without a mark."""
+        silent = N_("AI không thấy dấu hiệu hoặc chưa kết luận")
+        return self.language.say(silent) if priority is Priority.NORMAL else self.priority(priority)
+
     def standing(self, case: Case) -> str:
         """The priority of a case; one without a mark, of a machine that is not known yet, is not called normal."""
         return self.language.translate(UNPROVEN) if case.unproven else self.priority(case.priority)

@@ -178,3 +178,6 @@ def test_what_a_person_has_finished_is_called_so_everywhere(client: httpx.Client
     assert f"{path}/result.pdf" in sheet
     assert sheet.index(WORDS["conclusion"]) < sheet.index("AI hỗ trợ sàng lọc")
     assert "Bác sĩ ký" not in sheet  # that is on the paper of the result
+    client.post(f"{path}/result/amend", json=WORDS | {"reason": "xem lại"})
+    for address in (f"/cases/{case_id}", f"/cases/{case_id}/print"):
+        assert "Sửa bản 1: xem lại" in client.get(address).text, address

@@ -119,7 +119,7 @@ def test_a_case_without_a_mark_is_not_called_normal_while_its_machine_is_learned
     case_id = sqlite_desk.add(calm).case_id
     for path in ("/", f"/cases/{case_id}", f"/cases/{case_id}/print"):
         text = a_page.get(path).text
-        assert "Chưa kết luận" in text, path
+        assert "AI chưa kết luận" in text, path
         assert 'class="badge normal"' not in text, path
         assert "AI đang làm quen với máy X-quang này (57/200)" in text, path
     (image,) = a_page.get(f"/api/cases/{case_id}").json()["images"]

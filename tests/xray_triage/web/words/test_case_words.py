@@ -92,6 +92,8 @@ def test_a_film_without_a_mark_is_not_called_normal(sqlite_desk: TestDesk) -> No
     case = kept(sqlite_desk, reading(Priority.NORMAL, mass=0.1))
     assert WORDS.standing(case) == "AI không thấy dấu hiệu"
     assert Words(ENGLISH).standing(case) == "AI sees no finding"
+    counted = [WORDS.counted(priority) for priority in Priority]  # the figures do not tell the not concluded apart
+    assert counted == ["khẩn cấp", "có bất thường", "chưa đọc được", "AI không thấy dấu hiệu hoặc chưa kết luận"]
 
 
 def test_the_page_begins_with_the_most_urgent_film_that_was_read(sqlite_desk: TestDesk) -> None:
