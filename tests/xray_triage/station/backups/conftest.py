@@ -1,22 +1,20 @@
 """A station of which backups are made: a film, a secret, a bundle of its own, over each kind of database."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from dicom_router.store.database import migrate_router, open_database
-from tests.dicom_router.store.test_full_disk import a_small_disk
+from tests.disks import small_disk
 from tests.factories import StoppedClock
 from tests.xray_triage.desk import TestDesk, open_desk, reading
 from xray_triage.config.loading import load_config
 from xray_triage.config.station import Config
 from xray_triage.station.backups.backup import Backup
 from xray_triage.station.backups.writing import BackupWriter
-
-__all__ = ["a_small_disk"]
 
 SECRET = "mat-khau-PACS-8841"
 CONFIG = """\
@@ -37,6 +35,13 @@ password_file = "pacs.secret"
 folder = "backups"
 keep = 2
 """
+
+
+@pytest.fixture
+def a_small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of two megabytes: an empty database has some .6."""
+    with small_disk(tmp_path / "small", 2) as folder:
+        yield folder
 
 
 @dataclass
