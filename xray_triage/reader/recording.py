@@ -95,7 +95,9 @@ class Recorder:
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
         )
         self.note_patient(connection, film.arrival, recorded)
-        if not film.is_none:
+        study = film.arrival.instance.study_instance_uid
+        # Of a study that was lost here the peers may have a doctor's word, over which the AI's must not go.
+        if not film.is_none and not self._stores.reconciliation.took_back(study):
             self._stores.records.enqueue_reading(connection, recorded.case_id)
         if film.reading.machine is not None and self._card is not None:
             uid, made_by = film.arrival.instance.sop_instance_uid, machine_of(film.header)
@@ -112,7 +114,7 @@ class Recorder:
             if not promised and result.spooled.key != picture_key:
                 self._stores.spool.delete(result.spooled.key)
         if urgent:
-            self._stores.outbox.promote_study(connection, film.arrival.instance.study_instance_uid)
+            self._stores.outbox.promote_study(connection, study)
             self._stores.notices.tell(connection, "urgent", recorded.case_id)
         if request is not None:
             self._stores.consultations.request_within(connection, recorded.case_id, request)

@@ -88,7 +88,7 @@ class RecordOutbox:
     def enqueue(self, connection: sa.Connection, case_sequence: int, version: int) -> None:
         """A version is to be told to whom it concerns; in the commit that makes, or signs, it."""
         for name, send in self._peers.items():
-            if "final" in send:
+            if "final" in send and not self._renew(connection, name, case_sequence, version):
                 self._add(connection, name, case_sequence, version)
 
     def enqueue_reading(self, connection: sa.Connection, case_id: str) -> None:
@@ -102,15 +102,25 @@ class RecordOutbox:
         if connection.scalar(sa.select(has_result)):
             return
         for name in eager:
-            if not self._waits(connection, name, number):
+            if self._waiting(connection, name, number, PRELIMINARY) is None:
                 self._add(connection, name, number, PRELIMINARY)
 
     @staticmethod
-    def _waits(connection: sa.Connection, name: str, case_sequence: int) -> bool:
-        """Whether one is still to be made, which will tell of this film too. It is not begun before the commit."""
-        mine = sa.and_(_row.name == name, _row.case_sequence == case_sequence, _row.version == PRELIMINARY)
-        waits = sa.select(_work.work_id).select_from(_joined()).where(mine, _work.state == "waiting")
-        return connection.execute(waits.with_for_update(of=work_table)).first() is not None
+    def _waiting(connection: sa.Connection, name: str, case_sequence: int, version: int) -> int | None:
+        """One that is still to be made, and will tell what is so by then. It is not begun before the commit."""
+        mine = sa.and_(_row.name == name, _row.case_sequence == case_sequence, _row.version == version)
+        waits = sa.select(_row.record_id).select_from(_joined()).where(mine, _work.state == "waiting")
+        return connection.scalar(waits.order_by(_row.record_id.desc()).limit(1).with_for_update(of=work_table))
+
+    def _renew(self, connection: sa.Connection, name: str, case_sequence: int, version: int) -> bool:
+        """What waits becomes another message, due at once: a peer may have a try whose answer was lost."""
+        record_id = self._waiting(connection, name, case_sequence, version)
+        if record_id is None:
+            return False
+        again = sa.update(tables.record_delivery).where(_row.record_id == record_id)
+        connection.execute(again.values(queued_at=self._clock.now()))
+        self._ledger.hasten(connection, kind=_kind(name), key=str(record_id))
+        return True
 
     def _add(self, connection: sa.Connection, name: str, case_sequence: int, version: int) -> None:
         values = {"name": name, "case_sequence": case_sequence, "version": version, "queued_at": self._clock.now()}

@@ -15,8 +15,9 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.instance import read_header, reference_to
 from dicom_router.store.inbox import Outcome
 from dicom_router.store.ledger import Ledger
+from dicom_router.store.reconciliation import Found
 from dicom_router.store.spool import Spool
-from tests.factories import StoppedClock, film_bytes
+from tests.factories import StoppedClock, film_bytes, new_uid
 from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.orders.conftest import registration
 from xray_triage.accounts.audit import Action
@@ -32,11 +33,13 @@ from xray_triage.model.site import FILMS_TO_LEARN, card_of
 from xray_triage.reader.interpreting import LAST_TRY
 from xray_triage.reader.policy import SitePolicy
 from xray_triage.reader.reader import Reader
+from xray_triage.reading.acquisition import is_ours
 from xray_triage.reading.bundle import load_bundle
 from xray_triage.reading.classifier import Classifier
 from xray_triage.reading.findings import Findings, NotReadable, Priority
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier
 from xray_triage.reading.radiograph import Radiograph
+from xray_triage.records.outbox import PRELIMINARY
 from xray_triage.simulation import phantom
 from xray_triage.stores import READ_WORK, Stores, open_stores
 
@@ -70,6 +73,7 @@ class Bench:
             policy=policy,
             retention={"reserve_gb": 0},
             notice=[{"name": "phone", "kind": "ntfy", "url": "http://127.0.0.1:9/topic"}],
+            record=[{"name": "ehr", "kind": "fhir", "url": "http://127.0.0.1:9", "send": ["final", "preliminary"]}],
         )  # type: ignore[arg-type]
         self.clock = StoppedClock()
         self.stores: Stores = open_stores(self.config, role="reader", clock=self.clock)
@@ -132,6 +136,19 @@ def test_an_urgent_case_is_told_once_in_the_commit_that_records_it(a_bench: Benc
     second.SOPInstanceUID += ".2"
     a_bench.read(second)
     assert not notices.gather("phone")  # the same case
+
+
+def test_what_the_ai_says_of_a_film_that_was_lost_here_goes_over_nobodys_result(
+    a_bench: Bench, a_film: Dataset
+) -> None:
+    assert [one.version for one in a_bench.stores.records.of_case(a_bench.read(a_film).case_id)] == [PRELIMINARY]
+    lost = deepcopy(a_film)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(lost, keyword, new_uid())
+    key = a_bench.stores.spool.keep(io.BytesIO(film_bytes(lost))).key
+    assert a_bench.stores.reconciliation.take_back(key, is_ours=is_ours) is Found.FILM
+    assert a_bench.reader().run_once()
+    assert a_bench.stores.records.of_case(a_bench.case(lost).case_id) == []
 
 
 def test_a_positive_film_leaves_its_heat_and_its_size(a_bench: Bench, a_film: Dataset) -> None:

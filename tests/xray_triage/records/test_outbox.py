@@ -7,7 +7,7 @@ import pytest
 from dicom_router.store.ledger import Ledger, Work
 from dicom_router.store.outbox import DeliveryState
 from tests.xray_triage.desk import TestDesk, reading, unread
-from xray_triage.records.outbox import OVERTAKEN, PRELIMINARY, RecordDelivery, RecordOutbox
+from xray_triage.records.outbox import AFTER_OLDER_SECONDS, OVERTAKEN, PRELIMINARY, RecordDelivery, RecordOutbox
 from xray_triage.records.result import Author, Words
 
 MAI = Author(account="mai", name="BS. Trần Thị Mai")
@@ -102,16 +102,32 @@ def test_what_is_signed_before_it_has_left_leaves_once_and_signed_after_it_has_l
     publish(1)
     work, unsigned = claimed(outbox)
     outbox.postpone(work, seconds=300, error="connection refused")
+    desk.clock.advance(1)
     publish(1)  # as its signature does
     work, signed = claimed(outbox)
-    assert signed.record_id > unsigned.record_id
+    assert signed.record_id == unsigned.record_id
     assert signed.number != unsigned.number, "a HIS that heeds them takes it for another message"
-    publish(1)  # while it is on its way
     outbox.acknowledge(work, "AA")
+    publish(1)
     assert claimed(outbox)[1].record_id > signed.record_id
-    desk.clock.advance(301)
-    outbox.claim(HIS)
-    assert [one.status for one in outbox.of_case(case_id) if one.name == HIS] == [OVERTAKEN, "AA", None]
+    assert [one.status for one in outbox.of_case(case_id) if one.name == HIS] == ["AA", None]
+
+
+def test_what_is_signed_on_its_way_never_arrives_unsigned_after_signed(
+    desk: TestDesk, outbox: RecordOutbox, publish: Callable[..., None]
+) -> None:
+    case_id = desk.add(unread()).case_id
+    publish(1)
+    work, _ = claimed(outbox)
+    publish(1)
+    assert outbox.claim(HIS) is None, "the first is still on its way"
+    outbox.postpone(work, seconds=300, error="no acknowledgement in time")
+    desk.clock.advance(AFTER_OLDER_SECONDS)
+    work, signed = claimed(outbox)
+    outbox.acknowledge(work, "AA")
+    assert outbox.claim(HIS) is None
+    assert [one.status for one in outbox.of_case(case_id) if one.name == HIS] == [OVERTAKEN, "AA"]
+    assert signed.version == 1
 
 
 def test_a_refused_version_is_not_sent_unsigned_after_it_was_signed(
