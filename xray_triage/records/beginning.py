@@ -52,7 +52,7 @@ def begin(case: Case) -> Beginning:
     seen = dict[str, dict[str, None]]()  # heading -> places, in their order
     for image, finding in _marks(case):
         region = next((each for each in REGIONS if finding.kind.name in each.kinds), LUNGS)
-        place = "" if finding.kind.name == "cardiomegaly" else _place(image, finding)
+        place = "" if finding.kind.name == "cardiomegaly" else _place(image, finding, zone=region is LUNGS)
         seen.setdefault(region.heading, {})[place] = None
     lines = []
     for region in REGIONS:
@@ -92,13 +92,13 @@ def _marks(case: Case) -> Iterator[tuple[Image, Finding]]:
     return ((image, finding) for image in case.images for finding in image.told if finding.positive)
 
 
-def _place(image: Image, finding: Finding) -> str:
-    """``bên trái, vùng dưới``, as far as it is known."""
-    zone = ""
-    if finding.box is not None and image.rows:
+def _place(image: Image, finding: Finding, *, zone: bool) -> str:
+    """``bên trái, vùng dưới``, as far as it is known; ``zone``: of the lung alone, a pleura has none."""
+    parts = [SIDES[finding.side]] if finding.side else []
+    if zone and finding.box is not None and image.rows:
         middle = (finding.box.y + finding.box.height / 2) / image.rows
-        zone = ZONES[min(int(max(middle, 0.0) * len(ZONES)), len(ZONES) - 1)]
-    return ", ".join(part for part in (SIDES[finding.side] if finding.side else "", zone) if part)
+        parts.append(ZONES[min(int(max(middle, 0.0) * len(ZONES)), len(ZONES) - 1)])
+    return ", ".join(parts)
 
 
 def _read(image: Image) -> str:

@@ -96,7 +96,7 @@ def _parts(result: Result, sheet: Sheet) -> Iterator[Flowable]:
     )
     state = STATES[result.state].format(before=result.version - 1, reason=result.reason)
     if state:
-        yield _line(state, bold=True)
+        yield _line(state, size=14 if result.state is ResultState.CANCELLED else 10, bold=True)
     yield Spacer(0, 2 * mm)
     yield _who(sheet)
     for heading, text in (

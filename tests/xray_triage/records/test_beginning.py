@@ -96,7 +96,7 @@ def test_it_says_where_to_look_in_the_order_of_a_vietnamese_report() -> None:
     )
     assert begun.description.splitlines() == [
         "Thành ngực: …",
-        "Màng phổi, bên trái, vùng dưới: …",
+        "Màng phổi, bên trái: …",
         "Nhu mô, bên phải, vùng trên; vùng dưới: …",
         "Tim: …",
     ]

@@ -21,7 +21,7 @@ from xray_triage.web.security.visitor import Right, Visitor, address_of, needs
 from xray_triage.web.words.accounts import ROLES, problem_in
 
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
-Act = Literal["add", "disable", "enable", "reset", "role", "token", "revoke"]
+Act = Literal["add", "disable", "enable", "reset", "role", "licence", "token", "revoke"]
 MOST_LABEL = 60
 
 
@@ -67,7 +67,8 @@ def user_router(stores: Stores, view: View) -> APIRouter:
 
 def _add(accounts: Accounts, form: dict[str, str]) -> Done:
     name, role = form.get("name", "").strip(), _role(form)
-    password = accounts.users.add(name, role=role, full_name=form.get("full_name", ""))
+    full_name, licence = form.get("full_name", ""), form.get("licence", "")
+    password = accounts.users.add(name, role=role, full_name=full_name, licence=licence)
     return Done(action=Action.USER_ADDED, name=name, detail=role.value, secret=password)
 
 
@@ -96,6 +97,12 @@ def _change_role(accounts: Accounts, form: dict[str, str]) -> Done:
     return Done(action=Action.USER_CHANGED, name=user.name, detail=role.value)
 
 
+def _change_licence(accounts: Accounts, form: dict[str, str]) -> Done:
+    user, licence = accounts.users.find(form.get("name", "")), form.get("licence", "").strip()
+    accounts.users.change_licence(user.name, licence)
+    return Done(action=Action.USER_CHANGED, name=user.name, detail=f"licence {licence}")
+
+
 def _make_token(accounts: Accounts, form: dict[str, str]) -> Done:
     user, label = accounts.users.find(form.get("name", "")), form.get("label", "").strip()[:MOST_LABEL]
     return Done(action=Action.TOKEN_MADE, name=user.name, detail=label, secret=accounts.tokens.make(user, label=label))
@@ -120,6 +127,7 @@ ACTS: dict[Act, Callable[[Accounts, dict[str, str]], Done]] = {
     "enable": _enable,
     "reset": _reset,
     "role": _change_role,
+    "licence": _change_licence,
     "token": _make_token,
     "revoke": _revoke_token,
 }

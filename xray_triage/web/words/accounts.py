@@ -75,6 +75,7 @@ PROBLEMS = {
     "password_obvious": N_("Mật khẩu này quá dễ đoán."),
     "bad_name": N_("Tên đăng nhập gồm 1 đến 40 chữ, số hoặc . _ - @, không có dấu cách."),
     "bad_full_name": N_("Họ tên dài quá 100 ký tự hoặc có ký tự lạ."),
+    "bad_licence": N_("Số GPHN/CCHN có nhiều nhất 40 chữ, trong một dòng."),
     "reserved_name": N_("“AI” là tên của chương trình; hãy ghi họ tên đầy đủ."),
     "bad_role": N_("Không có vai trò này."),
     "name_taken": N_("Đã có người dùng tên này."),

@@ -50,6 +50,7 @@ def test_a_user_is_added_with_a_password_that_is_shown_once(
         ("add", {"name": "an", "full_name": "AI", "role": "doctor"}, "“AI” là tên của chương trình"),
         ("disable", {"name": "admin"}, "người quản trị cuối cùng"),
         ("role", {"name": "admin", "role": "doctor"}, "người quản trị cuối cùng"),
+        ("licence", {"name": "doctor", "licence": "1" * 41}, "nhiều nhất 40 chữ"),
         ("reset", {"name": SCRIPT}, "Không có người dùng này."),
         ("token", {"label": "x"}, "Không có người dùng này."),
     ],
@@ -71,8 +72,19 @@ def test_an_admin_disables_enables_resets_and_promotes(admin: httpx.Client, sqli
     assert user.must_change
     admin.post("/users/role", data={"name": "doctor", "role": "admin"})
     assert find("doctor").role is Role.ADMIN
+    assert (
+        'value="000123/HCM-CCHN"'
+        in admin.post("/users/licence", data={"name": "doctor", "licence": " 000123/HCM-CCHN "}).text
+    )
+    assert find("doctor").licence == "000123/HCM-CCHN"
     noted = [entry.action for entry in sqlite_desk.audit.entries(subject="doctor")]
-    assert noted == [Action.USER_CHANGED, Action.PASSWORD_RESET, Action.USER_ENABLED, Action.USER_DISABLED]
+    assert noted == [
+        Action.USER_CHANGED,
+        Action.USER_CHANGED,
+        Action.PASSWORD_RESET,
+        Action.USER_ENABLED,
+        Action.USER_DISABLED,
+    ]
 
 
 def test_a_token_is_made_shown_once_used_and_revoked(
