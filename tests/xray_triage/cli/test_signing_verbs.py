@@ -81,6 +81,7 @@ def test_a_result_is_signed_from_the_terminal_and_leaves_as_a_package_that_prove
     assert len(told.stdout.splitlines()) == len([path for path in package.rglob("*") if path.is_file()]) - 1
     (package / "result.pdf").write_bytes(b"%PDF-1.4\n")
     assert subprocess.run(check, cwd=package, capture_output=True, check=False).returncode == 1
+    stores.renderer.close()
     stores.database.close()
 
 
@@ -89,6 +90,7 @@ def test_a_package_needs_a_stick_and_a_case_that_is_there(tmp_path: Path, monkey
     Path("station.toml").touch()
     stores = configured_stores(tmp_path / "station.toml")
     case_id = a_case_with_a_result(stores)
+    stores.renderer.close()
     stores.database.close()
     unplugged = run("export", case_id, "--to", tmp_path / "media" / "stick", "--package")
     assert isinstance(unplugged.exception, OSError | PeerUnreachable)
