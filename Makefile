@@ -95,7 +95,7 @@ bench: $(VENV)/.train
 
 screenshots: $(VENV)/.test
 	tools/system-packages chromium
-	$(BIN)/python -m tools.screenshots
+	TZ=Asia/Ho_Chi_Minh $(BIN)/python -m tools.screenshots
 
 lock: $(VENV)/.tools
 	tools/lock $(BIN)/uv $(if $(UPGRADE),-U)
