@@ -126,4 +126,5 @@ def test_kills_lose_and_double_no_result_and_keep_every_case_in_order(
         until(lambda: any(f"Bản {versions + 1}." in one["conclusion"] for one in fhir_server.find("DiagnosticReport")))
         assert SystemClock().monotonic() - begun < AT_BOTH_SECONDS
         parsed(his.messages[his.order[-1]])
+    stores.renderer.close()
     stores.database.close()
