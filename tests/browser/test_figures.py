@@ -53,7 +53,7 @@ def a_month_of_work(a_month: tuple[Path, datetime], tmp_path: Path, request: pyt
 @pytest.mark.usefixtures("a_month_of_work")
 def test_a_doctor_reads_the_figures_and_changes_the_period(doctor: Page, axe: Callable[[Page], None]) -> None:
     doctor.goto("/figures")
-    expect(doctor.locator("figure.plot")).to_have_count(10)
+    expect(doctor.locator("figure.plot")).to_have_count(11)
     expect(doctor.get_by_role("img", name="Số ca theo mức ưu tiên")).to_be_visible()
     doctor.locator("#cases summary").click()
     expect(doctor.locator("#cases tbody tr")).to_have_count(30)
