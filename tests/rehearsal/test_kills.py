@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_questions_and_answers_outlive_kills(
     row = proved("questions and answers", station, machine, own_orthanc, times=len(back), back=back)
     assert (lost, doubled, row.lost) == (0, 0, 0)
     assert len(requests) == len(cases)
-    table.add(row)
+    table.add(replace(row, doubled=doubled))  # each answer is one more object in its study than a film makes
 
 
 def answer_to(case: dict[str, str]) -> str:
