@@ -32,6 +32,7 @@ POLICY = '[policy]\nurgent = ["pleural_effusion"]\nauto_request = "never"\n[cons
 PIXELS = 2000
 SEEN_SECONDS = 120
 MONTH = timedelta(days=31)
+LICENCE = "004711/HCM-CCHN"
 CASES = 640  # of a month
 OUTAGES = ((25, 3.5), (17, 0.4), (9, 7), (3, 1.2))  # (days ago, hours)
 
@@ -133,7 +134,8 @@ def a_month(folder: Path) -> StationPeer:
 def _add_users(station: StationPeer) -> None:
     with _rooms(station) as stores:
         for name, (role, full_name) in USERS.items():
-            stores.accounts.users.add(name, role=role, full_name=full_name, password=PASSWORD)
+            licence = LICENCE if role is Role.DOCTOR else ""
+            stores.accounts.users.add(name, role=role, full_name=full_name, licence=licence, password=PASSWORD)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """Pictures of every page for the README, out of the scenery's two stations (synthetic films only).
 
-``python -m tools.screenshots [FOLDER]``; docs/pages when left out. Wants Chromium and Playwright (the test extra).
+``python -m tools.screenshots [FOLDER]``; docs/pages when left out. Wants Chromium, poppler-utils
+and Playwright (the test extra).
 """
 
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,7 @@ def _look_around(browser: Browser, morning: Morning, album: Album) -> None:
     laptop = _sign_in(browser, morning.station.web_port, LAPTOP, album)
     phone = _sign_in(browser, morning.station.web_port, PHONE)
     _look_at_cases(laptop, album, urgent=urgent, answered=answered, limb=limb)
+    _write_a_result(laptop, album, answered)
     _open(phone, urgent)
     album.keep(phone, "phone-case")
     _register(laptop)
@@ -110,6 +113,22 @@ def _look_at_cases(page: Page, album: Album, *, urgent: str, answered: str, limb
     album.keep(page, "consult")
     _open(page, limb)
     album.keep(page, "not-read")
+
+
+def _write_a_result(page: Page, album: Album, case_id: str) -> None:
+    """The form, with the specialist's answer taken over, and the paper that comes of it."""
+    _open(page, case_id)
+    page.get_by_role("button", name="Lấy ý kiến này vào kết quả").click()
+    page.get_by_role("button", name="Chỗ còn lại bình thường").click()
+    description = page.get_by_label("Mô tả")
+    description.fill(description.input_value().replace("…", "đám đông đặc rải rác."))
+    album.keep(page, "result")
+    page.get_by_role("button", name="Hoàn tất").click()
+    page.locator("#result article").wait_for()
+    pdf = page.request.get(f"/api/cases/{case_id}/result.pdf").body()
+    drawn = ["pdftoppm", "-png", "-r", "80", "-singlefile", "-", str(album.folder / "paper")]
+    subprocess.run(drawn, input=pdf, check=True)  # noqa: S603 -- words of our own
+    print("paper")
 
 
 def _register(page: Page) -> None:
