@@ -8,7 +8,7 @@ from tests.xray_triage.results.making import header
 from xray_triage.results.copying import TYPE_2, copy_patient_and_study
 from xray_triage.results.items import add, element, item
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length", "ignore:Value")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
 def copied(source: Dataset) -> Dataset:
