@@ -40,19 +40,21 @@ class MllpClient:
         """
         if self._is_stale():
             self.close()
+        is_answered = False
         try:
             wire = self._socket = self._socket or self._connect()
             wire.settimeout(self._answer_seconds)
             wire.sendall(framed(content))
-            return next(each for each in self._answers(wire) if each.need("MSA").text(2) == control_id)
+            answer = next(each for each in self._answers(wire) if each.need("MSA").text(2) == control_id)
+            is_answered = True
+            return answer
         except OSError as error:
-            self.close()
             raise _fault(self.peer, error) or PeerUnreachable(
                 f"{self.peer}: {_why(error)}; is the HIS well?"
             ) from error
-        except Exception:
-            self.close()
-            raise
+        finally:
+            if not is_answered:  # what comes now on this connection answers nobody
+                self.close()
 
     def _answers(self, wire: socket.socket) -> Iterator[Message]:
         blocks = Blocks()
