@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database
+from dicom_router.store.delivery import Delivery, DeliveryState
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import Delivery, DeliveryState, Outbox, commitment_kind
+from dicom_router.store.outbox import Outbox, commitment_kind
 from dicom_router.store.tables import DONE, delivery, inquiry, work
 
 MOST_GATHERED = 100

@@ -7,7 +7,6 @@ Knows no network.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +16,10 @@ from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFil
 from dicom_router.store import tables
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.declined import Declined, DeclinedKinds, leave_out
+from dicom_router.store.delivery import Delivery, DeliveryState, is_open, is_refused, joined, read_deliveries
 from dicom_router.store.history import LinkChange, link_history, note_link
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.tables import instance_of, spooled_columns, spooled_of
+from dicom_router.store.tables import spooled_columns
 
 LANES = ("light", "bulk")
 URGENT_RANK = 0
@@ -28,51 +28,6 @@ LATER_RANK = 200  # behind what comes in now
 MOST_SHOWN = 500  # refused deliveries: a PACS that takes no outlines refuses some of every film, for years
 MANY_ATTEMPTS = 5  # by then a person should know
 DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was kept: nobody was asked
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands. REFUSED waits for a person, all others for nobody.
-
-    LEFT_OUT: it is of a kind that the destination never takes.
-    """
-
-    WAITING = "waiting"
-    SENDING = "sending"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    LEFT_OUT = "left_out"
-
-
-_STATES = {
-    "waiting": DeliveryState.WAITING,
-    "working": DeliveryState.SENDING,
-    "done": DeliveryState.ACKNOWLEDGED,
-    "refused": DeliveryState.REFUSED,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One instance for one destination. ``what``: original, sr, sc, gsps, request; ``status``: the peer's last word.
-
-    ``missing_at``: once acknowledged and then not there, so it was sent again. ``committed_at``: proved to be there.
-    """
-
-    delivery_id: int
-    what: str
-    destination: str
-    instance: InstanceRef
-    spooled: SpooledFile
-    state: DeliveryState
-    attempts: int
-    last_error: str | None
-    status: str | None
-    queued_at: datetime
-    acknowledged_at: datetime | None
-    refused_at: datetime | None
-    missing_at: datetime | None
-    committed_at: datetime | None
-    work_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +187,8 @@ class Outbox:
         delivery = tables.delivery.c
         query = (
             sa.select(delivery.study_instance_uid)
-            .select_from(_joined())
-            .where(_is_open(), tables.work.c.state.in_(states))
+            .select_from(joined())
+            .where(is_open(), tables.work.c.state.in_(states))
             .group_by(delivery.study_instance_uid)
             .order_by(sa.func.max(delivery.delivery_id).desc())
         )
@@ -245,7 +200,7 @@ class Outbox:
         work, delivery = tables.work.c, tables.delivery.c
         query = (
             sa.select(delivery.destination, sa.func.count(), sa.func.max(work.error))
-            .select_from(_joined())
+            .select_from(joined())
             .where(delivery.acknowledged_at.is_(None), work.state == "waiting", work.attempt >= MANY_ATTEMPTS)
             .group_by(delivery.destination)
             .order_by(delivery.destination)
@@ -256,12 +211,12 @@ class Outbox:
     def summary(self) -> QueueSummary:
         counts = (
             sa.select(tables.work.c.state, sa.func.count(), sa.func.min(tables.delivery.c.delivery_id))
-            .select_from(_joined())
-            .where(_is_open())
+            .select_from(joined())
+            .where(is_open())
             .group_by(tables.work.c.state)
         )
         number = tables.delivery.c.delivery_id
-        newest = sa.select(number).select_from(_joined()).where(_is_refused()).order_by(number.desc()).limit(MOST_SHOWN)
+        newest = sa.select(number).select_from(joined()).where(is_refused()).order_by(number.desc()).limit(MOST_SHOWN)
         with self._database.read() as connection:
             by_state = {state: (count, first) for state, count, first in connection.execute(counts)}
             waiting, oldest = by_state.get("waiting", (0, None))
@@ -269,7 +224,7 @@ class Outbox:
             return QueueSummary(
                 waiting=waiting,
                 sending=by_state.get("working", (0, None))[0],
-                refused=_read(connection, tables.delivery.c.delivery_id.in_(connection.scalars(newest).all())),
+                refused=read_deliveries(connection, number.in_(connection.scalars(newest).all())),
                 refused_count=by_state.get("refused", (0, None))[0],
                 oldest_waiting_at=connection.scalar(oldest_at),
                 destinations=[
@@ -302,11 +257,11 @@ class Outbox:
 
     def retry_all_refused(self) -> int:
         """Try all again now that was refused or left out; how many."""
-        return sum(self._ledger.retry(found.work_id) for found in self._select(_is_refused())) + self.declined.forget()
+        return sum(self._ledger.retry(found.work_id) for found in self._select(is_refused())) + self.declined.forget()
 
     def _select(self, condition: sa.ColumnElement[bool]) -> list[Delivery]:
         with self._database.read() as connection:
-            return _read(connection, condition)
+            return read_deliveries(connection, condition)
 
 
 def _work_kind(name: str, lane: str) -> str:
@@ -322,57 +277,10 @@ def _destination_of(work: Work) -> str:
     return work.kind.removeprefix("deliver/").rpartition("/")[0]
 
 
-def _joined() -> sa.FromClause:
-    work, delivery = tables.work.c, tables.delivery.c
-    same = sa.and_(work.kind == delivery.work_kind, work.key == delivery.sop_instance_uid)
-    return tables.delivery.join(tables.work, same)
-
-
-def _is_open() -> sa.ColumnElement[bool]:
-    """Neither acknowledged nor left out: by the index of these alone."""
-    return sa.and_(tables.delivery.c.acknowledged_at.is_(None), tables.delivery.c.left_out_at.is_(None))
-
-
-def _is_refused() -> sa.ColumnElement[bool]:
-    return sa.and_(_is_open(), tables.work.c.state == "refused")
-
-
 def _tried_destinations() -> sa.Select[Any]:
     known = tables.destination.c
     tried = sa.or_(known.last_success_at.is_not(None), known.reachable.is_not(None), known.last_error.is_not(None))
     return sa.select(tables.destination).where(tried).order_by(known.name)
-
-
-def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Delivery]:
-    query = (
-        sa.select(
-            tables.delivery, tables.work.c.work_id, tables.work.c.state, tables.work.c.attempt, tables.work.c.error
-        )
-        .select_from(_joined())
-        .where(condition)
-        .order_by(tables.delivery.c.delivery_id)
-    )
-    return [_delivery(row) for row in connection.execute(query)]
-
-
-def _delivery(row: sa.Row[Any]) -> Delivery:
-    return Delivery(
-        delivery_id=row.delivery_id,
-        what=row.what,
-        destination=row.destination,
-        instance=instance_of(row),
-        spooled=spooled_of(row),
-        state=DeliveryState.LEFT_OUT if row.left_out_at is not None else _STATES[row.state],
-        attempts=row.attempt,
-        last_error=row.error,
-        status=row.status,
-        queued_at=row.queued_at,
-        acknowledged_at=row.acknowledged_at,
-        refused_at=row.refused_at,
-        missing_at=row.missing_at,
-        committed_at=row.committed_at,
-        work_id=row.work_id,
-    )
 
 
 def _update(connection: sa.Connection, work: Work, **values: object) -> None:

@@ -15,8 +15,8 @@ from dicom_router.dicom.commitment import Reference, References
 from dicom_router.dicom.status import Status
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.store.commitments import Commitments, Inquiry
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.ledger import Work
-from dicom_router.store.outbox import Delivery
 from dicom_router.transport.archive import Archive
 from dicom_router.transport.backoff import delay
 from dicom_router.transport.commitment import CommitmentPeer

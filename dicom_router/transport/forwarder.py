@@ -21,8 +21,9 @@ from sqlalchemy.exc import OperationalError
 from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Parcel
 from dicom_router.errors import DamagedFile, FenceLost, PeerRefused, PeerUnreachable
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.ledger import Work
-from dicom_router.store.outbox import DAMAGED, MANY_ATTEMPTS, Delivery, Outbox
+from dicom_router.store.outbox import DAMAGED, MANY_ATTEMPTS, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.backoff import delay
 from dicom_router.transport.protocol import Transport

@@ -6,7 +6,7 @@ from dicom_router.dicom.status import Status
 from dicom_router.errors import FenceLost
 from dicom_router.store.commitments import MISSING, Proof
 from dicom_router.store.database import Database
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from tests.dicom_router.acknowledged import FILM, REPORT, STUDY, Desk
 
 

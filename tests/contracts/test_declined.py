@@ -8,9 +8,10 @@ import pytest
 from dicom_router.dicom.instance import Acknowledgement
 from dicom_router.store.database import Database
 from dicom_router.store.declined import ENOUGH_AFTER_ALL, ENOUGH_FILMS, TRIED_AGAIN
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.history import waits
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import DeliveryState, Outbox
+from dicom_router.store.outbox import Outbox
 from dicom_router.store.tables import purged
 from tests.contracts.test_outbox import enqueue
 from tests.factories import StoppedClock

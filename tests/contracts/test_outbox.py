@@ -5,8 +5,9 @@ import pytest
 from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFile
 from dicom_router.errors import FenceLost
 from dicom_router.store.database import Database
+from dicom_router.store.delivery import Delivery, DeliveryState
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import MOST_SHOWN, Delivery, DeliveryState, Outbox
+from dicom_router.store.outbox import MOST_SHOWN, Outbox
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 
 

@@ -9,8 +9,9 @@ from dicom_router.dicom.instance import Acknowledgement, InstanceRef, SpooledFil
 from dicom_router.dicom.part10 import dataset_sha256
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import Delivery, Outbox, commitment_kind
+from dicom_router.store.outbox import Outbox, commitment_kind
 from dicom_router.store.tables import delivery, work
 from tests.factories import DX, ExplicitVRLittleEndian, StoppedClock
 

@@ -14,7 +14,7 @@ from dicom_router.scp.performed_step import StepState
 from dicom_router.store import tables as router
 from dicom_router.store.commitments import Commitments
 from dicom_router.store.database import Database, migrate_router, open_database
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from tests.xray_triage.desk import PASSWORD, open_desk, reading
 from xray_triage.accounts import tables as accounts
 from xray_triage.cases import heat, machines

@@ -16,8 +16,8 @@ from dicom_router.dicom.instance import Acknowledgement, Arrival, reference_to
 from dicom_router.store import tables as router
 from dicom_router.store.commitments import Commitments, Proof
 from dicom_router.store.database import Database
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.inbox import Outcome
-from dicom_router.store.outbox import Delivery
 from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role

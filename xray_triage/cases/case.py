@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from dicom_router.store.outbox import Delivery, DeliveryState
+from dicom_router.store.delivery import Delivery, DeliveryState
 from xray_triage.language import N_
 from xray_triage.reading.findings import Acquaintance, Finding, ModelIdentity, Priority, Reason
 from xray_triage.reading.naming import listed, told

@@ -19,7 +19,8 @@ from pydantic import (
     field_validator,
 )
 
-from dicom_router.store.outbox import Delivery, DeliveryState, QueueSummary
+from dicom_router.store.delivery import Delivery, DeliveryState
+from dicom_router.store.outbox import QueueSummary
 from xray_triage.cases.case import ANSWER_NOTES, Case, ChangeKind, ConsultationState, Place, Standing
 from xray_triage.reading.findings import Priority, Side
 

@@ -13,7 +13,8 @@ import structlog
 from dicom_router.clock import Clock
 from dicom_router.errors import SpoolFull
 from dicom_router.store.database import Database
-from dicom_router.store.outbox import DeliveryState, Outbox
+from dicom_router.store.delivery import DeliveryState
+from dicom_router.store.outbox import Outbox
 from xray_triage.cases import tables
 from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.consultations.follow_ups import FollowUps

@@ -16,8 +16,9 @@ from pydicom.uid import EncapsulatedPDFStorage
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerRefused, PeerUnreachable, SpoolFull
 from dicom_router.store.database import Database
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.inbox import Inbox
-from dicom_router.store.outbox import Delivery, Outbox
+from dicom_router.store.outbox import Outbox
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
 from xray_triage.cases import tables

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database, insert_new
+from dicom_router.store.delivery import STATES, DeliveryState
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import MANY_ATTEMPTS, DeliveryState
+from dicom_router.store.outbox import MANY_ATTEMPTS
 from dicom_router.store.tables import work as work_table
 from xray_triage.cases import tables as cases
 from xray_triage.records import tables
@@ -26,12 +27,6 @@ PRELIMINARY = 0  # the version that no doctor wrote
 OVERTAKEN = "overtaken"  # the status of what was not sent: the peer has a newer version, or gets this one signed
 AFTER_OLDER_SECONDS = 60.0
 MOST_SHOWN = 200
-_STATES = {
-    "waiting": DeliveryState.WAITING,
-    "working": DeliveryState.SENDING,
-    "done": DeliveryState.ACKNOWLEDGED,
-    "refused": DeliveryState.REFUSED,
-}
 _row, _work = tables.record_delivery.c, work_table.c
 
 
@@ -283,7 +278,7 @@ def _update(connection: sa.Connection, work: Work, **values: object) -> None:
 
 def _summary(connection: sa.Connection, name: str, rows: Mapping[tuple[str, str], sa.Row[Any]]) -> PeerSummary:
     waiting = rows.get((name, "waiting"))
-    counted = {state: rows[name, state].number if (name, state) in rows else 0 for state in _STATES}
+    counted = {state: rows[name, state].number if (name, state) in rows else 0 for state in STATES}
     oldest = sa.select(_row.queued_at).where(_row.record_id == (waiting.first if waiting else None))
     return PeerSummary(
         name=name,
@@ -303,7 +298,7 @@ def _delivery(row: sa.Row[Any]) -> RecordDelivery:
         name=row.name,
         case_id=row.case_id,
         version=row.version,
-        state=_STATES[row.state],
+        state=STATES[row.state],
         attempts=row.attempt,
         last_error=row.error,
         status=row.status,

@@ -8,8 +8,8 @@ from dicom_router.clock import SystemClock
 from dicom_router.dicom.identity import identify_file
 from dicom_router.dicom.instance import Arrival, Parcel
 from dicom_router.errors import DamagedFile
+from dicom_router.store.delivery import Delivery
 from dicom_router.store.inbox import Outcome, record_file
-from dicom_router.store.outbox import Delivery
 from dicom_router.transport.folder import FolderTransport
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.stores import Stores

@@ -12,8 +12,8 @@ from dicom_router.dicom.instance import Parcel
 from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.listener import Listener
 from dicom_router.store.database import migrate_router, open_database
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.inbox import Inbox
-from dicom_router.store.outbox import DeliveryState
 from dicom_router.store.spool import Spool
 from dicom_router.transport.commitment import CommitmentPeer
 from dicom_router.transport.committer import ArchiveLookup, Committer, FolderLookup, Lookup

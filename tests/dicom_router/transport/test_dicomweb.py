@@ -17,7 +17,7 @@ from pydicom.uid import JPEGLSLossless
 
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.http import retry_after

@@ -16,8 +16,9 @@ import pytest
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import reference_to
 from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.delivery import Delivery, DeliveryState
 from dicom_router.store.ledger import Ledger
-from dicom_router.store.outbox import MANY_ATTEMPTS, Delivery, DeliveryState, Outbox
+from dicom_router.store.outbox import MANY_ATTEMPTS, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.forwarder import DELIVERY_CAP_SECONDS, Forwarder

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.ledger import Ledger, Work
-from dicom_router.store.outbox import DeliveryState
 from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.records.outbox import AFTER_OLDER_SECONDS, OVERTAKEN, PRELIMINARY, RecordDelivery, RecordOutbox
 from xray_triage.records.result import Author, Words

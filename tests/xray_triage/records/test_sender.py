@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dicom_router.clock import SystemClock
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from tests.peers.his import His
 from tests.peers.orthanc import free_port
 from tests.xray_triage.desk import TestDesk, reading, unread

@@ -10,7 +10,7 @@ import pytest
 
 from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import reference_to
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.reconciliation import Missing
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.forwarder import Forwarder

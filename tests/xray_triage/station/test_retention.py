@@ -20,8 +20,8 @@ from dicom_router.errors import SpoolFull
 from dicom_router.store import tables as router
 from dicom_router.store.database import open_database
 from dicom_router.store.declined import ENOUGH_FILMS
+from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.inbox import Outcome, record_file
-from dicom_router.store.outbox import DeliveryState
 from dicom_router.store.purges import Purges
 from dicom_router.store.spool import Spool
 from tests.factories import film, film_bytes

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.worklist import CaseState, Counts

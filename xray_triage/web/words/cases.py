@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dicom_router.store.outbox import Delivery, DeliveryState
+from dicom_router.store.delivery import Delivery, DeliveryState
 from xray_triage.cases.case import (
     ANSWER_NOTES,
     AUTOMATIC,

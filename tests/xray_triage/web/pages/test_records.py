@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from dicom_router.store.outbox import DeliveryState
+from dicom_router.store.delivery import DeliveryState
 from tests.peers.orthanc import free_port
 from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.web.conftest import bearer
