@@ -13,7 +13,7 @@ from xray_triage.records.beginning import NORMAL_CONCLUSION, REGIONS, begin
 from xray_triage.records.result import ResultState
 from xray_triage.stores import Stores
 from xray_triage.web.pages.films import FilmShape, films, first_to_show, marks
-from xray_triage.web.pages.fragments import notices, unless_same
+from xray_triage.web.pages.fragments import banners, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, Who
 from xray_triage.web.surroundings import Surroundings
@@ -75,7 +75,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
             image.sop_instance_uid: {mark["finding"]: mark for mark in marks(image, words)} for image in case.images
         },
         "meanings": {image.sop_instance_uid: meanings(image, model, language) for image in case.images},
-        "notices": notices(stores, surroundings.health),
+        "banners": banners(stores, surroundings.health),
         "reason": own.registration.reason if own else "",
         "withdrawn_at": own.placing.withdrawn_at if own else None,
         "other_patients_order": other,

@@ -17,7 +17,7 @@ TOLD_FOR = timedelta(days=7)  # above every page; its own case says it for ever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notices:
+class Banners:
     """What is not as it should be at the station. ``unreachable``: destinations that did not answer the last try.
 
     ``quarantined``: the Study Instance UID of each file that was kept apart lately.
@@ -30,11 +30,11 @@ class Notices:
     quarantined: tuple[str, ...]
 
 
-def notices(stores: Stores, health: Health) -> Notices:
+def banners(stores: Stores, health: Health) -> Banners:
     """How the station is now, from what it knows already: nobody is asked."""
     summary = stores.outbox.summary()
     lately = stores.clock.now() - TOLD_FOR
-    return Notices(
+    return Banners(
         troubles=tuple(troubles(health.report())),
         unreachable=tuple(d.name for d in summary.destinations if not d.reachable),
         waiting=summary.waiting + summary.sending,

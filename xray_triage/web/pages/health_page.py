@@ -17,7 +17,7 @@ from xray_triage.health.inspection import Inspection
 from xray_triage.health.refusals import refusal_check
 from xray_triage.language import N_
 from xray_triage.stores import Stores
-from xray_triage.web.pages.fragments import Notices, notices, unless_same
+from xray_triage.web.pages.fragments import Banners, banners, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Visitor, Who
@@ -138,12 +138,12 @@ def acknowledging_router(stores: Stores, surroundings: Surroundings) -> APIRoute
     return pages
 
 
-def _worst(report: Sequence[Check], notes: Notices) -> CheckState:
+def _worst(report: Sequence[Check], told: Banners) -> CheckState:
     """BAD where a person must act; a file that was kept apart, or a PACS that will answer again, is none of that."""
     states = {check.state for check in report}
-    if CheckState.BAD in states or notes.refused:
+    if CheckState.BAD in states or told.refused:
         return CheckState.BAD
-    is_worth_a_look = CheckState.WARNING in states or notes.unreachable or notes.quarantined
+    is_worth_a_look = CheckState.WARNING in states or told.unreachable or told.quarantined
     return CheckState.WARNING if is_worth_a_look else CheckState.OK
 
 
@@ -153,15 +153,15 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
         (d, stores.casebook.case_of_study(d.instance.study_instance_uid)) for d in summary.refused[:MOST_REFUSED]
     ]
     report = surroundings.health.report()
-    notes = notices(stores, surroundings.health)
+    told = banners(stores, surroundings.health)
     return {
         "here": "/health",
         "report": report,
-        "worst": _worst(report, notes),
+        "worst": _worst(report, told),
         "answered_lately": lambda at: at is not None and stores.clock.now() - at < LATELY,
         "summary": summary,
         "refused": refused,
-        "notices": notes,
+        "banners": told,
         "record_peers": stores.records.summary(),
         "refused_records": [
             (one, stores.casebook.case(one.case_id)) for one in stores.records.refused()[-MOST_REFUSED:]
@@ -169,7 +169,7 @@ def _context(stores: Stores, surroundings: Surroundings) -> dict[str, Any]:
         "refusals": [
             (number_of(each), refusal_check(each.caller, each.reason, each.line)) for each in stores.refusals.standing()
         ],
-        "apart": [stores.casebook.case_of_study(study) for study in notes.quarantined],
+        "apart": [stores.casebook.case_of_study(study) for study in told.quarantined],
         "rebuilt": len(surroundings.rebuilt.events()) if surroundings.rebuilt else 0,
         "unread": stores.inbox.unread(),
         "model": surroundings.model_in_use(),

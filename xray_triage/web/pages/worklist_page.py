@@ -19,7 +19,7 @@ from xray_triage.model.limits import never_rings, unjudged
 from xray_triage.reading.findings import Priority
 from xray_triage.stores import Stores
 from xray_triage.web.api.cache import ResponseCache
-from xray_triage.web.pages.fragments import notices, unless_same
+from xray_triage.web.pages.fragments import banners, unless_same
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.visitor import Right, Visitor, Who
 from xray_triage.web.surroundings import Surroundings
@@ -127,7 +127,7 @@ def _context(stores: Stores, surroundings: Surroundings, wanted: Asked) -> dict[
         "unseen": counts.unseen,
         "answered": stores.casebook.news().answered,
         "unread": stores.inbox.unread(),
-        "notices": notices(stores, surroundings.health),
+        "banners": banners(stores, surroundings.health),
         "unjudged": unjudged(manifest) if manifest else (),
         "never_rings": never_rings(manifest, surroundings.urgent) if manifest else (),
         "by_weight": by_weight,
