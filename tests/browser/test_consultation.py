@@ -11,7 +11,7 @@ from tests.browser.conftest import LAPTOP, PHONE, Window
 from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.accounts.roles import Role
-from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.consultation import AUTOMATIC
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 ASK, SEND = "Hội chẩn", "Gửi yêu cầu"

@@ -13,7 +13,7 @@ from tests.browser.answers import answer
 from tests.peers.postgres import running_server
 from tests.xray_triage.desk import open_desk, reading, unread
 from tests.xray_triage.orders.conftest import registration
-from xray_triage.cases.case import AnswerNote
+from xray_triage.cases.consultation import AnswerNote
 from xray_triage.orders.steps import Steps
 
 FOLDER = Path(__file__).parent

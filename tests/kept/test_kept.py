@@ -19,8 +19,8 @@ from tests.xray_triage.desk import PASSWORD, open_desk, reading
 from xray_triage.accounts import tables as accounts
 from xray_triage.cases import heat, machines
 from xray_triage.cases import tables as cases
-from xray_triage.cases.case import AnswerNote, ConsultationState
 from xray_triage.cases.casebook import migrate_cases
+from xray_triage.cases.consultation import AnswerNote, ConsultationState
 from xray_triage.orders import tables as orders
 from xray_triage.orders.order import OrderState
 from xray_triage.orders.steps import Steps

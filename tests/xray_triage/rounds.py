@@ -9,7 +9,7 @@ from tests.factories import film_bytes
 from tests.peers.orthanc import OrthancPeer
 from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.replies import KEY_OBJECTS
-from xray_triage.cases.case import Consultation
+from xray_triage.cases.consultation import Consultation
 from xray_triage.consultations.answers import Answers
 from xray_triage.consultations.fetching import LARGEST_BYTES, Fetcher
 from xray_triage.consultations.large_objects import LargeObjects

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from xray_triage.cases.case import Answer, Standing
+from xray_triage.cases.consultation import Answer, Standing
 
 # What replaces another: never what weighs less. A draft takes no report back, and no program a person's word.
 WEIGHT = {Standing.MARK: 0, Standing.MACHINE: 0, Standing.PRELIMINARY: 1, Standing.FINAL: 2}

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from xray_triage.cases import tables
-from xray_triage.cases.case import Standing
+from xray_triage.cases.consultation import Standing
 
 _asked, _answer = tables.consultation.c, tables.answer.c
 _persons = (Standing.FINAL.value, Standing.PRELIMINARY.value)

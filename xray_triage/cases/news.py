@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from xray_triage.cases import marks, rows, tables
-from xray_triage.cases.case import Standing
+from xray_triage.cases.consultation import Standing
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import Patient
 

@@ -13,20 +13,16 @@ import sqlalchemy as sa
 
 from dicom_router.dicom.matching import fold
 from xray_triage.cases.answers import in_order
-from xray_triage.cases.case import (
+from xray_triage.cases.case import Case, Conflict, Image, Mark, Verdict
+from xray_triage.cases.consultation import (
     Answer,
     AnswerKind,
-    Case,
     Change,
     ChangeKind,
-    Conflict,
     Consultation,
     ConsultationState,
-    Image,
-    Mark,
     Problem,
     Standing,
-    Verdict,
 )
 from xray_triage.cases.identity import Identity
 from xray_triage.reading.findings import (

@@ -21,7 +21,8 @@ from pydantic import (
 
 from dicom_router.store.delivery import Delivery, DeliveryState
 from dicom_router.store.outbox import QueueSummary
-from xray_triage.cases.case import ANSWER_NOTES, Case, ChangeKind, ConsultationState, Place, Standing
+from xray_triage.cases.case import Case, Place
+from xray_triage.cases.consultation import ANSWER_NOTES, ChangeKind, ConsultationState, Standing
 from xray_triage.reading.findings import Priority, Side
 
 Time = Annotated[

@@ -11,7 +11,7 @@ from dicom_router.clock import Clock
 from dicom_router.store.database import Database, insert_all_new, insert_new
 from dicom_router.transport.archive import FoundInstance
 from xray_triage.cases import tables
-from xray_triage.cases.case import ConsultationState, Problem, Standing
+from xray_triage.cases.consultation import ConsultationState, Problem, Standing
 from xray_triage.cases.notices import Notices
 from xray_triage.cases.rows import uids_column
 from xray_triage.consultations.report_parser import UNREAD, ParsedAnswer

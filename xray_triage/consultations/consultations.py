@@ -16,8 +16,8 @@ from dicom_router.store.inbox import Inbox
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.spool import Spool
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import AUTOMATIC, AnswerKind, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase, sequence_of
+from xray_triage.cases.consultation import AUTOMATIC, AnswerKind, Consultation, ConsultationState
 from xray_triage.cases.identity import Identity, same_person
 from xray_triage.language import ENGLISH, N_
 from xray_triage.reading.findings import Priority

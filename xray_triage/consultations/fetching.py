@@ -15,7 +15,7 @@ from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreac
 from dicom_router.store.spool import Spool
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
-from xray_triage.cases.case import AnswerKind, AnswerNote, Problem, Standing
+from xray_triage.cases.consultation import AnswerKind, AnswerNote, Problem, Standing
 from xray_triage.consultations.answers import LONGEST_RETRY_SECONDS, Answers, Question
 from xray_triage.consultations.obstacles import Obstacle
 from xray_triage.consultations.report_parser import KINDS, UNREAD, NotAnAnswer, ParsedAnswer, read_answer

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database
 from xray_triage.cases import rows, tables
-from xray_triage.cases.case import AUTOMATIC, Change, ChangeKind, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.consultation import AUTOMATIC, Change, ChangeKind, ConsultationState
 from xray_triage.consultations.consultations import CannotAsk, Consultations, PreparedRequest
 from xray_triage.language import N_
 from xray_triage.results.request import Step, Turn

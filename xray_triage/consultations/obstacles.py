@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from dicom_router.errors import NotOffered, PeerUnreachable, PeerUntrusted, RouterError, SpoolFull
-from xray_triage.cases.case import Problem
+from xray_triage.cases.consultation import Problem
 from xray_triage.language import N_
 
 

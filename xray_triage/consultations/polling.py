@@ -22,7 +22,7 @@ from dicom_router.store.outbox import Outbox
 from dicom_router.transport.archive import Archive, FoundInstance
 from dicom_router.transport.backoff import delay
 from xray_triage.cases import tables
-from xray_triage.cases.case import ConsultationState, Problem
+from xray_triage.cases.consultation import ConsultationState, Problem
 from xray_triage.consultations.answers import Answers, Question
 from xray_triage.consultations.fetching import BEFORE, Broke, Fetcher, FetchRequest, TakesLong
 from xray_triage.consultations.large_objects import LargeObjects

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from dicom_router.dicom.matching import fold
 from dicom_router.dicom.outline import Extent, Outline, read_outline
 from dicom_router.errors import DAMAGE, DamagedFile
-from xray_triage.cases.case import AnswerKind, AnswerNote, Standing
+from xray_triage.cases.consultation import AnswerKind, AnswerNote, Standing
 from xray_triage.consultations import report_text as words
 from xray_triage.consultations.report_text import code
 from xray_triage.consultations.rtf import is_rtf, plain_text

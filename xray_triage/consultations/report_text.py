@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pydicom.dataset import Dataset
 
 from dicom_router.errors import DAMAGE, DamagedFile
-from xray_triage.cases.case import AnswerNote
+from xray_triage.cases.consultation import AnswerNote
 from xray_triage.consultations.rtf import is_rtf, plain_text
 from xray_triage.reading.header import items, text
 from xray_triage.results.codes import KEY_OBJECT_DESCRIPTION

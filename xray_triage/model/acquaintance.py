@@ -9,7 +9,7 @@ from typing import Literal
 
 import structlog
 
-from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.machines import KnownMachine, Machines, Setting, SettingKind
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import (

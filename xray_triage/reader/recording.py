@@ -11,8 +11,8 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.errors import SpoolFull
 from dicom_router.store.ledger import Work
-from xray_triage.cases.case import AUTOMATIC
 from xray_triage.cases.casebook import RecordedCase
+from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.statements import statements
 from xray_triage.consultations.consultations import PreparedRequest

@@ -6,7 +6,8 @@ In Vietnamese, as the result is. Must never name what the AI thinks it is: that 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from xray_triage.cases.case import Answer, Case, Image, Standing
+from xray_triage.cases.case import Case, Image
+from xray_triage.cases.consultation import Answer, Standing
 from xray_triage.language import N_
 from xray_triage.reading.findings import Finding
 from xray_triage.records.result import BadWords

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from xray_triage import __version__
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.consultation import ConsultationState
 from xray_triage.reading.findings import Finding
 from xray_triage.records.record import FilmRead, Record, Standing
 from xray_triage.results.wording import value

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dicom_router.store.outbox import Outbox
-from xray_triage.cases.case import Case, Consultation, ConsultationState, Image
+from xray_triage.cases.case import Case, Image
 from xray_triage.cases.casebook import Casebook, UnknownCase
+from xray_triage.cases.consultation import Consultation, ConsultationState
 from xray_triage.cases.identity import plain_id
 from xray_triage.reading.findings import Reason
 from xray_triage.records.book import ResultBook

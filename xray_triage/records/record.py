@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.consultation import ConsultationState
 from xray_triage.reading.findings import Finding, ModelIdentity, Reason
 from xray_triage.reading.patient import Patient
 from xray_triage.records.result import Result, ResultState

@@ -22,7 +22,7 @@ from xray_triage.accounts.users import (
     check_password,
     one_time_password,
 )
-from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.consultation import AUTOMATIC
 
 
 def code_of(raised: pytest.ExceptionInfo[AccountError]) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xray_triage.cases.answers import in_order
-from xray_triage.cases.case import Answer, AnswerKind, Standing
+from xray_triage.cases.consultation import Answer, AnswerKind, Standing
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FINAL, DRAFT, OLD = Standing.FINAL, Standing.PRELIMINARY, Standing.SUPERSEDED

@@ -13,8 +13,8 @@ from dicom_router.store.database import Database
 from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, open_desk, reading, unread
 from xray_triage.cases import tables
-from xray_triage.cases.case import AUTOMATIC, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.consultation import AUTOMATIC, ConsultationState
 from xray_triage.consultations.consultations import CannotAsk, PreparedRequest
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import repair_text

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.xray_triage.desk import TestDesk, reading
 from tests.xray_triage.replies import text_answer
 from tests.xray_triage.rounds import STUDY, Round, naming
-from xray_triage.cases.case import AUTOMATIC, Change, ChangeKind, Consultation, ConsultationState
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.consultation import AUTOMATIC, Change, ChangeKind, Consultation, ConsultationState
 from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.consultations.follow_ups import MOST_LETTERS
 

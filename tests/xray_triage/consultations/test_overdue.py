@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.xray_triage.desk import TestDesk, reading
-from xray_triage.cases.case import Consultation, ConsultationState
+from xray_triage.cases.consultation import Consultation, ConsultationState
 from xray_triage.consultations.overdue import MOST_REMINDERS, Overdue
 
 URGENT, ROUTINE = 1800.0, 86_400.0

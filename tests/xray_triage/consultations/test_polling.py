@@ -19,7 +19,7 @@ from tests.peers.orthanc import OrthancPeer
 from tests.xray_triage.desk import reading
 from tests.xray_triage.replies import document, pdf_answer, text_answer
 from tests.xray_triage.rounds import POLL_SECONDS, STUDY, Passing, Round, naming
-from xray_triage.cases.case import AnswerNote, ConsultationState
+from xray_triage.cases.consultation import AnswerNote, ConsultationState
 from xray_triage.consultations.fetching import SPOILT
 from xray_triage.consultations.obstacles import Obstacle
 from xray_triage.consultations.polling import (

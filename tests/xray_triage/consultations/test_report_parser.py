@@ -40,7 +40,7 @@ from tests.xray_triage.replies import (
     person,
     text_answer,
 )
-from xray_triage.cases.case import AnswerKind, AnswerNote, Standing
+from xray_triage.cases.consultation import AnswerKind, AnswerNote, Standing
 from xray_triage.consultations.report_parser import (
     MOST_OBJECTS,
     MOST_PREDECESSORS,

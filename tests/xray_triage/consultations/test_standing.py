@@ -18,7 +18,7 @@ from tests.xray_triage.desk import reading
 from tests.xray_triage.replies import KEY_OBJECTS, code, device, document, item, pdf_answer, text_answer
 from tests.xray_triage.rounds import STUDY, Passing, Round, naming
 from xray_triage.cases import tables
-from xray_triage.cases.case import AUTOMATIC, AnswerKind, AnswerNote, ConsultationState, Standing
+from xray_triage.cases.consultation import AUTOMATIC, AnswerKind, AnswerNote, ConsultationState, Standing
 from xray_triage.consultations.answers import Question
 from xray_triage.consultations.fetching import LARGEST_REPORT_BYTES
 from xray_triage.consultations.other_studies import is_same_patient

@@ -8,7 +8,7 @@ import pytest
 from tests.factories import film
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.accounts.audit import Action
-from xray_triage.cases.case import AUTOMATIC
+from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.machines import SettingKind
 from xray_triage.model.acquaintance import SiteError, Standing
 from xray_triage.model.site import FILMS_TO_LEARN, NEWEST, Card

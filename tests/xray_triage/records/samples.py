@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.xray_triage.desk import MODEL
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.consultation import ConsultationState
 from xray_triage.reading.findings import KINDS, REASONS, Finding, Measured
 from xray_triage.reading.naming import GROUPS
 from xray_triage.reading.patient import Patient

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xray_triage.cases.case import Answer, Case, Consultation, ConsultationState, Image, Standing
+from xray_triage.cases.case import Case, Image
+from xray_triage.cases.consultation import Answer, Consultation, ConsultationState, Standing
 from xray_triage.reading.findings import KINDS, REASONS, Box, Finding, ModelIdentity, Priority
 from xray_triage.reading.naming import TOLD
 from xray_triage.reading.patient import Patient

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.peers.his import parsed
 from tests.xray_triage.records.samples import AT, FACILITY, LAN, NAMES, a_record, a_result, records
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.consultation import ConsultationState
 from xray_triage.hl7.message import read
 from xray_triage.reading.findings import REASONS
 from xray_triage.reading.patient import Patient

@@ -9,7 +9,7 @@ from tests.factories import film_bytes, until
 from tests.peers.orthanc import OrthancPeer
 from tests.xray_triage.desk import PACS, TestDesk, reading
 from tests.xray_triage.replies import pdf_answer, text_answer
-from xray_triage.cases.case import ConsultationState
+from xray_triage.cases.consultation import ConsultationState
 from xray_triage.config.station import Config
 from xray_triage.station.answer_polling import AnswerWorkers
 

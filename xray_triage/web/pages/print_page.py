@@ -16,7 +16,8 @@ from starlette.responses import HTMLResponse, Response
 from dicom_router.dicom.instance import Arrival, read_header
 from dicom_router.errors import RouterError
 from xray_triage.accounts.audit import Action
-from xray_triage.cases.case import Case, Consultation, Image
+from xray_triage.cases.case import Case, Image
+from xray_triage.cases.consultation import Consultation
 from xray_triage.language import Language
 from xray_triage.reading.findings import Box
 from xray_triage.reading.header import text

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from xray_triage.cases.case import Answer, AnswerKind, Case, Standing
+from xray_triage.cases.case import Case
+from xray_triage.cases.consultation import Answer, AnswerKind, Standing
 from xray_triage.language import N_, Language
 
 STANDINGS: Mapping[Standing, str] = {

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dicom_router.store.delivery import Delivery, DeliveryState
-from xray_triage.cases.case import (
+from xray_triage.cases.case import Case, Conflict, Image
+from xray_triage.cases.consultation import (
     ANSWER_NOTES,
     AUTOMATIC,
     Answer,
-    Case,
     Change,
     ChangeKind,
-    Conflict,
     Consultation,
     ConsultationState,
-    Image,
 )
 from xray_triage.cases.news import Item
 from xray_triage.consultations.obstacles import OBSTACLES

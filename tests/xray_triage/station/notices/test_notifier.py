@@ -15,7 +15,7 @@ from dicom_router.transport.archive import FoundInstance
 from tests.peers.certificates import Authority, Certificate
 from tests.peers.messenger import Webhook, a_mailbox, a_webhook
 from tests.xray_triage.desk import TestDesk, open_desk, reading
-from xray_triage.cases.case import AnswerKind, Standing
+from xray_triage.cases.consultation import AnswerKind, Standing
 from xray_triage.cases.notices import Notice, Notices
 from xray_triage.config.notices import NoticePeer
 from xray_triage.config.sections import StationSection

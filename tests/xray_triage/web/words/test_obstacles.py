@@ -8,7 +8,7 @@ import httpx
 from tests.browser.answers import answer
 from tests.xray_triage.desk import TestDesk, reading
 from xray_triage.cases import tables
-from xray_triage.cases.case import ANSWER_NOTES, AnswerNote
+from xray_triage.cases.consultation import ANSWER_NOTES, AnswerNote
 from xray_triage.consultations.obstacles import OBSTACLES, Obstacle
 from xray_triage.language import LANGUAGES, Language
 
