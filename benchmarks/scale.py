@@ -18,7 +18,7 @@ from dicom_router.store.database import migrate_router, open_database
 from tests.xray_triage.desk import PACS, TestDesk, open_desk
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.figures import FigureBook
+from xray_triage.cases.figures.figure_book import FigureBook
 from xray_triage.cases.period import Period, Step
 from xray_triage.config.sections import WebSection
 from xray_triage.web.server import WebServer
@@ -74,7 +74,7 @@ def _queries(desk: TestDesk) -> Iterator[tuple[str, Deed]]:
     for name, words in (("common", COMMON), ("rare", RARE), ("absent", ABSENT), ("a number", seen.accession_number)):
         yield f"query, search {name}", lambda words=words: _search(book, words)  # type: ignore[misc]
     yield "query, a day", lambda: book.cases(day=today.replace(day=1))
-    yield "query, counts", book.counts
+    yield "query, counts", desk.gauges.counts
     yield "query, earlier film", lambda: book.earlier(seen)
     yield "query, figures of 30 days", lambda: figures.figures(Period(Step.DAY, 30, today))
     yield "query, figures of 12 months", lambda: figures.figures(Period(Step.MONTH, 12, today))

@@ -30,7 +30,8 @@ from xray_triage.accounts.audit import Action, AuditTrail
 from xray_triage.cases import tables
 from xray_triage.cases.case import Case
 from xray_triage.cases.casebook import Casebook, migrate_cases
-from xray_triage.cases.figures import FigureBook
+from xray_triage.cases.figures.figure_book import FigureBook
+from xray_triage.cases.figures.gauges import Gauges
 from xray_triage.cases.heat import HeatMaps, SmallPictures
 from xray_triage.cases.machines import Machines, Setting
 from xray_triage.cases.notices import Notices
@@ -78,6 +79,7 @@ class Stores:
     rereading: Rereading
     studies: Studies
     figures: FigureBook
+    gauges: Gauges
     heat_maps: HeatMaps
     small_pictures: SmallPictures
     consultations: Consultations
@@ -222,6 +224,7 @@ def join_stores(
         rereading=Rereading(casebook, inbox=inbox, spool=spool),
         studies=Studies(database),
         figures=FigureBook(database, clock=clock),
+        gauges=Gauges(database),
         heat_maps=HeatMaps(database),
         small_pictures=small_pictures,
         consultations=consultations,

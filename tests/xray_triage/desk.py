@@ -132,7 +132,7 @@ class TestDesk(Stores):
 
     def put(self, readings: Sequence[Reading], machine: Machine | None = None) -> None:
         """Many films of one case, straight into the tables; those that were read count for ``machine``, if any."""
-        sequence = self.casebook.last_image()
+        sequence = self.gauges.last_image()
         case_id = self.add(unread()).case_id
         common = {"arrival_id": 1, "received_at": self.clock.now(), "read_at": self.clock.now(), "picture_key": None}
         with self.database.write() as connection:

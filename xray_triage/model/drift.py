@@ -6,8 +6,8 @@ Counted from the casebook when somebody asks. It must never know a page, a netwo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.tally import Agreement, agreement_of
+from xray_triage.cases.figures.gauges import Gauges
+from xray_triage.cases.figures.tally import Agreement, agreement_of
 from xray_triage.model.site import Card
 from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Manifest, Reference
@@ -84,9 +84,9 @@ def points_of(manifest: Manifest) -> dict[str, OperatingPoint]:
     }
 
 
-def drift(casebook: Casebook, model_sha256: str, references: Mapping[str, Reference]) -> Drift:
+def drift(gauges: Gauges, model_sha256: str, references: Mapping[str, Reference]) -> Drift:
     """How far the scores of the newest films lie from those of the model's measurement."""
-    films = casebook.probabilities(model_sha256, newest=FILMS)
+    films = gauges.probabilities(model_sha256, newest=FILMS)
 
     def index(label: str, reference: Reference) -> float | None:
         said = [film[label] for film in films if label in film]
@@ -95,9 +95,9 @@ def drift(casebook: Casebook, model_sha256: str, references: Mapping[str, Refere
     return Drift(films=len(films), index={label: index(label, one) for label, one in references.items()})
 
 
-def verdicts(casebook: Casebook, *, newest: int | None = None) -> Verdicts:
+def verdicts(gauges: Gauges, *, newest: int | None = None) -> Verdicts:
     """Whether the doctors agree: over all cases, or over the ``newest`` verdicts."""
-    counts = casebook.verdict_counts(newest=newest)
+    counts = gauges.verdict_counts(newest=newest)
     judged = [priority for priority in Priority if priority is not Priority.NOT_READ]
     by_priority: dict[Priority, Agreement] = {priority: agreement_of(counts, [priority]) for priority in judged}
     return Verdicts(total=agreement_of(counts, judged), by_priority=by_priority)

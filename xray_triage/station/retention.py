@@ -75,7 +75,7 @@ class Retention:
         per_day = (max(0, stays) + came.films * KEPT_BYTES) / (known / DAY)
         room = stores.spool.free_bytes() + stores.purges.proven_bytes(needed)
         full = 0.0 if room < near_bytes(stores.spool) else None  # a full disk takes nothing: nothing grows on it
-        return Outlook(days_left=room / per_day if per_day else full, purged=stores.casebook.purged())
+        return Outlook(days_left=room / per_day if per_day else full, purged=stores.gauges.purged())
 
     def _is_near(self) -> bool:
         return self._stores.spool.free_bytes() < near_bytes(self._stores.spool)

@@ -184,7 +184,7 @@ def _disk_check(stores: Stores) -> Check:
 
 
 def _clock_check(config: Config, stores: Stores) -> Check:
-    ahead = stores.casebook.exposed_ahead_seconds()
+    ahead = stores.gauges.exposed_ahead_seconds()
     return clock_check(stores.clock, zone=config.station.timezone, ahead_seconds=ahead)
 
 
@@ -213,7 +213,7 @@ def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
         partial(urgency_check, [kind.vi for kind in never_rings(manifest, config.policy.urgent)]),
     ]
     if references := references_of(manifest):
-        seen = drift(stores.casebook, manifest.model_sha256, references)
+        seen = drift(stores.gauges, manifest.model_sha256, references)
         probes.append(partial(drift_check, seen.films, seen.drifted))
     site = Site(stores.machines)
     machines = (_machine_check(one) for one in site.standings(card_of(manifest, config.model.thresholds)))

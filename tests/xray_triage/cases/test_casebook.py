@@ -44,13 +44,13 @@ def test_a_film_that_was_not_read_says_why(desk: TestDesk) -> None:
 
 
 def test_a_film_that_was_exposed_after_it_came_is_seen_while_it_is_new(desk: TestDesk) -> None:
-    assert desk.casebook.exposed_ahead_seconds() == 0
+    assert desk.gauges.exposed_ahead_seconds() == 0
     for hours in (7, -7):
         at = desk.clock.now() + timedelta(hours=hours)
         desk.add(reading(), AcquisitionDateTime=f"{at:%Y%m%d%H%M%S}+0000")
     desk.add(reading())
-    assert desk.casebook.exposed_ahead_seconds() == timedelta(hours=7).total_seconds()
-    assert desk.casebook.exposed_ahead_seconds(newest=2) == 0
+    assert desk.gauges.exposed_ahead_seconds() == timedelta(hours=7).total_seconds()
+    assert desk.gauges.exposed_ahead_seconds(newest=2) == 0
 
 
 def test_recording_a_film_again_changes_nothing(desk: TestDesk) -> None:
@@ -195,7 +195,7 @@ def test_cases_are_counted_by_priority(desk: TestDesk) -> None:
     for priority in (Priority.NORMAL, Priority.URGENT, Priority.NORMAL):
         desk.add(reading(priority))
 
-    counts = desk.casebook.counts()
+    counts = desk.gauges.counts()
     assert counts == {Priority.URGENT: 1, Priority.ABNORMAL: 0, Priority.NOT_READ: 0, Priority.NORMAL: 2}
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.factories import film
 from tests.xray_triage.desk import PACS, TestDesk, reading, unread
 from xray_triage.cases import tables
-from xray_triage.cases.figures import FigureBook, Figures
+from xray_triage.cases.figures.figure_book import FigureBook, Figures
+from xray_triage.cases.figures.tally import Agreement, Count, spread
 from xray_triage.cases.period import Period, Step, midnight
-from xray_triage.cases.tally import Agreement, Count, spread
 from xray_triage.reading.findings import Priority
 
 

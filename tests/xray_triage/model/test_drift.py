@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.cases.casebook import Casebook
-from xray_triage.cases.tally import Agreement
+from xray_triage.cases.figures.tally import Agreement
 from xray_triage.model.drift import DRIFTED, FEWEST_FILMS, FILMS, drift, verdicts
 from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Reference
@@ -78,7 +78,7 @@ def put_films(desk: TestDesk, count: int, probability: float | None = None, sha2
 
 
 def seen(desk: TestDesk) -> tuple[int, float | None]:
-    found = drift(desk.casebook, MODEL.sha256, {"pneumothorax": TENTHS, "hernia": TENTHS})
+    found = drift(desk.gauges, MODEL.sha256, {"pneumothorax": TENTHS, "hernia": TENTHS})
     assert found.index["hernia"] is None  # no film says anything of it
     return found.films, found.index["pneumothorax"]
 
@@ -113,7 +113,7 @@ def test_a_film_that_is_not_read_says_nothing(desk: TestDesk) -> None:
 
 def test_withheld_labels_are_watched_too(desk: TestDesk) -> None:
     desk.add(reading())
-    assert desk.casebook.probabilities(MODEL.sha256, newest=9) == [
+    assert desk.gauges.probabilities(MODEL.sha256, newest=9) == [
         {"pneumothorax": 0.93, "cardiomegaly": 0.12, "abnormal": 0.9, "cardiothoracic_ratio": 0.51}
     ]
 
@@ -121,25 +121,25 @@ def test_withheld_labels_are_watched_too(desk: TestDesk) -> None:
 def test_the_drifted_labels_come_worst_first(desk: TestDesk) -> None:
     put_films(desk, FILMS, probability=0.95)
     some = Reference(edges=TENTHS.edges, shares=(*(0.06,) * 9, 0.46))
-    one = drift(desk.casebook, MODEL.sha256, {"abnormal": some, "pneumothorax": TENTHS})
+    one = drift(desk.gauges, MODEL.sha256, {"abnormal": some, "pneumothorax": TENTHS})
     assert one.drifted == ("pneumothorax", "abnormal")
-    assert drift(desk.casebook, MODEL.sha256, {}).drifted is None
+    assert drift(desk.gauges, MODEL.sha256, {}).drifted is None
 
 
 def agreement(desk: TestDesk, newest: int | None = None) -> dict[str, tuple[int, int]]:
-    counted = verdicts(desk.casebook, newest=newest)
+    counted = verdicts(desk.gauges, newest=newest)
     return {priority.value: (one.agree, one.disagree) for priority, one in counted.by_priority.items()}
 
 
 def test_the_last_word_on_a_case_counts_by_the_priority_it_had(desk: TestDesk) -> None:
     ids = [desk.add(reading(priority)).case_id for priority in (Priority.URGENT, Priority.URGENT, Priority.NORMAL)]
     ids.append(desk.add(unread()).case_id)
-    assert verdicts(desk.casebook).total.share is None
+    assert verdicts(desk.gauges).total.share is None
     for case_id, agrees in ((ids[0], False), (ids[0], True), (ids[1], False), (ids[2], True), (ids[3], True)):
         desk.casebook.give_verdict(case_id, agrees=agrees, note="")
     assert agreement(desk) == {"urgent": (1, 1), "abnormal": (0, 0), "normal": (1, 0)}
-    assert verdicts(desk.casebook).total == Agreement(agree=2, disagree=1)
-    assert verdicts(desk.casebook).total.share == pytest.approx(2 / 3)
+    assert verdicts(desk.gauges).total == Agreement(agree=2, disagree=1)
+    assert verdicts(desk.gauges).total.share == pytest.approx(2 / 3)
     assert agreement(desk, newest=3) == {"urgent": (0, 1), "abnormal": (0, 0), "normal": (1, 0)}
 
 

@@ -165,8 +165,8 @@ def _offer_station(api: APIRouter, stores: Stores, model_in_use: Callable[[], Mo
     def show_model() -> ModelInUseJson:
         """What reads the films, whether they are like those it was measured on, and whether the doctors agree."""
         model = model_in_use()
-        seen = drift(stores.casebook, model.identity.sha256, model.references) if model else None
-        given = verdicts(stores.casebook), verdicts(stores.casebook, newest=VERDICTS)
+        seen = drift(stores.gauges, model.identity.sha256, model.references) if model else None
+        given = verdicts(stores.gauges), verdicts(stores.gauges, newest=VERDICTS)
         return ModelInUseJson.of(model, seen, *given, machines_under(stores.machines, model))
 
 

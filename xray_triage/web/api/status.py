@@ -54,7 +54,7 @@ class StationMetrics(Collector):
 
     def __init__(self, stores: Stores, surroundings: Surroundings) -> None:
         self._stores, self._surroundings = stores, surroundings
-        self._last_image = stores.casebook.last_image()
+        self._last_image = stores.gauges.last_image()
         self._registry = CollectorRegistry()
         self._seconds = Histogram(
             "xray_triage_result_seconds",
@@ -73,7 +73,7 @@ class StationMetrics(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        for image, seconds, marked in self._stores.casebook.readings(after_image=self._last_image):
+        for image, seconds, marked in self._stores.gauges.readings(after_image=self._last_image):
             self._seconds.observe(max(0.0, seconds))
             for name in TOLD.keys() & marked:
                 self._findings.labels(name).inc()
@@ -87,7 +87,7 @@ class StationMetrics(Collector):
         stores = self._stores
         summary = stores.outbox.summary()
         cases = GaugeMetricFamily("xray_triage_cases", "Cases by priority", labels=["priority"])
-        for priority, count in stores.casebook.counts().items():
+        for priority, count in stores.gauges.counts().items():
             cases.add_metric([priority.value], count)
         yield cases
         deliveries = GaugeMetricFamily(
@@ -107,7 +107,7 @@ class StationMetrics(Collector):
         days_left = self._surroundings.days_left()
         if days_left is not None:
             yield GaugeMetricFamily("xray_triage_disk_days_left", "Days until the disk is full", value=days_left)
-        yield GaugeMetricFamily("xray_triage_films_purged", "Films at the PACS alone", value=stores.casebook.purged())
+        yield GaugeMetricFamily("xray_triage_films_purged", "Films at the PACS alone", value=stores.gauges.purged())
         checks = GaugeMetricFamily("xray_triage_check", "1 when the check is not bad", labels=["name"])
         for check in self._surroundings.health.report():
             checks.add_metric([check.name], check.state is not CheckState.BAD)
@@ -144,7 +144,7 @@ class StationMetrics(Collector):
         )
         build.add_metric([__version__, self._surroundings.station_name, model.identity.name if model else ""], 1)
         yield build
-        last = stores.casebook.last_received_at()
+        last = stores.gauges.last_received_at()
         if last is not None:
             yield GaugeMetricFamily(
                 "xray_triage_last_film_timestamp", "Unix time of the last film", value=last.timestamp()
@@ -163,7 +163,7 @@ class StationMetrics(Collector):
             reachable.add_metric([destination.name], destination.reachable)
         yield reachable
         asked = GaugeMetricFamily("xray_triage_consultations", "Questions to specialists", labels=["state"])
-        for state, count in stores.casebook.consultations().items():
+        for state, count in stores.gauges.consultations().items():
             asked.add_metric([state.value], count)
         yield asked
         yield GaugeMetricFamily("xray_triage_disk_free_bytes", "Above the reserve", value=stores.spool.free_bytes())
@@ -187,7 +187,7 @@ class StationMetrics(Collector):
         """The model's scores against those of its measurement, and the doctors' verdicts; nothing where unknown."""
         model = self._surroundings.model_in_use()
         if model is not None:
-            seen = drift(self._stores.casebook, model.identity.sha256, model.references)
+            seen = drift(self._stores.gauges, model.identity.sha256, model.references)
             psi = GaugeMetricFamily(
                 "xray_triage_score_psi", "Population stability index of the newest films' scores", labels=["label"]
             )
@@ -199,10 +199,10 @@ class StationMetrics(Collector):
         counted = GaugeMetricFamily(
             "xray_triage_verdicts", "Doctors' last words, by the AI's priority", labels=["priority", "agrees"]
         )
-        for priority, one in verdicts(self._stores.casebook).by_priority.items():
+        for priority, one in verdicts(self._stores.gauges).by_priority.items():
             counted.add_metric([priority.value, "true"], one.agree)
             counted.add_metric([priority.value, "false"], one.disagree)
         yield counted
-        share = verdicts(self._stores.casebook, newest=VERDICTS).total.share
+        share = verdicts(self._stores.gauges, newest=VERDICTS).total.share
         if share is not None:
             yield GaugeMetricFamily("xray_triage_verdict_agreement", "Share of the newest verdicts", value=share)

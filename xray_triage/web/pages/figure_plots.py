@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from xray_triage.cases.figures import Figures, Outage
+from xray_triage.cases.figures.figure_book import Figures, Outage
+from xray_triage.cases.figures.tally import AGES, Counts, Group, Spread
 from xray_triage.cases.period import Period, Step
 from xray_triage.cases.rows import kind_named
-from xray_triage.cases.tally import AGES, Counts, Group, Spread
 from xray_triage.language import N_, Language
 from xray_triage.reading.findings import Priority
 from xray_triage.web.pages.plots import Plot, Series, Tell, ranges, stacked

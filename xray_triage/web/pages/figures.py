@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
 from xray_triage.cases.consultation import AUTOMATIC
+from xray_triage.cases.figures.tally import SECONDS, Counts, Spread
 from xray_triage.cases.period import Period, Step
-from xray_triage.cases.tally import SECONDS, Counts, Spread
 from xray_triage.cases.worklist import EARLIEST
 from xray_triage.language import Language
 from xray_triage.reading.findings import ABNORMAL, Priority

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xray_triage.cases.tally import Spread
+from xray_triage.cases.figures.tally import Spread
 
 GAP = 0.25  # of a bar's place
 SLIVER = 1.5  # of the field: what is next to nothing is seen all the same

@@ -15,7 +15,7 @@ from tests.xray_triage.desk import MODEL, STATION, TestDesk, reading, unread
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.assessment.cutoffs import judged_by_verdicts
-from xray_triage.cases.tally import Spread
+from xray_triage.cases.figures.tally import Spread
 from xray_triage.reading.findings import Priority
 from xray_triage.web.pages.plots import Series, ranges, stacked
 from xray_triage.web.pages.spreadsheet import BOM, Cell, csv_lines

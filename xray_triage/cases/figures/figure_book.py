@@ -16,8 +16,8 @@ from dicom_router.store.database import Database
 from dicom_router.store.epoch import epoch
 from dicom_router.store.history import LinkChange, first_acknowledged, link_history, waits
 from xray_triage.cases import rows, tables
+from xray_triage.cases.figures.tally import WAITING_SECONDS, Agreement, Count, Counts, Tally, agreement_of, group_of
 from xray_triage.cases.period import Period
-from xray_triage.cases.tally import WAITING_SECONDS, Agreement, Count, Counts, Tally, agreement_of, group_of
 from xray_triage.reading.findings import Priority
 
 LATE_SECONDS = 86_400.0  # a film that comes later than this after its exposure was not waited for
