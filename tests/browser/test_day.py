@@ -10,6 +10,7 @@ from tests.factories import film
 from tests.xray_triage.desk import TestDesk, reading, said_by, unread
 from xray_triage.cases import tables
 from xray_triage.cases.casebook import sequence_of
+from xray_triage.cases.recording import record_reading
 from xray_triage.reading.findings import Priority
 from xray_triage.web.api import events
 
@@ -114,9 +115,9 @@ def test_forty_films_a_long_name_and_a_long_answer_fit_a_small_monitor_without_s
         dataset = film(study_instance_uid="1.2.40", patient_name=name.strip(), series_instance_uid=f"1.2.40.{number}")
         arrival, said = sqlite_desk.receive(dataset), reading(Priority.ABNORMAL, mass=0.7)
         with sqlite_desk.database.write() as connection:
-            case_id = sqlite_desk.casebook.record(
+            case_id = record_reading(
                 connection, arrival=arrival, stated=said_by(dataset, arrival, said), reading=said, picture_key=None,
-                exposed_at=None,
+                read_at=sqlite_desk.clock.now(),
             ).case_id  # fmt: skip
     sqlite_desk.consultations.request(case_id, question="?", priority="routine", requested_by="BS. Mai")
     answer(sqlite_desk, case_id, "Phổi phải có đám mờ. " * 400 + "Hết.")

@@ -22,8 +22,9 @@ from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
-from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
+from xray_triage.cases.casebook import migrate_cases, sequence_of
 from xray_triage.cases.identity import Statement
+from xray_triage.cases.recording import RecordedCase, record_reading
 from xray_triage.cases.statements import statements
 from xray_triage.config.destinations import Destination
 from xray_triage.config.sections import RegistrationSection, RetentionSection, StationSection
@@ -100,13 +101,14 @@ class TestDesk(Stores):
         heat = reading.findings.heat_map if reading.findings else None
         with self.database.write() as connection:
             self.heat_maps.keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))
-            recorded = self.casebook.record(
+            recorded = record_reading(
                 connection,
                 arrival=arrival,
                 stated=said_by(dataset, arrival, reading),
                 reading=reading,
                 picture_key=next((spooled.key for what, _, spooled in kept if what == "sc" and reading.findings), None),
                 exposed_at=exposed_at(dataset, received_at=arrival.received_at),
+                read_at=self.clock.now(),
             )
             for what, made_dataset, spooled in kept:
                 self.outbox.enqueue(

@@ -1,10 +1,9 @@
-"""The cases, one per study: written by the reader, read by page and API. Never touches pixels or the network."""
+"""The cases, one per study, as page and API ask for them. Never touches pixels or the network."""
 
-import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,31 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from dicom_router.clock import Clock
-from dicom_router.dicom.instance import Arrival
-from dicom_router.store.database import Database, insert_new, migrate
+from dicom_router.store.database import Database, migrate
 from xray_triage.cases import marks, rows, tables, worklist
 from xray_triage.cases.case import Case, Image, Verdict
-from xray_triage.cases.identity import Identity, Statement, identify, label, plain_id
+from xray_triage.cases.identity import Identity, Statement, plain_id
 from xray_triage.cases.news import News, newest
-from xray_triage.cases.statements import Settled, foresee, settle
-from xray_triage.reading.findings import Priority, Reading
+from xray_triage.cases.statements import foresee
+from xray_triage.reading.findings import Priority
 
-ALARMS = (Priority.URGENT, Priority.ABNORMAL)
 AT_ONCE = 200  # cases
 
 
 class UnknownCase(LookupError):
     """There is no case with this id."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedCase:
-    """Where a reading went. ``raised``: the case is now more urgent than before it (a new case counts from normal)."""
-
-    case_id: str
-    priority: Priority
-    raised: bool
-    settled: Settled
 
 
 class Casebook:
@@ -47,109 +34,10 @@ class Casebook:
         self._database = database
         self._clock = clock
 
-    def record(
-        self,
-        connection: sa.Connection,
-        *,
-        arrival: Arrival,
-        stated: Sequence[Statement],
-        reading: Reading,
-        picture_key: str | None,
-        exposed_at: datetime | None = None,
-    ) -> RecordedCase:
-        """Write one reading into its case, making the case when it is the study's first. Harmless to repeat.
-
-        Runs inside the reader's transaction. ``picture_key`` is the spool key of the secondary capture, or None.
-        ``stated``: what the object says of the patient, and behind it the order that it bears, if any.
-        """
-        before = self._locked_case(connection, arrival)
-        settled = settle(connection, before, stated)
-        seen = rows.image_columns(reading, label(stated[0].patient)) | {
-            "picture_key": picture_key,
-            "exposed_at": exposed_at,
-        }
-        is_news = self._write_image(connection, before.sequence, arrival, seen)
-        priority = self._priority(connection, before)
-        changes = {"priority": priority.value, "urgency": rows.urgency(priority), "read_at": self._clock.now()}
-        changes["is_unproven"] = priority is Priority.NORMAL and self._is_unproven(connection, before.sequence)
-        changes |= _patient_columns(settled.identity)
-        if is_news:
-            changes |= marks.NONE
-        if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
-            changes["exposed_at"] = exposed_at
-        connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
-        raised = priority.rank < Priority(before.priority).rank
-        return RecordedCase(case_id=before.case_id, priority=priority, raised=raised, settled=settled)
-
-    def hear(self, connection: sa.Connection, arrival: Arrival, stated: Sequence[Statement]) -> RecordedCase | None:
-        """What an object says of the patient that came under the UID of another film, and is kept apart: no film of the
-        case's own. None: its study has no case.
-        """
-        mine = tables.case.c.study_instance_uid == arrival.instance.study_instance_uid
-        case = connection.execute(sa.select(tables.case).where(mine).with_for_update()).one_or_none()
-        if case is None:
-            return None
-        settled = settle(connection, case, stated)
-        connection.execute(tables.case.update().where(mine).values(_patient_columns(settled.identity)))
-        return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
-
     def foresee(self, study_instance_uid: str, stated: Sequence[Statement]) -> Identity:
         """Whose study it will be once this is recorded, too."""
         with self._database.read() as connection:
             return foresee(connection, study_instance_uid, stated)
-
-    def _locked_case(self, connection: sa.Connection, arrival: Arrival) -> sa.Row[Any]:
-        uid = arrival.instance.study_instance_uid
-        known = sa.select(tables.case).where(tables.case.c.study_instance_uid == uid).with_for_update()
-        row = connection.execute(known).one_or_none()
-        if row is not None:
-            return row
-        new = {
-            "case_id": secrets.token_hex(6),
-            "study_instance_uid": uid,
-            "received_at": arrival.received_at,
-            "read_at": self._clock.now(),
-            "priority": Priority.NORMAL.value,
-            "urgency": rows.urgency(Priority.NORMAL),
-            **_patient_columns(identify(())),
-        }
-        # Two readers may meet here with two films of one study: the second finds the first's case after its commit.
-        insert_new(connection, tables.case, new)
-        return connection.execute(known).one()
-
-    def _write_image(self, connection: sa.Connection, sequence: int, arrival: Arrival, seen: Mapping[str, Any]) -> bool:
-        """Whether it is a film more, or says otherwise than before: then a doctor should look again."""
-        image = tables.image
-        values = {
-            **seen,
-            "case_sequence": sequence,
-            "arrival_id": arrival.arrival_id,
-            "received_at": arrival.received_at,
-            "read_at": self._clock.now(),
-        }
-        this = image.c.sop_instance_uid == arrival.instance.sop_instance_uid
-        before = connection.execute(sa.select(image.c.priority, image.c.reason).where(this)).one_or_none()
-        if before is None:
-            uid = arrival.instance.sop_instance_uid
-            connection.execute(image.insert().values(sop_instance_uid=uid, **values))
-            return bool(seen["urgency"] != rows.NO_FILM)
-        connection.execute(image.update().where(this).values(values))
-        return tuple(before) != (seen["priority"], seen["reason"])
-
-    @staticmethod
-    def _priority(connection: sa.Connection, before: sa.Row[Any]) -> Priority:
-        image = tables.image
-        worst = sa.select(image.c.priority).where(image.c.case_sequence == before.sequence)
-        now = Priority(connection.execute(worst.order_by(image.c.urgency.desc()).limit(1)).scalar_one())
-        was = Priority(before.priority)
-        # An alarm once given stays, even if the film is read again; "not read" is no alarm and yields to a reading.
-        return was if was in ALARMS and was.rank < now.rank else now
-
-    @staticmethod
-    def _is_unproven(connection: sa.Connection, sequence: int) -> bool:
-        films = sa.select(tables.image.c.reading).where(tables.image.c.case_sequence == sequence)
-        machines = (rows.machine_of(reading) for reading in connection.scalars(films))
-        return any(machine is not None and not machine.clears for machine in machines)
 
     def cases(  # noqa: PLR0913 -- what a doctor can narrow the list to
         self,
@@ -337,10 +225,6 @@ class Casebook:
             for table in (tables.image, tables.consultation, tables.answer, tables.verdict)
         ]
         return {row.sequence: rows.case_of(row, *(grouped[row.sequence] for grouped in belonging)) for row in found}
-
-
-def _patient_columns(identity: Identity) -> dict[str, Any]:
-    return rows.patient_columns(identity.patient, identity.accession_number, identity.conflict)
 
 
 def migrate_cases(database: Database) -> None:

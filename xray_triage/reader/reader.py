@@ -14,6 +14,7 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.errors import FenceLost, SpoolFull
 from dicom_router.store.outbox import LATER_RANK
+from xray_triage.cases.recording import record_statement
 from xray_triage.model.site import Card
 from xray_triage.reader.film import Film
 from xray_triage.reader.interpreting import LAST_TRY, Interpreter
@@ -139,7 +140,7 @@ class Reader:
         stated = self._recorder.stated(film) if film else []
         try:
             with self._stores.database.write() as connection:
-                heard = self._stores.casebook.hear(connection, arrival, stated)
+                heard = record_statement(connection, arrival, stated)
                 if heard is not None:
                     self._recorder.note_patient(connection, arrival, heard)
                 self._stores.ledger.finish(connection, work)

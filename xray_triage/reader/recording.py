@@ -11,9 +11,9 @@ from dicom_router.clock import Clock
 from dicom_router.dicom.instance import Arrival
 from dicom_router.errors import SpoolFull
 from dicom_router.store.ledger import Work
-from xray_triage.cases.casebook import RecordedCase
 from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.identity import Statement
+from xray_triage.cases.recording import RecordedCase, record_reading
 from xray_triage.cases.statements import statements
 from xray_triage.consultations.consultations import PreparedRequest
 from xray_triage.model.site import Card
@@ -86,13 +86,14 @@ class Recorder:
         is_read = film.reading.findings is not None  # else the page tells why, and shows the film
         picture_key = next((each.spooled.key for each in results if each.what == "sc" and is_read), None)
         self._stores.orders.close(connection, filmed(film))
-        recorded = self._stores.casebook.record(
+        recorded = record_reading(
             connection,
             arrival=film.arrival,
             stated=stated,
             reading=film.reading,
             picture_key=picture_key,
             exposed_at=exposed_at(film.header, received_at=film.arrival.received_at),
+            read_at=self._stores.clock.now(),
         )
         self.note_patient(connection, film.arrival, recorded)
         study = film.arrival.instance.study_instance_uid

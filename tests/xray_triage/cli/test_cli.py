@@ -21,6 +21,7 @@ from tests.factories import film, film_bytes, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
 from tests.xray_triage.desk import said_by, unread
 from xray_triage.accounts.roles import Role
+from xray_triage.cases.recording import record_reading
 from xray_triage.console import out, print_json
 from xray_triage.simulation import phantom
 from xray_triage.stores import READ_WORK, Stores, configured_stores
@@ -145,12 +146,13 @@ def add_unread_case(stores: Stores) -> str:
     assert work is not None
     (arrival,) = stores.inbox.of_study(dataset.StudyInstanceUID)
     with stores.database.write() as connection:
-        case_id = stores.casebook.record(
+        case_id = record_reading(
             connection,
             arrival=arrival,
             stated=said_by(dataset, arrival, unread("reader_died")),
             reading=unread("reader_died"),
             picture_key=None,
+            read_at=stores.clock.now(),
         ).case_id
         stores.ledger.finish(connection, work)
     return case_id
@@ -380,8 +382,8 @@ def test_records_lists_what_a_peer_refused_and_sends_it_again(tmp_path: Path) ->
     (arrival,) = stores.inbox.of_study(dataset.StudyInstanceUID)
     with stores.database.write() as connection:
         stated = said_by(dataset, arrival, unread())
-        recorded = stores.casebook.record(
-            connection, arrival=arrival, stated=stated, reading=unread(), picture_key=None
+        recorded = record_reading(
+            connection, arrival=arrival, stated=stated, reading=unread(), picture_key=None, read_at=stores.clock.now()
         )
         stores.records.enqueue(connection, 1, 1)
     claimed = stores.records.claim("his")

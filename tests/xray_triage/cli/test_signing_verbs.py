@@ -17,6 +17,7 @@ from tests.xray_triage.desk import said_by, unread
 from tests.xray_triage.signing import Section
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import UnknownCase
+from xray_triage.cases.recording import record_reading
 from xray_triage.cli import app
 from xray_triage.records.result import Author, Words
 from xray_triage.stores import Stores, configured_stores
@@ -36,12 +37,13 @@ def a_case_with_a_result(stores: Stores) -> str:
     stores.inbox.record(instance=instance, spooled=spooled, calling_ae_title="DX1", peer_host="127.0.0.1")
     (arrival,) = stores.inbox.of_study(dataset.StudyInstanceUID)
     with stores.database.write() as connection:
-        case_id = stores.casebook.record(
+        case_id = record_reading(
             connection,
             arrival=arrival,
             stated=said_by(dataset, arrival, unread()),
             reading=unread(),
             picture_key=None,
+            read_at=stores.clock.now(),
         ).case_id
     stores.results.finish(case_id, MAI, Words(conclusion="Không thấy bất thường."), before_author="")
     return case_id
