@@ -42,6 +42,7 @@ from xray_triage.config.loading import ConfigError, load_config
 from xray_triage.config.station import Config
 from xray_triage.consultations.consultations import Consultations
 from xray_triage.consultations.follow_ups import FollowUps
+from xray_triage.consultations.preparing import Preparer
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
 from xray_triage.records.gathering import Gatherer, Site
@@ -82,6 +83,7 @@ class Stores:
     gauges: Gauges
     heat_maps: HeatMaps
     small_pictures: SmallPictures
+    preparer: Preparer
     consultations: Consultations
     follow_ups: FollowUps
     orders: Orders
@@ -166,15 +168,21 @@ def join_stores(
     originals = config.destinations_for("originals")
     inbox = Inbox(database, ledger, outbox, clock=clock, work_kind=READ_WORK, destinations=originals)
     casebook = Casebook(database, clock=clock)
-    consultations = Consultations(
+    preparer = Preparer(
         database,
         clock=clock,
         inbox=inbox,
         outbox=outbox,
         spool=spool,
-        destinations=config.destinations_for("requests"),
         station_name=config.station.name,
         phone=config.station.phone,
+    )
+    consultations = Consultations(
+        database,
+        outbox=outbox,
+        spool=spool,
+        preparer=preparer,
+        destinations=config.destinations_for("requests"),
         wake=wake,
     )
     renderer, small_pictures = Renderer(spool), SmallPictures(database)
@@ -189,7 +197,7 @@ def join_stores(
         records=records,
         signatures=signatures,
         spool=spool,
-        header=consultations.header,
+        header=preparer.header,
         printer=Printer(
             casebook,
             inbox,
@@ -227,8 +235,9 @@ def join_stores(
         gauges=Gauges(database),
         heat_maps=HeatMaps(database),
         small_pictures=small_pictures,
+        preparer=preparer,
         consultations=consultations,
-        follow_ups=FollowUps(database, clock=clock, consultations=consultations),
+        follow_ups=FollowUps(database, clock=clock, consultations=consultations, preparer=preparer),
         results=results,
         signing=signing,
         records=records,

@@ -153,7 +153,7 @@ def test_an_automatic_question_says_so_and_gives_way_to_a_doctors(doctor: Page, 
     dataset = film()
     arrival = sqlite_desk.receive(dataset)
     case_id = sqlite_desk.record(arrival, dataset, reading()).case_id
-    request = sqlite_desk.consultations.prepare(
+    request = sqlite_desk.preparer.prepare(
         dataset,
         [arrival.instance],
         question="Xin đọc giúp.",

@@ -67,7 +67,7 @@ def _one_line(error: Exception) -> str | None:
     from xray_triage.assessment.labels import AssessmentError
     from xray_triage.cases.casebook import UnknownCase
     from xray_triage.config.loading import ConfigError
-    from xray_triage.consultations.consultations import CannotAsk
+    from xray_triage.consultations.preparing import CannotAsk
     from xray_triage.language import ENGLISH
     from xray_triage.model.acquaintance import SiteError
     from xray_triage.reading.bundle import BundleError

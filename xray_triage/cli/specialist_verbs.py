@@ -45,7 +45,7 @@ def consult_reply(
         err.print(f"no [[destination]] {name!r} in station.toml" if name else "no [[destination]] takes requests")
         raise typer.Exit(1)
     stores = open_stores(settings, role="cli", clock=clock)
-    source = stores.consultations.header(_find(case, stores.casebook).study_instance_uid)
+    source = stores.preparer.header(_find(case, stores.casebook).study_instance_uid)
     answers = []
     if text.strip():
         answers.append(make_text_answer(source, text, author=author, verified=verified, at=clock.now()))

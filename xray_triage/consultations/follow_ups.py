@@ -13,7 +13,8 @@ from dicom_router.store.database import Database
 from xray_triage.cases import rows, tables
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import AUTOMATIC, Change, ChangeKind, ConsultationState
-from xray_triage.consultations.consultations import CannotAsk, Consultations, PreparedRequest
+from xray_triage.consultations.consultations import Consultations
+from xray_triage.consultations.preparing import CannotAsk, PreparedRequest, Preparer
 from xray_triage.language import N_
 from xray_triage.results.request import Step, Turn
 
@@ -31,10 +32,11 @@ NEWS = {
 class FollowUps:
     """Sends what follows a question, each with what it changes in one commit."""
 
-    def __init__(self, database: Database, *, clock: Clock, consultations: Consultations) -> None:
+    def __init__(self, database: Database, *, clock: Clock, consultations: Consultations, preparer: Preparer) -> None:
         self._database = database
         self._clock = clock
         self._consultations = consultations
+        self._preparer = preparer
 
     def remind(self, consultation_id: int) -> None:
         """Send an open question once more, over the same films and results, and count it.
@@ -105,7 +107,7 @@ class FollowUps:
         self, row: sa.Row[Any], turn: Turn, *, question: str, priority: str = "", requested_by: str = ""
     ) -> PreparedRequest:
         """What is not given is as it was."""
-        return self._consultations.prepare_again(
+        return self._preparer.prepare_again(
             row.study_instance_uid,
             question=question,
             priority=priority or row.priority,
@@ -147,6 +149,6 @@ class FollowUps:
             is_sent = is_mine
         finally:
             if not is_sent:
-                self._consultations.forget(prepared)
+                self._preparer.forget(prepared)
         self._consultations.wake()
         return is_sent

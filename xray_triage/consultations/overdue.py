@@ -16,8 +16,8 @@ from dicom_router.store.database import Database
 from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.outbox import Outbox
 from xray_triage.cases import tables
-from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.consultations.follow_ups import FollowUps
+from xray_triage.consultations.preparing import CannotAsk
 
 MOST_REMINDERS = 3
 

@@ -15,7 +15,7 @@ from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.recording import RecordedCase, record_reading
 from xray_triage.cases.statements import statements
-from xray_triage.consultations.consultations import PreparedRequest
+from xray_triage.consultations.preparing import PreparedRequest
 from xray_triage.model.site import Card
 from xray_triage.orders.match import is_film_of, registered
 from xray_triage.reader.film import Film, filmed, lacking
@@ -70,7 +70,7 @@ class Recorder:
         except BaseException:
             self._results.delete(result.spooled for result in results)
             if request is not None:
-                self._stores.consultations.forget(request)
+                self._stores.preparer.forget(request)
             raise
 
     def _write(
@@ -156,7 +156,7 @@ class Recorder:
         identity = self._stores.casebook.foresee(film.arrival.instance.study_instance_uid, stated)
         why = [f"AI xếp mức {priority.vi}", *urgent_lines(film.reading), *([f"AI thấy: {seen}"] if seen else [])]
         try:
-            return self._stores.consultations.prepare(
+            return self._stores.preparer.prepare(
                 film.header,
                 [film.arrival.instance, *(result.instance for result in results if result.what in ("sr", "sc"))],
                 question=f"Yêu cầu tự động. {'. '.join(why)}. Đề nghị bác sĩ chuyên khoa cho ý kiến.",

@@ -149,7 +149,7 @@ def answer(config_path: Path, case_id: str) -> None:
     stores = open_stores(config, role="demo", clock=clock)
     case = stores.casebook.case(case_id)
     if case is not None:
-        source = stores.consultations.header(case.study_instance_uid)
+        source = stores.preparer.header(case.study_instance_uid)
         transport = make_transport(config.destination[0], config, clock=clock)
         store([make_text_answer(source, ANSWER, author=AUTHOR, verified=True, at=clock.now())], transport)
         transport.close()

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from dicom_router.errors import DamagedFile, SpoolFull
 from xray_triage import __version__
 from xray_triage.cases.casebook import UnknownCase
-from xray_triage.consultations.consultations import CannotAsk
+from xray_triage.consultations.preparing import CannotAsk
 from xray_triage.orders.rows import UnknownOrder
 from xray_triage.stores import Stores
 from xray_triage.web.api.answer_files import answer_router

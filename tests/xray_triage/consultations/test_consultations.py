@@ -15,7 +15,7 @@ from tests.xray_triage.desk import PACS, TestDesk, open_desk, reading, unread
 from xray_triage.cases import tables
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import AUTOMATIC, ConsultationState
-from xray_triage.consultations.consultations import CannotAsk, PreparedRequest
+from xray_triage.consultations.preparing import CannotAsk, PreparedRequest
 from xray_triage.reading.findings import Priority
 from xray_triage.reading.patient import repair_text
 
@@ -210,7 +210,7 @@ def prepared(desk: TestDesk, arrival: Arrival, priority: str = "urgent") -> Prep
     with desk.spool.open(arrival.spooled.key) as stream:
         header = read_header(stream)
     repair_text(header)
-    return desk.consultations.prepare(
+    return desk.preparer.prepare(
         header,
         [arrival.instance],
         question="tự động",

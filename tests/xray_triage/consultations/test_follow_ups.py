@@ -13,8 +13,8 @@ from tests.xray_triage.replies import text_answer
 from tests.xray_triage.rounds import STUDY, Round, naming
 from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.consultation import AUTOMATIC, Change, ChangeKind, Consultation, ConsultationState
-from xray_triage.consultations.consultations import CannotAsk
 from xray_triage.consultations.follow_ups import MOST_LETTERS
+from xray_triage.consultations.preparing import CannotAsk
 
 QUESTION = "Có cần chuyển viện không?"
 

@@ -158,7 +158,7 @@ def test_what_belongs_to_an_older_question_does_not_close_the_newer(a_round: Rou
 def test_what_names_a_request_that_a_persons_replaced_answers_that(a_round: Round) -> None:
     desk = a_round.desk
     with desk.database.write() as connection:
-        prepared = desk.consultations.prepare(
+        prepared = desk.preparer.prepare(
             film(study_instance_uid=STUDY),
             [each.instance for each in desk.inbox.of_study(STUDY)],
             question="?",

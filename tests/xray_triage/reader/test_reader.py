@@ -27,7 +27,7 @@ from xray_triage.cases.casebook import UnknownCase
 from xray_triage.cases.notices import Notice
 from xray_triage.cases.rereading import CannotReread
 from xray_triage.config.station import Config
-from xray_triage.consultations.consultations import Consultations
+from xray_triage.consultations.preparing import Preparer
 from xray_triage.model.acquaintance import Site
 from xray_triage.model.site import FILMS_TO_LEARN, card_of
 from xray_triage.reader.interpreting import LAST_TRY
@@ -475,16 +475,15 @@ def test_a_disk_that_fills_up_between_report_and_picture_keeps_neither(
 def test_without_room_for_the_request_no_result_is_left_behind(a_bench: Bench, a_film: Dataset) -> None:
     a_bench.receive(a_film)
     whole, kept = a_bench.stores, sorted(a_bench.stores.spool.keys())
-    consultations = Consultations(
+    preparer = Preparer(
         whole.database,
         clock=a_bench.clock,
         inbox=whole.inbox,
         outbox=whole.outbox,
         spool=Spool(a_bench.config.station.data_dir / "spool", reserve_bytes=1 << 60),
-        destinations=("pacs",),
         station_name="",
     )
-    a_bench.stores = replace(whole, consultations=consultations)
+    a_bench.stores = replace(whole, preparer=preparer)
     assert a_bench.reader().run_once()
     assert sorted(whole.spool.keys()) == kept
     assert whole.casebook.case_of_study(a_film.StudyInstanceUID) is None

@@ -266,7 +266,7 @@ def test_a_film_sent_again_after_it_went_leaves_no_file_behind(desk: TestDesk) -
 def test_a_purged_film_is_asked_about_and_exported_for_what_it_is(desk: TestDesk) -> None:
     case = a_proven_case(desk, patient_name="Lê^Thị^Bình")
     retention(desk, keep_days=0).run_once()
-    assert desk.consultations.header(case.study_instance_uid).PatientName == "Lê^Thị^Bình"
+    assert desk.preparer.header(case.study_instance_uid).PatientName == "Lê^Thị^Bình"
     assert Exporter(desk).parcels(case.case_id) == ([], 4)
     asked = desk.consultations.request(case.case_id, question="?", priority="routine", requested_by="BS. Mai")
     assert asked.is_open

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool, StringConstraints, model
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.rereading import CannotReread
 from xray_triage.cases.shapes import ConsultationJson
-from xray_triage.consultations.consultations import CannotAsk
+from xray_triage.consultations.preparing import CannotAsk
 from xray_triage.language import Language
 from xray_triage.stores import Stores
 from xray_triage.web.security.visitor import Right, Visitor, needs

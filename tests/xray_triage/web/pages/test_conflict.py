@@ -59,7 +59,7 @@ def test_a_request_is_made_out_to_the_patient_though_a_dose_report_came_first(sq
     study = generate_uid()
     sqlite_desk.add(unread("not_a_film"), patient_name="", patient_id="0000", study_instance_uid=study)
     sqlite_desk.add(reading(), patient_name="Nguyễn^Văn^Một", patient_id="ONE1", study_instance_uid=study)
-    assert sqlite_desk.consultations.header(study).PatientID == "ONE1"
+    assert sqlite_desk.preparer.header(study).PatientID == "ONE1"
 
 
 def test_a_request_is_made_out_by_a_film_though_no_film_says_all_that_the_case_knows(sqlite_desk: TestDesk) -> None:
@@ -70,7 +70,7 @@ def test_a_request_is_made_out_by_a_film_though_no_film_says_all_that_the_case_k
     case = sqlite_desk.casebook.case_of_study(study)
     assert case is not None
     assert (case.patient.name, case.patient.id) == ("Nguyễn Văn Một", "00012")
-    assert sqlite_desk.consultations.header(study).PatientID == "00012"
+    assert sqlite_desk.preparer.header(study).PatientID == "00012"
 
 
 def test_an_unknown_age_is_said(client: httpx.Client, sqlite_desk: TestDesk) -> None:
