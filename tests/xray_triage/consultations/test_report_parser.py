@@ -41,13 +41,13 @@ from tests.xray_triage.replies import (
     text_answer,
 )
 from xray_triage.cases.consultation import AnswerKind, AnswerNote, Standing
+from xray_triage.consultations.encapsulated import document_in
 from xray_triage.consultations.report_parser import (
     MOST_OBJECTS,
     MOST_PREDECESSORS,
     UNREAD,
     NotAnAnswer,
     ParsedAnswer,
-    document_in,
     read_answer,
 )
 from xray_triage.consultations.report_text import LONGEST_TEXT

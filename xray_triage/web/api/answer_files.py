@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 from dicom_router.dicom.outline import Extent
 from dicom_router.errors import DamagedFile
 from xray_triage.accounts.audit import Action
-from xray_triage.consultations.report_parser import document_in
+from xray_triage.consultations.encapsulated import document_in
 from xray_triage.stores import Stores
 from xray_triage.web.security.visitor import Right, Visitor, needs
 
