@@ -18,7 +18,7 @@ from xray_triage.web.pages.plots import Plot, Series, stacked
 from xray_triage.web.pages.view import View
 from xray_triage.web.security.forms import Form
 from xray_triage.web.security.visitor import Right, Visitor, needs, visitor
-from xray_triage.web.words.cases import State
+from xray_triage.web.words.spoken import State
 
 Who = Annotated[Visitor, Depends(visitor)]
 Act = Literal["accept", "reset"]
