@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from xray_triage.cases.case import Case, Conflict, Image
-from xray_triage.cases.consultation import (
-    ANSWER_NOTES,
-    Answer,
-)
+from xray_triage.cases.consultation import ANSWER_NOTES, Answer
 from xray_triage.cases.news import Item
 from xray_triage.consultations.obstacles import OBSTACLES
 from xray_triage.health.checks import Check
 from xray_triage.language import N_
-from xray_triage.reading.findings import (
-    Finding,
-    Priority,
-)
-from xray_triage.results.wording import (
-    NOTHING_FOUND,
-    UNPROVEN,
-    conflict_line,
-    urgent_because,
-)
+from xray_triage.reading.findings import Finding, Priority
+from xray_triage.results.wording import NOTHING_FOUND, UNPROVEN, conflict_line, urgent_because
 from xray_triage.web.words import answers
 from xray_triage.web.words.films import FilmWords
 from xray_triage.web.words.progress import ProgressWords

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dicom_router.store.delivery import Delivery, DeliveryState
-from xray_triage.cases.consultation import (
-    AUTOMATIC,
-    Change,
-    ChangeKind,
-    Consultation,
-    ConsultationState,
-)
+from xray_triage.cases.consultation import AUTOMATIC, Change, ChangeKind, Consultation, ConsultationState
 from xray_triage.language import N_
 from xray_triage.records.outbox import OVERTAKEN, RecordDelivery
 from xray_triage.web.words.spoken import Spoken, State
