@@ -22,7 +22,7 @@ from dicom_router.dicom.status import Status, check_answer
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.scp import commitment, modality_worklist, performed_step, provider, storage
 from dicom_router.transport import compression, dimse, forwarder
-from dicom_router.upper_layer import gatekeeper, pdu, requestor
+from dicom_router.upper_layer import connection, gatekeeper, pdu, requestor
 from xray_triage.cli import app
 from xray_triage.config.loading import check_config, load_config
 from xray_triage.hl7.message import MOST_BYTES
@@ -308,7 +308,7 @@ def test_it_lists_every_rejection_and_abort() -> None:
 def test_it_gives_the_limits_that_hold() -> None:
     limits = gatekeeper.ListenerLimits(ae_title="X")
     largest = inspect.signature(storage.Storage).parameters["max_instance_bytes"].default
-    timeouts = requestor.TIMEOUTS
+    timeouts = connection.TIMEOUTS
     waits = f"{timeouts.connect_seconds:g} s / {timeouts.stall_seconds:g} s / {timeouts.answer_seconds:g} s"
     asking, delivery = forwarder.ASKING_CAP_SECONDS, forwarder.DELIVERY_CAP_SECONDS
     said_there = " ".join(CONFORMANCE.split())  # wherever its lines are broken
@@ -326,7 +326,7 @@ def test_it_gives_the_limits_that_hold() -> None:
         f"at most {OFFERED_DAYS} days ago",
         f"{LONGEST_LIST} entries at most",
         f"released after {forwarder.IDLE_SECONDS:g} s",
-        f"{requestor.MAX_RECEIVED_PDU} bytes / the peer's, at most {requestor.MAX_SENT_PDU} bytes",
+        f"{connection.MAX_RECEIVED_PDU} bytes / the peer's, at most {requestor.MAX_SENT_PDU} bytes",
         f"at most {requestor.MAX_CONTEXTS}, one transfer syntax each",
         waits,
         f"doubling to {asking:g} s",

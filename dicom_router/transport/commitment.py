@@ -20,8 +20,9 @@ from dicom_router.dicom.commitment import REQUEST, References, decode_references
 from dicom_router.dicom.status import TRY_AGAIN, WARNINGS, Status, written
 from dicom_router.dicom.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE, UNCOMPRESSED, VERIFICATION
 from dicom_router.errors import DamagedFile, NotOffered, PeerRefused, PeerUnreachable
+from dicom_router.upper_layer.connection import TIMEOUTS, Endpoint, Timeouts
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
+from dicom_router.upper_layer.requestor import RequestedAssociation
 
 CONTEXTS = [Context(STORAGE_COMMITMENT, syntax) for syntax in UNCOMPRESSED]
 SAME_ASSOCIATION_SECONDS = 2.0  # a PACS that means to report on another association does not need longer

@@ -13,7 +13,7 @@ from dicom_router.transport.compression import Compression, Economy, file_size
 from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
 from dicom_router.transport.pace import Pace
 from dicom_router.transport.store_response import StoreVerdict, is_list, names, verdict
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 
 CHUNK_BYTES = 1 << 16
 STORED = written(Status.SUCCESS)

@@ -13,7 +13,7 @@ from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, MOST_STUDIES, NOBODYS_STUDY, FoundInstance, FoundStudy, Write
 from dicom_router.transport.http import CHUNK_BYTES, TIMEOUTS, Body, DicomwebRoot, HttpResponse, parameters
 from dicom_router.transport.pace import Pace
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 
 PAGE = 200
 LONGEST_PAGE_BYTES = 4 << 20

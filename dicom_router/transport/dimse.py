@@ -15,8 +15,9 @@ from dicom_router.transport.compression import Compression, Economy, file_size, 
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.command import Response
+from dicom_router.upper_layer.connection import TIMEOUTS, Endpoint, Timeouts
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import MAX_CONTEXTS, TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
+from dicom_router.upper_layer.requestor import MAX_CONTEXTS, RequestedAssociation
 
 _RESULTS = (
     uid.ComprehensiveSRStorage,

@@ -20,8 +20,9 @@ from dicom_router.transport.archive import MOST_INSTANCES, MOST_STUDIES, NOBODYS
 from dicom_router.transport.line import PeerLine
 from dicom_router.transport.pace import Pace
 from dicom_router.upper_layer.command import CommandField, Request, Response
+from dicom_router.upper_layer.connection import TIMEOUTS, Endpoint, Timeouts
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import TIMEOUTS, Endpoint, RequestedAssociation, Timeouts
+from dicom_router.upper_layer.requestor import RequestedAssociation
 
 _FETCHED = (*UNCOMPRESSED, DeflatedExplicitVRLittleEndian)  # what is kept deflated is given as it is by some
 LONGEST_MATCH_BYTES = 1 << 16

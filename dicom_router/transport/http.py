@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.upper_layer.requestor import Timeouts, tls_fault
+from dicom_router.upper_layer.connection import Timeouts, tls_fault
 
 TIMEOUTS = Timeouts(answer_seconds=120.0)
 LONGEST_ANSWER_BYTES = 1 << 20

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from dicom_router.errors import DamagedFile, PeerRefused
+from dicom_router.upper_layer.connection import Endpoint, Timeouts
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import Endpoint, RequestedAssociation, Timeouts
+from dicom_router.upper_layer.requestor import RequestedAssociation
 
 
 class PeerLine:

@@ -4,18 +4,11 @@ Not pynetdicom's upper layer: as an SCU that queues a whole film as PDU objects,
 still on their way (18 MB at 256 kbit/s take ten minutes), and has no deadline for a peer that stops reading.
 """
 
-import fcntl
-import socket
-import ssl
-import struct
-import termios
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from dicom_router.clock import SystemClock
 from dicom_router.dicom.uids import VERIFICATION
 from dicom_router.errors import PeerUnreachable, PeerUntrusted
 from dicom_router.upper_layer.command import (
@@ -27,11 +20,19 @@ from dicom_router.upper_layer.command import (
     encode_response,
     parse_command,
 )
+from dicom_router.upper_layer.connection import (
+    MAX_RECEIVED_PDU,
+    Endpoint,
+    TimedStream,
+    Timeouts,
+    connect,
+    reason_of,
+    tls_fault,
+)
 from dicom_router.upper_layer.negotiation import Acceptance, Context, parse_acceptance, propose
 from dicom_router.upper_layer.pdu import (
     ConnectionLost,
     MessageStream,
-    PduStream,
     PduType,
     ProtocolViolation,
     make_abort,
@@ -41,35 +42,7 @@ from dicom_router.upper_layer.pdu import (
 )
 
 MAX_CONTEXTS = 128
-MAX_RECEIVED_PDU = 1 << 20
 MAX_SENT_PDU = 1 << 17
-_BUFFER_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Whom to call and as whom. ``tls`` is a client context; None speaks plain TCP."""
-
-    host: str
-    port: int
-    ae_title: str
-    calling_ae_title: str
-    tls: ssl.SSLContext | None = None
-
-    def __str__(self) -> str:
-        return f"{self.ae_title} at {self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """Seconds to wait: for the connection, for a write to move on, for an answer once all bytes have left."""
-
-    connect_seconds: float = 10.0
-    stall_seconds: float = 30.0
-    answer_seconds: float = 60.0
-
-
-TIMEOUTS = Timeouts()
 
 
 class RequestedAssociation:
@@ -86,8 +59,8 @@ class RequestedAssociation:
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._message_id = 0
-        self._socket = _connect(endpoint, timeouts)
-        self._stream = _TimedStream(self._socket, timeouts)
+        self._socket = connect(endpoint, timeouts)
+        self._stream = TimedStream(self._socket, timeouts)
         self._messages = MessageStream(self._stream.read_patiently)
         try:
             acceptance = self._associate(contexts, taken)
@@ -270,109 +243,9 @@ class RequestedAssociation:
             return PeerUntrusted(
                 f"{peer}: it hung up after TLS: does it want a certificate of ours? check cert and key"
             )
-        return tls_fault(peer, error) or self.fault(f"connection lost ({_reason(error)})")
+        return tls_fault(peer, error) or self.fault(f"connection lost ({reason_of(error)})")
 
     def fault(self, what: str) -> PeerUnreachable:
         """The error to raise when this peer cannot go on; the connection is closed."""
         self._socket.close()
         return PeerUnreachable(f"{self._endpoint}: {what}")
-
-
-class _TimedStream(PduStream):
-    """To a peer that the site chose, over any link: only silence is counted, and none while our bytes still move."""
-
-    def __init__(self, connection: socket.socket, timeouts: Timeouts) -> None:
-        super().__init__(
-            connection,
-            clock=SystemClock(),
-            longest=MAX_RECEIVED_PDU,
-            pdu_seconds=timeouts.answer_seconds,
-            buffer_bytes=_BUFFER_BYTES,
-        )
-        self._timeouts = timeouts
-        self._unsent = 0
-        self._waited = 0.0
-        self.has_heard = False
-
-    def read_patiently(self) -> memoryview:
-        """See ``read``. Waits for ``answer_seconds`` of silence."""
-        self._unsent, self._waited = self._count_unsent(), 0.0
-        return self.read(wait_seconds=self._timeouts.answer_seconds)
-
-    def write(self, pdu: bytes) -> None:
-        """See PduStream. Waits for ``stall_seconds`` in which nothing moves."""
-        self._connection.settimeout(self._timeouts.stall_seconds)
-        rest = memoryview(pdu)
-        while rest:
-            try:
-                rest = rest[self._connection.send(rest) :]
-            except TimeoutError:
-                raise ConnectionLost(f"nothing moved for {self._timeouts.stall_seconds:g} s") from None
-            except OSError as error:
-                raise ConnectionLost(str(error)) from error
-
-    def _receive(self, room: memoryview, _deadline: float) -> int:
-        step = min(1.0, self._timeouts.answer_seconds)
-        while True:
-            self._connection.settimeout(step)
-            try:
-                self._acknowledge_at_once()
-                received = self._connection.recv_into(room)
-            except TimeoutError:
-                left, self._unsent = self._unsent, self._count_unsent()
-                self._waited = 0.0 if self._unsent < left else self._waited + step
-                if self._waited >= self._timeouts.answer_seconds:
-                    raise ConnectionLost(f"no answer within {self._timeouts.answer_seconds:g} s") from None
-                continue
-            if not received:
-                raise ConnectionResetError("it closed the connection")
-            self.has_heard = True
-            return received
-
-    def _acknowledge_at_once(self) -> None:
-        # Many PACS write an answer in two pieces with Nagle's algorithm on: their second piece waits for our kernel to
-        # acknowledge the first, 40 ms on Linux. The kernel forgets this option, hence before each read.
-        if hasattr(socket, "TCP_QUICKACK"):
-            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-    def _count_unsent(self) -> int:
-        """Bytes that wait in the kernel for the peer to acknowledge them (Linux SIOCOUTQ)."""
-        try:
-            (count,) = struct.unpack("i", fcntl.ioctl(self._connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
-        except OSError:
-            return 0
-        return int(count)
-
-
-def _connect(endpoint: Endpoint, timeouts: Timeouts) -> socket.socket:
-    try:
-        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=timeouts.connect_seconds)
-    except OSError as error:
-        raise PeerUnreachable(
-            f"{endpoint}: {_reason(error)}; check the link, the address and that the PACS runs"
-        ) from error
-    # Without it a small object waits 40 ms for a delayed acknowledgement between its command and its dataset.
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if endpoint.tls is None:
-        return plain
-    try:
-        return endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
-    except OSError as error:
-        plain.close()
-        raise tls_fault(str(endpoint), error) or PeerUnreachable(f"{endpoint}: TLS: {_reason(error)}") from error
-
-
-def tls_fault(peer: str, error: OSError) -> PeerUntrusted | None:
-    """What to raise when TLS itself failed; None when only the connection was lost."""
-    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return None
-    why = f"{error.reason or error}".replace("_", " ").lower()
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why += f": {error.verify_message}"
-    return PeerUntrusted(f"{peer}: TLS failed ({why}); check the certificates")
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or str(error) or type(error).__name__).lower()

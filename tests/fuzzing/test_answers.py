@@ -17,7 +17,7 @@ from dicom_router.transport.archive import FoundInstance
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.store_response import names, verdict
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.factories import DX, StoppedClock, film, film_bytes
 from tests.fuzzing import changed, edits, fuzz
 

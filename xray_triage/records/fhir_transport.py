@@ -9,7 +9,7 @@ from typing import Any
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from xray_triage.records import fhir
 from xray_triage.records.record import Record
 

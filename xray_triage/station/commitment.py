@@ -15,7 +15,7 @@ from dicom_router.store.commitments import Commitments
 from dicom_router.store.refusals import Machine, Reason, Refusals
 from dicom_router.transport.backoff import delay
 from dicom_router.transport.commitment import report_to
-from dicom_router.upper_layer.requestor import Endpoint
+from dicom_router.upper_layer.connection import Endpoint
 from dicom_router.worker import Worker, stop_all
 from xray_triage.config.station import Config
 from xray_triage.station.peers import make_committer

@@ -20,7 +20,7 @@ from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.transport.http import TIMEOUTS
 from dicom_router.transport.protocol import Transport
-from dicom_router.upper_layer.requestor import Endpoint, Timeouts
+from dicom_router.upper_layer.connection import Endpoint, Timeouts
 from xray_triage.config.destinations import Destination
 from xray_triage.config.loading import ConfigError
 from xray_triage.config.station import Config

@@ -31,7 +31,7 @@ from dicom_router.errors import NotOffered, PeerRefused, PeerUnreachable
 from dicom_router.transport.archive import MOST_INSTANCES, FoundInstance
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse_archive import DimseArchive
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.factories import film, film_bytes, until
 from tests.peers.difficult import a_hanging_peer
 from tests.peers.orthanc import OrthancPeer

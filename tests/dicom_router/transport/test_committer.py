@@ -20,8 +20,8 @@ from dicom_router.transport.committer import ArchiveLookup, Committer, FolderLoo
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
 from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.transport.folder import FolderTransport
+from dicom_router.upper_layer.connection import Endpoint
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
-from dicom_router.upper_layer.requestor import Endpoint
 from tests.dicom_router.acknowledged import FILM, REPORT, STUDY, Desk
 from tests.factories import film, film_bytes, free_port, until
 from tests.peers.commitment import CommittingPacs, its_open_files

@@ -21,7 +21,7 @@ from dicom_router.store.delivery import DeliveryState
 from dicom_router.transport.dicomweb import DicomwebTransport
 from dicom_router.transport.forwarder import Forwarder
 from dicom_router.transport.http import retry_after
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.dicom_router.transport.test_forwarder import Post
 from tests.factories import StoppedClock, film, film_bytes
 from tests.peers.difficult import a_hanging_peer

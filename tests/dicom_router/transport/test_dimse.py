@@ -20,8 +20,8 @@ from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import Parcel, reference_to
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.dimse import NO_COMMON_SYNTAX, USUAL, DimseTransport
+from dicom_router.upper_layer.connection import Timeouts
 from dicom_router.upper_layer.negotiation import Context
-from dicom_router.upper_layer.requestor import Timeouts
 from tests.factories import DX, film, film_bytes, until
 from tests.peers import dcmtk
 from tests.peers.dcmtk import StartStorescp

@@ -22,7 +22,7 @@ from dicom_router.store.outbox import MANY_ATTEMPTS, Outbox
 from dicom_router.store.spool import Spool
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.forwarder import DELIVERY_CAP_SECONDS, Forwarder
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.factories import DX, StoppedClock, film, film_bytes, until
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
 from tests.peers.orthanc import OrthancPeer

@@ -21,7 +21,7 @@ import structlog
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
 from dicom_router.transport.http import DicomwebRoot
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from xray_triage.config.loading import ConfigError
 from xray_triage.config.notices import SMTPS, NoticePeer
 from xray_triage.config.values import Tls

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from dicom_router.store.fetched import FetchedFiles
 from dicom_router.transport.dicomweb_archive import DicomwebArchive
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.factories import film, film_bytes
 from tests.peers.orthanc import OrthancPeer, dicomweb_plugin, orthanc_program
 from tests.xray_triage.desk import TestDesk, reading
