@@ -12,7 +12,7 @@ from tests.peers.certificates import Authority
 from xray_triage.config.loading import ConfigError
 from xray_triage.config.station import Config
 from xray_triage.health.checks import CheckState
-from xray_triage.station.self_check import station_certificates_check
+from xray_triage.station.peer_checks import station_certificates_check
 from xray_triage.tls import valid_until
 
 

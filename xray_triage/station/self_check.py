@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,26 +11,15 @@ from dicom_router.clock import Clock, SystemClock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost
 from dicom_router.store.reconciliation import Missing
 from xray_triage.accounts.users import Users
-from xray_triage.config.destinations import Destination
-from xray_triage.config.loading import ConfigError
-from xray_triage.config.records import RecordPeer
 from xray_triage.config.station import Config
 from xray_triage.consultations.answers import Answers
 from xray_triage.health.checks import Check, CheckState, Probe, check
-from xray_triage.health.computer import certificates_check, clock_check, reader_check
+from xray_triage.health.computer import clock_check, reader_check
 from xray_triage.health.his import his_check
 from xray_triage.health.model import drift_check, machine_check, model_check, thresholds_check, urgency_check
-from xray_triage.health.peers import (
-    answers_check,
-    asking_check,
-    collector_check,
-    commitment_check,
-    destination_check,
-    left_out_check,
-    notice_check,
-)
+from xray_triage.health.peers import asking_check, collector_check, commitment_check, left_out_check, notice_check
 from xray_triage.health.rebuilt import Rebuilt
-from xray_triage.health.records import record_peer_check, records_check
+from xray_triage.health.records import records_check
 from xray_triage.health.refusals import refusal_check, refusals_check, stuck_check
 from xray_triage.health.storage import (
     backup_check,
@@ -54,12 +42,10 @@ from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
 from xray_triage.station.audit_export.exporter import AuditExporter, deliver
 from xray_triage.station.backups.daily import DailyBackup, standing_of
-from xray_triage.station.peers import make_archives, make_transport
-from xray_triage.station.records import make_record_transport
+from xray_triage.station.peer_checks import answers_checks, ask_destination, ask_record_peer, station_certificates_check
 from xray_triage.station.retention import Outlook, Retention, RetentionWorker, near_bytes
 from xray_triage.station.supervisor import Supervisor
 from xray_triage.stores import Stores, open_stores
-from xray_triage.tls import client_tls, server_tls, valid_until
 
 CHECK_SECONDS = 180.0
 MOST_REFUSALS = 20
@@ -142,13 +128,13 @@ def check_station(config: Config) -> list[Check]:
         *(partial(_notice_check, each.name, stores) for each in config.notice),
         partial(_users_check, stores.accounts.users),
         partial(elsewhere_check, stores.ledger.elsewhere),
-        *(partial(_ask, config, each, stores) for each in config.destination),
-        *_answers_checks(config, clock),
+        *(partial(ask_destination, config, each, stores) for each in config.destination),
+        *answers_checks(config, clock),
         _commitment(config, stores),
         partial(left_out_check, stores.outbox.declined.all, stores.clock),
         lambda: stuck_check(stores.outbox.stuck()),
         *_records_check(config, stores),
-        *(partial(_ask_record_peer, config, each, clock) for each in config.record),
+        *(partial(ask_record_peer, config, each, clock) for each in config.record),
         *(
             partial(refusal_check, each.caller, each.reason, each.line)
             for each in stores.refusals.standing()[:MOST_REFUSALS]
@@ -243,62 +229,8 @@ def _spool_check(missing: Missing, stores: Stores) -> Check:
     return spool_check(missing.arrivals, missing.others, stores.spool.apart())
 
 
-def _ask(config: Config, destination: Destination, stores: Stores) -> Check:
-    try:
-        transport = make_transport(destination, config, clock=stores.clock)
-    except ConfigError as error:
-        return _bad(f"destination:{destination.name}", str(error))
-    known = [each for each in stores.outbox.summary().destinations if each.name == destination.name]
-    takes = any(each.last_success_at is not None and each.last_error is None for each in known)
-    try:
-        return destination_check(destination.name, transport, takes=takes)
-    finally:
-        transport.close()
-
-
 def _records_check(config: Config, stores: Stores) -> list[Probe]:
     return [lambda: records_check(stores.records.summary())] if config.record else []
-
-
-def _ask_record_peer(config: Config, peer: RecordPeer, clock: Clock) -> Check:
-    codes = config.codes.chest_pa
-    empty = [name for name, code in (("MA_DICH_VU", codes.service), ("MA_CHI_SO", codes.indicator)) if not code]
-    try:
-        transport = make_record_transport(peer, clock=clock)
-    except ConfigError as error:
-        return _bad(f"record:{peer.name}", str(error))
-    return record_peer_check(peer.name, transport, empty=empty if peer.kind == "folder" else ())
-
-
-def _answers_checks(config: Config, clock: Clock) -> list[Probe]:
-    """Whether those that get questions can be asked for the answers; nothing where another check says what is wrong."""
-    try:
-        archives = make_archives(config, clock=clock)
-    except ConfigError:
-        return []
-
-    def ask(name: str) -> Check:
-        with closing(archives[name]):
-            return answers_check(name, archives[name])
-
-    return [partial(ask, name) for name in archives]
-
-
-def station_certificates_check(config: Config, clock: Clock) -> Check:
-    """Whether the station's own certificates, to others and to the PACS, can be read and are valid for a while."""
-    orders = config.orders.hl7.tls if config.orders.hl7 else None
-    served = [tls for tls in (config.listener.tls, config.web.tls, orders) if tls]
-    peers = (each.tls for peers in (config.destination, config.record, config.notice) for each in peers)
-    used = [tls for tls in peers if tls]
-    try:
-        for tls in served:
-            server_tls(tls)
-        for tls in used:
-            client_tls(tls)
-        ends = sorted((valid_until(tls.cert), str(tls.cert)) for tls in (*served, *used) if tls.cert)
-    except ConfigError as error:
-        return _bad("certificates", str(error))
-    return certificates_check(ends, clock)
 
 
 def _backup_check(config: Config, clock: Clock) -> Check:
@@ -340,7 +272,3 @@ def _users_check(users: Users) -> Check:
 def _nowhere_to_send() -> Check:
     message = N_("Chưa khai báo PACS nào; phim chỉ được lưu tại trạm. Hãy thêm [[destination]] vào station.toml.")
     return check("destination", CheckState.WARNING, message)
-
-
-def _bad(name: str, problem: str) -> Check:
-    return check(name, CheckState.BAD, N_("Cần sửa: %(problem)s"), problem=problem)
