@@ -45,10 +45,10 @@ from xray_triage.consultations.follow_ups import FollowUps
 from xray_triage.consultations.preparing import Preparer
 from xray_triage.orders.orders import Orders
 from xray_triage.records.book import ResultBook
-from xray_triage.records.gathering import Gatherer, Site
+from xray_triage.records.gathering import Gatherer, site_of
 from xray_triage.records.outbox import RecordOutbox
 from xray_triage.records.printing import Printer
-from xray_triage.records.record import Facility, Ordered
+from xray_triage.records.record import Ordered
 from xray_triage.records.signing.pins import WrongPins
 from xray_triage.records.signing.signatures import Signatures
 from xray_triage.records.signing.signer import Signer
@@ -261,20 +261,6 @@ def join_stores(
         notices=Notices(database, ledger, clock=clock, wanted={each.name: each.on for each in config.notice}),
         refusals=Refusals(database, clock=clock, spool_id=spool.id),
         renderer=renderer,
-    )
-
-
-def site_of(config: Config) -> Site:
-    """What the records say of the station itself."""
-    facility, codes = config.facility, config.codes.chest_pa
-    kept = [each.url for each in config.destination if each.kind != "folder" and each.takes("originals")]
-    return Site(
-        facility=Facility(
-            name=facility.name or config.station.name, code=facility.code, national_id=facility.national_id
-        ),
-        service=codes.service,
-        indicator=codes.indicator,
-        dicomweb_url=next(filter(None, kept), ""),
     )
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_router.errors import PeerRefused, PeerUnreachable
-from dicom_router.transport.http import TIMEOUTS, DicomwebRoot, HttpResponse
-from dicom_router.upper_layer.connection import Timeouts
+from dicom_router.transport.http import DicomwebRoot, HttpResponse
 from xray_triage.records import fhir
 from xray_triage.records.record import Record
 
@@ -24,15 +23,8 @@ MOST_LETTERS = 500
 class FhirTransport:
     """One server. ``token_file`` is read anew for each request: a token may be replaced at any time."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token_file: Path | None = None,
-        tls: ssl.SSLContext | None = None,
-        timeouts: Timeouts = TIMEOUTS,
-    ) -> None:
-        self._root = DicomwebRoot(url, username="", password="", tls=tls, timeouts=timeouts)
+    def __init__(self, url: str, *, token_file: Path | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._root = DicomwebRoot(url, username="", password="", tls=tls)
         self._token_file = token_file
 
     def compose(self, record: Record, *, number: str, at: datetime) -> Sequence[bytes]:  # noqa: ARG002 - in no Bundle

@@ -8,6 +8,7 @@ from xray_triage.cases.case import Case, Image
 from xray_triage.cases.casebook import Casebook, UnknownCase
 from xray_triage.cases.consultation import Consultation, ConsultationState
 from xray_triage.cases.identity import plain_id
+from xray_triage.config.station import Config
 from xray_triage.reading.findings import Reason
 from xray_triage.records.book import ResultBook
 from xray_triage.records.outbox import PRELIMINARY
@@ -26,6 +27,20 @@ class Site:
     service: str = ""
     indicator: str = ""
     dicomweb_url: str = ""
+
+
+def site_of(config: Config) -> Site:
+    """What station.toml says of it."""
+    facility, codes = config.facility, config.codes.chest_pa
+    kept = [each.url for each in config.destination if each.kind != "folder" and each.takes("originals")]
+    return Site(
+        facility=Facility(
+            name=facility.name or config.station.name, code=facility.code, national_id=facility.national_id
+        ),
+        service=codes.service,
+        indicator=codes.indicator,
+        dicomweb_url=next(filter(None, kept), ""),
+    )
 
 
 class Gatherer:
