@@ -17,11 +17,10 @@ from dicom_router.store import tables
 from dicom_router.store.database import Database, insert_new
 from dicom_router.store.declined import Declined, DeclinedKinds, leave_out
 from dicom_router.store.delivery import Delivery, DeliveryState, is_open, is_refused, joined, read_deliveries
-from dicom_router.store.history import LinkChange, link_history, note_link
+from dicom_router.store.history import LinkChange, note_link
 from dicom_router.store.ledger import Ledger, Work
 from dicom_router.store.tables import spooled_columns
 
-LANES = ("light", "bulk")
 URGENT_RANK = 0
 ROUTINE_RANK = 100
 LATER_RANK = 200  # behind what comes in now
@@ -238,11 +237,6 @@ class Outbox:
                 ],
                 left_out=self.declined.all(),
             )
-
-    def link_history(self, since: datetime) -> list[LinkChange]:
-        """The changes of reachability from ``since`` on, after the last one of each destination before it."""
-        with self._database.read() as connection:
-            return link_history(connection, since)
 
     def retry(self, delivery_id: int) -> bool:
         """Try a refused delivery again now. False: there is no such refused delivery.

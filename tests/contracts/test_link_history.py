@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from dicom_router.store import tables
 from dicom_router.store.database import Database
 from dicom_router.store.epoch import epoch
-from dicom_router.store.history import waits
+from dicom_router.store.history import LinkChange, link_history, waits
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import DAMAGED, Outbox
 from tests.contracts.test_outbox import acknowledge, claim, enqueue
@@ -25,8 +25,13 @@ def outbox(database: Database, clock: StoppedClock) -> Outbox:
     return Outbox(database, Ledger(database, clock=clock, node="station/front"), clock=clock)
 
 
-def history(outbox: Outbox, since: datetime) -> list[tuple[str, bool, str | None]]:
-    return [(change.destination, change.reachable, change.error) for change in outbox.link_history(since)]
+def changes(database: Database, since: datetime) -> list[LinkChange]:
+    with database.read() as connection:
+        return link_history(connection, since)
+
+
+def history(database: Database, since: datetime) -> list[tuple[str, bool, str | None]]:
+    return [(change.destination, change.reachable, change.error) for change in changes(database, since)]
 
 
 def test_only_changes_of_a_link_are_kept(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
@@ -41,8 +46,8 @@ def test_only_changes_of_a_link_are_kept(outbox: Outbox, database: Database, clo
     enqueue(outbox, database, "1.2.4")
     acknowledge(outbox, clock, *claim(outbox))
 
-    assert history(outbox, start) == [("pacs", False, "no route"), ("pacs", True, None)]
-    assert [change.at - start for change in outbox.link_history(start)] == [timedelta(0), timedelta(minutes=3)]
+    assert history(database, start) == [("pacs", False, "no route"), ("pacs", True, None)]
+    assert [change.at - start for change in changes(database, start)] == [timedelta(0), timedelta(minutes=3)]
 
 
 def test_a_look_without_a_delivery_is_kept_too_and_written_only_when_it_is_news(
@@ -59,7 +64,7 @@ def test_a_look_without_a_delivery_is_kept_too_and_written_only_when_it_is_news(
     assert outbox.summary().destinations[0].last_error == "no route"
     outbox.note_look("pacs", None)
     assert (outbox.summary().destinations[0].reachable, outbox.summary().destinations[0].last_error) == (True, None)
-    assert history(outbox, start) == [("pacs", False, "certificate has expired"), ("pacs", True, None)]
+    assert history(database, start) == [("pacs", False, "certificate has expired"), ("pacs", True, None)]
 
 
 def test_a_history_begins_with_how_each_link_stood(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
@@ -73,7 +78,7 @@ def test_a_history_begins_with_how_each_link_stood(outbox: Outbox, database: Dat
     since = clock.now()
     acknowledge(outbox, clock, *claim(outbox, "backup"))
 
-    assert history(outbox, since) == [
+    assert history(database, since) == [
         ("backup", False, "backup is away"),
         ("pacs", True, None),
         ("backup", True, None),
@@ -87,13 +92,13 @@ def test_a_refusal_is_an_answer_but_a_file_damaged_here_says_nothing_of_the_link
         enqueue(outbox, database, uid)
     work, _ = claim(outbox)
     outbox.refuse(work, status=DAMAGED, error="not what was kept")
-    assert history(outbox, clock.now()) == []
+    assert history(database, clock.now()) == []
     work, _ = claim(outbox)
     outbox.postpone(work, seconds=600, error="away")
     work, _ = claim(outbox)
     outbox.refuse(work, status="0xA900", error="does not match its class")
 
-    assert history(outbox, clock.now()) == [("pacs", False, "away"), ("pacs", True, "does not match its class")]
+    assert history(database, clock.now()) == [("pacs", False, "away"), ("pacs", True, "does not match its class")]
 
 
 def test_what_waited_long_is_told_with_when(outbox: Outbox, database: Database, clock: StoppedClock) -> None:
@@ -123,7 +128,7 @@ def test_an_older_database_learns_of_its_links_with_the_next_try(
     enqueue(outbox, database, "1.2.3")
     acknowledge(outbox, clock, *claim(outbox))
 
-    assert history(outbox, clock.now()) == [("pacs", True, None)]
+    assert history(database, clock.now()) == [("pacs", True, None)]
 
 
 def test_times_are_seconds_in_both_databases(outbox: Outbox, database: Database, clock: StoppedClock) -> None:

@@ -63,7 +63,6 @@ class Account:
     language: str
     must_change: bool
     is_active: bool
-    created_at: datetime
     signed_in_at: datetime | None
 
 

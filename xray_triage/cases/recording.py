@@ -20,11 +20,9 @@ ALARMS = (Priority.URGENT, Priority.ABNORMAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedCase:
-    """Where a reading went. ``raised``: the case is now more urgent than before it (a new case counts from normal)."""
+    """Where a reading went, and what it changed in whose case it is."""
 
     case_id: str
-    priority: Priority
-    raised: bool
     settled: Settled
 
 
@@ -60,8 +58,7 @@ def record_reading(
     if exposed_at is not None and (before.exposed_at is None or exposed_at < before.exposed_at):
         changes["exposed_at"] = exposed_at
     connection.execute(tables.case.update().where(tables.case.c.sequence == before.sequence).values(changes))
-    raised = priority.rank < Priority(before.priority).rank
-    return RecordedCase(case_id=before.case_id, priority=priority, raised=raised, settled=settled)
+    return RecordedCase(case_id=before.case_id, settled=settled)
 
 
 def record_statement(connection: sa.Connection, arrival: Arrival, stated: Sequence[Statement]) -> RecordedCase | None:
@@ -74,7 +71,7 @@ def record_statement(connection: sa.Connection, arrival: Arrival, stated: Sequen
         return None
     settled = settle(connection, case, stated)
     connection.execute(tables.case.update().where(mine).values(_patient_columns(settled.identity)))
-    return RecordedCase(case_id=case.case_id, priority=Priority(case.priority), raised=False, settled=settled)
+    return RecordedCase(case_id=case.case_id, settled=settled)
 
 
 def _locked_case(connection: sa.Connection, arrival: Arrival, read_at: datetime) -> sa.Row[Any]:

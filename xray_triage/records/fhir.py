@@ -25,7 +25,6 @@ STUDY_UIDS = "urn:dicom:uid"
 SNOMED, LOINC, DCM = "http://snomed.info/sct", "http://loinc.org", "http://dicom.nema.org/resources/ontology/DCM"
 OBSERVATION_CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
 REPORT_CATEGORIES = "http://terminology.hl7.org/CodeSystem/v2-0074"
-IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ENDPOINT_TYPES = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 SCHEMES = {"SCT": SNOMED, "DCM": DCM, "LN": LOINC}
 SEXES = {"M": "male", "F": "female", "O": "other"}

@@ -43,7 +43,6 @@ class ReaderState:
     ``damaged``: it met damage in the database, and does not begin again before the front has seen to that.
     """
 
-    alive: bool = False
     damaged: bool = False
     ready: bool = False
     problem: str | None = None
@@ -159,7 +158,7 @@ class Supervisor:
         os.set_blocking(process.stdin.fileno(), False)
         os.set_blocking(process.stdout.fileno(), False)
         self._process = process
-        self._state = ReaderState(alive=True, restarts=self._state.restarts)
+        self._state = ReaderState(restarts=self._state.restarts)
         if self._stopping.is_set():  # ``stop`` may have hung up on the process before this one
             self._hang_up(process)
         elif self._on_done is not None:
@@ -219,7 +218,6 @@ class Supervisor:
             model = message.get("model")
             self._rest_until = self._clock.monotonic() + self._limits.rest_seconds if self._is_resting else None
             self._state = ReaderState(
-                alive=True,
                 ready=True,
                 problem=problem,
                 model={str(key): str(value) for key, value in model.items()} if isinstance(model, dict) else None,
