@@ -31,8 +31,9 @@ from dicom_router.dicom.instance import InstanceRef, SpooledFile
 from dicom_router.dicom.part10 import seek_dataset
 from dicom_router.dicom.uids import TRANSFER_SYNTAXES
 from dicom_router.errors import DamagedFile, SpoolFull
+from dicom_router.files import sync_folder
 from dicom_router.store.inbox import Inbox, Outcome, record_file
-from dicom_router.store.spool import Spool, sync_folder
+from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import TOO_MANY, Gatekeeper, ListenerLimits, Visit
 
 CLASS_NOT_SUPPORTED, OUT_OF_RESOURCES, CLASS_MISMATCH, CANNOT_UNDERSTAND = 0x0122, 0xA700, 0xA900, 0xC000

@@ -52,7 +52,7 @@ def offences(inside: str, forbidden: tuple[str, ...], *, but: tuple[str, ...] = 
 
 # The rooms, lowest first: a room imports rooms of lower lines only, never a neighbour on its own line.
 LAW = """
-errors clock child codestream log console language
+errors clock child codestream files log console language
 worker dicom reading
 upper_layer store
 scp transport

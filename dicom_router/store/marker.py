@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile
-from dicom_router.store.spool import sync_folder
+from dicom_router.files import sync_folder, write_whole
 
 MARKER_FILE = "spool.json"
 _ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -49,11 +48,6 @@ def read_marker(folder: Path) -> Marker | None:
 
 def write_marker(folder: Path, marker: Marker) -> None:
     """Give the spool in ``folder`` this name: whole or not at all, whenever the power fails."""
-    path = folder / MARKER_FILE
-    beside = folder / f"{MARKER_FILE}.new"
-    with beside.open("w", encoding="utf-8") as stream:
-        json.dump({"id": marker.id, "made": marker.made.isoformat()}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    said = json.dumps({"id": marker.id, "made": marker.made.isoformat()})
+    write_whole(folder / MARKER_FILE, said.encode())
     sync_folder(folder)

@@ -17,6 +17,7 @@ from typing import BinaryIO, Self, cast
 from dicom_router.dicom.instance import SpooledFile
 from dicom_router.dicom.part10 import dataset_sha256, seek_dataset
 from dicom_router.errors import DamagedFile, SpoolFull
+from dicom_router.files import sync_folder
 from dicom_router.store.fetched import FetchedFiles
 
 CHUNK_BYTES = 1 << 20
@@ -237,12 +238,3 @@ def _begin_writing(descriptor: int, offset: int, size_bytes: int) -> None:
     """
     first, count = ctypes.c_int64(offset), ctypes.c_int64(size_bytes)
     _sync_file_range(descriptor, first, count, _SYNC_FILE_RANGE_WRITE)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in it last."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

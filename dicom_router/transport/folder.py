@@ -1,7 +1,6 @@
 """Hands instances over in a folder: a USB stick where the link is dead, a share, the tests' peer. Knows no network."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -12,7 +11,7 @@ from dicom_router.dicom.instance import Acknowledgement, InstanceRef, Parcel
 from dicom_router.dicom.part10 import dataset_sha256
 from dicom_router.dicom.status import Status, written
 from dicom_router.errors import DamagedFile, PeerUnreachable
-from dicom_router.store.spool import sync_folder
+from dicom_router.files import sync_share
 
 _NAME_DIGITS = 24
 
@@ -79,12 +78,3 @@ class FolderTransport:
 
 def _name(uid: str) -> str:
     return hashlib.sha256(uid.encode()).hexdigest()[:_NAME_DIGITS]
-
-
-def sync_share(folder: Path) -> None:
-    """fsync of a folder, where its file system knows one: network shares and FAT drivers answer EINVAL."""
-    try:
-        sync_folder(folder)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}:
-            raise

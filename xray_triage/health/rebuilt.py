@@ -3,7 +3,6 @@
 It lies in a file beside the database, because the database is what was lost.
 """
 
-import os
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +10,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from dicom_router.files import write_whole
 
 FILE = "rebuilt.json"
 
@@ -77,9 +78,4 @@ class Rebuilt:
         if not rebuildings:
             self._path.unlink(missing_ok=True)
             return
-        beside = self._path.with_suffix(".new")
-        with beside.open("wb") as stream:
-            stream.write(_LIST.dump_json(rebuildings))
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(self._path)
+        write_whole(self._path, _LIST.dump_json(rebuildings))

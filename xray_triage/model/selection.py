@@ -4,9 +4,9 @@ The station uses, in this order: the bundle named in station.toml, the one activ
 ships with the program. Knows nothing of how a bundle is run.
 """
 
-import os
 from pathlib import Path
 
+from dicom_router.files import sync_folder, write_whole
 from xray_triage.config.station import Config
 from xray_triage.reading.bundle import MANIFEST_FILE, BundleError
 
@@ -80,17 +80,8 @@ def choose(config: Config, folder: Path) -> None:
     chosen = folder.name if folder.parent in shelves else str(folder)
     lines = [chosen, *(before[:1] if chosen == now else [now])]
     choice = config.station.data_dir / CHOICE_FILE
-    beside = choice.with_suffix(".new")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.writelines(f"{line}\n" for line in lines)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(choice)
-    parent = os.open(choice.parent, os.O_RDONLY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    write_whole(choice, "".join(f"{line}\n" for line in lines).encode())
+    sync_folder(choice.parent)
 
 
 def _choices(config: Config) -> list[str]:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_router.clock import Clock
+from dicom_router.files import write_whole
 from xray_triage.hl7.message import MOST_BYTES
 from xray_triage.orders.his import HisOrders
 
@@ -81,7 +82,7 @@ class OrderFolder:
         aside = self._folder / (DONE if b"\rMSA|AA|" in answer else FAILED)
         aside.mkdir(exist_ok=True)
         target = _free(aside / path.name)
-        _write(target.with_name(f"{target.name}.ack"), answer)
+        write_whole(target.with_name(f"{target.name}.ack"), answer)
         path.replace(target)
 
 
@@ -92,16 +93,6 @@ def _free(wished: Path) -> Path:
         number += 1
         path = wished.with_name(f"{wished.stem}.{number}{wished.suffix}")
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f"{path.name}.new")
-    with beside.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
 
 
 def unusable(folder: Path) -> str:

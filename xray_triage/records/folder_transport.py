@@ -3,7 +3,6 @@
 A file appears whole or not at all, under a name that a second writing has too.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dicom_router.errors import PeerUnreachable
-from dicom_router.transport.folder import sync_share
+from dicom_router.files import sync_share, write_whole
 from xray_triage.records import oru, xml4
 from xray_triage.records.record import Record
 
@@ -36,17 +35,10 @@ class FolderRecords:
         return "written"
 
     def _write(self, target: Path, content: bytes) -> None:
-        beside = target.with_name(f".{target.name}.part")
         try:
-            with beside.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(target)
+            write_whole(target, content)
             sync_share(self._path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
             raise PeerUnreachable(f"{self._path}: {error.strerror or error}; check the folder and its disk") from error
 
     def echo(self) -> None:

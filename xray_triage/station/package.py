@@ -3,13 +3,13 @@
 Whoever gets it looks at it with any viewer, and proves it with ``sha256sum -c SHA256SUMS``. Talks to no peer.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from dicom_router.errors import PeerUnreachable
+from dicom_router.files import write_whole
+from xray_triage.reading.bundle import sha256_of
 from xray_triage.records.fhir import bundle
 from xray_triage.stores import Stores
 
@@ -33,24 +33,9 @@ def seal(stores: Stores, case_id: str, folder: Path) -> None:
     """
     try:
         for name, content in documents(stores, case_id):
-            _write(folder / name, content)
+            write_whole(folder / name, content)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
-        lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
-        _write(folder / CHECKSUMS, "".join(lines).encode())
+        lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+        write_whole(folder / CHECKSUMS, "".join(lines).encode())
     except OSError as error:
         raise PeerUnreachable(f"{folder}: {error.strerror or error}; check the medium") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Beside, fsync, rename: a stick that is pulled out has the old file or the new one."""
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)

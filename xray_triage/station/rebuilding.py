@@ -13,8 +13,8 @@ from sqlalchemy.exc import DatabaseError
 
 from dicom_router.clock import Clock
 from dicom_router.errors import DatabaseDamaged, DatabaseLost, JournalDamaged
+from dicom_router.files import sync_folder
 from dicom_router.store.database import means_damage
-from dicom_router.store.spool import sync_folder
 from xray_triage.config.station import Config
 from xray_triage.health.rebuilt import Rebuilding, Rebuilt, Why
 from xray_triage.stores import DATABASE_FILE, START, Stores, open_stores

@@ -1,10 +1,10 @@
 """Makes a station: writes the first station.toml, with every key that a site may want, and adds the first user."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from dicom_router.files import write_whole
 from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.config.loading import ConfigError
@@ -122,12 +122,7 @@ def write_config(path: Path, answers: Choices) -> None:
         pacs = NO_PACS + "".join(f"# {line}\n" for line in pacs.splitlines())
     text = TEMPLATE.format(**quoted, destination=pacs)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    with beside.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
+    write_whole(path, text.encode())
 
 
 def add_first_user(path: Path, name: str, *, by: str) -> str:

@@ -49,5 +49,5 @@ def test_a_marker_that_a_disk_spoilt_names_no_spool(tmp_path: Path, content: byt
 
 
 def test_a_power_cut_before_the_name_was_whole_leaves_none(tmp_path: Path) -> None:
-    (tmp_path / f"{MARKER_FILE}.new").write_text('{"id": "ab')
+    (tmp_path / f".{MARKER_FILE}.part").write_text('{"id": "ab')
     assert read_marker(tmp_path) is None

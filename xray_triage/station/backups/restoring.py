@@ -14,7 +14,8 @@ import sqlalchemy as sa
 import structlog
 
 from dicom_router.clock import Clock
-from dicom_router.store.spool import Spool, sync_folder
+from dicom_router.files import sync_folder
+from dicom_router.store.spool import Spool
 from xray_triage.accounts.audit import Action
 from xray_triage.config.loading import load_config
 from xray_triage.config.station import Config

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from dicom_router.store.spool import sync_folder
+from dicom_router.files import sync_folder
 from xray_triage.station.backups.files import copy_private, private_file
 
 COUNT = 'SELECT count(*) FROM "{}"'

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 import xray_triage
 from dicom_router.clock import Clock
 from dicom_router.errors import DamagedFile, DatabaseDamaged
+from dicom_router.files import sync_folder
 from dicom_router.store.database import open_database
-from dicom_router.store.spool import Spool, sync_folder
+from dicom_router.store.spool import Spool
 from xray_triage.config.station import Config
 from xray_triage.config.values import Section
 from xray_triage.model.selection import CHOICE_FILE, SHIPPED_FOLDER, chosen_folder
