@@ -86,16 +86,18 @@ def encode_file(dataset: Dataset) -> bytes:
     a VR that has to be looked up in other elements ("US or SS").
     """
     names = dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.file_meta.TransferSyntaxUID
-    return file_head(*map(str, names)) + _encoded(dataset)
+    return file_head(*map(str, names)) + _encoded(dataset, {})
 
 
-def _encoded(elements: Iterable[DataElement]) -> bytes:
-    return b"".join([_element(one) for one in elements])
+def _encoded(elements: Iterable[DataElement], items: dict[int, bytes]) -> bytes:
+    """``items``: by id the items of sequences that have been encoded; most of a report's are codes it says often."""
+    return b"".join([_element(one, items) for one in elements])
 
 
-def _element(one: DataElement) -> bytes:
+def _element(one: DataElement, items: dict[int, bytes]) -> bytes:
     """PS3.5 7.1.2."""
-    vr, value = one.VR.encode(), _value(one.VR, one.value)
+    vr = one.VR.encode()
+    value = b"".join([_item(each, items) for each in one.value]) if vr == b"SQ" else _value(one.VR, one.value)
     if vr not in _LONG_VRS and len(value) <= 0xFFFF:
         return struct.pack("<HH2sH", one.tag.group, one.tag.element, vr, len(value)) + value
     if vr not in _LONG_VRS:
@@ -106,8 +108,6 @@ def _element(one: DataElement) -> bytes:
 
 
 def _value(vr: str, value: Any) -> bytes:
-    if vr == "SQ":
-        return b"".join([_item(_encoded(one)) for one in value])
     if value is None or isinstance(value, bytes):
         encoded = value or b""
         return encoded + b"\0" * (len(encoded) % 2)
@@ -118,8 +118,11 @@ def _value(vr: str, value: Any) -> bytes:
     return struct.pack(f"<{len(values)}{_NUMBERS[vr]}", *values)
 
 
-def _item(content: bytes) -> bytes:
-    return struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+def _item(one: Dataset, items: dict[int, bytes]) -> bytes:
+    if id(one) not in items:
+        content = _encoded(one, items)
+        items[id(one)] = struct.pack("<HHL", 0xFFFE, 0xE000, len(content)) + content
+    return items[id(one)]
 
 
 def _meta_element(element: int, vr: bytes, text: str) -> bytes:

@@ -46,13 +46,12 @@ class DeclinedKinds:
         with self._database.read() as connection:
             return [Declined(**row._asdict()) for row in connection.execute(query)]
 
-    def leaves_out(self, name: str, what: str) -> bool:
+    def leaves_out(self, connection: sa.Connection, name: str, what: str) -> bool:
         """Whether an object of this kind is not to be sent now. Once a week one is, to see."""
         if what in NEVER_LEFT_OUT:
             return False
         kind, now = _kind(name, what), self._clock.now()
-        with self._database.read() as connection:
-            row = connection.execute(sa.select(declined.c.tried_at).where(kind)).one_or_none()
+        row = connection.execute(sa.select(declined.c.tried_at).where(kind)).one_or_none()
         return row is not None and abs(now - row.tried_at) < TRIED_AGAIN  # far ahead: the clock was set back
 
     def note_taken(self, connection: sa.Connection, name: str, what: str) -> None:

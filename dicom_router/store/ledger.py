@@ -59,10 +59,13 @@ class Ledger:
         ready = sa.and_(_ready(kind), self._is_at_hand())
         overdue = sa.and_(_overdue(kind, self._clock.now(), self._lease), self._is_at_hand())
         with self._database.read() as connection:
-            if not connection.scalar(sa.select(sa.or_(sa.exists().where(ready), sa.exists().where(overdue)))):
-                return None
+            are = sa.select(sa.exists().where(ready), sa.exists().where(overdue))
+            is_ready, is_overdue = connection.execute(are).one()
+        if not is_ready and not is_overdue:
+            return None
         with self._database.write() as connection:
-            connection.execute(_make_ready(overdue))
+            if is_overdue:
+                connection.execute(_make_ready(overdue))
             return self._claim_first(connection, ready)
 
     def _is_at_hand(self) -> sa.ColumnElement[bool]:

@@ -98,8 +98,10 @@ class Outbox:
         What the destination never takes is left out on the way.
         """
         while claimed := self._ledger.claim(_work_kind(destination, lane)):
-            (found,) = self._select(_of(claimed))
-            if not self.declined.leaves_out(destination, found.what):
+            with self._database.read() as connection:
+                (found,) = _read(connection, _of(claimed))
+                is_wanted = not self.declined.leaves_out(connection, destination, found.what)
+            if is_wanted:
                 return claimed, found
             with self._database.write() as connection:
                 self._ledger.finish(connection, claimed)

@@ -4,22 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xray_triage.reading.findings import Box
-from xray_triage.reading.pixels import Image, InputSpec, as_image, place, resize
+from xray_triage.reading.pixels import Image, Placement, as_image, resize
 
 LONGEST_SIDE = 128  # of a heat map, in its own pixels
 SHOWN_ABOVE = 0.5  # share of the peak that still belongs to the finding
 
 
-def over_film(activation: Image, image: Image, spec: InputSpec) -> Image | None:
-    """One activation map (h, w) over the network's input -> float32 0..1 over the whole ``image``, peak 1.
+def over_film(activation: Image, film: tuple[int, ...], placement: Placement, size: int) -> Image | None:
+    """One activation map (h, w) over the network's input -> float32 0..1 over the whole ``film``, peak 1.
 
-    None where nothing on the film is active.
+    ``film``: its height and width in the pixels of ``placement``, which says where it lies in the input, a square of
+    ``size``. None where nothing on the film is active.
     """
     fine = resize(np.maximum(activation, 0), LONGEST_SIDE, LONGEST_SIDE)
-    placement = place(image, spec)
-    scale = LONGEST_SIDE / max(image.shape)
-    rows, inside_rows = _sampled(image.shape[0], scale, placement.film[1::2], placement.input[1::2], spec.size)
-    columns, inside_columns = _sampled(image.shape[1], scale, placement.film[0::2], placement.input[0::2], spec.size)
+    scale = LONGEST_SIDE / max(film)
+    rows, inside_rows = _sampled(film[0], scale, placement.film[1::2], placement.input[1::2], size)
+    columns, inside_columns = _sampled(film[1], scale, placement.film[0::2], placement.input[0::2], size)
     heat = fine[np.ix_(rows, columns)] * np.outer(inside_rows, inside_columns)
     peak = float(heat.max())
     return as_image(heat / peak) if peak > 0 else None

@@ -26,7 +26,7 @@ from xray_triage.reading.findings import (
 from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.naming import group_of, is_shown, speakers
 from xray_triage.reading.normalisation import as_read
-from xray_triage.reading.pixels import Image, as_image, moved, prepare
+from xray_triage.reading.pixels import Image, Placement, as_image, moved, place, prepare
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.runtime import Runtime, Session
 from xray_triage.reading.thorax import look
@@ -85,30 +85,31 @@ class OnnxClassifier:
         return self._bundle.manifest
 
     def classify(self, radiograph: Radiograph, cut_offs: Mapping[str, float] | None = None) -> Findings | NotReadable:
-        answer = self.see(radiograph.image)
+        placement = place(radiograph.image, self.manifest.input)
+        answer = self.see(radiograph.image, placement)
         refused = radiograph.doubt if self._guide.gate is None else self.refusal(answer)
         if refused is not None and radiograph.doubt is not None:  # the pixels refuse it, and the header knows why
             refused = replace(refused, reason=radiograph.doubt.reason, detail=_both(refused, radiograph.doubt))
         thresholds = with_site(self._thresholds, cut_offs or {}, fixed=self._own)
-        return refused if refused is not None else self._findings(answer, radiograph, thresholds)
+        return refused if refused is not None else self._findings(answer, radiograph, placement, thresholds)
 
     def probabilities(self, image: Image) -> dict[str, float]:
         """The calibrated probability of every label, withheld ones too, whatever the gate says of the image."""
         return self._calibrated(self.see(image))
 
-    def see(self, image: Image) -> Output:
+    def see(self, image: Image, placement: Placement | None = None) -> Output:
         """What the graph says of an image (h, w) 0..1, with the companion's gate and masks where there is one.
 
-        Raises ModelFailed.
+        ``placement`` is that of pixels.place, for who has asked already. Raises ModelFailed.
         """
         beside = self.companion.see(image) if self.companion else None
-        answer = self._run(self._prepared(image, beside.masks if beside else None))
+        answer = self._run(self._prepared(image, placement, beside.masks if beside else None))
         return replace(answer, gate=beside.gate, masks=beside.masks) if beside else answer
 
-    def _prepared(self, image: Image, masks: Image | None) -> Image:
+    def _prepared(self, image: Image, placement: Placement | None, masks: Image | None) -> Image:
         """The film for the network of this bundle; ``masks`` are the companion's."""
         spec, companion = self._bundle.manifest.input, self._bundle.manifest.companion
-        film = prepare(image, spec)
+        film = prepare(image, spec, placement)
         if companion is None or companion.energies is None or masks is None:
             return film
         return as_read(film, moved(masks, image, self._guide.input, spec), spec, companion.energies)
@@ -144,9 +145,11 @@ class OnnxClassifier:
         detail = ", ".join(f"{name} {share:.2f}" for name, share in said.items())
         return NotReadable(reason=REASONS[reason], detail=f"input gate: {detail}", by="pixels")
 
-    def _findings(self, answer: Output, radiograph: Radiograph, thresholds: Mapping[str, float]) -> Findings:
-        probabilities, spec = self._calibrated(answer), self._bundle.manifest.input
-        heart, flags = (None, ()) if answer.masks is None else look(answer.masks, radiograph, self._guide.input)
+    def _findings(
+        self, answer: Output, radiograph: Radiograph, placement: Placement, thresholds: Mapping[str, float]
+    ) -> Findings:
+        probabilities, size = self._calibrated(answer), self.manifest.input.size
+        heart, flags = (None, ()) if answer.masks is None else self._look(answer.masks, radiograph, placement)
         findings: list[Finding] = []
         places: dict[str, Image] = {}
         for index, label in enumerate(self._bundle.manifest.labels):
@@ -154,23 +157,30 @@ class OnnxClassifier:
                 continue
             finding = self._finding(label, probabilities[label.name], thresholds[label.name], heart)
             if finding.positive and finding.probability >= finding.threshold and answer.activation_maps is not None:
-                place = over_film(answer.activation_maps[index], radiograph.image, spec)
-                if place is not None:
-                    finding = replace(finding, box=box_of(place, radiograph.rows, radiograph.columns))
-                    places[label.name] = place
+                warm = over_film(answer.activation_maps[index], radiograph.image.shape, placement, size)
+                if warm is not None:
+                    finding = replace(finding, box=box_of(warm, radiograph.rows, radiograph.columns))
+                    places[label.name] = warm
             findings.append(finding)
         findings.sort(key=lambda finding: (finding.positive, finding.strength), reverse=True)
-        warm = [places[one.kind.name] for one in speakers(findings) if one.kind.name in places]
+        spoken = [places[one.kind.name] for one in speakers(findings) if one.kind.name in places]
         return Findings(
             findings=tuple(findings),
             scores=self._scores(probabilities) | {CARDIOTHORACIC_RATIO: heart.ratio if heart else None},
             model=self.identity,
-            heat_map=np.max(warm, axis=0) if warm else None,
+            heat_map=np.max(spoken, axis=0) if spoken else None,
             abnormal_threshold=thresholds.get(ABNORMAL),
             cardiothoracic=heart,
             flags=(*flags, "against_its_tags") if radiograph.doubt else flags,
             proven=self._bundle.manifest.proven,
         )
+
+    def _look(
+        self, masks: Image, radiograph: Radiograph, placement: Placement
+    ) -> tuple[Cardiothoracic | None, tuple[str, ...]]:
+        """See thorax.look; ``placement`` is in the input of this bundle, the masks are in that of the companion."""
+        spec = self._guide.input
+        return look(masks, radiograph, place(radiograph.image, spec) if self.companion else placement, spec)
 
     def _finding(self, label: Label, probability: float, threshold: float, heart: Cardiothoracic | None) -> Finding:
         shown = is_shown(label.name, label.shown)

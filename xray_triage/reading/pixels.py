@@ -123,9 +123,12 @@ def sampled(values: NDArray[Any], counted: Counted, step: int) -> NDArray[Any]:
     return chosen if chosen.size else values.ravel()[:1]
 
 
-def prepare(image: Image, spec: InputSpec) -> Image:
-    """The film as the network eats it: float32 (1, channels, size, size). ``image`` is float32 (h, w), 0..1."""
-    placement = place(image, spec)
+def prepare(image: Image, spec: InputSpec, placement: Placement | None = None) -> Image:
+    """The film as the network eats it: float32 (1, channels, size, size). ``image`` is float32 (h, w), 0..1.
+
+    ``placement`` is that of ``place``, for who has asked already.
+    """
+    placement = placement or place(image, spec)
     x, y, width, height = placement.film
     input_x, input_y, input_width, input_height = placement.input
     fitted = stretch(resize(image[y : y + height, x : x + width], input_height, input_width), spec.percentiles)
@@ -136,7 +139,7 @@ def prepare(image: Image, spec: InputSpec) -> Image:
 
 
 def place(image: Image, spec: InputSpec) -> Placement:
-    """Where ``prepare`` puts the film: to lead activation maps back onto it."""
+    """Where ``prepare`` puts the film: to lead activation maps and masks back onto it."""
     x, y, width, height = without_borders(image) if spec.trim else (0, 0, image.shape[1], image.shape[0])
     if spec.fit == "crop":
         side = min(width, height)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xray_triage.reading.findings import Cardiothoracic, Line
-from xray_triage.reading.pixels import Image, InputSpec, Placement, place
+from xray_triage.reading.pixels import Image, InputSpec, Placement
 from xray_triage.reading.radiograph import Radiograph
 
 ADULT_YEARS = 18
@@ -33,12 +33,14 @@ LUNG_TO_STRAY = 0.2
 Mask = NDArray[np.bool_]
 
 
-def look(masks: Image, radiograph: Radiograph, spec: InputSpec) -> tuple[Cardiothoracic | None, tuple[str, ...]]:
+def look(
+    masks: Image, radiograph: Radiograph, placement: Placement, spec: InputSpec
+) -> tuple[Cardiothoracic | None, tuple[str, ...]]:
     """The ratio, its lines in pixels of the original film, and flags: ``cropped``, ``view_not_stated``.
 
-    ``masks`` lie over the network's input. No ratio from an AP film, which magnifies the heart, nor from a child's.
+    ``masks`` lie over the network's input, where ``placement`` has the film. No ratio from an AP film, which magnifies
+    the heart, nor from a child's.
     """
-    placement = place(radiograph.image, spec)
     left, top, seen = _on_film(masks, placement, spec.size)
     organs = organs_in(seen)
     flags = ("cropped",) if spec.fit != "crop" and are_cut(organs) else ()

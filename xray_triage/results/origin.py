@@ -46,6 +46,13 @@ class Origin:
         return derive_uid(str(self.source.SOPInstanceUID), self.model.sha256 if self.model else "", kind, *parts)
 
     @cached_property
+    def patient_and_study(self) -> Dataset:
+        """What all objects of the film say of them, in form: copied once."""
+        copied = Dataset()
+        copy_patient_and_study(self.source, copied)
+        return copied
+
+    @cached_property
     def utc_offset(self) -> str:
         """Timezone Offset From UTC of the film (PS3.3 C.12.1.1.8), or empty."""
         offset = str(formed(self.source, "TimezoneOffsetFromUTC") or "")
@@ -89,7 +96,7 @@ def begin(origin: Origin, kind: Kind, *parts: str) -> Dataset:
     )
     if origin.utc_offset:
         add(dataset, TimezoneOffsetFromUTC=origin.utc_offset)
-    copy_patient_and_study(origin.source, dataset)
+    dataset.update(origin.patient_and_study)
     _add_equipment(dataset, origin)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = UID(kind.transfer_syntax_uid)

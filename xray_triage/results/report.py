@@ -130,10 +130,11 @@ def _evaluations(reading: Reading) -> list[Dataset]:
 
 
 def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
-    groups = [_finding_group(origin, finding, findings.model) for finding in listed(findings.findings)]
+    whole = _whole_film(origin.source)
+    groups = [_finding_group(origin, finding, findings.model, whole) for finding in listed(findings.findings)]
     abnormal, ratio = findings.scores.get(ABNORMAL), findings.scores.get(CARDIOTHORACIC_RATIO)
     if abnormal is not None:
-        value, whole = f"{100 * abnormal:.2f}", _whole_film(origin.source)
+        value = f"{100 * abnormal:.2f}"
         probability = number_item(codes.PROBABILITY_OF_ABNORMALITY, value, codes.PERCENT, whole)
         groups.append(_group(origin, "điểm chung", "scores", [*_algorithm(findings.model), probability]))
     if ratio is not None:
@@ -159,14 +160,15 @@ def _unread_group(origin: Origin, reason: Reason) -> Dataset:
     return _group(origin, "phim chưa đọc", "not read", children)
 
 
-def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity) -> Dataset:
+def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity, whole: Sequence[Dataset]) -> Dataset:
     """A finding under its threshold has no place and needs no algorithm of its own: the report's observer said it.
 
     A label that is told in a group has its numbers only: whether anything is there, and where, the group says.
+    ``whole`` is the film, shared by all groups.
     """
     kind, tells = finding.kind, finding.shown
     located = tells and finding.positive and finding.box is not None
-    inferred_from = [] if located else _whole_film(origin.source)
+    inferred_from = () if located else whole
     children = [
         code_item(CONTAINS, codes.FINDING, kind.code),
         number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT, inferred_from),

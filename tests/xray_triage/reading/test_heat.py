@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from xray_triage.reading.heat import box_of, over_film
-from xray_triage.reading.pixels import InputSpec, prepare, resize
+from xray_triage.reading.pixels import InputSpec, place, prepare, resize
 
 
 def framed_film() -> np.ndarray:
@@ -19,7 +19,7 @@ def framed_film() -> np.ndarray:
 def test_heat_and_box_lie_where_the_network_saw_it(fit: str, trim: bool) -> None:
     spec = InputSpec(size=224, mean=0, std=1, fit=fit, trim=trim)  # type: ignore[arg-type]
     film = framed_film()
-    heat = over_film(resize(prepare(film, spec)[0, 0], 28, 28), film, spec)
+    heat = over_film(resize(prepare(film, spec)[0, 0], 28, 28), film.shape, place(film, spec), spec.size)
     assert heat is not None
     assert heat.shape == (128, 118)
     assert heat.max() == pytest.approx(1)
@@ -30,14 +30,15 @@ def test_heat_and_box_lie_where_the_network_saw_it(fit: str, trim: bool) -> None
 
 def test_what_the_network_did_not_see_has_no_heat() -> None:
     film = framed_film()
-    heat = over_film(np.ones((7, 7), np.float32), film, InputSpec(size=224))
+    heat = over_film(np.ones((7, 7), np.float32), film.shape, place(film, InputSpec(size=224)), 224)
     assert heat is not None
     assert not heat[:9].any()
     assert heat[60, 60] == 1
 
 
 def test_a_map_without_activity_gives_no_heat() -> None:
-    assert over_film(-np.ones((7, 7), np.float32), framed_film(), InputSpec(size=224)) is None
+    film = framed_film()
+    assert over_film(-np.ones((7, 7), np.float32), film.shape, place(film, InputSpec(size=224)), 224) is None
 
 
 def test_a_box_holds_only_what_hangs_together_with_the_peak() -> None:

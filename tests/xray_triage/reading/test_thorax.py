@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from tests.factories import shared_folder
 from xray_triage.reading.findings import Cardiothoracic
-from xray_triage.reading.pixels import Image, InputSpec, as_image, resize
+from xray_triage.reading.pixels import Image, InputSpec, as_image, place, resize
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.thorax import are_cut, look, measure, organs_in
 
@@ -163,7 +163,7 @@ def test_a_lung_that_ends_at_the_edge_is_whole() -> None:
 
 
 def on_film(masks: Image, spec: InputSpec, radiograph: Radiograph) -> Cardiothoracic:
-    measured, flags = look(masks, radiograph, spec)
+    measured, flags = look(masks, radiograph, place(radiograph.image, spec), spec)
     assert measured is not None
     assert flags == ()
     return measured
@@ -217,7 +217,7 @@ def test_a_lung_at_the_bars_of_a_letterbox_is_cut_by_the_film() -> None:
     cut = resize(chest(left=-0.1, rows=600, columns=300)[0], 192, 96)
     masks = np.zeros((3, 192, 192), np.float32)
     masks[0, :, 48:144] = cut
-    assert look(masks, radiograph, spec) == (None, ("cropped",))
+    assert look(masks, radiograph, place(radiograph.image, spec), spec) == (None, ("cropped",))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,8 @@ def test_a_lung_at_the_bars_of_a_letterbox_is_cut_by_the_film() -> None:
 def test_only_a_film_of_an_adult_that_is_not_ap_is_measured(
     said: dict[str, object], given: bool, flags: tuple[str, ...]
 ) -> None:
-    measured, raised = look(chest(), film(**said), SPEC)  # type: ignore[arg-type]
+    a_film = film(**said)  # type: ignore[arg-type]
+    measured, raised = look(chest(), a_film, place(a_film.image, SPEC), SPEC)
     assert (measured is not None) is given
     assert raised == flags
 
