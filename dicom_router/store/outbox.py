@@ -33,7 +33,7 @@ DAMAGED = "damaged"  # the status of a delivery whose file is no longer what was
 class DeliveryState(StrEnum):
     """Where a delivery stands. REFUSED waits for a person, all others for nobody.
 
-    LEFT_OUT: it is of a kind that the destination never takes.
+    LEFT_OUT: it is of a kind that the destination never takes; of a record, the peer gets a newer one instead.
     """
 
     WAITING = "waiting"
