@@ -18,7 +18,7 @@ from dicom_router.store.tables import instance_of, spooled_of
 class DeliveryState(StrEnum):
     """Where a delivery stands. REFUSED waits for a person, all others for nobody.
 
-    LEFT_OUT: it is of a kind that the destination never takes.
+    LEFT_OUT: it is of a kind that the destination never takes; of a record, the peer gets a newer one instead.
     """
 
     WAITING = "waiting"

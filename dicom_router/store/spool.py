@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -128,8 +129,11 @@ class Spool:
         return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
 
     def collect_incoming(self) -> int:
-        """At start, before anybody receives: set apart what a crash left half written; how many files."""
-        leftovers = list(self._incoming.iterdir())
+        """At start, before anybody receives: set apart what a crash left half written; how many files.
+
+        What another process, a verb of the command line for example, is writing just now is left to it.
+        """
+        leftovers = [each for each in self._incoming.iterdir() if not _is_being_written(each)]
         for leftover in leftovers:
             self._move_apart(leftover, f"{leftover.name}.incoming")
         return len(leftovers)
@@ -185,6 +189,7 @@ class IncomingFile:
         self._check_room = check_room
         self._size_bytes = 0
         self._file = path.open("xb", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # until it is closed, however its process ends: see collect_incoming
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append. Raises SpoolFull; the file is then to be discarded."""
@@ -219,6 +224,16 @@ class IncomingFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def _is_being_written(path: Path) -> bool:
+    """Whether a living process holds it, or has made it a kept file meanwhile."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return True
+    return False
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NOW = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -17,6 +17,8 @@ class Link:
 
     ``mode``: ``open``, ``refuses`` (hangs up at once), ``silent`` (takes the call and says nothing), ``breaks`` (hangs
     up after ``breaks_after`` bytes), ``mute`` (hangs up instead of the PACS's first answer to a C-STORE).
+    ``receive_bytes``: how much it takes before it has passed it on; 0: as much as the system likes. ``wire``: links
+    with the same one share their speed.
     """
 
     port_behind: int
@@ -25,9 +27,13 @@ class Link:
     kbit_per_second: int = 0
     delay_seconds: float = 0.0
     bytes_sent: int = 0
+    receive_bytes: int = 0
+    wire: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._door = socket.create_server(("127.0.0.1", 0))
+        if self.receive_bytes:
+            self._door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
         self.port = int(self._door.getsockname()[1])
         self._open: set[socket.socket] = set()
 

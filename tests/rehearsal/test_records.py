@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from dicom_router.clock import SystemClock
-from dicom_router.store.ledger import Ledger
 from tests.factories import until
 from tests.peers.fhir_server import FhirServer
 from tests.peers.his import His, parsed
@@ -19,7 +18,6 @@ from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import unread
 from xray_triage.hl7.message import read
 from xray_triage.records.hl7_transport import Hl7Transport
-from xray_triage.records.outbox import RecordOutbox
 from xray_triage.records.result import Author, Words
 from xray_triage.records.sender import RecordSender
 from xray_triage.stores import Stores, configured_stores
@@ -41,11 +39,8 @@ def write(stores: Stores, case_id: str, version: int) -> None:
 
 def test_three_days_without_the_his_lose_and_double_nothing(tmp_path: Path, often: bool) -> None:
     count = 500 if often else 30
-    with desk_in(tmp_path) as desk:
-        ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
-        outbox = RecordOutbox(desk.database, ledger, clock=desk.clock, peers={"his": ("final",)})
-        desk.results._records = outbox
-        his = His(port=free_port())
+    with desk_in(tmp_path, peers={"his": ("final",)}) as desk:
+        outbox, his = desk.records, His(port=free_port())
         transport = Hl7Transport("127.0.0.1", his.port, clock=SystemClock())
         sender = RecordSender(
             outbox=outbox, gather=desk.gatherer.gather, transport=transport, name="his", clock=desk.clock

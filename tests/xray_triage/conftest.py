@@ -1,6 +1,6 @@
 """Fixtures of the reading room's and the desk's tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 
 from dicom_router.store.database import Database, migrate_router, open_database
 from tests.xray_triage.desk import TestDesk, open_desk
+from xray_triage.config.records import Standing
 
 
 @pytest.fixture
@@ -26,11 +27,17 @@ def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
 
 
 @contextmanager
-def desk_in(folder: Path, *, spool: Path | None = None, reserve_bytes: int = 0) -> Iterator[TestDesk]:
+def desk_in(
+    folder: Path,
+    *,
+    spool: Path | None = None,
+    reserve_bytes: int = 0,
+    peers: Mapping[str, tuple[Standing, ...]] | None = None,
+) -> Iterator[TestDesk]:
     """A desk on SQLite whose database lies in ``folder``, anew or as it was left, and its spool there or elsewhere."""
     database = open_database(f"sqlite:///{folder / 'desk.db'}")
     migrate_router(database)
-    opened = open_desk(database, spool or folder, reserve_bytes=reserve_bytes)
+    opened = open_desk(database, spool or folder, reserve_bytes=reserve_bytes, peers=peers)
     yield opened
     opened.renderer.close()
     database.close()

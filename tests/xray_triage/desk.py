@@ -1,7 +1,7 @@
 """A desk over real stores: films arrive, are read as told, and lie in the casebook with their results on the way."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from xray_triage.cases.identity import Statement
 from xray_triage.cases.recording import RecordedCase, record_reading
 from xray_triage.cases.statements import statements
 from xray_triage.config.destinations import Destination
+from xray_triage.config.records import RecordPeer, Standing
 from xray_triage.config.sections import RegistrationSection, RetentionSection, StationSection
 from xray_triage.config.station import Config
 from xray_triage.health.checks import Health, Probe
@@ -217,10 +218,12 @@ def open_desk(
     second: str = "",
     reserve_bytes: int = 0,
     station_name: str = STATION,
+    peers: Mapping[str, tuple[Standing, ...]] | None = None,
 ) -> TestDesk:
     """A desk on ``database``, which has the router's tables, and a spool in ``folder``.
 
     Its PACS takes ``originals`` and requests; so does a ``second`` destination, if it has a name.
+    ``peers``: who gets results, and which.
     """
     migrate_cases(database)
     sends = ("results", *(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
@@ -230,6 +233,9 @@ def open_desk(
         destination=tuple(Destination(name=each, kind="folder", path=folder / each, send=sends) for each in names),
         registration=RegistrationSection(prefix="TA"),
         retention=RetentionSection(reserve_gb=reserve_bytes / 1e9),
+        record=tuple(
+            RecordPeer(name=name, kind="hl7", host="127.0.0.1", send=send) for name, send in (peers or {}).items()
+        ),
     )
     joined = join_stores(database, config, role="front", clock=StoppedClock())
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -5,7 +5,7 @@ HL7 v2.5 2.9.2 (original mode): after each message its acknowledgement, told by 
 
 import socket
 import ssl
-from collections.abc import Iterator
+from contextlib import suppress
 
 from dicom_router.clock import Clock
 from dicom_router.errors import PeerUnreachable, PeerUntrusted
@@ -13,7 +13,8 @@ from xray_triage.hl7.message import Message, NotHl7, read
 from xray_triage.hl7.mllp import Blocks, framed
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
-PIECE_BYTES = 1 << 16
+PIECE_BYTES = 1 << 14  # each has its own time to leave: with its PDF a message takes long on a link that films fill
+SEND_BUFFER_BYTES = 1 << 15  # bytes in the kernel count as sent, and the wait for the answer begins: keep them few
 
 
 class MllpClient:
@@ -43,9 +44,8 @@ class MllpClient:
         is_answered = False
         try:
             wire = self._socket = self._socket or self._connect()
-            wire.settimeout(self._answer_seconds)
-            wire.sendall(framed(content))
-            answer = next(each for each in self._answers(wire) if each.need("MSA").text(2) == control_id)
+            self._send(wire, framed(content))
+            answer = self._acknowledgement(wire, control_id)
             is_answered = True
             return answer
         except OSError as error:
@@ -56,21 +56,33 @@ class MllpClient:
             if not is_answered:  # what comes now on this connection answers nobody
                 self.close()
 
-    def _answers(self, wire: socket.socket) -> Iterator[Message]:
-        blocks = Blocks()
+    def _send(self, wire: socket.socket, block: bytes) -> None:
+        for begin in range(0, len(block), PIECE_BYTES):
+            wire.settimeout(self._answer_seconds)
+            wire.sendall(block[begin : begin + PIECE_BYTES])
+
+    def _acknowledgement(self, wire: socket.socket, control_id: str) -> Message:
+        blocks, others = Blocks(), ""
         until = self._clock.monotonic() + self._answer_seconds
-        while True:
-            left = until - self._clock.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            wire.settimeout(left)
-            piece = wire.recv(PIECE_BYTES)
-            if not piece:
-                raise PeerUnreachable(f"{self.peer} ended the connection without an acknowledgement")
+        while piece := self._received(wire, until, others):
             try:
-                yield from (message for message in map(read, blocks.feed(piece)) if message.first("MSA"))
+                for message in map(read, blocks.feed(piece)):
+                    told = message.first("MSA")
+                    if told and told.text(2) == control_id:
+                        return message
+                    others = f", only one of {told.text(2)[:40]!r} (MSA-2), not of {control_id!r}" if told else others
             except NotHl7 as error:
                 raise PeerUnreachable(f"{self.peer} answers, but no HL7: {error}", status="no HL7") from error
+        raise PeerUnreachable(f"{self.peer} ended the connection without an acknowledgement{others}")
+
+    def _received(self, wire: socket.socket, until: float, others: str) -> bytes:
+        """What comes next; nothing at the end."""
+        left = until - self._clock.monotonic()
+        with suppress(TimeoutError):
+            if left > 0:
+                wire.settimeout(left)
+                return wire.recv(PIECE_BYTES)
+        raise TimeoutError(f"no acknowledgement in time{others}")
 
     def echo(self) -> None:
         """Whether somebody listens there: HL7 has no question for it. Raises PeerUnreachable."""
@@ -90,6 +102,7 @@ class MllpClient:
 
     def _connect(self) -> socket.socket:
         plain = socket.create_connection(self._address, timeout=CONNECT_SECONDS)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if self._tls is None:
             return plain
         try:
@@ -122,5 +135,5 @@ def _fault(peer: str, error: OSError) -> PeerUntrusted | None:
 
 def _why(error: OSError) -> str:
     if isinstance(error, TimeoutError):
-        return "no acknowledgement in time"
+        return str(error.strerror or error)
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -101,7 +101,8 @@ class Placing:
     """How the HIS placed an order; empty of one that the page registered. ``placer``: the sending system.
 
     ``service_code`` and ``service_name`` are the HIS's (MA_DICH_VU), ``treatment_code`` is that of the stay (MA_LK),
-    ``diagnosis_code`` of ICD-10. ``withdrawn_at``: when the HIS took it back, though it may have been filmed.
+    ``diagnosis_code`` of ICD-10. ``name_parts``: the patient's name as it wrote it, ``family^given^middle``.
+    ``withdrawn_at``: when the HIS took it back, though it may have been filmed.
     """
 
     placer: str = ""
@@ -110,6 +111,7 @@ class Placing:
     service_name: str = ""
     treatment_code: str = ""
     diagnosis_code: str = ""
+    name_parts: str = ""
     withdrawn_at: datetime | None = None
 
 
@@ -126,6 +128,7 @@ class Ordered:
     reason: str
     diagnosis_code: str
     treatment_code: str
+    name_parts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +164,7 @@ class Order:
             reason=typed.reason,
             diagnosis_code=placing.diagnosis_code,
             treatment_code=placing.treatment_code,
+            name_parts=placing.name_parts,
         )
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from dicom_router.dicom.matching import fold
 from xray_triage.hl7.message import BadField, Message, Segment
+from xray_triage.hl7.names import NameParts
 from xray_triage.orders.order import (
     ADDRESS_LENGTH,
     PHYSICIAN_LENGTH,
@@ -22,6 +23,7 @@ from xray_triage.orders.order import (
     Procedure,
     Registration,
     check,
+    tidy,
 )
 
 VERSIONS = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1")
@@ -132,6 +134,7 @@ def _instruction(order: Message, now: datetime, services: Mapping[str, Procedure
             service_name=_plain(name, LONGEST_NAME),
             treatment_code=_of(order, "PV1", 19)[:LONGEST_NUMBER],
             diagnosis_code=next((code for code, _ in _diagnoses(order) if _ICD.fullmatch(code)), ""),
+            name_parts="^".join(_person(order.need("PID"), 5, first=1)),
         ),
         registration=_registration(order, orc, obr, now, services.get(code) or _procedure(name)),
         accession_numbers=tuple(
@@ -159,7 +162,7 @@ def _registration(order: Message, orc: Segment, obr: Segment, now: datetime, pro
     pid = order.need("PID")
     sex = fold(pid.text(8)).upper()
     fields = _numbers(order, pid) | {
-        "patient_name": _person(pid, 5, first=1),
+        "patient_name": _person(pid, 5, first=1).whole,
         "patient_birth_date": _birth_date(pid.text(7)),
         "patient_sex": _SEXES.get(sex, sex),
         "address": _plain(", ".join(filter(None, (pid.text(11, part) for part in range(1, 6)))), ADDRESS_LENGTH),
@@ -203,16 +206,16 @@ def _of(order: Message, name: str, number: int) -> str:
     return segment.text(number) if segment else ""
 
 
-def _person(segment: Segment, number: int, *, first: int) -> str:
-    """A name as people here write it: family, middle, given. ``first``: the family name's component."""
-    return " ".join(filter(None, (segment.text(number, first + part) for part in (0, 2, 1))))
+def _person(segment: Segment, number: int, *, first: int) -> NameParts:
+    """A name. ``first``: the family name's component."""
+    return NameParts(*(tidy(segment.text(number, first + part)) for part in range(3)))
 
 
 def _physician(order: Message, orc: Segment, obr: Segment) -> str:
     """Who ordered the film: ORC-12, else OBR-16, else PV1-8 and 7; by name, else by number."""
     pv1 = order.first("PV1")
     named = [(orc, 12), (obr, 16), *([(pv1, 8), (pv1, 7)] if pv1 else [])]
-    names = [_person(segment, number, first=2) for segment, number in named]
+    names = [_person(segment, number, first=2).whole for segment, number in named]
     numbers = [segment.text(number) for segment, number in named]
     return _plain(next(filter(None, [*names, *numbers]), ""), PHYSICIAN_LENGTH)
 

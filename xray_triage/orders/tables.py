@@ -36,6 +36,7 @@ film_order = sa.Table(
     sa.Column("service_name", OutsideText, nullable=False, server_default=""),
     sa.Column("treatment_code", OutsideText, nullable=False, server_default=""),
     sa.Column("diagnosis_code", OutsideText, nullable=False, server_default=""),
+    sa.Column("name_parts", OutsideText, nullable=False, server_default=""),
     sa.Column("withdrawn_at", UtcDateTime),
     sa.UniqueConstraint("form_key", name="film_order_form"),
     sa.UniqueConstraint("accession_number", name="film_order_accession"),

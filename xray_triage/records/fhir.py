@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from xray_triage import __version__
 from xray_triage.cases.consultation import ConsultationState
+from xray_triage.hl7.names import parted
 from xray_triage.reading.findings import Finding
 from xray_triage.records.record import FilmRead, Record, Standing
 from xray_triage.results.wording import value
@@ -142,12 +143,11 @@ class _Writer:
             others.append({"system": self._within("patient"), "value": patient.id})
         if record.ordered.insurance_number:
             others.append({"system": f"{SYSTEMS}:bhyt", "value": record.ordered.insurance_number})
-        family, _, given = patient.name.partition(" ")
         made: Resource = {"resourceType": "Patient", "identifier": others}
         if patient.name:
-            made["name"] = [{"use": "official", "text": patient.name, "family": family}]
-            if given:
-                made["name"][0]["given"] = [given]
+            parts = parted(patient.name, record.ordered.name_parts)
+            given = [parts.middle, parts.given]  # in the order in which they are read (datatypes, ``HumanName``)
+            made["name"] = [{"use": "official", "text": patient.name, "family": parts.family, "given": given}]
         if patient.sex:
             made["gender"] = SEXES.get(patient.sex, "unknown")
         if patient.birth_date:

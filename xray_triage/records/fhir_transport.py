@@ -15,6 +15,8 @@ from xray_triage.records.record import Record
 FHIR_JSON = "application/fhir+json"
 TOKEN_REFUSED = {401, 403, 407}
 WRONG_ADDRESS = {300, 301, 302, 303, 307, 308, 404, 405, 406, 410, 501}
+FAULTS = ("fatal", "error")  # severities of an OperationOutcome, with whatever status it comes
+UNDONE = ("transaction", "batch")  # types of a Bundle that is what was asked, and no answer to it
 LATER = {408, 409, 412, 423, 425, 429}
 LONGEST_ANSWER_BYTES = 4 << 20
 MOST_LETTERS = 500
@@ -39,12 +41,20 @@ class FhirTransport:
         said = _parsed(answer)
         if answer.body.strip() and not said.get("resourceType"):
             raise self._wait(answer.status, "this is no FHIR; check url, and that no login page stands before it")
-        for entry in said.get("entry") or ():
-            told = entry.get("response") or {}
-            status = str(told.get("status", "200"))[:3]
-            if not status.startswith("2"):  # one that takes a transaction for a batch
-                raise self._failure(int(status) if status.isdigit() else 500, told.get("outcome") or {}, 0)
+        self._require_done(answer.status, said)
         return f"HTTP {answer.status}"
+
+    def _require_done(self, status: int, said: Mapping[str, Any]) -> None:
+        """Raises PeerRefused or PeerUnreachable where a 2xx says that it was not done, or in part alone."""
+        if any(issue.get("severity") in FAULTS for issue in _listed(said, "issue")):
+            raise PeerRefused(f"{self._root.url} answered HTTP {status}: {_words(said)}", status=f"HTTP {status}")
+        if said.get("type") in UNDONE:
+            raise self._wait(status, "it has put the Bundle away undone; url must be the base, without /Bundle")
+        for entry in _listed(said, "entry"):
+            told = _object(entry.get("response"))
+            code = str(told.get("status", "200"))[:3]
+            if not code.startswith("2"):  # one that takes a transaction for a batch
+                raise self._failure(int(code) if code.isdecimal() else 500, _object(told.get("outcome")), 0)
 
     def echo(self) -> None:
         """Whether it answers. Raises PeerUnreachable or PeerRefused."""
@@ -69,7 +79,7 @@ class FhirTransport:
         return {**headers, "Authorization": f"Bearer {token}"}
 
     def _failure(self, status: int, said: Mapping[str, Any], after_seconds: float) -> PeerUnreachable | PeerRefused:
-        words = "; ".join(_issues(said))[:MOST_LETTERS]
+        words = _words(said)
         if status in TOKEN_REFUSED:
             return self._wait(status, f"it does not take the token; renew token_file{words and f' ({words})'}")
         if status in LATER or status >= 500:
@@ -87,20 +97,29 @@ class FhirTransport:
 
 def _parsed(answer: HttpResponse) -> dict[str, Any]:
     try:
-        said = json.loads(answer.body)
+        return _object(json.loads(answer.body))
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _listed(said: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects in a list of it, if that is one."""
+    listed = said.get(name)
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _words(outcome: Mapping[str, Any]) -> str:
+    return "; ".join(_issues(outcome))[:MOST_LETTERS]
 
 
 def _issues(outcome: Mapping[str, Any]) -> Iterator[str]:
     """What an OperationOutcome says, whatever of it is as it should be."""
-    issues = outcome.get("issue") if outcome.get("resourceType") == "OperationOutcome" else None
-    for issue in issues if isinstance(issues, list) else ():
-        if isinstance(issue, dict):
-            details = issue.get("details")
-            text = details.get("text") if isinstance(details, dict) else None
-            said = issue.get("diagnostics") or text or issue.get("code")
-            where = issue.get("expression") or issue.get("location")
-            place = f" ({', '.join(map(str, where))})" if isinstance(where, list) and where else ""
-            yield " ".join(f"{said}{place}".split())
+    for issue in _listed(outcome, "issue") if outcome.get("resourceType") == "OperationOutcome" else ():
+        said = issue.get("diagnostics") or _object(issue.get("details")).get("text") or issue.get("code")
+        where = issue.get("expression") or issue.get("location")
+        place = f" ({', '.join(map(str, where))})" if isinstance(where, list) and where else ""
+        yield " ".join(f"{said}{place}".split())

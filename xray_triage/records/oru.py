@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from xray_triage.hl7.message import escaped, moment, written
+from xray_triage.hl7.names import parted
 from xray_triage.records.record import Record, Standing
 from xray_triage.results.wording import value
 
@@ -39,10 +40,10 @@ def _patient(record: Record) -> list[str]:
     numbers += [f"{escaped(ordered.citizen_number)}^^^CCCD^NI"] if ordered.citizen_number else []
     numbers += [f"{escaped(ordered.insurance_number)}^^^BHYT^SS"] if ordered.insurance_number else []
     numbers = numbers or [f"{record.case_id}^^^{assigner}^U"]
-    family, _, given = patient.name.partition(" ")
+    name = "^".join(map(escaped, parted(patient.name, ordered.name_parts))).rstrip("^")
     birth = patient.birth_date.replace("-", "")
     sex = SEXES.get(patient.sex, "U")
-    return ["PID", "1", "", "~".join(numbers), "", f"{escaped(family)}^{escaped(given)}", "", birth, sex]
+    return ["PID", "1", "", "~".join(numbers), "", name or "^", "", birth, sex]  # PID-5 must not be empty either
 
 
 def _request(record: Record, status: str) -> list[str]:

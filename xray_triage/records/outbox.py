@@ -287,9 +287,15 @@ def _summary(connection: sa.Connection, name: str, rows: Mapping[tuple[str, str]
         refused=counted["refused"],
         stuck=waiting.stuck if waiting else 0,
         oldest_waiting_at=connection.scalar(oldest),
-        last_sent_at=connection.scalar(sa.select(sa.func.max(_row.sent_at)).where(_row.name == name)),
+        last_sent_at=connection.scalar(_last_sent(name)),
         last_error=waiting.error if waiting else None,
     )
+
+
+def _last_sent(name: str) -> sa.Select[tuple[datetime]]:
+    """When the peer took something: by the index, from its end."""
+    taken = sa.and_(_row.name == name, _row.sent_at.is_not(None), _row.status != OVERTAKEN)
+    return sa.select(_row.sent_at).where(taken).order_by(_row.sent_at.desc()).limit(1)
 
 
 def _delivery(row: sa.Row[Any]) -> RecordDelivery:
@@ -298,7 +304,7 @@ def _delivery(row: sa.Row[Any]) -> RecordDelivery:
         name=row.name,
         case_id=row.case_id,
         version=row.version,
-        state=STATES[row.state],
+        state=DeliveryState.LEFT_OUT if row.status == OVERTAKEN else STATES[row.state],
         attempts=row.attempt,
         last_error=row.error,
         status=row.status,

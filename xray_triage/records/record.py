@@ -43,7 +43,8 @@ class Facility:
 class Ordered:
     """What the order said; empty for a film without an order, whose patient has the local number alone.
 
-    ``service_code``, ``treatment_code`` (MA_LK) and ``diagnosis_code`` (ICD-10) are the HIS's.
+    ``service_code``, ``treatment_code`` (MA_LK) and ``diagnosis_code`` (ICD-10) are the HIS's; ``name_parts`` is the
+    patient's name as it wrote it, ``family^given^middle``.
     """
 
     placer_number: str = ""
@@ -54,6 +55,7 @@ class Ordered:
     reason: str = ""
     diagnosis_code: str = ""
     treatment_code: str = ""
+    name_parts: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

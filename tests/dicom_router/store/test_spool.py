@@ -141,13 +141,19 @@ def test_only_keys_of_our_own_become_paths(spool: Spool, key: str) -> None:
 
 def test_at_start_what_a_crash_left_half_written_is_removed(spool: Spool, tmp_path: Path) -> None:
     kept = spool.keep(io.BytesIO(film_bytes(film())))
-    abandoned = spool.begin()
-    abandoned.write(b"half a film")
+    (tmp_path / "spool" / "incoming" / ("0" * 32)).write_bytes(b"half a film")
     again = Spool(tmp_path / "spool")
     assert again.collect_incoming() == 1
     assert again.collect_incoming() == 0
     assert list(again.keys()) == [kept.key]
-    abandoned.discard()
+
+
+def test_at_start_what_somebody_else_is_writing_stays_his(spool: Spool, tmp_path: Path) -> None:
+    with spool.begin() as incoming:
+        incoming.write(b"half a film")
+        assert Spool(tmp_path / "spool").collect_incoming() == 0
+        kept = incoming.keep("")
+    assert list(spool.keys()) == [kept.key]
 
 
 KEEP_FOR_EVER = """

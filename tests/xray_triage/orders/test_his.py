@@ -89,7 +89,8 @@ def test_an_old_message_that_comes_again_undoes_no_newer_one(desk: TestDesk, sen
     send(placed())
     send(placed(control="XO", message_id="M-2", name="NGUYỄN^ẨN^VĂN"))
     assert send(placed()).code == "AA"
-    assert only(desk).registration.patient_name == "NGUYỄN VĂN ẨN"
+    kept = only(desk)
+    assert (kept.registration.patient_name, kept.ordered.name_parts) == ("NGUYỄN VĂN ẨN", "NGUYỄN^ẨN^VĂN")
 
 
 def test_a_his_that_counts_its_messages_anew_loses_no_order(desk: TestDesk, send: Send) -> None:

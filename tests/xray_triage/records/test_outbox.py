@@ -1,30 +1,29 @@
 """Which versions go to whom and in which order, on both databases."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.ledger import Ledger, Work
+from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import TestDesk, reading, unread
+from xray_triage.config.records import Standing
 from xray_triage.records.outbox import AFTER_OLDER_SECONDS, OVERTAKEN, PRELIMINARY, RecordDelivery, RecordOutbox
 from xray_triage.records.result import Author, Words
 
 MAI = Author(account="mai", name="BS. Trần Thị Mai")
 NORMAL = Words(conclusion="Không thấy bất thường.")
 HIS, FHIR = "his", "fhir"
-
-
-def an_outbox(desk: TestDesk) -> RecordOutbox:
-    """That of a station whose HIS gets the doctors' results, and whose FHIR server all."""
-    ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
-    peers = {HIS: ("final",), FHIR: ("final", "preliminary")}
-    return RecordOutbox(desk.database, ledger, clock=desk.clock, peers=peers)
+PEERS: dict[str, tuple[Standing, ...]] = {HIS: ("final",), FHIR: ("final", "preliminary")}
 
 
 @pytest.fixture
 def outbox(desk: TestDesk) -> RecordOutbox:
-    return an_outbox(desk)
+    """That of a station whose HIS gets the doctors' results, and whose FHIR server all."""
+    ledger = Ledger(desk.database, clock=desk.clock, node="test", spool_id=desk.spool.id)
+    return RecordOutbox(desk.database, ledger, clock=desk.clock, peers=PEERS)
 
 
 @pytest.fixture
@@ -49,20 +48,19 @@ def claimed(outbox: RecordOutbox, name: str = HIS) -> tuple[Work, RecordDelivery
     return found
 
 
-def test_a_result_goes_to_whom_it_concerns_in_the_commit_that_makes_it(sqlite_desk: TestDesk) -> None:
-    desk = sqlite_desk
-    outbox = an_outbox(desk)
-    desk.results._records = outbox
-    case_id = desk.add(unread()).case_id
-    told(desk, outbox, case_id)
-    desk.break_inserts("work")
-    with pytest.raises(Exception, match="broken"):
+def test_a_result_goes_to_whom_it_concerns_in_the_commit_that_makes_it(tmp_path: Path) -> None:
+    with desk_in(tmp_path, peers=PEERS) as desk:
+        outbox, case_id = desk.records, desk.add(unread()).case_id
+        told(desk, outbox, case_id)
+        desk.break_inserts("work")
+        with pytest.raises(Exception, match="broken"):
+            desk.results.finish(case_id, MAI, NORMAL, before_author="")
+        assert desk.results.versions(case_id) == []
+        desk.mend_inserts()
         desk.results.finish(case_id, MAI, NORMAL, before_author="")
-    assert desk.results.versions(case_id) == []
-    desk.mend_inserts()
-    desk.results.finish(case_id, MAI, NORMAL, before_author="")
-    assert [(one.name, one.version) for one in outbox.of_case(case_id)] == [(FHIR, PRELIMINARY), (HIS, 1), (FHIR, 1)]
-    assert [one.name for one in outbox.of_case(case_id, 1)] == [HIS, FHIR]
+        queued = [(one.name, one.version) for one in outbox.of_case(case_id)]
+        assert queued == [(FHIR, PRELIMINARY), (HIS, 1), (FHIR, 1)]
+        assert [one.name for one in outbox.of_case(case_id, 1)] == [HIS, FHIR]
 
 
 def test_a_newer_version_waits_for_the_older_one_and_for_no_other_case(
@@ -159,12 +157,15 @@ def test_a_refused_version_stops_nobody_and_never_follows_a_newer_one(
     work, second = claimed(outbox)
     assert second.version == 2
     outbox.acknowledge(work, "AA")
+    sent_at = desk.clock.now()
+    desk.clock.advance(60)
     assert outbox.retry(first.record_id)
     assert not outbox.retry(first.record_id)
     assert outbox.claim(HIS) is None, "the HIS has the newer one"
+    assert outbox.summary()[1].last_sent_at == sent_at
     (one, two) = (each for each in outbox.of_case(case_id) if each.name == HIS)
-    assert (one.status, one.state) == (OVERTAKEN, DeliveryState.ACKNOWLEDGED)
-    assert two.sent_at is not None
+    assert (one.status, one.state) == (OVERTAKEN, DeliveryState.LEFT_OUT), "nobody is told that it was taken"
+    assert (two.state, two.status) == (DeliveryState.ACKNOWLEDGED, "AA")
 
 
 def test_what_the_ai_says_is_told_once_however_many_films_wait_and_never_after_a_doctor(

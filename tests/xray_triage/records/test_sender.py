@@ -1,6 +1,7 @@
 """One lane to one peer: a case that cannot be told stops nobody, a silent peer costs nothing, a poisoned one little."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from dicom_router.clock import SystemClock
 from dicom_router.store.delivery import DeliveryState
 from tests.peers.his import His
 from tests.peers.orthanc import free_port
+from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import TestDesk, reading, unread
 from xray_triage.records.hl7_transport import Hl7Transport
 from xray_triage.records.outbox import RecordOutbox
@@ -19,11 +21,15 @@ MAI = Author(account="mai", name="BS. Trần Thị Mai")
 
 
 @pytest.fixture
+def sqlite_desk(tmp_path: Path) -> Iterator[TestDesk]:
+    """One whose doctors' results go to the HIS."""
+    with desk_in(tmp_path, peers={"his": ("final",)}) as opened:
+        yield opened
+
+
+@pytest.fixture
 def outbox(sqlite_desk: TestDesk) -> RecordOutbox:
-    desk = sqlite_desk
-    made = RecordOutbox(desk.database, desk.ledger, clock=desk.clock, peers={"his": ("final",)})
-    desk.results._records = made
-    return made
+    return sqlite_desk.records
 
 
 def a_sender(desk: TestDesk, outbox: RecordOutbox, his: His, gather: Callable[[str, int], Record]) -> RecordSender:

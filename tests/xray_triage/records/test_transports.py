@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from dicom_router.errors import PeerRefused, PeerUnreachable, PeerUntrusted
 from tests.peers.certificates import Authority
 from tests.peers.his import His, parsed
 from tests.peers.orthanc import free_port
+from tests.rehearsal.link import Link
 from tests.xray_triage.records.samples import AT, a_record
 from xray_triage.config.values import Tls
 from xray_triage.records.fhir_transport import FhirTransport
@@ -83,12 +85,30 @@ def test_a_connection_is_kept_and_one_that_the_his_closed_is_opened_anew() -> No
         assert his.connections == 2
 
 
-def test_a_late_acknowledgement_of_another_message_is_none_of_this_one() -> None:
+def test_an_acknowledgement_of_another_message_is_none_of_this_one_and_is_told() -> None:
     with His(answers=lambda *_: "AA") as his:
         transport = to_his(his)
         content = transport.compose(a_record(), number=NUMBER, at=AT)
-        with pytest.raises(PeerUnreachable, match="no acknowledgement in time"):
-            transport.send(content, "another")
+        words = rf"no acknowledgement in time, only one of '{NUMBER}' \(MSA-2\), not of 'Another'"
+        with pytest.raises(PeerUnreachable, match=words):
+            transport.send(content, "Another")
+
+
+def test_a_connection_that_ends_within_the_acknowledgement_is_none() -> None:
+    with cut_off_at(40) as port:
+        transport = Hl7Transport("127.0.0.1", port, clock=SystemClock(), answer_seconds=5)
+        with pytest.raises(PeerUnreachable, match="ended the connection without an acknowledgement"):
+            send(transport)
+
+
+def test_a_message_may_take_longer_to_leave_than_its_answer_may_take_to_come() -> None:
+    with His() as his, Link(his.port, kbit_per_second=2400, receive_bytes=1 << 14).running() as link:
+        transport = Hl7Transport("127.0.0.1", link.port, clock=SystemClock(), answer_seconds=0.4)
+        content = transport.compose(a_record(pdf=bytes(240_000)), number=NUMBER, at=AT)
+        begun = SystemClock().monotonic()
+        assert transport.send(content, NUMBER) == "AA"
+        assert SystemClock().monotonic() - begun > 0.8, "the link was too quick to show anything"
+        transport.close()
 
 
 def test_a_his_behind_tls_must_be_the_one_that_the_site_trusts(tmp_path: Path) -> None:
@@ -101,6 +121,25 @@ def test_a_his_behind_tls_must_be_the_one_that_the_site_trusts(tmp_path: Path) -
         for ask in (send, lambda transport: transport.echo()):
             with pytest.raises(PeerUntrusted, match="check the certificates"):
                 ask(to_his(his, tls=client_tls(Tls(ca=other.ca))))
+
+
+@contextmanager
+def cut_off_at(count: int) -> Iterator[int]:
+    """A HIS that hangs up after so many bytes of its acknowledgement AA; gives its port."""
+    ack = f"\x0bMSH|^~\\&|HIS||XRAY-TRIAGE||20260101||ACK|A1|P|2.5\rMSA|AA|{NUMBER}\r\x1c\r".encode()
+
+    def answer(server: socket.socket) -> None:
+        wire, _ = server.accept()
+        with wire:
+            while b"\x1c\r" not in wire.recv(1 << 20):
+                pass
+            wire.sendall(ack[:count])
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
 
 
 Reply = tuple[int, Mapping[str, str], object]
@@ -177,6 +216,27 @@ def test_a_login_page_is_no_acknowledgement() -> None:
     error = answered(200, "<html>Đăng nhập</html>")
     assert isinstance(error, PeerUnreachable)
     assert "no login page" in str(error)
+
+
+def test_an_outcome_that_names_a_fault_is_a_refusal_whatever_its_status() -> None:
+    error = answered(200, OUTCOME)
+    assert isinstance(error, PeerRefused)
+    assert str(error).endswith("HTTP 200: Patient.birthDate: no such day")
+    assert answered(200, {"resourceType": "OperationOutcome", "issue": [{"severity": "information"}]}) == "HTTP 200"
+
+
+@pytest.mark.parametrize("said", [{"entry": [1, {"response": [2]}]}, {"entry": 3, "issue": 4}, {"type": [5]}])
+def test_an_answer_of_odd_json_stops_no_lane(said: dict[str, object]) -> None:
+    assert answered(200, {"resourceType": "Bundle"} | said) == "HTTP 200"
+    failed = answered(422, {"resourceType": "OperationOutcome", "issue": [1, {"details": 2, "expression": 3}]} | said)
+    assert isinstance(failed, PeerRefused)
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_a_bundle_that_was_put_away_undone_is_no_acknowledgement(kind: str) -> None:
+    error = answered(201, {"resourceType": "Bundle", "type": kind, "entry": [{"resource": {}}]})
+    assert isinstance(error, PeerUnreachable)
+    assert "url must be the base" in str(error)
 
 
 def test_the_token_is_read_anew_and_stands_in_no_error(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class ProgressWords(Spoken):
     def record(self, record: RecordDelivery) -> State:
         """How far one version has come."""
         if record.status == OVERTAKEN:
-            return State(self.language.say(N_("không gửi, vì bản mới hơn đã tới")), "none")
+            return State(self.language.say(N_("không gửi, vì đã có bản mới hơn thay")), "none")
         tones = {DeliveryState.ACKNOWLEDGED: "good", DeliveryState.REFUSED: "bad"}
         return State(self.language.say(RECORD_STATES[record.state]), tones.get(record.state, "wait"))
 
