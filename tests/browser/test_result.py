@@ -109,17 +109,21 @@ def test_an_answer_is_taken_over_by_keyboard_and_the_form_is_accessible(
     doctor = enter(viewport=PHONE)
     case_id = sqlite_desk.add(unread()).case_id
     sqlite_desk.consultations.request(case_id, question="?", priority="routine", requested_by="Bs. An")
-    answer(sqlite_desk, case_id, "Tràn dịch màng phổi trái.")
+    said = (
+        "Mô tả\n  Mờ góc sườn hoành trái.\nKết luận\n  Tràn dịch màng phổi trái.\nĐề nghị\n  Siêu âm.\n  \n  Tái khám."
+    )
+    answer(sqlite_desk, case_id, said)
     doctor.goto(f"/cases/{case_id}")
     doctor.get_by_role("button", name="Lấy ý kiến này vào kết quả").press("Enter")
     expect(doctor.locator("#result-form")).to_be_focused()
-    said = "Tràn dịch màng phổi trái.\nTheo ý kiến chuyên khoa của BS. Lê Thu."
-    expect(doctor.get_by_label("Kết luận")).to_have_value(said)
-    expect(doctor.get_by_label("Mô tả")).to_have_value("")
+    conclusion = "Tràn dịch màng phổi trái.\nTheo ý kiến chuyên khoa của BS. Lê Thu."
+    expect(doctor.get_by_label("Kết luận")).to_have_value(conclusion)
+    expect(doctor.get_by_label("Mô tả")).to_have_value("Mờ góc sườn hoành trái.")
+    expect(doctor.get_by_label("Đề nghị")).to_have_value("Siêu âm.\n\nTái khám.")
     axe(doctor)
     doctor.set_viewport_size(LAPTOP)  # type: ignore[arg-type]
     doctor.get_by_role("button", name=FINISH).press("Enter")
     expect(doctor.locator("#result")).to_contain_text("Có lấy ý kiến chuyên khoa.")
     axe(doctor)
     (made,) = sqlite_desk.results.versions(case_id)
-    assert (made.words.conclusion, made.words.adopts) == (said, "1.2.9.0")
+    assert (made.words.conclusion, made.words.adopts) == (conclusion, "1.2.9.0")

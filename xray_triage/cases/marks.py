@@ -43,6 +43,11 @@ def finish(connection: sa.Connection, sequence: int, *, by: str, at: datetime) -
     connection.execute(this.where(tables.IS_UNSEEN).values(seen_at=at, seen_by=by))
 
 
+def renew(connection: sa.Connection, sequence: int) -> None:
+    """The case says something new: it waits to be seen, by whomever."""
+    connection.execute(tables.case.update().where(tables.case.c.sequence == sequence).values(NONE))
+
+
 def reopen(connection: sa.Connection, sequence: int) -> None:
     """Something is left to do after all."""
     this = tables.case.update().where(tables.case.c.sequence == sequence)

@@ -12,6 +12,7 @@ from xray_triage.cases.casebook import Casebook, UnknownCase
 from xray_triage.language import ENGLISH, N_
 
 NO_FILM = "not_a_film"
+OURS = frozenset({"no_model", "model_failed", "reader_died"})  # reasons that lay with the station, not with the film
 READ = N_("Không có phim nào của ca này mà AI chưa đọc.")
 UNDER_WAY = N_("Phim của ca này đang được đọc hoặc đang chờ đọc.")
 GONE = N_("Tệp phim không còn ở trạm: hãy lấy phim từ PACS, hoặc gửi lại từ máy X-quang.")
@@ -71,3 +72,10 @@ def unread_films(case: Case, reason: str | None = None) -> list[Image]:
     codes = {image.sop_instance_uid: image.reason.code for image in case.images if image.reason is not None}
     wanted = {uid for uid, code in codes.items() if (code != NO_FILM if reason is None else code == reason)}
     return [image for image in case.images if image.sop_instance_uid in wanted]
+
+
+def may_differ(image: Image, sha256: str | None) -> bool:
+    """Whether the model with this hash, None while AI is off, may say something else of a film that was not read."""
+    if sha256 is None or image.reason is None:
+        return False
+    return image.reason.code in OURS or (image.model is not None and image.model.sha256 != sha256)

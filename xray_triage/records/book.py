@@ -220,17 +220,18 @@ class ResultBook:
         return made
 
     def _insert(self, connection: sa.Connection, sequence: int, made: Result, paper: bytes) -> None:
-        """The version, its paper, and what it means for the case: whoever writes has seen it, and is done with it."""
+        """The version, its paper, and what it means for the case: whoever writes has seen it, and is done with it;
+        one whose result was cancelled waits for another."""
         table = tables.result
         number = insert_new(connection, table, result_columns(made) | {"case_sequence": sequence})
         if number is None:
             raise CannotWrite(IS_THERE)
         connection.execute(tables.result_paper.insert().values(result_id=number, pdf=paper))
         self._records.enqueue(connection, sequence, made.version)
-        marks.finish(connection, sequence, by=made.author.name, at=made.made_at)
         if made.state is ResultState.CANCELLED:
-            marks.reopen(connection, sequence)
+            marks.renew(connection, sequence)  # it waits for a result again
             return
+        marks.finish(connection, sequence, by=made.author.name, at=made.made_at)
         draft = tables.result_draft
         mine = sa.and_(draft.c.case_sequence == sequence, draft.c.author == made.author.account)
         connection.execute(draft.delete().where(mine))

@@ -149,14 +149,22 @@ def test_an_emptied_draft_is_none_and_what_no_paper_can_hold_is_left_out(desk: T
 
 
 def test_who_finishes_has_seen_the_case_and_is_done_with_it_until_it_is_cancelled(desk: TestDesk, case_id: str) -> None:
+    """A case without a result that stands waits for one: it is among the unseen again, and finishing ends that."""
+
+    def waiting() -> list[str]:
+        return [case.case_id for case in desk.casebook.cases(state="unseen", limit=9)]
+
+    def marks() -> tuple[str | None, str | None]:
+        case = desk.casebook.case(case_id)
+        assert case is not None
+        return case.seen_by, case.done_by
+
     desk.results.finish(case_id, MAI, NORMAL, before_author="")
-    case = desk.casebook.case(case_id)
-    assert case is not None
-    assert (case.seen_by, case.done_by) == (MAI.name, MAI.name)
+    assert (marks(), waiting()) == ((MAI.name, MAI.name), [])
     desk.results.cancel(case_id, AN, reason="nhầm", before_author="")
-    case = desk.casebook.case(case_id)
-    assert case is not None
-    assert (case.seen_by, case.done_by) == (MAI.name, None)
+    assert (marks(), waiting()) == ((None, None), [case_id])
+    desk.results.amend(case_id, AN, CHANGED, reason="viết lại", before_author="")
+    assert (marks(), waiting()) == ((AN.name, AN.name), [])
 
 
 def test_the_paper_of_a_version_stays_what_it_was_whatever_is_called_otherwise_later(

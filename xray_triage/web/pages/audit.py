@@ -1,5 +1,6 @@
 """The audit trail: its page and its CSV, by user, case and day; and what all routes note of searches."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ SEARCHES = ("/", "/orders")
 LISTS = ("/api/cases", *(f"/dicom-web/{level}" for level in ("studies", "series", "instances")))
 HOW_MANY = ("limit", "offset", "since", "includefield", "fuzzymatching")  # which change with every page or poll
 MOST_DETAIL = 200
+CASE_ID = re.compile(r"[0-9a-f]{12}")  # whatever was done to a case, now or by a later version
 COLUMNS = ("at", "actor", "action", "subject", "detail", "address")
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
 Text = Annotated[str, Query(max_length=100)]
@@ -96,6 +98,7 @@ def audit_router(stores: Stores, view: View) -> APIRouter:
                 for entry in found[:PAGE_ROWS]
             ],
             older=found[PAGE_ROWS - 1].entry_id if len(found) > PAGE_ROWS else None,
+            is_case=CASE_ID.fullmatch,
             is_first=before is None,
         )
         return HTMLResponse(page)

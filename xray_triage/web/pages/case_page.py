@@ -7,8 +7,9 @@ from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.case import Case
-from xray_triage.cases.rereading import unread_films
+from xray_triage.cases.rereading import may_differ, unread_films
 from xray_triage.language import N_, Language
+from xray_triage.model.drift import ModelInUse
 from xray_triage.records.beginning import NORMAL_CONCLUSION, REGIONS, begin
 from xray_triage.records.result import ResultState
 from xray_triage.stores import Stores
@@ -81,7 +82,7 @@ def _context(stores: Stores, surroundings: Surroundings, case: Case, who: Visito
         "other_patients_order": other,
         "can_ask": can_ask,
         **_written(stores, case, who),
-        "rereading": _rereading(stores, case),
+        "rereading": _rereading(stores, case, model),
         "can_fetch": surroundings.fetch is not None,
         "taken_at": taken_at,
     }
@@ -102,11 +103,16 @@ def _written(stores: Stores, case: Case, who: Visitor) -> dict[str, Any]:
     }
 
 
-def _rereading(stores: Stores, case: Case) -> Literal["", "possible", "under way"]:
-    """Whether films of the case can be read again, or are about to be."""
-    if not unread_films(case):
+def _rereading(stores: Stores, case: Case, model: ModelInUse | None) -> Literal["", "under way", "possible", "vain"]:
+    """Whether films of the case are about to be read again, can be, or would be refused again as they are."""
+    films = unread_films(case)
+    if not films:
         return ""
-    return "under way" if stores.rereading.is_under_way(case) else "possible"
+    if stores.rereading.is_under_way(case):
+        return "under way"
+    if model is None:
+        return ""  # the page says that AI is off
+    return "possible" if any(may_differ(film, model.identity.sha256) for film in films) else "vain"
 
 
 def _fixed(stores: Stores, case: Case, who: Visitor, *, reason: str) -> dict[str, Any]:

@@ -60,9 +60,24 @@ function sayNormal(which) {
   if (which === "all") field.conclusion.value ||= result.dataset.normalConclusion;
 }
 
+// What stands under one of the form's own headings goes into that part, without the heading; without a conclusion that
+// says so, all of it is the conclusion.
+const headings = { "Mô tả": "description", "Kết luận": "conclusion", "Đề nghị": "advice" };
+
+function sorted(text) {
+  const words = { description: "", conclusion: "", advice: "" };
+  const rest = text.replace(/^(Mô tả|Kết luận|Đề nghị)\n((?: {2}.*\n?)+)/gm, (_, heading, lines) => {
+    words[headings[heading]] += `${lines.replace(/^ {2}/gm, "").trimEnd()}\n`;
+    return "";
+  });
+  return words.conclusion ? { ...words, conclusion: rest + words.conclusion } : { conclusion: text };
+}
+
 function adopt({ adopt: uid, by }, text) {
   field.description.value = field.description.value.split("\n").filter((line) => !/:\s*…\s*$/.test(line)).join("\n");
-  add({ conclusion: [text, by].filter(Boolean).join("\n"), adopts_answer: uid });
+  const words = sorted(text);
+  for (const name in words) words[name] = words[name].trim();
+  add({ ...words, conclusion: [words.conclusion, by].filter(Boolean).join("\n"), adopts_answer: uid });
 }
 
 // --- the draft ---

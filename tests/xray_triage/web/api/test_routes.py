@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -192,18 +193,30 @@ def test_what_cannot_be_read_again_is_refused_in_the_visitors_words(
     assert sqlite_desk.inbox.unread() == 0
 
 
-def test_the_page_offers_to_read_again_what_was_not_read(
-    enter: Callable[..., httpx.Client], sqlite_desk: TestDesk
+def test_the_page_offers_to_read_again_only_what_might_come_out_otherwise(
+    serve: Callable[[ASGIApp], str], sqlite_desk: TestDesk
 ) -> None:
-    unread_case, read_case = sqlite_desk.add(unread()).case_id, sqlite_desk.add(reading()).case_id
+    """A child, or what this very model did not take for a chest, would be refused again: the page says so instead."""
+    seen, other = unread("not_a_chest"), replace(MODEL, sha256="f" * 64)
+    mine, hopeful = replace(seen, model=MODEL), replace(seen, model=other)
+    offered = [sqlite_desk.add(one).case_id for one in (unread(), unread("reader_died"), hopeful)]
+    vain = [sqlite_desk.add(one).case_id for one in (unread("child"), mine)]
+    read = sqlite_desk.add(reading()).case_id
     sqlite_desk.finish_reading()
-    doctor, button = enter(), f"/api/cases/{unread_case}/reread"
-    assert button in doctor.get(f"/cases/{unread_case}").text
-    assert "/reread" not in doctor.get(f"/cases/{read_case}").text
-    assert "/reread" not in enter(Role.TECHNICIAN).get(f"/cases/{unread_case}").text
-    assert doctor.post(button, json={}).status_code == 200
-    page = doctor.get(f"/cases/{unread_case}").text
-    assert (button in page, "Phim đang chờ AI đọc lại." in page) == (False, True)
+    model = ModelInUse(identity=MODEL, runtime="CPU", references={})
+    on, off = serve(sqlite_desk.app(model=model)), serve(sqlite_desk.app())
+
+    def told(case_id: str, url: str = on, role: Role = Role.DOCTOR) -> tuple[bool, bool]:
+        page = httpx.get(f"{url}/cases/{case_id}", headers=bearer(sqlite_desk, role)).text
+        return f"/api/cases/{case_id}/reread" in page, "Cho AI đọc lại cũng không khác" in page
+
+    assert [told(case_id) for case_id in offered] == [(True, False)] * 3
+    assert [told(case_id) for case_id in vain] == [(False, True)] * 2
+    silent = [told(read), told(offered[0], off), told(offered[0], role=Role.TECHNICIAN)]
+    assert silent == [(False, False)] * 3
+    again = httpx.post(f"{on}/api/cases/{offered[0]}/reread", json={}, headers=bearer(sqlite_desk))
+    page = httpx.get(f"{on}/cases/{offered[0]}", headers=bearer(sqlite_desk)).text
+    assert (again.status_code, "Phim đang chờ AI đọc lại." in page, told(offered[0])) == (200, True, (False, False))
 
 
 def test_a_verdict_is_kept(client: httpx.Client, sqlite_desk: TestDesk) -> None:

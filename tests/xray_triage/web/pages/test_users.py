@@ -143,7 +143,17 @@ def test_the_trail_is_read_by_user_case_and_day(admin: httpx.Client, sqlite_desk
     assert rows(day=today) == 2  # that the trail was read, too
     assert rows(subject=case_id) == 2
     assert rows(actor="nobody") == 0
-    assert f'href="/cases/{case_id}"' in admin.get("/audit").text
+
+
+def test_every_line_about_a_case_leads_to_it_whatever_was_done(admin: httpx.Client, sqlite_desk: TestDesk) -> None:
+    case_id = sqlite_desk.add(reading()).case_id
+    about = (Action.CASE_SEEN, Action.RESULT_CANCELLED, Action.REREAD, Action.FILM_PURGED, Action.EXPORTED)
+    for action in about:
+        sqlite_desk.audit.note(action, actor="doctor", subject=case_id)
+    sqlite_desk.audit.note(Action.EXPORTED, actor="doctor", subject="audit")
+    page = admin.get("/audit").text
+    assert page.count(f'href="/cases/{case_id}"') == len(about)
+    assert "/cases/audit" not in page
 
 
 def test_who_looked_for_whom_is_on_the_trail_and_what_a_page_does_by_itself_is_not(
