@@ -99,7 +99,7 @@ class Outbox:
         """
         while claimed := self._ledger.claim(_work_kind(destination, lane)):
             with self._database.read() as connection:
-                (found,) = _read(connection, _of(claimed))
+                (found,) = read_deliveries(connection, _of(claimed))
                 is_wanted = not self.declined.leaves_out(connection, destination, found.what)
             if is_wanted:
                 return claimed, found
