@@ -22,7 +22,7 @@ from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
-from xray_triage.cases.casebook import RecordedCase, migrate_cases, sequence_of
+from xray_triage.cases.casebook import RecordedCase, sequence_of
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.statements import statements
 from xray_triage.config.destinations import Destination
@@ -216,11 +216,10 @@ def open_desk(
     reserve_bytes: int = 0,
     station_name: str = STATION,
 ) -> TestDesk:
-    """A desk on ``database``, which has the router's tables, and a spool in ``folder``.
+    """A desk on ``database``, which has a station's tables, and a spool in ``folder``.
 
     Its PACS takes ``originals`` and requests; so does a ``second`` destination, if it has a name.
     """
-    migrate_cases(database)
     sends = ("results", *(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
     names = (PACS, second) if second else (PACS,)
     config = Config(
