@@ -14,7 +14,7 @@ import httpx
 
 from benchmarks.report import Row, publish, summarise
 from benchmarks.years import fill
-from dicom_router.store.database import migrate_router, open_database
+from tests.databases import open_in
 from tests.xray_triage.desk import PACS, TestDesk, open_desk
 from xray_triage.accounts.audit import Action
 from xray_triage.cases.casebook import Casebook
@@ -30,8 +30,7 @@ Deed = Callable[[], object]
 
 def measure(folder: Path, cases: int, *, times: int) -> list[Row]:
     """A row a measure, in milliseconds, on a database with so many cases."""
-    database = open_database(f"sqlite:///{folder / f'{cases}.db'}")
-    migrate_router(database)
+    database = open_in(folder / f"{cases}.db")
     desk = open_desk(database, folder)
     fill(database, cases, now=desk.clock.now())
     server = WebServer(WebSection(port=0), desk.app())  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dicom_router.scp.performed_step import ScheduledStep
-from dicom_router.store.database import migrate_router, open_database
+from dicom_router.store.database import open_database
 from tests.browser.answers import answer
+from tests.databases import make_tables
 from tests.peers.postgres import running_server
 from tests.xray_triage.desk import open_desk, reading, unread
 from tests.xray_triage.orders.conftest import registration
@@ -21,8 +22,8 @@ FOLDER = Path(__file__).parent
 
 def work_a_day(url: str) -> None:
     """A film that is read, asked about and answered, one that waits for an answer, one that is not read, an order."""
+    make_tables(url)
     database = open_database(url)
-    migrate_router(database)
     with tempfile.TemporaryDirectory() as folder:
         desk = open_desk(database, Path(folder))
         desk.clock.time = datetime(2026, 11, 29, 1, tzinfo=UTC)

@@ -31,17 +31,17 @@ VERSIONS = sorted({path.name.removesuffix(".sqlite.sql") for path in FOLDER.glob
 
 
 @pytest.fixture(params=VERSIONS)
-def kept(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
+def kept(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[Database]:
     """As a version left it, once over each kind of database; brought to today's tables."""
     version = str(request.param)
-    if database_url.startswith("sqlite"):
-        with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
+    if empty_database_url.startswith("sqlite"):
+        with sqlite3.connect(empty_database_url.removeprefix("sqlite:///")) as connection:
             connection.executescript((FOLDER / f"{version}.sqlite.sql").read_text(encoding="utf-8"))
         connection.close()
     else:
-        with psycopg.connect(database_url) as server:
+        with psycopg.connect(empty_database_url) as server:
             server.execute((FOLDER / f"{version}.postgresql.sql").read_bytes())
-    opened = open_database(database_url)
+    opened = open_database(empty_database_url)
     migrate_router(opened)
     migrate_cases(opened)
     yield opened

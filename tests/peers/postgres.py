@@ -14,8 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database, open_database
+from tests.databases import lay_in, make_tables
 from tests.factories import free_port, until
+
+TEMPLATE = "with_tables"
 
 _numbers = itertools.count(1)
 
@@ -78,14 +81,22 @@ def running_server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """The name of a database with a station's tables, to be copied."""
+    _administer(postgres_server, f"CREATE DATABASE {TEMPLATE}")
+    make_tables(f"{postgres_server}/{TEMPLATE}")
+    return TEMPLATE
+
+
 @pytest.fixture
-def make_postgres_database(postgres_server: str) -> Iterator[Callable[[], str]]:
-    """Makes fresh, empty databases; each is gone after the test."""
+def make_postgres_database(postgres_server: str) -> Iterator[Callable[[str], str]]:
+    """Makes fresh databases, copies of one of this name; each is gone after the test."""
     names: list[str] = []
 
-    def make() -> str:
+    def make(template: str) -> str:
         names.append(f"test_{next(_numbers)}")
-        _administer(postgres_server, f"CREATE DATABASE {names[-1]}")
+        _administer(postgres_server, f"CREATE DATABASE {names[-1]} TEMPLATE {template}")
         return f"{postgres_server}/{names[-1]}"
 
     yield make
@@ -94,24 +105,33 @@ def make_postgres_database(postgres_server: str) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def postgres_url(make_postgres_database: Callable[[], str]) -> str:
+def postgres_url(make_postgres_database: Callable[[str], str]) -> str:
     """A fresh, empty database."""
-    return make_postgres_database()
+    return make_postgres_database("template1")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh, empty database; the test runs once over each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'station.db'}"
     return str(request.getfixturevalue("postgres_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database with a station's tables; the test runs once over each kind."""
+    if request.param == "sqlite":
+        lay_in(tmp_path / "station.db")
+        return f"sqlite:///{tmp_path / 'station.db'}"
+    make = request.getfixturevalue("make_postgres_database")
+    return str(make(request.getfixturevalue("postgres_template")))
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The same, open, with the router's tables."""
+    """The same, open."""
     opened = open_database(database_url)
-    migrate_router(opened)
     yield opened
     opened.close()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
+from tests.databases import open_in
 from tests.xray_triage.desk import TestDesk, open_desk
 from xray_triage.config.records import Standing
 
@@ -35,8 +36,7 @@ def desk_in(
     peers: Mapping[str, tuple[Standing, ...]] | None = None,
 ) -> Iterator[TestDesk]:
     """A desk on SQLite whose database lies in ``folder``, anew or as it was left, and its spool there or elsewhere."""
-    database = open_database(f"sqlite:///{folder / 'desk.db'}")
-    migrate_router(database)
+    database = open_in(folder / "desk.db")
     opened = open_desk(database, spool or folder, reserve_bytes=reserve_bytes, peers=peers)
     yield opened
     opened.renderer.close()

@@ -22,7 +22,7 @@ from tests.factories import StoppedClock, film, film_bytes
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
 from xray_triage.cases import rows, tables
-from xray_triage.cases.casebook import migrate_cases, sequence_of
+from xray_triage.cases.casebook import sequence_of
 from xray_triage.cases.identity import Statement
 from xray_triage.cases.recording import RecordedCase, record_reading
 from xray_triage.cases.statements import statements
@@ -220,12 +220,11 @@ def open_desk(
     station_name: str = STATION,
     peers: Mapping[str, tuple[Standing, ...]] | None = None,
 ) -> TestDesk:
-    """A desk on ``database``, which has the router's tables, and a spool in ``folder``.
+    """A desk on ``database``, which has a station's tables, and a spool in ``folder``.
 
     Its PACS takes ``originals`` and requests; so does a ``second`` destination, if it has a name.
     ``peers``: who gets results, and which.
     """
-    migrate_cases(database)
     sends = ("results", *(("originals",) if originals else ()), *(("requests",) if takes_requests else ()))
     names = (PACS, second) if second else (PACS,)
     config = Config(

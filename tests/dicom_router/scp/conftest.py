@@ -14,13 +14,14 @@ from dicom_router.dicom.instance import Arrival
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.storage import Storage
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.refusals import Refusals
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.peers.dcmtk import echoscu
 from tests.peers.machine import Machine
 
@@ -81,8 +82,7 @@ def running_station(
     **limits: object,
 ) -> Iterator[Station]:
     clock = SystemClock()
-    database = open_database(f"sqlite:///{folder}/station.db")
-    migrate_router(database)
+    database = open_in(folder / "station.db")
     ledger = Ledger(database, clock=clock, node="test/front")
     inbox = Inbox(database, ledger, Outbox(database, ledger, clock=clock), clock=clock)
     spool = Spool(folder / "spool", reserve_bytes=reserve_bytes)

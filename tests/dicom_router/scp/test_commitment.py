@@ -11,11 +11,11 @@ from dicom_router.dicom.commitment import References
 from dicom_router.dicom.instance import reference_to
 from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.listener import Listener
-from dicom_router.store.database import migrate_router, open_database
 from dicom_router.store.inbox import Inbox, record_file
 from dicom_router.store.purges import ProvenFile, Purges
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.dicom_router.acknowledged import FILM, Desk
 from tests.factories import DX, film, film_bytes
 from tests.peers.commitment import AskingMachine, CommittingPacs, its_open_files, request
@@ -32,8 +32,7 @@ class Station(Desk):
     def __init__(self, folder: Path) -> None:
         self.calls: list[tuple[str, str, References]] = []
         self.calls_back = False
-        database = open_database(f"sqlite:///{folder}/station.db")
-        migrate_router(database)
+        database = open_in(folder / "station.db")
         super().__init__(database)
         self.folder = folder / "spool"
         self.spool = Spool(self.folder)

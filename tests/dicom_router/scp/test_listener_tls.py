@@ -16,13 +16,14 @@ from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.storage import Storage
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import Outbox
 from dicom_router.store.refusals import Refusals
 from dicom_router.store.spool import Spool
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.factories import film, film_file, until
 from tests.peers.dcmtk import run, storescu
 from tests.peers.machine import Machine
@@ -44,8 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def a_database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'router.db'}")
-    migrate_router(database)
+    database = open_in(tmp_path / "router.db")
     yield database
     database.close()
 

@@ -43,8 +43,8 @@ def sqlite_database(path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def empty_database(database_url: str) -> Iterator[Database]:
-    opened = open_database(database_url)
+def empty_database(empty_database_url: str) -> Iterator[Database]:
+    opened = open_database(empty_database_url)
     yield opened
     opened.close()
 
@@ -227,9 +227,10 @@ def fill_more(database: Database) -> None:
         connection.execute(sa.text("INSERT INTO thing VALUES (2)"))
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_program_uses(database: Database) -> None:
+def test_the_migrations_make_exactly_the_tables_that_the_program_uses(empty_database: Database) -> None:
+    migrate_router(empty_database)
     options = {"version_table": "router_version", "compare_type": True}
-    with database.read() as connection:
+    with empty_database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata) == []
 
 
@@ -288,7 +289,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty_database: Database, 
 
 
 def test_a_process_killed_in_mid_migration_leaves_the_old_state(
-    empty_database: Database, database_url: str, scripts: Path, tmp_path: Path
+    empty_database: Database, empty_database_url: str, scripts: Path, tmp_path: Path
 ) -> None:
     fill(empty_database, 3)
     reached = tmp_path / "reached"
@@ -300,7 +301,7 @@ def test_a_process_killed_in_mid_migration_leaves_the_old_state(
     ]
     add_revision(scripts, 1, *body)
     migrating = multiprocessing.get_context("forkserver").Process(
-        target=migrate_in_process, args=(database_url, scripts)
+        target=migrate_in_process, args=(empty_database_url, scripts)
     )
     migrating.start()
     until(reached.exists)
@@ -318,8 +319,8 @@ def migrate_in_process(url: str, scripts: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nodes_that_start_together_migrate_once(empty_database: Database, database_url: str) -> None:
-    nodes = [start_migrating(database_url) for _ in range(3)]
+def test_nodes_that_start_together_migrate_once(empty_database: Database, empty_database_url: str) -> None:
+    nodes = [start_migrating(empty_database_url) for _ in range(3)]
     assert [node.wait(60) for node in nodes] == [0, 0, 0]
     assert "work" in table_names(empty_database)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.ledger import Ledger
+from tests.databases import open_in
 from tests.factories import StoppedClock
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'station.db'}")
-    migrate_router(opened)
+    opened = open_in(tmp_path / "station.db")
     yield opened
     opened.close()
 

@@ -11,7 +11,6 @@ from dicom_router.clock import SystemClock
 from dicom_router.dicom.instance import Parcel
 from dicom_router.scp.commitment import StorageCommitment
 from dicom_router.scp.listener import Listener
-from dicom_router.store.database import migrate_router, open_database
 from dicom_router.store.delivery import DeliveryState
 from dicom_router.store.inbox import Inbox
 from dicom_router.store.spool import Spool
@@ -22,6 +21,7 @@ from dicom_router.transport.dimse_archive import DimseArchive
 from dicom_router.transport.folder import FolderTransport
 from dicom_router.upper_layer.connection import Endpoint
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.dicom_router.acknowledged import FILM, REPORT, STUDY, Desk
 from tests.factories import film, film_bytes, free_port, until
 from tests.peers.commitment import CommittingPacs, its_open_files
@@ -35,8 +35,7 @@ HOUR, DAY = 3600.0, 86400.0
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    database = open_database(f"sqlite:///{tmp_path}/station.db")
-    migrate_router(database)
+    database = open_in(tmp_path / "station.db")
     opened = Desk(database)
     yield opened
     opened.closing.close()

@@ -15,7 +15,7 @@ import pytest
 
 from dicom_router.clock import Clock, SystemClock
 from dicom_router.dicom.instance import reference_to
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.delivery import Delivery, DeliveryState
 from dicom_router.store.ledger import Ledger
 from dicom_router.store.outbox import MANY_ATTEMPTS, Outbox
@@ -23,6 +23,7 @@ from dicom_router.store.spool import Spool
 from dicom_router.transport.dimse import DimseTransport
 from dicom_router.transport.forwarder import DELIVERY_CAP_SECONDS, Forwarder
 from dicom_router.upper_layer.connection import Timeouts
+from tests.databases import open_in
 from tests.factories import DX, StoppedClock, film, film_bytes, until
 from tests.peers.difficult import StorePeer, a_bad_link, a_hanging_peer, a_store_peer
 from tests.peers.orthanc import OrthancPeer
@@ -46,8 +47,7 @@ class Post:
     _transports: list[DimseTransport] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.database = open_database(f"sqlite:///{self.folder / 'station.db'}")
-        migrate_router(self.database)
+        self.database = open_in(self.folder / "station.db")
         self.spool = Spool(self.folder / "spool")
         self.ledger = Ledger(self.database, clock=self.clock, node=self.node, lease_seconds=self.lease_seconds)
         self.outbox = Outbox(self.database, self.ledger, clock=self.clock)

@@ -7,7 +7,6 @@ from dicom_router.store.database import Database
 from tests.factories import StoppedClock
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.roles import Role
-from xray_triage.cases.casebook import migrate_cases
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "thach-an-2025"
@@ -22,7 +21,6 @@ def clock() -> StoppedClock:
 @pytest.fixture
 def accounts(database: Database, clock: StoppedClock) -> Accounts:
     """The accounts of a station with one admin and one doctor, once over each database."""
-    migrate_cases(database)
     opened = Accounts.of(database, clock=clock, idle_minutes=30, hasher=QUICK)
     opened.users.add("admin", role=Role.ADMIN, password=PASSWORD)
     opened.users.add("Mai", role=Role.DOCTOR, full_name="BS. Trần Thị Mai", password=PASSWORD)

@@ -7,14 +7,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from dicom_router.store.database import open_database
+from tests.databases import open_in
 from tests.disks import fill, small_disk
 from tests.factories import StoppedClock
 from tests.xray_triage.accounts.conftest import PASSWORD, QUICK
 from xray_triage.accounts.accounts import Accounts
 from xray_triage.accounts.audit import LOOKS, Action
 from xray_triage.accounts.roles import Role
-from xray_triage.cases.casebook import migrate_cases
 
 Full = tuple[Accounts, StoppedClock, str, str]
 
@@ -24,8 +23,7 @@ def a_full_station(tmp_path: Path) -> Iterator[Full]:
     """Accounts, clock, a session and a token, which nobody has used yet, on a disk without a byte left."""
     clock = StoppedClock()
     with small_disk(tmp_path / "small", 4) as disk:
-        database = open_database(f"sqlite:///{disk / 'station.db'}")
-        migrate_cases(database)
+        database = open_in(disk / "station.db")
         accounts = Accounts.of(database, clock=clock, idle_minutes=30, hasher=QUICK)
         accounts.users.add("mai", role=Role.DOCTOR, password=PASSWORD)
         mai = accounts.users.find("mai")

@@ -13,7 +13,7 @@ from pydicom.uid import generate_uid
 from tests.factories import film
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
 from xray_triage.cases import machines, tables
-from xray_triage.cases.casebook import UnknownCase, migrate_cases
+from xray_triage.cases.casebook import UnknownCase
 from xray_triage.reading.findings import Box, Priority
 
 
@@ -198,8 +198,6 @@ def test_cases_are_counted_by_priority(desk: TestDesk) -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_program_knows(desk: TestDesk) -> None:
-    migrate_cases(desk.database)  # harmless to repeat
-
     known = [tables.metadata, machines.metadata]
     ours = {name for each in known for name in each.tables}
     with desk.database.engine.connect() as connection:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dicom_router.store.database import migrate_router, open_database
+from tests.databases import open_in
 from tests.factories import shared_folder
 from tests.xray_triage.bundles import make_bundle
 from tests.xray_triage.cli.test_cli import run
@@ -85,8 +85,7 @@ def test_evaluate_says_when_the_bundle_has_none_of_the_labels(station: Path) -> 
 def give_verdicts(station: Path, *, agrees: int, disagrees: int) -> None:
     """Cases that the station's bundle read as abnormal, and what the doctor said of them."""
     sha256 = sha256_of(station / "data" / "bundles" / "own" / MODEL_FILE)
-    database = open_database(f"sqlite:///{station / 'data' / 'station.db'}")
-    migrate_router(database)
+    database = open_in(station / "data" / "station.db")
     desk = open_desk(database, station / "data")
     read = replace(reading(pneumothorax=0.9), model=ModelIdentity(name="own", version="1", sha256=sha256))
     for number in range(agrees + disagrees):
@@ -223,8 +222,7 @@ def test_import_tells_wrong_usage_before_anything_is_made(station: Path, argumen
 def a_site(station: Path) -> Path:
     """The station after 200 films of one machine and 3 of a nameless one."""
     sha256 = sha256_of(station / "data" / "bundles" / "own" / MODEL_FILE)
-    database = open_database(f"sqlite:///{station / 'data' / 'station.db'}")
-    migrate_router(database)
+    database = open_in(station / "data" / "station.db")
     desk = open_desk(database, station / "data")
     own = ModelIdentity(name="own", version="1", sha256=sha256)
     chance = np.random.default_rng(0).uniform(0.2, 0.9, 200).tolist()

@@ -5,11 +5,11 @@ from datetime import date
 
 import pytest
 
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.refusals import number_of
+from tests.databases import open_in
 from tests.factories import StoppedClock
 from tests.xray_triage.desk import TestDesk, open_desk
-from xray_triage.cases.casebook import migrate_cases
 from xray_triage.orders.his import HisOrders
 from xray_triage.orders.match import Filmed
 from xray_triage.orders.order import Order, Procedure, Registration, Sex
@@ -47,23 +47,15 @@ def clock() -> StoppedClock:
 
 
 @pytest.fixture
-def desk_database(database: Database) -> Database:
-    """SQLite, then PostgreSQL, with the desk's tables."""
-    migrate_cases(database)
-    return database
-
-
-@pytest.fixture
-def orders(desk_database: Database, clock: StoppedClock) -> Orders:
-    return Orders(desk_database, clock=clock, prefix="TA")
+def orders(database: Database, clock: StoppedClock) -> Orders:
+    return Orders(database, clock=clock, prefix="TA")
 
 
 @pytest.fixture(scope="module")
 def lasting_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDesk]:
     """On SQLite."""
     folder = tmp_path_factory.mktemp("desk")
-    opened = open_database(f"sqlite:///{folder / 'station.db'}")
-    migrate_router(opened)
+    opened = open_in(folder / "station.db")
     yield open_desk(opened, folder)
     opened.close()
 

@@ -100,9 +100,9 @@ def test_a_his_that_counts_its_messages_anew_loses_no_order(desk: TestDesk, send
 
 
 def test_on_either_database_ten_connections_at_once_place_change_and_take_back_one_order(
-    desk_database: Database, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
-    desk = open_desk(desk_database, tmp_path)
+    desk = open_desk(database, tmp_path)
     his = taker(desk)
     same = [placed()] * 10
     others = [placed(message_id=f"N-{n}", control=control) for n in range(5) for control in ("NW", "XO")]

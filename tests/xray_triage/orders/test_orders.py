@@ -44,13 +44,13 @@ def test_an_accession_number_tells_station_day_and_count(orders: Orders, clock: 
 
 
 def test_a_database_put_back_to_this_mornings_copy_repeats_no_number(
-    desk_database: Database, orders: Orders, clock: StoppedClock
+    database: Database, orders: Orders, clock: StoppedClock
 ) -> None:
     given = []
     for key in "abc":
         given.append(number_of(orders, key))
         clock.advance(SECONDS_A_NUMBER)
-    with desk_database.write() as connection:
+    with database.write() as connection:
         connection.exec_driver_sql("delete from film_order")
     assert number_of(orders, "d") not in given
 
@@ -74,18 +74,18 @@ def test_a_clock_set_back_repeats_no_number(orders: Orders, clock: StoppedClock)
     assert len(set(given)) == 4
 
 
-def test_numbers_on_films_are_not_given_again_when_the_orders_are_lost(desk_database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    desk = open_desk(desk_database, tmp_path)
+def test_numbers_on_films_are_not_given_again_when_the_orders_are_lost(database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    desk = open_desk(database, tmp_path)
     given = number_of(desk.orders)
     for typed in (given, f"{given}A", f"{given[:-1]}X"):
         desk.add(reading(), AccessionNumber=typed)
-    with desk_database.write() as connection:
+    with database.write() as connection:
         connection.exec_driver_sql("delete from film_order")
     assert int(number_of(desk.orders)[2:]) == int(given[2:]) + 1
 
 
-def test_a_station_without_prefix_draws_one_and_keeps_it(desk_database: Database, clock: StoppedClock) -> None:
-    first, second = (number_of(Orders(desk_database, clock=clock), key) for key in "ab")
+def test_a_station_without_prefix_draws_one_and_keeps_it(database: Database, clock: StoppedClock) -> None:
+    first, second = (number_of(Orders(database, clock=clock), key) for key in "ab")
     assert len(first) == 16
     assert first[:6] == second[:6]
     assert len({draw_prefix() for _ in range(300)}) == 300
@@ -124,7 +124,7 @@ with ThreadPoolExecutor(8) as pool:  # every form is sent twice
 
 
 @pytest.mark.slow
-def test_many_forms_in_two_processes_at_once_share_no_number(desk_database: Database, database_url: str) -> None:
+def test_many_forms_in_two_processes_at_once_share_no_number(database: Database, database_url: str) -> None:
     running = [
         subprocess.Popen(
             [sys.executable, "-c", REGISTER_MANY, database_url, str(number), str(FORMS)],
@@ -196,9 +196,9 @@ def test_a_waiting_order_is_corrected_and_cancelled(orders: Orders) -> None:
 
 
 def test_a_cancellation_is_taken_back_and_nothing_else_is(
-    desk_database: Database, orders: Orders, clock: StoppedClock
+    database: Database, orders: Orders, clock: StoppedClock
 ) -> None:
-    number, steps = number_of(orders), Steps(desk_database, clock=clock)
+    number, steps = number_of(orders), Steps(database, clock=clock)
     orders.reopen(number)
     assert state_of(orders, number) is OrderState.WAITING
     orders.cancel(number)
@@ -219,13 +219,13 @@ def test_a_cancellation_is_taken_back_and_nothing_else_is(
 
 
 def test_a_film_closes_the_order_of_its_number_or_study_and_person_and_no_other(
-    desk_database: Database, orders: Orders
+    database: Database, orders: Orders
 ) -> None:
     first, second, other = (
         orders.register(registration(), form_key=key, registered_by="lan") for key in ("a", "b", "c")
     )
     orders.cancel(second.accession_number)
-    with desk_database.write() as connection:
+    with database.write() as connection:
         orders.close(connection, filmed(first, study_instance_uid="1.2.3"))
         orders.close(connection, filmed(second, accession_number=""))
         orders.close(connection, filmed(other, patient_id="P9", patient_name="TRẦN VĂN B"))
@@ -234,8 +234,8 @@ def test_a_film_closes_the_order_of_its_number_or_study_and_person_and_no_other(
     assert [order.accession_number for order in orders.offered()] == [other.accession_number]
 
 
-def test_the_order_behind_a_case_is_told_only_where_film_and_person_agree(desk_database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    desk = open_desk(desk_database, tmp_path)
+def test_the_order_behind_a_case_is_told_only_where_film_and_person_agree(database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    desk = open_desk(database, tmp_path)
     order = desk.orders.register(registration(referring_physician="BS Lan"), form_key="a", registered_by="lan")
     numbered = {"AccessionNumber": order.accession_number}
     name = order.registration.patient_name

@@ -26,8 +26,8 @@ def order(orders: Orders) -> Order:
 
 
 @pytest.fixture
-def steps(desk_database: Database, clock: StoppedClock) -> Steps:
-    return Steps(desk_database, clock=clock)
+def steps(database: Database, clock: StoppedClock) -> Steps:
+    return Steps(database, clock=clock)
 
 
 def begin(steps: Steps, uid: str, *orders: Order, patient_id: str = "079080012345") -> bool:
@@ -72,9 +72,9 @@ COURSES: Sequence[tuple[tuple[str, OrderState], ...]] = (
 
 
 def test_an_order_stands_where_its_steps_its_film_and_the_desk_say(
-    desk_database: Database, orders: Orders, clock: StoppedClock
+    database: Database, orders: Orders, clock: StoppedClock
 ) -> None:
-    steps = Steps(desk_database, clock=clock)
+    steps = Steps(database, clock=clock)
     for place, course in enumerate(COURSES):
         order = orders.register(registration(), form_key=str(place), registered_by="lan")
         for what, state in course:
@@ -84,10 +84,10 @@ def test_an_order_stands_where_its_steps_its_film_and_the_desk_say(
             elif did:
                 steps.change(f"1.{place}.{ord(who)}", ENDS[did])
             elif what == "film":
-                with desk_database.write() as connection:
+                with database.write() as connection:
                     orders.close(connection, filmed(order))
             elif what == "restart":
-                steps, orders = Steps(desk_database, clock=clock), Orders(desk_database, clock=clock, prefix="TA")
+                steps, orders = Steps(database, clock=clock), Orders(database, clock=clock, prefix="TA")
             else:
                 {"cancel": orders.cancel, "reopen": orders.reopen}[what](order.accession_number)
             assert state_of(orders, order) is state, (course, what)

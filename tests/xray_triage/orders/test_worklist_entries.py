@@ -16,12 +16,12 @@ from pydicom.dataset import Dataset
 from dicom_router.scp.echo import Echo
 from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
-from dicom_router.store.database import Database, open_database
+from dicom_router.store.database import Database
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.factories import StoppedClock
 from tests.peers.dcmtk import run
 from tests.xray_triage.orders.conftest import registration
-from xray_triage.cases.casebook import migrate_cases
 from xray_triage.orders.order import Order
 from xray_triage.orders.orders import LONGEST_LIST, Orders
 from xray_triage.orders.tables import film_order
@@ -65,8 +65,7 @@ class House:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[House]:
-    database = open_database(f"sqlite:///{folder}/station.db")
-    migrate_cases(database)
+    database = open_in(folder / "station.db")
     orders = Orders(database, clock=StoppedClock(), prefix="TA")
     people = {
         "a": registration(scheduled_at=TODAY, referring_physician="BS. Trần Mai", address="Xã Thạnh An " * 9),

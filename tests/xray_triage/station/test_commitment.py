@@ -8,10 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from dicom_router.dicom.commitment import Reference, References
-from dicom_router.store.database import Database, migrate_router, open_database
+from dicom_router.store.database import Database
 from dicom_router.store.refusals import Machine, Reason, Refusals
 from dicom_router.transport.backoff import delay
 from dicom_router.upper_layer.gatekeeper import AllowedPeer
+from tests.databases import open_in
 from tests.factories import DX, StoppedClock
 from tests.peers.commitment import AskingMachine, its_open_files
 from xray_triage.config.destinations import Destination
@@ -64,8 +65,7 @@ class Calling:
 
 @pytest.fixture
 def a_database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path}/station.db")
-    migrate_router(database)
+    database = open_in(tmp_path / "station.db")
     yield database
     database.close()
 

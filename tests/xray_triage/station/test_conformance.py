@@ -13,8 +13,8 @@ from dicom_router.scp.listener import Listener
 from dicom_router.scp.modality_worklist import Worklist
 from dicom_router.scp.performed_step import PerformedSteps
 from dicom_router.scp.storage import Storage
-from dicom_router.store.database import migrate_router, open_database
 from dicom_router.upper_layer.gatekeeper import ListenerLimits
+from tests.databases import open_in
 from tests.factories import film
 from tests.peers.machine import VERIFICATION, Machine, results_of
 from tests.test_docs import CONFORMANCE, rows
@@ -41,8 +41,7 @@ def services() -> list[str]:
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A listener with all that the front gives it."""
     folder = tmp_path_factory.mktemp("listener")
-    database = open_database(f"sqlite:///{folder}/station.db")
-    migrate_router(database)
+    database = open_in(folder / "station.db")
     desk = open_desk(database, folder)
     listener = Listener(
         limits=ListenerLimits(ae_title="XRAYTRIAGE"),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_router.store.database import migrate_router, open_database
+from dicom_router.store.database import open_database
+from tests.databases import lay_in, make_tables
 from tests.disks import small_disk
 from tests.factories import StoppedClock
 from tests.xray_triage.desk import TestDesk, open_desk, reading
@@ -91,7 +92,6 @@ class Station:
 def with_desk(station: Station, use: Callable[[TestDesk], object]) -> None:
     """``use`` the station's stores."""
     database = open_database(station.config.database_url)
-    migrate_router(database)
     desk = open_desk(database, station.data)
     try:
         use(desk)
@@ -109,6 +109,10 @@ def make_station(folder: Path, database: str = "") -> Station:
     (folder / "pacs.secret").write_text(SECRET)
     station = Station(folder)
     station.config_path.write_text(CONFIG.format(database=json.dumps(database)))
+    if database:
+        make_tables(database)
+    else:
+        lay_in(station.data / "station.db")
     station.work("1.2.3.1")
     return station
 
