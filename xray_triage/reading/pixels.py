@@ -188,7 +188,8 @@ def _moved(
 def _flat_ends(image: Image) -> tuple[int, int]:
     """How many lines at the start and at the end are border: nearly one value all along, letters aside."""
     most = int(len(image) * LARGEST_TRIM)
-    low, high = np.percentile(image, (5, 95), axis=1)
+    ordered = np.sort(image, axis=1).T  # and not np.percentile, which takes ten times as long
+    low, high = _rows_between(ordered, np.array((0.05, 0.95)) * (len(ordered) - 1))
     patient = np.flatnonzero(high - low > FLAT)
     if len(patient) == 0:
         return 0, 0
@@ -212,7 +213,22 @@ def _resize_rows(image: Image, after: int) -> Image:
     first = edges.astype(np.intp)
     # Whole rows from edge to edge, without the part of the first that lies before, with that of the last that lies in.
     cut = image[np.minimum(first, before - 1)] * as_image(edges - first)[:, None]
-    return as_image((np.add.reduceat(image, first[:-1]) - cut[:-1] + cut[1:]) / scale)
+    return as_image((_sums(image, first) - cut[:-1] + cut[1:]) / scale)
+
+
+def _sums(image: Image, edges: NDArray[np.intp]) -> Image:
+    """The sum of the rows from each edge to the next, of which some may be one more than others.
+
+    As np.add.reduceat has it, in a tenth of the time.
+    """
+    first, counts = edges[:-1], np.diff(edges)
+    least = int(counts.min())
+    sums = image[first]
+    for offset in range(1, least):
+        sums += image[first + offset]
+    longer = counts > least
+    sums[longer] += image[first[longer] + least]
+    return sums
 
 
 def _rows_between(image: NDArray[Any], at: NDArray[Any]) -> NDArray[Any]:
