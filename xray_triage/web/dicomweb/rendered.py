@@ -13,8 +13,8 @@ from starlette.responses import Response
 from dicom_router.store.holdings import Holding
 from xray_triage.rendering.renderer import NoPicture, Renderer, Rendering
 from xray_triage.web.dicomweb.accept import Offer, choose
-from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import value_of
+from xray_triage.web.dicomweb.instances import Instances
 from xray_triage.web.dicomweb.retrieve import Accept
 
 JPEG, PNG = Offer("image/jpeg"), Offer("image/png")
@@ -25,7 +25,7 @@ FUNCTIONS = ("linear", "linear-exact", "sigmoid")
 LARGEST_SIDE = 8192
 
 
-def rendered_router(archive: Archive, renderer: Renderer) -> APIRouter:
+def rendered_router(instances: Instances, renderer: Renderer) -> APIRouter:
     """The routes of the pictures: of a study or a series that of its first film."""
     rendered = APIRouter()
 
@@ -41,11 +41,11 @@ def rendered_router(archive: Archive, renderer: Renderer) -> APIRouter:
         if not (frame.isascii() and frame.isdigit() and len(frame) < 10):
             raise HTTPException(400, "one frame at a time, counted from 1")
         offer = choose(accept, offers)
-        holding = _first_film(archive, archive.find(*names))
-        if small and (kept := archive.small_picture(holding)) is not None:  # not worth a film over the link
+        holding = _first_film(instances, instances.find(*names))
+        if small and (kept := instances.small_picture(holding)) is not None:  # not worth a film over the link
             return Response(kept, headers={"Content-Type": JPEG.media_type})
-        (holding,) = archive.at_hand([holding])
-        inverted = archive.is_negative(holding)
+        (holding,) = instances.at_hand([holding])
+        inverted = instances.is_negative(holding)
         wanted = replace(exposure, frame=int(frame), media_type=offer.media_type, inverted=inverted)
         try:
             picture = renderer.render(holding.spooled.key, wanted)
@@ -94,10 +94,10 @@ def _names(*names: str | None) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def _first_film(archive: Archive, found: Sequence[Holding]) -> Holding:
+def _first_film(instances: Instances, found: Sequence[Holding]) -> Holding:
     """The first with pixels. Raises 406 where there is nothing to be shown (a report, a presentation state)."""
     for one in found:
-        if value_of(archive.summary(one, frozenset({ROWS})), ROWS):
+        if value_of(instances.summary(one, frozenset({ROWS})), ROWS):
             return one
     raise HTTPException(406, "there is no picture in it")
 

@@ -14,8 +14,8 @@ from dicom_router.store.holdings import Holding
 from xray_triage.accounts.audit import Action
 from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.accept import Offer, choose
-from xray_triage.web.dicomweb.archive import Archive
 from xray_triage.web.dicomweb.attributes import Attributes, attributes_of
+from xray_triage.web.dicomweb.instances import Instances
 from xray_triage.web.dicomweb.parts import Part, respond
 from xray_triage.web.security.visitor import Who
 
@@ -48,7 +48,7 @@ def _accepted(request: Request) -> str:
 Accept = Annotated[str, Depends(_accepted)]
 
 
-def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
+def retrieve_router(stores: Stores, instances: Instances) -> APIRouter:
     """The WADO-RS routes that hand out what lies in the spool."""
     retrieve = APIRouter()
 
@@ -58,8 +58,8 @@ def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
     def retrieve_instances(
         who: Who, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
     ) -> Response:
-        answer = _instances(stores, archive.at_hand(archive.find(study, series, instance)), accept)
-        stores.audit.note(Action.EXPORTED, actor=who.name, subject=archive.case_id(study), detail="DICOMweb")
+        answer = _parts_of(stores, instances.at_hand(instances.find(study, series, instance)), accept)
+        stores.audit.note(Action.EXPORTED, actor=who.name, subject=instances.case_id(study), detail="DICOMweb")
         return answer
 
     @retrieve.get("/studies/{study}/metadata")
@@ -68,16 +68,16 @@ def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
     def describe_instances(
         request: Request, study: str, series: str | None = None, instance: str | None = None, accept: Accept = ""
     ) -> Response:
-        return _metadata(request, archive, archive.find(study, series, instance), accept)
+        return _metadata(request, instances, instances.find(study, series, instance), accept)
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}")
     def retrieve_frames(study: str, series: str, instance: str, numbers: str, accept: Accept = "") -> Response:
-        (holding,) = archive.at_hand(archive.find(study, series, instance))
+        (holding,) = instances.at_hand(instances.find(study, series, instance))
         return _frames(stores, holding, _numbers(numbers), accept)
 
     @retrieve.get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}")
     def retrieve_bulk(study: str, series: str, instance: str, tag: str, accept: Accept = "") -> Response:
-        (holding,) = archive.at_hand(archive.find(study, series, instance))
+        (holding,) = instances.at_hand(instances.find(study, series, instance))
         with stores.spool.open(holding.spooled.key) as stream:
             outline = read_outline(stream)
         return _bulk(stores, holding, outline, tag, accept)
@@ -85,7 +85,7 @@ def retrieve_router(stores: Stores, archive: Archive) -> APIRouter:
     return retrieve
 
 
-def _instances(stores: Stores, holdings: list[Holding], accept: str) -> Response:
+def _parts_of(stores: Stores, holdings: list[Holding], accept: str) -> Response:
     """The files as they came; a client that wants another transfer syntax for all of them gets 406."""
     syntaxes = dict.fromkeys(one.instance.transfer_syntax_uid for one in holdings)
     offers = [Offer(DICOM, syntax, multipart=True) for syntax in syntaxes]
@@ -101,12 +101,12 @@ def _instances(stores: Stores, holdings: list[Holding], accept: str) -> Response
     return respond(stores.spool, parts, offer)
 
 
-def _metadata(request: Request, archive: Archive, holdings: list[Holding], accept: str) -> Response:
+def _metadata(request: Request, instances: Instances, holdings: list[Holding], accept: str) -> Response:
     offer = choose(accept, JSON)
     described = []
     for one in holdings:
         try:
-            described.append(attributes_of(archive.outline(one), bulk_url=f"{url_of(request, one)}/bulkdata"))
+            described.append(attributes_of(instances.outline(one), bulk_url=f"{url_of(request, one)}/bulkdata"))
         except DamagedFile:
             if len(holdings) == 1:  # the others of a study can do without it
                 raise

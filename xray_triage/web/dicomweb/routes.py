@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request
 
 from xray_triage.rendering.renderer import Renderer
 from xray_triage.stores import Stores
-from xray_triage.web.dicomweb.archive import Archive
+from xray_triage.web.dicomweb.instances import Instances
 from xray_triage.web.dicomweb.rendered import rendered_router
 from xray_triage.web.dicomweb.retrieve import retrieve_router
 from xray_triage.web.dicomweb.search import search_router
@@ -23,8 +23,8 @@ def dicomweb_router(stores: Stores, renderer: Renderer, fetch: Fetch | None = No
             )
 
     router = APIRouter(prefix="/dicom-web", dependencies=[Depends(note_sight)])
-    archive = Archive(stores, fetch)
-    router.include_router(retrieve_router(stores, archive))
-    router.include_router(rendered_router(archive, renderer))
-    router.include_router(search_router(stores, archive))
+    instances = Instances(stores, fetch)
+    router.include_router(retrieve_router(stores, instances))
+    router.include_router(rendered_router(instances, renderer))
+    router.include_router(search_router(stores, instances))
     return router

@@ -11,8 +11,8 @@ from dicom_router.store.holdings import Holding
 from xray_triage.cases.studies import Hints
 from xray_triage.stores import Stores
 from xray_triage.web.dicomweb.accept import choose
-from xray_triage.web.dicomweb.archive import Archive, check_uids
 from xray_triage.web.dicomweb.attributes import Attributes, value_of
+from xray_triage.web.dicomweb.instances import Instances, check_uids
 from xray_triage.web.dicomweb.matching import SERIES_UID, SOP_UID, STUDY_UID, Query, query_of
 from xray_triage.web.dicomweb.retrieve import JSON, Accept, json_response, url_of
 
@@ -41,7 +41,7 @@ CUT_SHORT = f"The search ended after {SECONDS_IN_VAIN:g} s in vain, older studie
 Match = tuple[Holding, Attributes]
 
 
-def search_router(stores: Stores, archive: Archive) -> APIRouter:
+def search_router(stores: Stores, instances: Instances) -> APIRouter:
     """The QIDO-RS routes."""
     search = APIRouter()
 
@@ -52,7 +52,7 @@ def search_router(stores: Stores, archive: Archive) -> APIRouter:
         offer = choose(accept, JSON)
         check_uids(*(names or {}).values())
         query = query_of(request.query_params, names)
-        search = Search(stores, archive, request, level, returned, query)
+        search = Search(stores, instances, request, level, returned, query)
         found, is_more = search.page()
         said = (
             (NOT_FUZZY, query.fuzzy),
@@ -94,10 +94,10 @@ class Search:
     """One search: for studies, series or instances (``level``), which come with the attributes ``returned``."""
 
     def __init__(
-        self, stores: Stores, archive: Archive, request: Request, level: str, returned: Sequence[str], query: Query
+        self, stores: Stores, instances: Instances, request: Request, level: str, returned: Sequence[str], query: Query
     ) -> None:
         self._stores = stores
-        self._archive = archive
+        self._instances = instances
         self._request = request
         self._level = level
         self._returned = returned
@@ -120,7 +120,7 @@ class Search:
         clock = self._stores.clock
         ends_at = clock.monotonic() + SECONDS_IN_VAIN
         for page in pages:
-            for held in self._archive.of_studies(page).values():
+            for held in self._instances.of_studies(page).values():
                 begun_at = clock.monotonic()
                 if begun_at >= ends_at:
                     self.is_cut_short = True
@@ -134,7 +134,7 @@ class Search:
     def _in_study(self, held: Sequence[Holding]) -> list[Attributes]:
         """The results that a study gives. Its first instance alone often tells that there are none."""
         query = self._query
-        if not held or not query.may_match(self._archive.summary(held[0], self._tags), OF_THE_STUDY):
+        if not held or not query.may_match(self._instances.summary(held[0], self._tags), OF_THE_STUDY):
             return []
         groups = _groups(self._described(held), LEVELS[self._level])
         found = (next((match for match in group if query.matches(match[1])), None) for group in groups)
@@ -162,12 +162,12 @@ class Search:
 
     def _described(self, held: Sequence[Holding]) -> list[Match]:
         """Every instance of a study with its attributes, those that are counted over the study or series too."""
-        found = [(one, self._archive.summary(one, self._tags)) for one in held]
+        found = [(one, self._instances.summary(one, self._tags)) for one in held]
         series = [one.instance.series_instance_uid for one in held]
         modalities = dict.fromkeys(value for _, attributes in found if (value := value_of(attributes, MODALITY)))
         counted = {
             "00080005": _value("CS", "ISO_IR 192"),
-            "00080056": _value("CS", min(map(self._archive.availability, held), key=LEAST_AVAILABLE.index)),
+            "00080056": _value("CS", min(map(self._instances.availability, held), key=LEAST_AVAILABLE.index)),
             MODALITIES: _value("CS", *modalities),
             "00201206": _value("IS", len(set(series))),
             "00201208": _value("IS", len(held)),

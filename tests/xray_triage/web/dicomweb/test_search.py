@@ -291,7 +291,7 @@ def test_an_offset_without_a_question_reads_no_header_on_its_way(
 ) -> None:
     for number in range(5):
         sqlite_desk.add(reading(), patient_id=f"P{number}")
-    monkeypatch.setattr("xray_triage.web.dicomweb.archive.HEADERS_KEPT", 0)
+    monkeypatch.setattr("xray_triage.web.dicomweb.instances.HEADERS_KEPT", 0)
     for offset, names in ((0, ["P4", "P3"]), (3, ["P1", "P0"]), (4, ["P0"]), (5, []), (999_999_999, [])):
         answer = client.get("/dicom-web/studies", params={"offset": offset, "limit": 2})
         assert [value(one, "00100020") for one in answer.json()] == names

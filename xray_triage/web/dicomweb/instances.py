@@ -20,7 +20,7 @@ from xray_triage.web.surroundings import Fetch
 HEADERS_KEPT = 4096
 
 
-class Archive:
+class Instances:
     """All that DICOMweb hands out, by name."""
 
     def __init__(self, stores: Stores, fetch: Fetch | None = None) -> None:
