@@ -72,7 +72,7 @@ def _queries(desk: TestDesk) -> Iterator[tuple[str, Deed]]:
     yield "query, next page", lambda: book.cases(before=seen.case_id)
     for name, words in (("common", COMMON), ("rare", RARE), ("absent", ABSENT), ("a number", seen.accession_number)):
         yield f"query, search {name}", lambda words=words: _search(book, words)  # type: ignore[misc]
-    yield "query, a day", lambda: book.cases(day=today.replace(day=1))
+    yield "query, a day", lambda: book.cases(search=f"{today:01/%m/%Y}")
     yield "query, counts", desk.gauges.counts
     yield "query, earlier film", lambda: book.earlier(seen)
     yield "query, figures of 30 days", lambda: figures.figures(Period(Step.DAY, 30, today))

@@ -123,7 +123,7 @@ def test_a_film_has_the_height_of_a_laptop_and_a_key_for_all_of_it(enter: Window
     assert height(pane) >= LEAST_HEIGHT
     before = pane.bounding_box()
     sqlite_desk.clock.advance(60)
-    sqlite_desk.add(reading(), patient_name="Lê^Khẩn")  # news, which lies over the bar and moves nothing
+    sqlite_desk.add(reading(), patient_name="Lê^Khẩn")  # news, which moves nothing
     expect(page.get_by_role("link", name="Lê Khẩn")).to_be_visible()
     assert pane.bounding_box() == before
 

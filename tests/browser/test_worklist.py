@@ -123,7 +123,7 @@ def test_a_search_without_accents_by_number_and_by_day_stays_while_the_list_rene
     expect(doctor.locator(ROWS)).to_have_count(2)
     expect(search).to_have_value("nguyen van")
     expect(search).to_be_focused()
-    doctor.goto("/?day=2001-02-03")
+    doctor.goto("/?q=03/02/2001")
     expect(doctor.get_by_text("Không tìm thấy ca nào.")).to_be_visible()
     doctor.get_by_role("link", name="Xóa lọc").click()
     expect(doctor.locator(ROWS)).to_have_count(3)

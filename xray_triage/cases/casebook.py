@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,6 @@ class Casebook:
         search: str = "",
         priority: str | None = None,
         state: str | None = None,
-        day: date | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         studies: Sequence[str] | None = None,
@@ -57,8 +56,8 @@ class Casebook:
         """The worklist: unread answers first, overdue consultations, then the most urgent, then the newest.
 
         ``search``: every word in name, patient id or accession number, without accents; or a date (22/11/2026,
-        2026-11-22, 22/11). ``state``: one of CaseState. ``day`` in this computer's zone; ``since`` <= received <
-        ``until``. ``studies``: none but these. ``newest``: only so many of the last, and those with an open
+        2026-11-22, 22/11) in this computer's zone. ``state``: one of CaseState. ``since`` <= received < ``until``.
+        ``studies``: none but these. ``newest``: only so many of the last, and those with an open
         question or an unread answer. ``unproven``: only those without a mark that may not be called clear, or none of
         them. ``before``: the case_id that the page before this one ended with; UnknownCase
         when there is none.
@@ -72,7 +71,7 @@ class Casebook:
             newest=newest,
             unproven=unproven,
         )
-        wanted = self._understood(wanted, search, day)
+        wanted = self._understood(wanted, search)
         with self._database.read() as connection:
             after = worklist.place_of(connection, before) if before else None
             if before and after is None:
@@ -86,7 +85,6 @@ class Casebook:
         *,
         search: str = "",
         state: str | None = None,
-        day: date | None = None,
         studies: Sequence[str] | None = None,
         newest: int | None = None,
     ) -> worklist.Counts:
@@ -97,11 +95,10 @@ class Casebook:
             newest=newest,
         )
         with self._database.read() as connection:
-            return worklist.counts(connection, self._understood(wanted, search, day))
+            return worklist.counts(connection, self._understood(wanted, search))
 
-    def _understood(self, wanted: worklist.CaseFilter, search: str, day: date | None) -> worklist.CaseFilter:
-        narrowed = wanted if day is None else worklist.on_day(wanted, day)
-        return worklist.understood(narrowed, search, self._clock.now().astimezone().date())
+    def _understood(self, wanted: worklist.CaseFilter, search: str) -> worklist.CaseFilter:
+        return worklist.understood(wanted, search, self._clock.now().astimezone().date())
 
     def earlier(self, case: Case) -> Case | None:
         """The last case before this one of the same patient id; None when there is none, or the id says nothing."""

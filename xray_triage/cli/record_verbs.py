@@ -8,7 +8,7 @@ from xray_triage.cli.options import AsJson, ConfigPath
 from xray_triage.console import err, out, print_json
 
 app = typer.Typer(
-    help="What waits for each [[record]], and what it refused; `records retry ID` (or `all`) sends that again."
+    help="What waits for the HIS and other peers, and what was refused; `records retry ID` (or `all`) sends that again."
 )
 
 

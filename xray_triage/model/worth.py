@@ -11,6 +11,7 @@ from xray_triage.reading.findings import ABNORMAL, KINDS
 from xray_triage.reading.naming import OPACITY, OTHER, group_of, is_shown
 
 YOUNGEST = 15  # years; [policy] minimum_age_years may say another
+FEW = 20  # films, of fewer than which no percentage is told
 
 
 def lines(manifest: Manifest, language: Language = ENGLISH) -> list[str]:
@@ -58,6 +59,9 @@ def _named(label: Label, language: Language) -> str:
     name, here = language.translate(KINDS[label.name].vi), label.at_station
     if here is None or here.sensitivity is None:
         return name
+    if here.positives < FEW:
+        told = N_("%(name)s (thấy %(seen)d trong %(films)d phim có)")
+        return language.say(told, name=name, seen=round(here.sensitivity * here.positives), films=here.positives)
     told = N_("%(name)s (thấy %(seen)s của %(films)d phim có)")
     said = {"name": name, "seen": language.percent(here.sensitivity), "films": here.positives}
     if here.precision is not None:

@@ -4,6 +4,7 @@ Must never know pixels. PS3.3 A.35.3, PS3.16 TID 1500.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ComprehensiveSRStorage
@@ -53,6 +54,7 @@ REPORT = Kind(
     series_number=9101,
     description="AI: báo cáo",
 )
+UNREAD = replace(REPORT, series_number=9108, description="AI: báo cáo, chưa đọc")  # told apart in lists of series
 
 
 def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None = None) -> Dataset:
@@ -61,7 +63,7 @@ def make_report(origin: Origin, reading: Reading, supersedes: InstanceRef | None
     ``supersedes`` is the report of an earlier reading: PS3.3 C.17.2, Predecessor Documents Sequence.
     """
     not_readable = reading.not_readable
-    dataset = begin(origin, REPORT, *([not_readable.reason.code] if not_readable else []))
+    dataset = begin(origin, UNREAD, not_readable.reason.code) if not_readable else begin(origin, REPORT)
     add(
         dataset,
         CompletionFlag="COMPLETE",

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BeforeValidator, Field
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action, Entry
 from xray_triage.cases.period import midnight
+from xray_triage.cases.worklist import typed_day
 from xray_triage.language import Language
 from xray_triage.stores import Stores
 from xray_triage.web.pages.spreadsheet import Cell, csv_file
@@ -28,31 +28,31 @@ CASE_ID = re.compile(r"[0-9a-f]{12}")  # whatever was done to a case, now or by 
 COLUMNS = ("at", "actor", "action", "subject", "detail", "address")
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
 Text = Annotated[str, Query(max_length=100)]
-Day = Annotated[
-    Annotated[date, Field(ge=date(1970, 1, 2), le=date(2199, 12, 31))] | None,
-    BeforeValidator(lambda given: given or None),
-    Query(),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which lines are wanted; an empty field is any."""
+    """Which lines are wanted; an empty field is any. ``day`` as somebody typed it."""
 
     actor: str
     subject: str
-    day: date | None
+    day: str
+    today: date
 
     @property
     def bounds(self) -> dict[str, datetime]:
-        """The day in the computer's own zone."""
-        if self.day is None:
+        """The day in the computer's own zone; on a day that is none there are no lines."""
+        if not self.day:
             return {}
-        return {"since": midnight(self.day), "until": midnight(self.day + timedelta(days=1))}
+        day = typed_day(self.day, self.today)
+        if day is None:
+            return {"since": midnight(self.today), "until": midnight(self.today)}
+        return {"since": midnight(day), "until": midnight(day + timedelta(days=1))}
 
 
-def _filter(actor: Text = "", subject: Text = "", day: Day = None) -> Filter:
-    return Filter(actor=actor.strip(), subject=subject.strip(), day=day)
+def _filter(request: Request, actor: Text = "", subject: Text = "", day: Text = "") -> Filter:
+    today = stores_of(request).clock.now().astimezone().date()
+    return Filter(actor=actor.strip(), subject=subject.strip(), day=day.strip(), today=today)
 
 
 Wanted = Annotated[Filter, Depends(_filter)]
@@ -65,7 +65,7 @@ def note_lists(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> N
     """
     name, given = request.url.path, request.query_params
     if name in SEARCHES:
-        what = " ".join(word for key in ("q", "day") if (word := given.get(key, "").strip()))
+        what = given.get("q", "").strip()
     elif name in LISTS:
         what = " ".join(f"{key}={value}" for key, value in given.multi_items() if key.lower() not in HOW_MANY)
     else:

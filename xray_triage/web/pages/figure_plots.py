@@ -216,11 +216,11 @@ def duration(seconds: float, language: Language) -> str:
         return say(N_("%(n)s giây"), n=told)
     if seconds < HOUR:
         minutes, rest = divmod(round(seconds), MINUTE)
-        whole = say(N_("%(n)s phút"), n=minutes)
-        return f"{whole} {rest}" if rest else whole
+        whole, part = say(N_("%(n)s phút"), n=minutes), say(N_("%(n)s giây"), n=rest)
+        return f"{whole} {part}" if rest else whole
     if seconds < DAY:
         hours, rest = divmod(round(seconds / MINUTE), MINUTE)
-        whole = say(N_("%(n)s giờ"), n=hours)
-        return f"{whole} {rest}" if rest else whole
+        whole, part = say(N_("%(n)s giờ"), n=hours), say(N_("%(n)s phút"), n=rest)
+        return f"{whole} {part}" if rest else whole
     days = round(seconds / DAY, 1)
     return say(N_("%(n)s ngày"), n=language.number(days, 0 if days == round(days) else 1))

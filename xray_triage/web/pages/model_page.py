@@ -106,7 +106,7 @@ def plot_of(standing: Standing, language: Language) -> Plot:
             bundle=language.percent(bundle),
             site=language.percent(site),
         ),
-        [f"{100 * place // BINS}%" for place in range(BINS)],
+        [f"{100 * place // BINS}–{100 * (place + 1) // BINS}%" for place in range(BINS)],
         series,
         language.number,
     )

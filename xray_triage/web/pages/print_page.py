@@ -129,7 +129,7 @@ def _labels(image: Image, words: Words) -> Labels:
     taken: list[Spot] = []
     tags = []
     for finding, box in marked:
-        named = f"{words.finding(finding.kind)} {words.value(finding)}"
+        named = f"{words.sighting(finding)} {words.value(finding)}"
         width = min(letters * (LETTER_WIDTH * len(named) + 2 / 3), float(image.columns))
         left, top = free_place(width, (box.x, box.y), image.columns, letters * 1.4, taken)
         tags.append(Tag(text=named, left=left, top=top, width=width))

@@ -1,7 +1,6 @@
 """The worklist: what a doctor asked it for, and its page, whose list renews itself."""
 
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -47,14 +46,13 @@ class Asked:
     q: str = ""
     priority: str = ""
     state: str = ""
-    day: str = ""
     before: str = ""
     every: str = ""
 
     @property
     def newest(self) -> int | None:
         """Among how many of the last cases to look: whoever searches or asks for every case looks among all."""
-        return None if self.q or self.state or self.day or self.every else RECENT
+        return None if self.q or self.state or self.every else RECENT
 
     @property
     def is_narrowed(self) -> bool:
@@ -66,15 +64,12 @@ class Asked:
         return f"?{urlencode(wanted)}" if wanted else ""
 
 
-def asked(
-    q: Text = "", priority: Text = "", state: Text = "", day: Text = "", before: Text = "", every: Text = ""
-) -> Asked:
+def asked(q: Text = "", priority: Text = "", state: Text = "", before: Text = "", every: Text = "") -> Asked:
     """What somebody asked for."""
     return Asked(
         q=q.strip(),
         priority=priority if priority in (*Priority, UNPROVEN) else "",
         state=state if state in dict(STATES) else "",
-        day=day if _day(day) else "",
         before=before,
         every="yes" if every else "",
     )
@@ -158,7 +153,6 @@ def _narrowing(stores: Stores, wanted: Asked) -> dict[str, Any]:
     return {
         "search": wanted.q,
         "state": None if by_delivery else wanted.state or None,
-        "day": _day(wanted.day),
         "studies": stores.outbox.unsent_studies(DeliveryState(wanted.state)) if by_delivery else None,
         "newest": wanted.newest,
     }
@@ -178,10 +172,3 @@ def _cases(stores: Stores, wanted: Asked) -> list[Case]:
         return find(before=wanted.before or None)
     except UnknownCase:  # it was cleared away: from the start
         return find()
-
-
-def _day(written: str) -> date | None:
-    try:
-        return date.fromisoformat(written)
-    except ValueError:
-        return None

@@ -82,7 +82,7 @@ const mute = document.getElementById("mute");
 const news = document.getElementById("news");
 const rings = { urgent: [880, 0, 880, 0, 880], answer: [660, 880] }; // hertz, a sixth of a second each
 const wake = document.getElementById("wake"), audio = makeAudio();
-const spread = new Set(); // the news that nobody here was there for: it lies over the bar, the rest over its name only
+const spread = new Set(); // the news that nobody here was there for: it lies at the foot of the page, the rest over the name in the bar
 let flashing = 0;
 
 function makeAudio() {

@@ -89,6 +89,13 @@ class FilmWords(Spoken):
         """What it is held against."""
         return limit(finding, self.language)
 
+    def against(self, finding: Finding) -> str:
+        """On which side of its threshold it is; nothing is called below a number that reads the same."""
+        told = N_("vượt ngưỡng %(t)s") if finding.positive else N_("dưới ngưỡng %(t)s")
+        if not finding.positive and self.value(finding) == self.limit(finding):
+            told = N_("chưa vượt ngưỡng %(t)s")
+        return self.language.say(told, t=self.limit(finding))
+
     def strength(self, finding: Finding) -> str:
         """How many times its threshold it is: 10 % may ring where 37 % of another finding does not."""
         return f"×{self.language.number(finding.strength, 1)}" if finding.strength < MOST else f">{MOST}×"

@@ -16,7 +16,9 @@ from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.assessment.cutoffs import judged_by_verdicts
 from xray_triage.cases.figures.tally import Spread
+from xray_triage.language import ENGLISH, VIETNAMESE
 from xray_triage.reading.findings import Priority
+from xray_triage.web.pages.figure_plots import duration
 from xray_triage.web.pages.plots import Series, ranges, stacked
 from xray_triage.web.pages.spreadsheet import BOM, Cell, csv_lines
 
@@ -120,6 +122,17 @@ def test_a_line_a_case_tells_everything_but_who_it_is(client: httpx.Client, sqli
     assert first["station"] == STATION
     for private in ("Nguyễn", "P4711", "A0001", "bí mật", "1.2."):
         assert private not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "vi", "en"),
+    [
+        (0.84, "0,8 giây", "0.8 s"), (1291, "21 phút 31 giây", "21 min 31 s"), (3301, "55 phút 1 giây", "55 min 1 s"),
+        (3600, "1 giờ", "1 h"), (3660, "1 giờ 1 phút", "1 h 1 min"), (90_000, "1 ngày", "1 d"),
+    ],
+)  # fmt: skip
+def test_a_duration_has_a_unit_behind_every_number(seconds: float, vi: str, en: str) -> None:
+    assert (duration(seconds, VIETNAMESE), duration(seconds, ENGLISH)) == (vi, en)
 
 
 def test_what_leaves_the_station_is_noted(client: httpx.Client, sqlite_desk: TestDesk) -> None:

@@ -137,10 +137,11 @@ def test_the_trail_is_read_by_user_case_and_day(admin: httpx.Client, sqlite_desk
         assert (page.status_code, SCRIPT in page.text) == (200, False)
         return page.text.count("<tr>") - page.text.count("<thead>")
 
-    today = f"{sqlite_desk.clock.now().astimezone():%Y-%m-%d}"
+    today = f"{sqlite_desk.clock.now().astimezone():%d/%m/%Y}"
     assert rows() == 2
     assert rows(actor="doctor", subject="", day="") == 1
-    assert rows(day=today) == 2  # that the trail was read, too
+    assert rows(day=today) == rows(day=today[:5]) == 2  # that the trail was read, too
+    assert rows(day="yesterday") == rows(day="31/02/2026") == rows(day="1/1/0001") == 0
     assert rows(subject=case_id) == 2
     assert rows(actor="nobody") == 0
 
@@ -167,7 +168,7 @@ def test_who_looked_for_whom_is_on_the_trail_and_what_a_page_does_by_itself_is_n
     for path in (
         "/?q=b%C6%B0%E1%BB%9Fi&before=x",
         "/?q=b%C6%B0%E1%BB%9Fi",
-        f"/?q={SCRIPT}&day=2025-03-01",
+        f"/?q={SCRIPT} 01/03/2025",
         "/orders?q=lan",
     ):
         assert doctor.get(path).status_code == 200
@@ -179,7 +180,7 @@ def test_who_looked_for_whom_is_on_the_trail_and_what_a_page_does_by_itself_is_n
     noted = [(entry.actor, str(entry.action), entry.subject, entry.detail) for entry in sqlite_desk.audit.entries()]
     assert noted[::-1] == [
         ("doctor", "searched", "cases", "bưởi"),
-        ("doctor", "searched", "cases", f"{SCRIPT} 2025-03-01"),
+        ("doctor", "searched", "cases", f"{SCRIPT} 01/03/2025"),
         ("doctor", "searched", "orders", "lan"),
         ("doctor", "listed", "api/cases", ""),
         ("doctor", "listed", "dicom-web/studies", ""),
@@ -200,9 +201,7 @@ def test_who_may_not_search_is_not_said_to_have_searched(stranger: httpx.Client,
     assert sqlite_desk.audit.entries() == []
 
 
-@pytest.mark.parametrize(
-    "query", [{"day": "yesterday"}, {"day": "0001-01-01"}, {"day": "9999-12-31"}, {"before": "x"}, {"before": "9" * 30}]
-)
+@pytest.mark.parametrize("query", [{"day": "1" * 101}, {"before": "x"}, {"before": "9" * 30}])
 def test_what_the_trail_cannot_be_asked_is_said(admin: httpx.Client, query: dict[str, str]) -> None:
     assert admin.get("/audit", params=query).status_code == 422
 

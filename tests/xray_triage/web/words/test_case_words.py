@@ -88,6 +88,17 @@ def test_the_heart_has_one_row_and_one_number(sqlite_desk: TestDesk, read: Readi
     assert not any("lồng ngực" in line for line in WORDS.notes(image, with_heart=False))
 
 
+@pytest.mark.parametrize(
+    ("probability", "threshold", "said"),
+    [(0.5, 0.5, "vượt ngưỡng 50%"), (0.4, 0.5, "dưới ngưỡng 50%"), (0.2751, 0.2849, "chưa vượt ngưỡng 28%")],
+)
+def test_nothing_is_below_a_threshold_that_reads_like_its_own_number(
+    probability: float, threshold: float, said: str
+) -> None:
+    finding = Finding(kind=KINDS["mass"], probability=probability, threshold=threshold)
+    assert WORDS.against(finding) == said
+
+
 def test_a_film_without_a_mark_is_not_called_normal(sqlite_desk: TestDesk) -> None:
     case = kept(sqlite_desk, reading(Priority.NORMAL, mass=0.1))
     assert WORDS.standing(case) == "AI không thấy dấu hiệu"
