@@ -11,7 +11,7 @@ from xray_triage.model.acquaintance import Site, SiteError, Standing, machines_u
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.limits import told
 from xray_triage.model.site import FILMS_TO_LEARN, spread_of
-from xray_triage.model.worth import lines
+from xray_triage.model.worth import FEW, lines
 from xray_triage.reading.findings import ABNORMAL, KINDS, MachineState, Priority
 from xray_triage.stores import Stores
 from xray_triage.web.pages.plots import Plot, Series, stacked
@@ -45,6 +45,7 @@ def model_router(stores: Stores, model_in_use: Callable[[], ModelInUse | None], 
             plots={each.known.machine_id: plot_of(each, language) for each in standings if each.scores},
             states=STATES,
             needed=FILMS_TO_LEARN,
+            few=FEW,
             named=lambda labels: findings_named(labels, language),
             worth=lines(model.manifest, language) if model and model.manifest else [],
             lacks=told(model.manifest, language) if model and model.manifest else {},

@@ -1,5 +1,6 @@
 """The page of the model: the site's machines, who may set their cut-offs, and what a case of theirs says."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from xray_triage.accounts.audit import Action
 from xray_triage.accounts.roles import Role
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import FILMS_TO_LEARN, Card
+from xray_triage.model.worth import FEW, lines
 from xray_triage.reading.acquisition import Machine
-from xray_triage.reading.bundle import load_manifest
+from xray_triage.reading.bundle import AtStation, load_manifest
 from xray_triage.reading.findings import Acquaintance, MachineState, Priority
 
 CARD = Card(model_sha256=MODEL.sha256, cut_offs={"mass": 0.5, "abnormal": 0.5}, shares={"mass": 0.1, "abnormal": 0.4})
@@ -48,6 +50,30 @@ def put(desk: TestDesk, films: int) -> None:
         for p in said
     ]
     desk.put(films_read, GE)
+
+
+@pytest.mark.parametrize(
+    ("positives", "said"),
+    [(4, "pulmonary edema (finds 1 of 4 films with it)."), (20, "pulmonary edema (finds 25% of 20 films with it).")],
+)
+def test_of_a_few_films_with_a_finding_it_says_how_many(tmp_path: Path, positives: int, said: str) -> None:
+    manifest = load_manifest(make_bundle(tmp_path, logits={"edema": 1.0}))
+    (edema,) = manifest.labels
+    here = AtStation(films=279, positives=positives, auc=None, sensitivity=0.25, precision=None)
+    labels = (edema.model_copy(update={"at_station": here}),)
+    assert lines(manifest.model_copy(update={"labels": labels}))[0] == f"Told by name: {said}"
+
+
+def test_of_a_few_films_no_share_is_told(sqlite_desk: TestDesk, a_page: httpx.Client) -> None:
+    def share() -> str:
+        found = re.search(r"Phim bị đánh dấu</dt><dd><b>([^<]+)", a_page.get("/model").text)
+        assert found
+        return found[1]
+
+    put(sqlite_desk, FEW - 1)
+    assert share() == "–"
+    put(sqlite_desk, 1)
+    assert share().endswith("%")
 
 
 def test_a_machine_is_shown_and_set_by_one_press_and_set_back_by_another(
