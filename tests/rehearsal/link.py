@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 NOW = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
@@ -17,8 +17,8 @@ class Link:
 
     ``mode``: ``open``, ``refuses`` (hangs up at once), ``silent`` (takes the call and says nothing), ``breaks`` (hangs
     up after ``breaks_after`` bytes), ``mute`` (hangs up instead of the PACS's first answer to a C-STORE).
-    ``receive_bytes``: how much it takes before it has passed it on; 0: as much as the system likes. ``wire``: links
-    with the same one share their speed.
+    ``receive_bytes``: how much it takes before it has passed it on; 0: as much as the system likes. ``wire``: a lock;
+    links that have the same one share their speed.
     """
 
     port_behind: int
@@ -28,7 +28,7 @@ class Link:
     delay_seconds: float = 0.0
     bytes_sent: int = 0
     receive_bytes: int = 0
-    wire: threading.Lock = field(default_factory=threading.Lock)
+    wire: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def __post_init__(self) -> None:
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -85,7 +85,8 @@ class Link:
                 if self._ends(data, passed, upward):
                     break
                 if self.delay_seconds or self.kbit_per_second:
-                    time.sleep(self.delay_seconds / 10 + len(data) * 8 / 1000 / (self.kbit_per_second or 10**6))
+                    with self.wire:
+                        time.sleep(self.delay_seconds / 10 + len(data) * 8 / 1000 / (self.kbit_per_second or 10**6))
                 target.sendall(data)
                 self.bytes_sent += len(data) if upward else 0
         for end in (source, target):

@@ -3,7 +3,9 @@
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,9 @@ from dicom_router.clock import SystemClock
 from tests.factories import until
 from tests.peers.fhir_server import FhirServer
 from tests.peers.his import His, parsed
-from tests.peers.orthanc import free_port
+from tests.peers.orthanc import OrthancPeer, free_port
 from tests.peers.station import StationPeer
+from tests.rehearsal.link import Link
 from tests.rehearsal.machine import FilmMachine
 from tests.xray_triage.conftest import desk_in
 from tests.xray_triage.desk import unread
@@ -24,7 +27,7 @@ from xray_triage.stores import Stores, configured_stores
 
 MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
 DAYS_SECONDS = 72 * 3600
-AT_BOTH_SECONDS = 5.0
+AT_BOTH_SECONDS, OVER_A_WEAK_LINK_SECONDS = 5.0, 30.0
 PATIENCE_SECONDS = 1200.0  # the FHIR server of the tests looks at every resource that it has, for each that comes
 
 
@@ -59,6 +62,42 @@ def test_three_days_without_the_his_lose_and_double_nothing(tmp_path: Path, ofte
         transport.close()
         assert len(his.messages) == sum(his.times.values()) == count
         assert outbox.summary()[0].waiting == 0
+
+
+def test_a_result_overtakes_the_films_on_a_weak_link_and_never_starves(
+    tmp_path: Path, own_orthanc: OrthancPeer, a_bundle: Path, often: bool
+) -> None:
+    """All that leaves shares one line; a result with its paper has 180 kB, a film 210 kB."""
+    kbit, films, results = (256, 40, 6) if often else (1024, 10, 1)
+    weak: dict[str, Any] = {"kbit_per_second": kbit, "receive_bytes": 1 << 14, "wire": threading.Lock()}
+    pacs_link = Link(own_orthanc.dicom_port, **weak)
+    with His() as his, pacs_link.running(), Link(his.port, **weak).running() as his_link:
+        more = (
+            f'[[destination]]\nname = "pacs"\nhost = "127.0.0.1"\nport = {pacs_link.port}\ncompression = "none"\n'
+            f'ae_title = "{own_orthanc.ae_title}"\n'
+            f'[[record]]\nname = "his"\nkind = "hl7"\nhost = "127.0.0.1"\nport = {his_link.port}\n'
+        )
+        with running(StationPeer(tmp_path / "station", bundle=a_bundle, more=more)) as station:
+            machine = FilmMachine(station.dicom_port)
+            for _ in range(films):
+                machine.send()
+            until(lambda: len(station.images()) == films)
+            for count, case in enumerate(station.get("/api/cases")[:results], 1):
+                begun = SystemClock().monotonic()
+                station.post(f"/api/cases/{case['case_id']}/result", conclusion="Không thấy bất thường.")
+                station.post(f"/api/cases/{case['case_id']}/result/finish")
+                his.wait_for(count, seconds=OVER_A_WEAK_LINK_SECONDS)
+                print(f"{kbit} kbit/s: {SystemClock().monotonic() - begun:.1f} s")
+            queued = station.get("/api/queue")
+            assert queued["waiting"] + queued["sending"], "the films were all gone, so that nothing was overtaken"
+        assert his.times.total() == results, "none was broken off and sent again"
+
+
+@contextmanager
+def running(station: StationPeer) -> Iterator[StationPeer]:
+    station.start()
+    yield station
+    station.kill()
 
 
 @pytest.fixture

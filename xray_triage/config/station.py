@@ -1,5 +1,7 @@
 """The whole of station.toml as one value, and what its tables must have in common."""
 
+import os
+
 from pydantic import model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -69,6 +71,17 @@ class Config(BaseSettings):
                 raise ValueError(f"two {what} are called {min(twice)!r}; give each its own name")
         if self.consultation.destination and self.consultation.destination not in names:
             raise ValueError(f"consultation.destination {self.consultation.destination!r} is no [[destination]] name")
+        return self
+
+    @model_validator(mode="after")
+    def _no_result_comes_back_as_an_order(self) -> "Config":
+        orders = self.orders.folder
+        for each in self.record:
+            if orders and each.path and os.path.normpath(each.path) == os.path.normpath(orders.path):
+                raise ValueError(
+                    f"record {each.name!r} and orders.folder have one path: the station would take its own results "
+                    "for orders, and away; give each its own folder"
+                )
         return self
 
     @property

@@ -292,7 +292,7 @@ def _summary(connection: sa.Connection, name: str, rows: Mapping[tuple[str, str]
     )
 
 
-def _last_sent(name: str) -> sa.Select[Any]:
+def _last_sent(name: str) -> sa.Select[datetime]:
     """When the peer took something: by the index, from its end."""
     taken = sa.and_(_row.name == name, _row.sent_at.is_not(None), _row.status != OVERTAKEN)
     return sa.select(_row.sent_at).where(taken).order_by(_row.sent_at.desc()).limit(1)

@@ -57,8 +57,12 @@ def test_a_station_without_the_packages_that_sign_says_how_to_get_them(
         (PACS + PACS, "two destinations are called 'pacs'"),
         ("[signing]\nkind = 'pkcs11'", "signing of kind pkcs11 needs module"),
         ("[signing]\nkind = 'pkcs11'\nmodule = 'driver.so'", "no whole path"),
-        ("[signing]\nkind = 'remote'\nurl = 'https://a'", "remote needs credential and token_file and chain"),
+        ("[signing]\nkind = 'remote'\nurl = 'https://a'", "remote needs token_file and credential and chain"),
         ("[signing]\nurl = 'http://sign.example.vn'", "a PIN must not pass in the clear"),
+        (
+            "[orders]\nfolder = {path = 'his'}\n[[record]]\nname = 'files'\nkind = 'folder'\npath = './his/'",
+            "record 'files' and orders.folder have one path",
+        ),
         ("[consultation]\ndestination = 'elsewhere'", "is no [[destination]] name"),
         ("[station", "station.toml"),
     ],

@@ -24,12 +24,12 @@ from tests.factories import StoppedClock, free_port
 from tests.peers.certificates import Authority as TlsAuthority
 from tests.peers.certificates import a_tls_front
 from tests.peers.signers import DOCTOR, Authority, an_http_server
+from tests.peers.signing_service import CREDENTIAL, TOKEN, SigningService
 from tests.peers.signing_service import PIN as SERVICE_PIN
-from tests.peers.signing_service import TOKEN, SigningService
 from tests.peers.softhsm import PIN, Tokens, pdfsig
 from tests.xray_triage.desk import TestDesk, unread
 from tests.xray_triage.signing import Section, signing
-from xray_triage.config.signing import SigningSection
+from xray_triage.config.signing import DoctorKey, SigningSection
 from xray_triage.config.values import Tls
 from xray_triage.records.paper import Sheet, make_paper
 from xray_triage.records.result import Author, Result, ResultState, Words
@@ -266,6 +266,41 @@ def test_to_a_service_goes_the_hash_of_32_bytes_and_nothing_of_the_patient(
     assert {*signed} == {"credentialID", "hash", "SAD", "hashAlgo", "signAlgo"}
     (digest,) = signed["hash"]
     assert len(base64.b64decode(digest)) == 32
+
+
+def test_each_doctor_signs_at_the_service_with_a_key_of_their_own(
+    sqlite_desk: TestDesk, case_id: str, at_service: Section, service: SigningService, chain: Path
+) -> None:
+    own = DoctorKey(user=MAI.account, credential=CREDENTIAL, chain=chain)
+    another = DoctorKey(user="an", credential="an-02", chain=chain)
+    others = {"credential": "", "chain": None}
+    alone = signing(sqlite_desk, at_service(doctor=(another,), **others))
+    assert fault_of(alone.sign, case_id, pin=SERVICE_PIN, by="doctor") is Fault.NO_CERTIFICATE
+    assert not service.asked, "nobody signs with somebody else's key"
+    joined = signing(sqlite_desk, at_service(doctor=(another, own), **others))
+    assert fault_of(joined.sign, case_id, pin="000000", by="doctor") is Fault.WRONG_PIN
+    ((name, _),) = wrong_pins(sqlite_desk)
+    assert name.endswith(CREDENTIAL), "and each key has its own count of wrong PINs"
+    joined.sign(case_id, pin=SERVICE_PIN, by="cli:root", as_author=False)
+    assert {asked["credentialID"] for _, asked in service.asked} == {CREDENTIAL}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"doctor": ()}, "remote needs credential and chain"),
+        ({"credential": "of-all"}, "remote needs chain"),
+        ({"doctor": ({"user": "an", "credential": "1", "chain": "a"},) * 2}, "two tables doctor have the user an"),
+        ({"kind": "pkcs11", "module": "/driver.so"}, "only a service has a key of each doctor"),
+        ({"doctor": ({"user": "an", "credential": "1"},)}, "chain"),
+    ],
+)
+def test_keys_of_doctors_that_cannot_be_are_told(wrong: dict[str, object], words: str) -> None:
+    doctor = {"user": "an", "credential": "1", "chain": "an.pem"}
+    right = {"kind": "remote", "url": "https://sign/csc/v1", "token_file": "token", "doctor": (doctor,)}
+    assert SigningSection.model_validate(right).of("an").credential == "1"
+    with pytest.raises(ValueError, match=words):
+        SigningSection.model_validate(right | wrong)
 
 
 AUTHORIZE, SIGN = "/csc/v1/credentials/authorize", "/csc/v1/signatures/signHash"

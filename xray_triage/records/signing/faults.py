@@ -38,7 +38,7 @@ NOT_SIGNED = {
     Fault.NO_DRIVER: N_("Không mở được trình điều khiển của USB ký số: hãy cài lại, rồi xem [signing] module."),
     Fault.NO_TOKEN: N_("Không thấy USB ký số: hãy cắm vào máy trạm rồi ký lại."),
     Fault.SEVERAL_TOKENS: N_("Có nhiều USB ký số: hãy rút bớt, chỉ để một chiếc, rồi ký lại."),
-    Fault.NO_CERTIFICATE: N_("Không thấy chứng thư số để ký: hãy xem [signing] certificate và chain."),
+    Fault.NO_CERTIFICATE: N_("Không thấy chứng thư số để ký: hãy xem [signing] certificate, chain và doctor."),
     Fault.SEVERAL_CERTIFICATES: N_("USB có nhiều chứng thư số: hãy ghi nhãn của một chiếc vào [signing] certificate."),
     Fault.NO_CHAIN: N_("Không có chứng thư của nơi cấp để hỏi trạng thái: hãy ghi tệp vào [signing] chain."),
     Fault.NO_PIN: N_("Hãy gõ mã PIN rồi ký."),

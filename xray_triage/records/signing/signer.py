@@ -50,15 +50,20 @@ class Signer:
     def is_configured(self) -> bool:
         return self._section.kind != "none"
 
-    def sign(self, pdf: bytes, *, pin: str) -> Signed:
-        """``pdf`` with a signature. Raises CannotSign; after three wrong PINs none is given to the key."""
+    def sign(self, pdf: bytes, *, pin: str, author: str = "") -> Signed:
+        """``pdf`` with the signature of its ``author``, an account, where each has a key.
+
+        Raises CannotSign; after three wrong PINs none is given to the key.
+        """
         if not self.is_configured:
             raise CannotSign(Fault.NOT_CONFIGURED)
         if self._section.kind == "pkcs11" and not pin:
             raise CannotSign(Fault.NO_PIN)
-        at = self._clock.now()
+        section, at = self._section.of(author), self._clock.now()
+        if section.kind == "remote" and not section.credential:
+            raise CannotSign(Fault.NO_CERTIFICATE, f"the user {author} has no key at the service")
         work = {
-            "section": self._section.model_dump(mode="json"),
+            "section": section.model_dump(mode="json"),
             "pdf": base64.b64encode(pdf).decode(),
             "at": at.isoformat(),
             "reason": REASON,

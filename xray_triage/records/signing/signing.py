@@ -36,7 +36,7 @@ class ResultSigning:
         paper = self._results.paper(case_id, version)
         if paper is None:
             raise CannotSign(Fault.NO_RESULT, "it has no paper")
-        self._signatures.keep(case_id, version, self._signer.sign(paper, pin=pin), by=by)
+        self._signatures.keep(case_id, version, self._signer.sign(paper, pin=pin, author=author.account), by=by)
         return self._signatures.of(case_id)[version]
 
     def pdf(self, case_id: str, version: int | None = None) -> bytes | None:

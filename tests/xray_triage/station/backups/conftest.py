@@ -92,7 +92,7 @@ class Station:
 def with_desk(station: Station, use: Callable[[TestDesk], object]) -> None:
     """``use`` the station's stores."""
     database = open_database(station.config.database_url)
-    desk = open_desk(database, station.data)
+    desk = open_desk(database, station.data, peers={"his": ("final",)})
     try:
         use(desk)
     finally:

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +13,19 @@ import pytest
 
 from tests.factories import until
 from tests.kept.test_kept import FOLDER, VERSIONS
-from tests.xray_triage.station.backups.conftest import SECRET, Station, make_station
+from tests.xray_triage.desk import TestDesk
+from tests.xray_triage.station.backups.conftest import SECRET, Station, make_station, with_desk
 from tests.xray_triage.station.backups.killing import survives
 from xray_triage.health.rebuilt import Rebuilt
+from xray_triage.records.result import Author, Words
+from xray_triage.records.signing.signatures import Signatures
+from xray_triage.records.signing.signer import Signed
 from xray_triage.station.backups.restoring import Restored, put_newest, restore
 from xray_triage.station.backups.sqlite import BackupError
 from xray_triage.station.lock import StationError, hold_station
 from xray_triage.station.rebuilding import open_or_rebuild
+
+MAI = Author(account="mai", name="BS. Trần Thị Mai", licence="000123/HCM-CCHN")
 
 
 def bring_back(station: Station, source: Path | None = None) -> Restored:
@@ -52,6 +59,52 @@ def test_it_works_on_after_it_and_can_be_backed_up_and_restored_again(station: S
     station.clock.advance(1)
     assert bring_back(station).newer == 0
     assert station.studies() == {"1.2.3.1", "1.2.3.5"}
+
+
+def write_results(desk: TestDesk) -> None:
+    """Of the one case: a result that was signed and sent, its correction that waits, and another doctor's draft."""
+    (case,) = desk.casebook.cases()
+    desk.results.finish(case.case_id, MAI, Words(conclusion="Tràn dịch màng phổi."), before_author="AI")
+    signed = Signed(pdf=b"%PDF-1.7 signed", signer="Trần Thị Mai", serial="7f", signed_at=desk.clock.now())
+    Signatures(desk.database, desk.records).keep(case.case_id, 1, signed, by="mai")
+    while claimed := desk.records.claim("his"):
+        desk.records.acknowledge(claimed[0], "AA")
+    desk.results.amend(case.case_id, MAI, Words(conclusion="Ít dịch."), reason="Xem lại", before_author="AI")
+    desk.results.save_draft(case.case_id, replace(MAI, account="binh"), Words(description="Màng phổi: "))
+
+
+def told_of_results(desk: TestDesk) -> list[object]:
+    """All that is kept of the results of the one case, byte for byte."""
+    (case,) = desk.casebook.cases()
+    signatures, versions = Signatures(desk.database, desk.records), desk.results.versions(case.case_id)
+    papers = [desk.results.paper(case.case_id, one.version) for one in versions]
+    signed = [signatures.pdf(case.case_id, one.version) for one in versions]
+    sent = [(one, one.number) for one in desk.records.of_case(case.case_id)]
+    return [versions, papers, signatures.of(case.case_id), signed, desk.results.drafts(case.case_id), sent]
+
+
+def test_results_come_back_with_paper_and_signature_and_what_waited_waits(station: Station) -> None:
+    before: list[object] = []
+    after: list[object] = []
+    with_desk(station, write_results)
+    with_desk(station, lambda desk: before.extend(told_of_results(desk)))
+    station.write()
+    with_desk(station, lambda desk: amend_again(desk, version=3))
+    bring_back(station)
+    with_desk(station, lambda desk: after.extend(told_of_results(desk)))
+    assert after == before
+    with_desk(station, lambda desk: amend_again(desk, version=3))
+
+
+def amend_again(desk: TestDesk, *, version: int) -> None:
+    """Another version, which leaves after the one that waits."""
+    (case,) = desk.casebook.cases()
+    made = desk.results.amend(case.case_id, MAI, Words(conclusion="Hết dịch."), reason="Phim mới", before_author="")
+    left = []
+    while claimed := desk.records.claim("his"):
+        left.append(claimed[1].version)
+        desk.records.acknowledge(claimed[0], "AA")
+    assert (made.version, left) == (version, [version - 1, version])
 
 
 def test_on_another_pc_all_comes_back_films_and_secrets_too(tmp_path: Path) -> None:
