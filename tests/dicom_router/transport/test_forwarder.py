@@ -454,7 +454,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from dicom_router.clock import SystemClock
-from dicom_router.upper_layer.requestor import Timeouts
+from dicom_router.upper_layer.connection import Timeouts
 from tests.dicom_router.transport.test_forwarder import Post
 Post(Path(sys.argv[1]), SystemClock()).forwarder(int(sys.argv[2]), timeouts=Timeouts()).run_once()
 """

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.xray_triage.desk import MODEL, TestDesk, reading, unread
-from xray_triage.cases.casebook import Casebook
 from xray_triage.cases.figures.tally import Agreement
 from xray_triage.model.drift import DRIFTED, FEWEST_FILMS, FILMS, drift, verdicts
 from xray_triage.model.stability import stability_index
@@ -153,6 +152,5 @@ def test_a_verdict_on_an_old_case_is_a_new_verdict(desk: TestDesk) -> None:
 def test_the_way_back_through_the_films_has_an_end(sqlite_desk: TestDesk) -> None:
     put_films(sqlite_desk, 30)
     sqlite_desk.put([unread("child")] * 30)
-    newest: Casebook = sqlite_desk.casebook
-    assert len(newest.probabilities(MODEL.sha256, newest=2)) == 2
-    assert newest.probabilities(MODEL.sha256, newest=1) == []
+    assert len(sqlite_desk.gauges.probabilities(MODEL.sha256, newest=2)) == 2
+    assert sqlite_desk.gauges.probabilities(MODEL.sha256, newest=1) == []
