@@ -11,6 +11,7 @@ import pickle
 import tarfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +60,9 @@ EMPTY = {
     "torchxrayvision.models": ("DenseNet", "_DenseBlock", "_DenseLayer", "_Transition", "ResNet"),
     "torchvision.models.densenet": ("DenseNet", "_DenseBlock", "_DenseLayer", "_Transition"),
     "torchvision.models.resnet": ("ResNet", "Bottleneck"),
-    "numpy": ("core.multiarray._reconstruct", "core.multiarray.scalar", "ndarray", "dtype"),
+    "numpy": ("ndarray", "dtype"),
+    "numpy.core.multiarray": ("_reconstruct", "scalar"),
+    "numpy._core.multiarray": ("_reconstruct", "scalar"),  # of numpy 2
     "_codecs": ("encode",),
 }  # fmt: skip
 STAND_INS = {f"{module}.{name}" for module, names in EMPTY.items() for name in names}
@@ -80,7 +83,10 @@ class TensorsOnly(pickle.Unpickler):
         if full in STAND_INS:
             return StandIn
         if full not in REAL:
-            raise CheckpointError(f"the checkpoint holds {full}, which no such model needs; nothing in it was run")
+            raise CheckpointError(
+                f"the checkpoint holds {full}, which no such model needs; nothing in it was run. "
+                "Save its state_dict() alone where it comes from, and import that"
+            )
         return REAL[full]
 
 
@@ -153,9 +159,19 @@ def _tensor(content: bytes, *, dtype: str, shape: Sequence[int], data_offsets: S
 
 
 def is_script(path: Path) -> bool:
-    """Whether a zip file is TorchScript: a program, not weights."""
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    """Whether a zip file is TorchScript: a program, not weights. Raises CheckpointError when its sums do not hold.
+
+    PyTorch does not look at them: it would take weights that a bad disk or a cut download has changed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, zlib.error, *BROKEN) as error:
+        raise CheckpointError(f"{path} is damaged ({type(error).__name__}): fetch it again") from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged (the checksum of {damaged} does not hold): fetch it again")
+    return any(name.endswith("/constants.pkl") for name in names)
 
 
 def tensors(part: StandIn, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -4,6 +4,8 @@ It is torchvision's DenseNet-121 or ResNet-50 with one channel, which is what To
 theirs is used or run.
 """
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.checkpoint import Checkpoint, CheckpointError
-from models.releases import OUTPUTS, RELEASES, our_name
+from models.releases import OUTPUTS, RELEASES, our_name, published
 from xray_triage.reading.findings import KINDS
 from xray_triage.reading.pixels import InputSpec
 
@@ -23,6 +25,7 @@ FIRST = {"densenet121": "features.conv0.weight", "resnet50": "conv1.weight"}
 LAST = {"densenet121": "classifier", "resnet50": "fc"}
 UNKNOWN_THRESHOLD = 0.5
 NO_THRESHOLD = "its training left no operating threshold for it"
+NAME_THEM = "name them in their order with --outputs, comma between, nothing for one to be passed over"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,8 @@ def architecture(checkpoint: Checkpoint, wanted: str | None) -> str:
     """As the names of the weights say. Raises CheckpointError when they say another, or none."""
     found = next((arch for arch, first in FIRST.items() if first in checkpoint.weights), None)
     if found is None:
-        raise CheckpointError(f"this is no {' and no '.join(FIRST)}: it has no {' and no '.join(FIRST.values())}")
+        expected, some = " or ".join(FIRST.values()), ", ".join([*checkpoint.weights][:2])
+        raise CheckpointError(f"this is no {' and no '.join(FIRST)}: {expected} must be there, and it has {some}, …")
     if wanted not in (None, found):
         raise CheckpointError(f"this is a {found}, not a {wanted}")
     return found
@@ -121,10 +125,28 @@ def body(network: nn.Module, arch: str) -> nn.Module:
 
 
 def known_thresholds(checkpoint: Checkpoint, release: str) -> list[float | None] | None:
-    """Per output: those of the file itself, else of the release; None where there are none at all."""
-    if checkpoint.op_threshs is not None:
-        return [None if np.isnan(value) else value for value in checkpoint.op_threshs]
-    return list(RELEASES[release].op_threshs) if release else None
+    """Per output, of probabilities: those of the file itself, else of the release; None where there are none at all.
+
+    Raises CheckpointError when those of the file are none.
+    """
+    own = checkpoint.op_threshs
+    release = release if own is None else published(own) or ""
+    if release or own is None:
+        return RELEASES[release].cut_offs if release else None
+    wrong = next((value for value in own if not (np.isnan(value) or 0 < value < 1)), None)
+    if wrong is not None:
+        raise CheckpointError(f"op_threshs holds {wrong:g}, which is no probability: save the checkpoint without it")
+    return [None if np.isnan(value) else value for value in own]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise CheckpointError for a name that nobody knows: spelt wrong, a finding would be lost without a word."""
+    known = {name.lower() for name in OUTPUTS} | {*KINDS, ""}
+    strange = next((name for name in names if name.lower() not in known), None)
+    if strange is not None:
+        near = difflib.get_close_matches(strange, [*OUTPUTS, *KINDS], 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise CheckpointError(f"an output is called {strange!r}, which is unknown; {meant}{NAME_THEM}")
 
 
 def kept_outputs(checkpoint: Checkpoint, count: int, named: str, release: str) -> list[Output]:
@@ -132,10 +154,11 @@ def kept_outputs(checkpoint: Checkpoint, count: int, named: str, release: str) -
     names = [name.strip() for name in named.split(",")] if named else None
     names = names or checkpoint.labels or list(OUTPUTS)
     if len(names) != count:
-        raise CheckpointError(f"{len(names)} names for {count} outputs; name them in their order with --labels")
+        raise CheckpointError(f"{len(names)} names for {count} outputs: {NAME_THEM}")
+    check_names(names)
     thresholds = known_thresholds(checkpoint, release) or [UNKNOWN_THRESHOLD] * count
     if len(thresholds) != count:
-        raise CheckpointError(f"{len(thresholds)} operating thresholds for {count} outputs")
+        raise CheckpointError(f"{len(thresholds)} op_threshs for {count} outputs: save the checkpoint without them")
     outputs = [
         Output(
             index=index,

@@ -4,8 +4,9 @@ From torchxrayvision 1.5.7 (Apache-2.0), models.py, ``model_urls`` (labels, op_t
 of None belongs to an output that this release was not trained for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isclose, isnan, log
 
 LICENCE = "Apache-2.0 as TorchXRayVision; the terms of the films it was trained on are their makers'"
 OUTPUTS = (
@@ -17,10 +18,22 @@ OUTPUTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """``file`` is how the released file's name begins; ``op_threshs`` are of OUTPUTS, before any normalisation."""
+    """``file`` is how the released file's name begins; ``op_threshs`` are of OUTPUTS, as published.
+
+    ``twice``: they were taken of answers that had gone through the sigmoid twice. TorchXRayVision's calibration
+    (scripts/model_calibrate.py) asks a network for probabilities and takes them for logits, so all of these lie over
+    one half. Held against probabilities, as its own package does, they would hardly ever call a finding.
+    """
 
     file: str
     op_threshs: tuple[float | None, ...]
+    twice: bool = False
+
+    @property
+    def cut_offs(self) -> list[float | None]:
+        """The thresholds of probabilities."""
+        undo = (lambda twice: log(twice / (1 - twice))) if self.twice else float
+        return [None if value is None else undo(value) for value in self.op_threshs]
 
 
 RELEASES: Mapping[str, Release] = {
@@ -82,6 +95,7 @@ RELEASES: Mapping[str, Release] = {
     ),
     "resnet50-res512-all": Release(
         file="pc-nih-rsna-siim-vin-resnet50",
+        twice=True,
         op_threshs=(
             0.51570356, 0.50444704, 0.53787947, 0.50723547, 0.5025118, 0.5035252,
             0.5038076, 0.51862943, 0.5078151, 0.50724894, 0.5056339, 0.510706,
@@ -95,6 +109,16 @@ def recognised(file_name: str) -> str | None:
     """The release whose files are named like this one, or None."""
     found = [name for name, release in RELEASES.items() if file_name.startswith(release.file)]
     return found[0] if found else None
+
+
+def published(op_threshs: Sequence[float]) -> str | None:
+    """The release that has these thresholds, or None."""
+    for name, release in RELEASES.items():
+        pairs = zip(op_threshs, release.op_threshs, strict=False)
+        alike = [isnan(own) if theirs is None else isclose(own, theirs, rel_tol=1e-5) for own, theirs in pairs]
+        if len(op_threshs) == len(release.op_threshs) and all(alike):
+            return name
+    return None
 
 
 def our_name(theirs: str) -> str:

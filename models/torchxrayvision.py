@@ -6,9 +6,13 @@ nothing of it is known.
 """
 
 import argparse
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +23,11 @@ from torch import Tensor, nn
 from models import foreign
 from models.checkpoint import CheckpointError, open_checkpoint
 from models.export import PARITY, golden_film, raw_threshold, write_graph
-from models.fitting import Fitted, check_films, mean_auc, measured, unmeasured
+from models.fitting import Answers, Fitted, check_films, mean_auc, measured, unmeasured
 from models.foreign import Output, Served
 from models.imported import Learned, Origin, write_beside
 from models.labelled import Asker, Lot
-from models.releases import LICENCE, RELEASES, recognised
+from models.releases import LICENCE, RELEASES, published, recognised
 from xray_triage.assessment.labels import AssessmentError, find_pictures, read_labels
 from xray_triage.model.limits import UNKNOWN, told
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
@@ -33,6 +37,9 @@ from xray_triage.reading.normalisation import typical
 from xray_triage.reading.onnx_classifier import OnnxClassifier, verify
 from xray_triage.reading.pixels import InputSpec, prepare
 
+ROOM, COMPANION_BYTES = 2.5, 20e6  # what it takes beside the checkpoint: its graph, and that as float16
+LEFT_BEHIND = 86_400  # seconds after which an unfinished folder is nobody's any more
+LEAST = 1e-6  # by which an answer changes from film to film, of its size
 WORTH = 0.01  # of mean AUC: what it may cost on films of one kind to be steady on those of other machines
 
 
@@ -60,21 +67,49 @@ def main() -> None:
 def make_bundle(options: argparse.Namespace) -> None:
     """Write the bundle beside its place and rename it there when all is right, so that there is never half of it."""
     if options.bundle.exists():
-        raise CheckpointError(f"{options.bundle} is there already; choose another name, or remove it")
+        raise CheckpointError(f"{options.bundle} is there already; choose another name by --name, or remove it")
     lot = labelled_films(options)
+    given = open_given(options)
+    companion = load_bundle(SHIPPED_FOLDER / SHIPPED_DEFAULT)
+    with folder_beside(options.bundle, options.checkpoint.stat().st_size) as beside:
+        learned = Learned(rows=unmeasured(given.outputs, given.count))
+        if lot:
+            asker = Asker(network=given.network, spec=given.spec, companion=OnnxClassifier(companion))
+            learned = learn(asker, lot, given.outputs, sha256_of(options.labels))
+        say(0, 1, "writing the graph")
+        worst = write_model(given, learned.rows, beside / MODEL_FILE)
+        shutil.copytree(companion.folder, beside / COMPANION_FOLDER, ignore=shutil.ignore_patterns("evaluation.json"))
+        write_beside(beside, options.bundle.name, given.origin, given.spec, learned)
+        bundle = load_bundle(beside)
+        verify(bundle, OnnxClassifier(bundle))
+        beside.chmod(0o755)
+        beside.rename(options.bundle)
+    tell(load_bundle(options.bundle), worst)
+    if not lot and not given.has_thresholds:
+        print(f"No operating thresholds are known: all stand at {foreign.UNKNOWN_THRESHOLD}. Give films by --labels.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The network of a checkpoint, and what is known of it. ``count`` outputs, some of them are ``outputs``."""
+
+    network: nn.Module
+    spec: InputSpec
+    count: int
+    outputs: list[Output]
+    has_thresholds: bool
+    origin: Origin
+
+
+def open_given(options: argparse.Namespace) -> Given:
+    """What the command line names. Raises CheckpointError."""
     checkpoint = open_checkpoint(options.checkpoint)
-    release = options.weights or recognised(options.checkpoint.name) or ""
+    release = options.weights or recognised(options.checkpoint.name) or published(checkpoint.op_threshs or []) or ""
     if release and release not in RELEASES:
         raise CheckpointError(f"unknown release {release!r}; known: {', '.join(RELEASES)}")
     arch = foreign.architecture(checkpoint, options.arch)
     network = foreign.load_network(checkpoint, arch)
     count = getattr(network, foreign.LAST[arch]).out_features
-    outputs = foreign.kept_outputs(checkpoint, count, options.outputs, release)
-    spec, companion = foreign.input_of(arch, options.size), load_bundle(SHIPPED_FOLDER / SHIPPED_DEFAULT)
-    learned = Learned(rows=unmeasured(outputs, count))
-    if lot:
-        asker = Asker(network=network, spec=spec, companion=OnnxClassifier(companion))
-        learned = learn(asker, lot, outputs, sha256_of(options.labels))
     origin = Origin(
         checkpoint=options.checkpoint.name,
         checkpoint_sha256=sha256_of(options.checkpoint),
@@ -82,24 +117,48 @@ def make_bundle(options: argparse.Namespace) -> None:
         release=f"TorchXRayVision {release}" if release else UNKNOWN,
         licence=options.licence or (LICENCE if release else UNKNOWN),
     )
-    options.bundle.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".importing-{options.bundle.name}-", dir=options.bundle.parent))
+    return Given(
+        network=network,
+        spec=foreign.input_of(arch, options.size),
+        count=count,
+        outputs=foreign.kept_outputs(checkpoint, count, options.outputs, release),
+        has_thresholds=bool(foreign.known_thresholds(checkpoint, release)),
+        origin=origin,
+    )
+
+
+@contextmanager
+def folder_beside(bundle: Path, checkpoint_bytes: int) -> Iterator[Path]:
+    """An empty folder beside the place of ``bundle``, gone afterwards; those that a power cut left there go too.
+
+    Made before any film is read, so that a place without room or right is told at once. Raises CheckpointError.
+    """
     try:
-        say(0, 1, "writing the graph")
-        served = Served(network, arch, [row.head for row in learned.rows], [zero_of(row) for row in learned.rows])
-        write_graph(served.eval(), beside / MODEL_FILE, {"films": noise(spec)}, ["logits", "cams"])
-        worst = check_parity(network, learned.rows, beside / MODEL_FILE, spec)
-        shutil.copytree(companion.folder, beside / COMPANION_FOLDER, ignore=shutil.ignore_patterns("evaluation.json"))
-        write_beside(beside, options.bundle.name, origin, spec, learned)
-        bundle = load_bundle(beside)
-        verify(bundle, OnnxClassifier(bundle))
-        beside.chmod(0o755)
-        beside.rename(options.bundle)
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        for old in bundle.parent.glob(".importing-*"):
+            if time.time() - old.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(old, ignore_errors=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".importing-{os.getpid()}-", dir=bundle.parent))
+    except OSError as error:
+        raise CheckpointError(f"no bundle can be made in {bundle.parent}: {error.strerror}; see --to") from error
+    try:
+        free, needed = shutil.disk_usage(beside).free, ROOM * checkpoint_bytes + COMPANION_BYTES
+        if free < needed:
+            said = f"{free / 1e6:.0f} MB are free in {bundle.parent}, it takes some {needed / 1e6:.0f}"
+            raise CheckpointError(f"{said}: make room, or see --to")
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    tell(load_bundle(options.bundle), worst)
-    if not lot and not foreign.known_thresholds(checkpoint, release):
-        print(f"No operating thresholds are known: all stand at {foreign.UNKNOWN_THRESHOLD}. Give films by --labels.")
+
+
+def write_model(given: Given, rows: Sequence[Fitted], path: Path) -> float:
+    """The graph as a station runs it, and how far it is from PyTorch. Raises CheckpointError."""
+    served = Served(
+        given.network, given.origin.architecture, [row.head for row in rows], [zero_of(row) for row in rows]
+    )
+    check_answers(given.network, given.spec)
+    write_graph(served.eval(), path, {"films": noise(given.spec)}, ["logits", "cams"])
+    return check_parity(given.network, rows, path, given.spec)
 
 
 def labelled_films(options: argparse.Namespace) -> Lot:
@@ -140,6 +199,8 @@ def tell(bundle: Bundle, worst: float) -> None:
     print(f"{manifest.name}: {architecture}; shows {shown}. ONNX and PyTorch differ by {worst:.0e}.")
     for sentence in told(manifest).values():
         print(sentence)
+    if shown == "nothing":
+        print("It tells nothing better than chance: a station gains nothing by it.")
 
 
 def counted(refused: Mapping[str, int]) -> str:
@@ -157,14 +218,28 @@ def noise(spec: InputSpec) -> Tensor:
     return (torch.rand(2, 1, spec.size, spec.size, generator=chance) - spec.mean) / spec.std
 
 
+def asked(network: nn.Module, spec: InputSpec) -> tuple[Tensor, Answers]:
+    """Noise and the golden film, and what PyTorch answers."""
+    films = torch.cat([noise(spec), torch.from_numpy(prepare(golden_film(), spec))])
+    with torch.inference_mode():
+        return films, network(films).numpy()
+
+
+def check_answers(network: nn.Module, spec: InputSpec) -> None:
+    """Raise CheckpointError where its answers are no numbers, or the same whatever it sees."""
+    _, answers = asked(network, spec)
+    if not np.isfinite(answers).all():
+        raise CheckpointError("the network answers something that is no number: its weights are spoilt; fetch it again")
+    if not (np.ptp(answers, axis=0) > LEAST * np.abs(answers).max(axis=0)).any():
+        raise CheckpointError("the network answers the same to every film: it was never trained, or its file is spoilt")
+
+
 def check_parity(network: nn.Module, rows: Sequence[Fitted], path: Path, spec: InputSpec) -> float:
     """The largest difference of ONNX Runtime's logits from PyTorch's own, by the size of the logits (at least 1).
 
     On noise and on the golden film. Raises CheckpointError when it is over PARITY.
     """
-    films = torch.cat([noise(spec), torch.from_numpy(prepare(golden_film(), spec))])
-    with torch.no_grad():
-        answers = network(films).numpy()
+    films, answers = asked(network, spec)
     expected = np.stack([row.head(answers) for row in rows], axis=1)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(["logits"], {"films": films.numpy()})[0]

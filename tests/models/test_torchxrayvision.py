@@ -1,10 +1,12 @@
 """A TorchXRayVision checkpoint becomes a bundle that the station trusts; a bad one becomes one line, no bundle."""
 
 import argparse
+import copy
 import json
 import os
 import pickle
 import sys
+import time
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from torch import nn
 from models import foreign, torchxrayvision
 from models.checkpoint import CheckpointError, open_checkpoint
 from models.fitting import unmeasured
-from models.releases import OUTPUTS, RELEASES, recognised
+from models.releases import OUTPUTS, RELEASES, published, recognised
 from tests.xray_triage.cli.test_cli import run
 from xray_triage.model.importing import import_checkpoint
 from xray_triage.model.limits import lacking
@@ -226,8 +228,87 @@ def test_a_release_is_known_by_its_file_name_and_brings_its_thresholds(densenet:
     assert {output.threshold for output in unknown} == {foreign.UNKNOWN_THRESHOLD}
 
 
+def test_thresholds_that_went_through_the_sigmoid_twice_are_those_of_probabilities_again(tmp_path: Path) -> None:
+    """The ResNet's: published ones lie over a half, and its package would hold them against probabilities."""
+    release = RELEASES["resnet50-res512-all"]
+    pairs = [(ours, theirs) for ours, theirs in zip(release.cut_offs, release.op_threshs, strict=True) if ours]
+    assert len(pairs) == 16
+    assert all(1 / (1 + np.exp(-ours)) == pytest.approx(theirs) for ours, theirs in pairs)
+    assert 0.005 < min(ours for ours, _ in pairs) < max(ours for ours, _ in pairs) < 0.2
+    own = [float("nan") if value is None else value for value in release.op_threshs]
+    torch.save({"fc.weight": torch.zeros(18, 2), "op_threshs": torch.tensor(own)}, tmp_path / "renamed.pt")
+    opened = open_checkpoint(tmp_path / "renamed.pt")
+    assert published(opened.op_threshs or []) == "resnet50-res512-all"
+    assert foreign.known_thresholds(opened, "") == release.cut_offs
+    assert published([]) is None
+    assert published([0.5] * 18) is None
+
+
+def test_thresholds_that_are_no_probabilities_are_refused(tmp_path: Path) -> None:
+    for value in (7.0, 0.0, float("inf")):
+        torch.save({"fc.weight": torch.zeros(18, 2), "op_threshs": torch.full((18,), value)}, tmp_path / "odd.pt")
+        with pytest.raises(CheckpointError, match=r"op_threshs holds .* save the checkpoint without it"):
+            foreign.known_thresholds(open_checkpoint(tmp_path / "odd.pt"), "")
+
+
+def test_an_output_with_a_misspelt_name_is_not_lost_without_a_word(densenet: nn.Module, tmp_path: Path) -> None:
+    torch.save({n: t for n, t in densenet.state_dict().items() if n != "op_threshs"}, tmp_path / "plain.pt")
+    plain = open_checkpoint(tmp_path / "plain.pt")
+    names = ",".join(OUTPUTS)
+    with pytest.raises(CheckpointError, match="'Efusion', which is unknown; did you mean 'Effusion'"):
+        foreign.kept_outputs(plain, 18, names.replace("Effusion", "Efusion"), "")
+    passed_over = foreign.kept_outputs(plain, 18, names.replace("Effusion", ""), "")
+    assert "pleural_effusion" not in {output.name for output in passed_over}
+
+
+def test_a_network_that_is_blind_or_answers_no_numbers_is_refused(densenet: nn.Module) -> None:
+    spec = foreign.input_of("densenet121", 64)
+    torchxrayvision.check_answers(densenet, spec)
+    for spoil, why in (
+        (lambda network: nn.init.zeros_(network.classifier.weight), "answers the same to every film"),
+        (lambda network: network.features.norm5.running_var.fill_(-1), "no number"),
+    ):
+        network = copy.deepcopy(densenet)
+        spoil(network)
+        with pytest.raises(CheckpointError, match=why):
+            torchxrayvision.check_answers(network, spec)
+
+
+def test_a_place_without_right_or_room_is_told_before_any_film_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        pytest.raises(CheckpointError, match=r"no bundle can be made in .*; see --to"),
+        torchxrayvision.folder_beside(tmp_path / "file" / "xrv", 0),
+    ):
+        pytest.fail("there is no such folder")
+    with (
+        pytest.raises(CheckpointError, match=r"MB are free in .*: make room, or see --to"),
+        torchxrayvision.folder_beside(tmp_path / "xrv", 10**18),
+    ):
+        pytest.fail("there is no such disk")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_an_interrupted_import_left_goes_and_what_runs_stays(tmp_path: Path) -> None:
+    for name, age in ((".importing-1-old", 100_000), (".importing-2-new", 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+
+    def interrupted() -> None:
+        with torchxrayvision.folder_beside(tmp_path / "xrv", 0) as beside:
+            (beside / "half").write_bytes(b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path.name for path in tmp_path.iterdir()] == [".importing-2-new"]
+
+
 def test_names_must_fit_the_outputs(a_state_dict: Path, tmp_path: Path) -> None:
-    for outputs, why in (("Mass,Nodule", "2 names for 18 outputs"), (",".join(["Fracture"] * 18), "is a finding")):
+    for outputs, why in (
+        ("Mass,Nodule", "2 names for 18 outputs: name them"),
+        (",".join(["Fracture"] * 18), "is a finding"),
+    ):
         with pytest.raises(CheckpointError, match=why):
             torchxrayvision.make_bundle(options(a_state_dict, tmp_path / "xrv", outputs=outputs))
     with pytest.raises(CheckpointError, match="unknown release"):
@@ -306,6 +387,11 @@ def test_what_is_no_checkpoint_is_said(tmp_path: Path, a_state_dict: Path) -> No
         (tmp_path / "bad.pt").write_bytes(content)
         with pytest.raises(CheckpointError, match=why):
             open_checkpoint(tmp_path / "bad.pt")
+    changed = bytearray(a_state_dict.read_bytes())
+    changed[len(changed) // 2] ^= 1
+    (tmp_path / "changed.pt").write_bytes(changed)
+    with pytest.raises(CheckpointError, match=r"is damaged \(the checksum of .*\): fetch it again"):
+        open_checkpoint(tmp_path / "changed.pt")
     with pytest.raises(CheckpointError, match="of another kind"):
         open_checkpoint(tmp_path / "script.zip")
 

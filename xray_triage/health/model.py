@@ -18,8 +18,15 @@ def model_check(verify: Callable[[], str], error_type: type[Exception]) -> Check
         return check("model", BAD, message, detail=str(error))
 
 
-def thresholds_check(idle: Mapping[str, str]) -> Check:
-    """Thresholds of station.toml that do nothing: ``idle`` says why, by label."""
+def thresholds_check(idle: Mapping[str, str], far: Mapping[str, tuple[float, float]]) -> Check:
+    """Thresholds of station.toml: ``far`` from the bundle's (both of each label); ``idle`` ones, and why."""
+    if far:
+        message = N_(
+            "Ngưỡng của %(names)s trong [model] thresholds quá xa ngưỡng của mô hình: AI có thể bỏ sót, hoặc đánh dấu "
+            "gần hết các phim. Hãy xem lại, hoặc xóa đi để trở về ngưỡng của mô hình."
+        )
+        detail = "; ".join(f"{name} is {own:g}, the bundle's {bundles:.3g}" for name, (own, bundles) in far.items())
+        return check("thresholds", WARNING, message, names=", ".join(far), detail=detail)
     if not idle:
         return check("thresholds", OK, N_("Các ngưỡng đều có hiệu lực."))
     message = N_(

@@ -37,7 +37,7 @@ def import_checkpoint(checkpoint: Path, bundle: Path, options: Sequence[str], wa
                 status = process.wait()
             finally:
                 child.end(process)
-                for unfinished in bundle.parent.glob(f".importing-{bundle.name}-*"):  # of a child that was killed
+                for unfinished in bundle.parent.glob(f".importing-{process.pid}-*"):  # of a child that was killed
                     shutil.rmtree(unfinished, ignore_errors=True)
         complaints.seek(0)
         complained = complaints.read().decode(errors="replace").strip().splitlines()

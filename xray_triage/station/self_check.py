@@ -36,7 +36,7 @@ from xray_triage.model.drift import drift, references_of
 from xray_triage.model.limits import never_rings
 from xray_triage.model.loading import idle_thresholds, prove_bundle
 from xray_triage.model.selection import chosen_folder, way_back
-from xray_triage.model.site import card_of
+from xray_triage.model.site import card_of, far_off
 from xray_triage.orders.folder import unusable
 from xray_triage.reading.bundle import BundleError, load_manifest
 from xray_triage.reading.findings import MachineState
@@ -195,7 +195,7 @@ def _manifest_checks(config: Config, stores: Stores) -> list[Probe]:
     except BundleError:
         return []
     probes: list[Probe] = [
-        partial(thresholds_check, idle_thresholds(config, manifest)),
+        partial(thresholds_check, idle_thresholds(config, manifest), far_off(manifest, config.model.thresholds)),
         partial(urgency_check, [kind.vi for kind in never_rings(manifest, config.policy.urgent)]),
     ]
     if references := references_of(manifest):

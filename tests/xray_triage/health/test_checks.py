@@ -145,8 +145,9 @@ def fail() -> str:
         (commitment_check(lambda: [standing()]), CheckState.OK),
         (commitment_check(lambda: [standing(), standing(missing=1)]), CheckState.WARNING),
         (commitment_check(lambda: [standing(overdue=7), standing()]), CheckState.WARNING),
-        (thresholds_check({}), CheckState.OK),
-        (thresholds_check({"nodule": "measured too weak"}), CheckState.WARNING),
+        (thresholds_check({}, {}), CheckState.OK),
+        (thresholds_check({"nodule": "measured too weak"}, {}), CheckState.WARNING),
+        (thresholds_check({}, {"abnormal": (0.999, 0.48)}), CheckState.WARNING),
         (drift_check(12, None), CheckState.OK),
         (drift_check(200, ()), CheckState.OK),
         (drift_check(200, ("edema", "nodule")), CheckState.WARNING),
@@ -188,7 +189,7 @@ def test_a_number_is_written_as_the_reader_does() -> None:
 
 
 def test_a_threshold_that_does_nothing_is_named_with_the_reason() -> None:
-    check = thresholds_check({"nodule": "measured too weak"})
+    check = thresholds_check({"nodule": "measured too weak"}, {})
     assert "nodule" in check.said["en"]
     assert check.detail == "nodule is withheld: measured too weak"
 

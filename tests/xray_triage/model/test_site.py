@@ -25,6 +25,7 @@ from xray_triage.model.site import (
     card_of,
     change,
     cut_off_for,
+    far_off,
     flagged_share,
     propose,
     strangeness,
@@ -126,6 +127,13 @@ def test_absurd_films_are_stopped_at_a_bound_and_said() -> None:
     black = propose(CARD, films_of(4, shift=-8))
     assert set(ward.at_upper) == {"mass", "abnormal"}
     assert set(black.at_lower) == {"mass", "abnormal"}
+
+
+def test_an_absurd_threshold_of_station_toml_is_known() -> None:
+    cut = next(label.threshold for label in SHIPPED.labels if label.name == "abnormal")
+    assert far_off(SHIPPED, {"abnormal": 0.999}) == {"abnormal": (0.999, cut)}
+    assert far_off(SHIPPED, {"abnormal": 0.001}) == {"abnormal": (0.001, cut)}
+    assert far_off(SHIPPED, {"abnormal": 0.6, "tuberculosis": 0.999}) == {}  # the second is withheld
 
 
 def test_a_model_that_always_says_the_same_flags_every_film_rather_than_none() -> None:
