@@ -5,8 +5,9 @@ DejaVu Sans lies beside this module because a station has no fonts, and Pillow's
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import ImageDraw, ImageFont
 
@@ -21,11 +22,23 @@ MEASURE: Colour = (245, 245, 245)  # no finding's colour
 FONTS = Path(__file__).parent / "fonts"
 
 
+class _Font(ImageFont.FreeTypeFont):
+    """Remembers what it has drawn: most texts of a panel are those of the film before."""
+
+    @lru_cache(maxsize=256)  # noqa: B019 - fonts live as long as the program
+    def getmask2(self, *text: Any, **options: Any) -> Any:  # type: ignore[override]
+        return super().getmask2(*text, **options)
+
+    @lru_cache(maxsize=1024)  # noqa: B019
+    def getlength(self, *text: Any, **options: Any) -> float:  # type: ignore[override]
+        return super().getlength(*text, **options)
+
+
 @cache
 def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans of this size in pixels."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(FONTS / name, size, layout_engine=ImageFont.Layout.BASIC)
+    return _Font(FONTS / name, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def wrapped(text: str, letters: ImageFont.FreeTypeFont, width: float) -> Iterator[str]:
