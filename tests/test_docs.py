@@ -357,6 +357,7 @@ def test_it_lists_the_objects_that_are_made() -> None:
     table = rows(CONFORMANCE, "### 8.1")
     kinds = (
         report.REPORT,
+        report.UNREAD,
         capture.CAPTURE,
         capture.UNREAD,
         presentation.PRESENTATION,

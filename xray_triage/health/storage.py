@@ -25,7 +25,7 @@ def disk_check(free_bytes: Callable[[], int], *, warn_bytes: int = 5 * GIB) -> C
 
 
 def days_left_check(days_left: float | None) -> Check:
-    """Until the disk is full, if all goes on as in the last two weeks; None: nothing came, or was counted yet."""
+    """Until the disk is full, if all goes on as in the last two weeks; None: nothing came, or it is too early."""
     state, message = OK, N_("Ổ đĩa đủ cho %(n)d ngày nữa, tính theo 14 ngày qua.")
     if days_left is None:
         message = N_("Chưa biết ổ đĩa đủ cho bao lâu: trạm tính theo phim của 14 ngày qua, mỗi phút một lần.")
