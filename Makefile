@@ -1,4 +1,4 @@
-# demo: a station, a stand-in PACS and films, on this computer.   quick: an answer within three minutes.   test: everything.
+# demo: a station, a stand-in PACS and films, on this computer.   quick: an answer within a minute.   test: everything.
 VENV := .venv
 BIN := $(VENV)/bin
 PREFIX := /opt/xray-triage
@@ -6,7 +6,7 @@ VIEWER := xray_triage/web/viewer
 FHIR := tests/peers/fhir
 PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium fuse3 libfaketime poppler-utils softhsm2
 ALONE := browser scenarios rehearsal
-NOT_QUICK := slow or dcmtk or orthanc or postgresql or softhsm or page or node or browser or workshop
+NOT_QUICK := slow or further or dcmtk or orthanc or postgresql or softhsm or page or node or browser or workshop
 LOCKED := -m pip install -q --require-hashes --only-binary :all:
 
 .PHONY: demo install quick test rehearse screenshots lint format bench viewer lock audit sbom clean help
@@ -14,7 +14,7 @@ LOCKED := -m pip install -q --require-hashes --only-binary :all:
 help:
 	@echo "make demo [EXIT=1] [FILM=path ...]   see it work"
 	@echo "make install [PREFIX=$(PREFIX)] [SIGN=1]   the station's program into a folder of its own; with signing"
-	@echo "make quick                           ruff and the tests that need no other program: three minutes"
+	@echo "make quick                           ruff and the tests that need no other program: a minute"
 	@echo "make test                            every test, with real Orthanc, dcmtk, PostgreSQL, Chromium, torch"
 	@echo "make rehearse                        200 kills, 64 power cuts, full disks, faults of PACS, link, clock; fuzzing: hours"
 	@echo "make lint                            ruff and mypy"

@@ -29,10 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    with_database: set[Path] = set()
     for item in items:
         if isinstance(item, pytest.Function):
-            for name in needs(item):
+            needed = needs(item)
+            for name in needed:
                 item.add_marker(name)
+            if needed == {"database"} and not item.get_closest_marker("slow"):
+                if item.path in with_database:
+                    item.add_marker("further")
+                with_database.add(item.path)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""Which peers a test needs, read off its code and its fixtures, so that nobody forgets to mark one.
+"""Which peers a test needs, and whether a database, read off its code and its fixtures: nobody forgets a mark.
 
 A test has the mark of a peer when something it calls, or a fixture of it, comes to the function that finds that peer,
-or starts it.
+or starts it; that of a database when it comes to the function that makes one.
 """
 
 import inspect
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 DOORS = {
+    "tests.databases.lay_in": "database",
     "tests.peers.dcmtk.program": "dcmtk",
     "tests.peers.fhir_server.node_program": "node",
     "tests.peers.orthanc.orthanc_program": "orthanc",
@@ -24,7 +25,7 @@ _known: dict[object, frozenset[str]] = {}  # by function or class
 
 
 def needs(item: pytest.Function) -> set[str]:
-    """The names of the peers that this test needs."""
+    """The names of what this test needs."""
     fixtures = item._fixtureinfo.name2fixturedefs.values()
     found = [reached(item.function), *(reached(each.func) for several in fixtures for each in several)]
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()

@@ -44,4 +44,4 @@ def test_types_alone_are_not(request: pytest.FixtureRequest) -> None:
 
 def test_one_of_both_databases_needs_a_server(request: pytest.FixtureRequest, database_url: str) -> None:
     is_server = database_url.startswith("postgresql")
-    assert needs(request.node) == ({"postgresql"} if is_server else set())
+    assert needs(request.node) == {"database"} | ({"postgresql"} if is_server else set())

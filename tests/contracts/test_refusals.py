@@ -63,6 +63,7 @@ def test_refusals_are_merged_and_known_after_a_restart(
     assert Refusals(database, clock=clock, spool_id="b").standing() == [], "another station's"
 
 
+@pytest.mark.slow
 def test_a_flood_is_written_now_and_then(refusals: Refusals, database: Database, clock: StoppedClock) -> None:
     """Nothing at each packet: a thread of its own writes, a second later and then twice a minute."""
     refusals.note(ROOM, Reason.TOO_MANY)

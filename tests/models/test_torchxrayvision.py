@@ -24,7 +24,7 @@ from models import foreign, torchxrayvision
 from models.checkpoint import CheckpointError, open_checkpoint
 from models.fitting import unmeasured
 from models.releases import OUTPUTS, RELEASES, published, recognised
-from tests.xray_triage.cli.test_cli import run
+from tests.peers.verbs import run
 from xray_triage.model.importing import import_checkpoint
 from xray_triage.model.limits import lacking
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER

@@ -17,6 +17,7 @@ from typing import Any, Self
 import psutil
 
 from tests.peers.orthanc import OrthancPeer, free_port
+from tests.peers.verbs import run
 from xray_triage.accounts.roles import Role
 from xray_triage.accounts.users import AccountError
 from xray_triage.stores import configured_stores
@@ -180,8 +181,7 @@ class StationPeer:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A verb of the command line on this station's configuration."""
-        command = [sys.executable, "-m", "xray_triage.cli", *arguments, "--config", str(self.config_path)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return run(*arguments, "--config", self.config_path, folder=Path())
 
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.web_port}{path}"

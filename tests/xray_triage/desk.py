@@ -98,7 +98,7 @@ class TestDesk(Stores):
             station_name=STATION,
             at=self.clock.now(),
         )
-        kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(film_bytes(one.dataset)))) for one in made]
+        kept = [(one.what, one.dataset, self.spool.keep(io.BytesIO(one.encoded))) for one in made]
         heat = reading.findings.heat_map if reading.findings else None
         with self.database.write() as connection:
             self.heat_maps.keep(connection, dataset.SOPInstanceUID, None if heat is None else heat_png(heat))

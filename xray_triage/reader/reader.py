@@ -26,7 +26,7 @@ from xray_triage.reading.radiograph import FILM_CLASSES
 from xray_triage.stores import APART_WORK, READ_WORK, Stores
 
 KEY_SEPARATOR = "/"  # work to read again is named <arrival>/<model>
-FULL_DISK_PAUSE_SECONDS = 30.0
+FULL_DISK_PAUSE_SECONDS = 10.0
 
 log = structlog.get_logger()
 

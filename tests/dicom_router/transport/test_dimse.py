@@ -116,6 +116,7 @@ def test_a_class_that_the_peer_does_not_accept_is_refused_without_being_sent(
     transport.send(parcel_of(film()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
 def test_a_pacs_that_takes_films_in_one_compression_only_gets_them_so(transport_to: TransportTo, syntax: str) -> None:
     dataset = film(rows=64, columns=48)
@@ -219,6 +220,7 @@ def test_a_compressed_film_whose_last_fragment_is_odd_goes_even_and_as_it_is(
     assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == JPEGLSLossless
 
 
+@pytest.mark.slow
 def test_a_damaged_codestream_that_the_peer_would_need_decompressed_is_refused(
     transport_to: TransportTo, store_peer: StorePeer
 ) -> None:

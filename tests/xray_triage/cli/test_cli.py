@@ -19,6 +19,7 @@ from rich.table import Table
 from dicom_router.dicom.instance import reference_to
 from tests.factories import film, film_bytes, film_file, shared_folder, until
 from tests.peers.dcmtk import RunningStorescp, dciodvfy
+from tests.peers.verbs import run
 from tests.xray_triage.desk import said_by, unread
 from xray_triage.accounts.roles import Role
 from xray_triage.cases.recording import record_reading
@@ -27,19 +28,6 @@ from xray_triage.simulation import phantom
 from xray_triage.stores import READ_WORK, Stores, configured_stores
 
 pytestmark = pytest.mark.slow  # a process for each verb
-
-
-def run(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("XRAY_TRIAGE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "xray_triage.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        env=clean | environment,
-    )
 
 
 @pytest.fixture(scope="module")

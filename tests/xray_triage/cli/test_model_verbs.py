@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests.databases import open_in
 from tests.factories import shared_folder
+from tests.peers.verbs import run
 from tests.xray_triage.bundles import make_bundle
-from tests.xray_triage.cli.test_cli import run
 from tests.xray_triage.desk import open_desk, reading
 from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.bundle import MODEL_FILE, sha256_of

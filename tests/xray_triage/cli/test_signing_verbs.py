@@ -49,6 +49,7 @@ def a_case_with_a_result(stores: Stores) -> str:
     return case_id
 
 
+@pytest.mark.slow
 def test_a_result_is_signed_from_the_terminal_and_leaves_as_a_package_that_proves_itself(
     tmp_path: Path, at_service: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:

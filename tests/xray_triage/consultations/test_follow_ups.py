@@ -223,6 +223,7 @@ def test_of_additions_at_the_same_moment_each_is_there_once_or_refused(sqlite_de
     assert len(list(sqlite_desk.spool.keys())) == before + 2 * len(taken)  # a document and its page
 
 
+@pytest.mark.slow
 def test_a_question_is_not_added_to_without_end(sqlite_desk: TestDesk) -> None:
     case_id = asked(sqlite_desk)
     with sqlite_desk.database.write() as connection:

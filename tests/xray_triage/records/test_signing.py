@@ -113,6 +113,7 @@ def test_a_token_signs_a_result_that_two_programs_call_valid_until_one_byte_is_a
     assert not is_valid(spoilt, authority)
 
 
+@pytest.mark.slow
 def test_an_amended_version_is_unsigned_until_it_is_signed_and_a_signed_one_is_signed_once(
     sqlite_desk: TestDesk, case_id: str, at_service: Section, service: SigningService
 ) -> None:

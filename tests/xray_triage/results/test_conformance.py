@@ -121,6 +121,7 @@ def test_dcmtk_finds_no_error_in_the_outlines_once_they_are_in_letters_that_it_k
     assert "Test passed" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_highdicom_reads_every_kind_that_it_knows(files: dict[str, Path]) -> None:
     read = {name: highdicom.sr.srread(files[name]).content for name in ("read sr", "not read sr")}
     assert len(read["read sr"].get_image_measurement_groups()) > 10

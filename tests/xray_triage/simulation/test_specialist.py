@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from tests.factories import film, film_bytes, film_file
 from tests.peers.dcmtk import dciodvfy, dsrdump
-from tests.xray_triage.cli.test_cli import run
+from tests.peers.verbs import run
 from xray_triage.consultations.encapsulated import document_in
 from xray_triage.consultations.report_parser import read_answer
 from xray_triage.reading.patient import repair_text

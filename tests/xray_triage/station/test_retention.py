@@ -407,6 +407,7 @@ def test_a_disk_that_gets_full_lets_the_oldest_go_and_no_more_than_needed(a_cram
     assert not retention(desk).run_once()
 
 
+@pytest.mark.slow
 def test_three_years_pass_on_a_disk_of_thirty_days(a_cramped_desk: TestDesk) -> None:
     """A film every sixth day here, a disk of thirty films; a PACS that is away for weeks, or takes and proves nothing.
 
