@@ -6,6 +6,7 @@ nothing of it is known.
 """
 
 import argparse
+import errno
 import os
 import shutil
 import tempfile
@@ -109,7 +110,9 @@ def open_given(options: argparse.Namespace) -> Given:
         raise CheckpointError(f"unknown release {release!r}; known: {', '.join(RELEASES)}")
     arch = foreign.architecture(checkpoint, options.arch)
     network = foreign.load_network(checkpoint, arch)
-    count = getattr(network, foreign.LAST[arch]).out_features
+    count, spec = getattr(network, foreign.LAST[arch]).out_features, foreign.input_of(arch, options.size)
+    outputs = foreign.kept_outputs(checkpoint, count, options.outputs, release)
+    check_answers(network, spec)
     origin = Origin(
         checkpoint=options.checkpoint.name,
         checkpoint_sha256=sha256_of(options.checkpoint),
@@ -119,9 +122,9 @@ def open_given(options: argparse.Namespace) -> Given:
     )
     return Given(
         network=network,
-        spec=foreign.input_of(arch, options.size),
+        spec=spec,
         count=count,
-        outputs=foreign.kept_outputs(checkpoint, count, options.outputs, release),
+        outputs=outputs,
         has_thresholds=bool(foreign.known_thresholds(checkpoint, release)),
         origin=origin,
     )
@@ -147,6 +150,10 @@ def folder_beside(bundle: Path, checkpoint_bytes: int) -> Iterator[Path]:
             said = f"{free / 1e6:.0f} MB are free in {bundle.parent}, it takes some {needed / 1e6:.0f}"
             raise CheckpointError(f"{said}: make room, or see --to")
         yield beside
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise CheckpointError(f"no room is left in {bundle.parent}: make some and import again, or see --to") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -156,7 +163,6 @@ def write_model(given: Given, rows: Sequence[Fitted], path: Path) -> float:
     served = Served(
         given.network, given.origin.architecture, [row.head for row in rows], [zero_of(row) for row in rows]
     )
-    check_answers(given.network, given.spec)
     write_graph(served.eval(), path, {"films": noise(given.spec)}, ["logits", "cams"])
     return check_parity(given.network, rows, path, given.spec)
 

@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import errno
 import json
 import os
 import pickle
@@ -286,6 +287,11 @@ def test_a_place_without_right_or_room_is_told_before_any_film_is_read(tmp_path:
         torchxrayvision.folder_beside(tmp_path / "xrv", 10**18),
     ):
         pytest.fail("there is no such disk")
+    with (
+        pytest.raises(CheckpointError, match=r"no room is left in .*: make some and import again"),
+        torchxrayvision.folder_beside(tmp_path / "xrv", 0),
+    ):
+        raise OSError(errno.ENOSPC, "")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
