@@ -14,15 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
-from models import data, looks
-from models.allowance import Allowance, energies, fit
+from models import data
 from models.ensemble import HEART, Ensemble, breadth, open_ensemble
 from models.recipes import SHIPPED
 from models.sight import open_sight
 from xray_triage.assessment import figures
-from xray_triage.reading.pixels import prepare
 
 Array = NDArray[np.float32]
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]  # as models.sight.Sight
@@ -30,7 +27,6 @@ URGENT = ("pneumothorax", "edema")  # they ring: few false alarms first
 SCREENED = (data.ABNORMAL, "tuberculosis")  # nobody should be missed: WHO asks 90 % sensitivity of TB screening
 SPECIFICITY_URGENT, SPECIFICITY, SENSITIVITY = 0.95, 0.90, 0.90
 DIRECTIONS = 192  # of the features' 1280, kept one by one; the rest shares one variance
-SHOWN_IN = 3  # looks drawn by chance, of each film that tells how far a look moves the answers
 ACCEPTED = 0.998  # of the adult frontal calibration films lie within the limit of distance
 
 
@@ -50,16 +46,14 @@ def main() -> None:
     films = data.mask_confounded(data.read_films(options.films))
     spec = data.served_spec(ensemble.side)
 
-    taught = [film for film in films if film.split == "train" and film.gate == "frontal"]
-    allowance = allowed(ensemble, sight, options.films, [f for f in taught if data.origin(f.source) == "nih"][::9])
-    ensemble.allow(allowance)
     held_out = [film for film in films if film.split == "calibration"]
     logits, _, features, breadths = answers(
         ensemble, sight, torch.from_numpy(data.served(options.films, held_out, spec))
     )
     weight = heart_weight(logits[:, HEART], breadths, held_out)
     logits[:, HEART] += weight * (breadths - 0.5)
-    near = normal_features(described(ensemble, sight, torch.from_numpy(data.served(options.films, taught[::5], spec))))
+    adults = [film for film in films if film.split == "train" and film.gate == "frontal"][::5]
+    near = normal_features(described(ensemble, sight, torch.from_numpy(data.served(options.films, adults, spec))))
     frontal = np.array([film.gate == "frontal" for film in held_out])
     near["limit"] = np.float32(np.quantile(distance(features[frontal], near), ACCEPTED) * 1.05)
     np.savez(options.work / "distance.npz", **near)
@@ -70,7 +64,6 @@ def main() -> None:
         "recipes": list(options.recipes),
         "side": ensemble.side,
         "heart_weight": weight,
-        "allowance": {"middle": allowance.middle.tolist(), "weights": allowance.weights.tolist()},
         "mean_auc": auc,
         "labels": labels,
         "films": len(held_out),
@@ -81,25 +74,6 @@ def main() -> None:
         shown = "  ".join(f"{key} {value:.3f}" for key, value in label.items() if isinstance(value, float))
         print(f"{name:20s}{shown}")
     print(f"mean AUC {auc:.4f} at {ensemble.side} px; distance limit {near['limit']:.3f}")
-
-
-def allowed(ensemble: Ensemble, sight: Look, folder: Path, films: Sequence[data.Film]) -> Allowance:
-    """How far a look moves the answers."""
-    held, said = looked_at(ensemble, sight, folder, films)
-    return fit(held[:, 0], held[:, 1:], said[:, 0], said[:, 1:])
-
-
-@torch.no_grad()
-def looked_at(ensemble: Ensemble, sight: Look, folder: Path, films: Sequence[data.Film]) -> tuple[Array, Array]:
-    """Energies (n, 1 + SHOWN_IN, bands) and logits (n, 1 + SHOWN_IN, labels): of a film as it is, and in looks."""
-    spec, held, said = data.served_spec(ensemble.side), [], []
-    for number, film in enumerate(tqdm(films, "films in looks by chance", mininterval=5)):
-        picture = data.open_film(folder / "images" / film.image)
-        drawn = [looks.at_random(picture, np.random.default_rng((look, number))) for look in range(SHOWN_IN)]
-        read, masks = sight(torch.from_numpy(np.concatenate([prepare(each, spec) for each in (picture, *drawn)])))
-        held.append(energies(read, masks).numpy())
-        said.append(ensemble(read.contiguous(memory_format=torch.channels_last), masks)[0].numpy())
-    return np.stack(held), np.stack(said)
 
 
 @torch.no_grad()

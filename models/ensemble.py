@@ -15,7 +15,6 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models import data
-from models.allowance import BANDS, Allowance, energies
 from models.network import Network, mean
 
 HEART = data.LABELS.index("cardiomegaly")
@@ -28,7 +27,7 @@ class Ensemble(nn.Module):
 
     Each network sees the film at the side it was trained at; the input's is ``side``, that of the first, whose features
     are given. ``heart_weight`` is what a heart as broad as the chest adds to the logit of cardiomegaly over one half as
-    broad, in halves. ``allow`` sets what is taken off logits and maps for a film's look.
+    broad, in halves.
     """
 
     def __init__(self, members: Sequence[Network], sides: Sequence[int]) -> None:
@@ -36,18 +35,11 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
         self.sides = tuple(sides)
         self.register_buffer("heart_weight", torch.zeros(()))
-        self.register_buffer("middle", torch.zeros(BANDS + 1))
-        self.register_buffer("allowance", torch.zeros(BANDS + 1, len(data.LABELS)))
         self.register_buffer("heart", functional.one_hot(torch.tensor(HEART), len(data.LABELS)).float())
 
     @property
     def side(self) -> int:
         return self.sides[0]
-
-    def allow(self, allowance: Allowance) -> None:
-        """Take so much off the answers from now on."""
-        self.middle.copy_(torch.from_numpy(allowance.middle))
-        self.allowance.copy_(torch.from_numpy(allowance.weights))
 
     def forward(self, films: Tensor, masks: Tensor) -> Answers:
         said = [self._answer(member, films, side) for member, side in zip(self.members, self.sides, strict=True)]
@@ -55,13 +47,7 @@ class Ensemble(nn.Module):
         size = max(each.shape[-1] for each in maps)
         maps = [each if each.shape[-1] == size else _to(each, size) for each in maps]
         broad = self.heart_weight * (breadth(masks) - 0.5)
-        look = (energies(films, masks) - self.middle) @ self.allowance
-        return (
-            _mean_of(logits) - look + broad[:, None] * self.heart,
-            _mean_of(maps) - look[..., None, None],
-            _mean_of(gates),
-            features[0],
-        )
+        return _mean_of(logits) + broad[:, None] * self.heart, _mean_of(maps), _mean_of(gates), features[0]
 
     def describe(self, films: Tensor) -> Tensor:
         """The features alone, as in the answers."""

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import data
-from models.allowance import Allowance
 from models.ensemble import Ensemble, open_ensemble
 from models.sight import open_sight
 from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, load_bundle, sha256_of
@@ -117,8 +116,6 @@ def assemble(work: Path, found: dict) -> nn.Module:
     """All that model.onnx holds, out of the files that the earlier steps left in ``work``."""
     folders = [work / recipe / "checkpoint.pt" for recipe in found["recipes"]]
     ensemble = open_ensemble(folders, heart_weight=found["heart_weight"])
-    allowance = {name: np.array(values, np.float32) for name, values in found["allowance"].items()}
-    ensemble.allow(Allowance(**allowance))
     near = dict(np.load(work / "distance.npz"))
     zero = np.array([raw_threshold(label) for label in found["labels"].values()])
     return Served(ensemble, near, zero).eval()

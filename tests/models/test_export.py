@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from models import calibrate, data, export
-from models.allowance import BANDS, Allowance
 from models.ensemble import Ensemble, as_stored
 from models.network import Network
 from models.segment import Thorax
@@ -47,8 +46,6 @@ def served(sight: Sight) -> export.Served:
     ensemble = untrained("mobilenet_v2", "efficientnet_lite0")
     features = calibrate.answers(ensemble, sight.plain, torch.randn(360, 1, SIZE, SIZE))[2]
     near = calibrate.normal_features(features[:300])
-    owed = np.full((BANDS + 1, len(data.LABELS)), 0.1, np.float32)
-    ensemble.allow(Allowance(middle=np.zeros(BANDS + 1, np.float32), weights=owed))
     near["limit"] = np.float32(2 * calibrate.distance(features[300:], near).max())
     zero = np.full(len(data.LABELS), export.raw_threshold(LABEL))
     return export.Served(ensemble, near, zero).eval()
