@@ -181,7 +181,7 @@ def test_films_that_no_station_reads_do_not_count(checkpoint: Path, films: Path,
         torchxrayvision.make_bundle(
             options(checkpoint, tmp_path / "bundles" / "x", labels=write(tmp_path / "l.csv", rows))
         )
-    assert not (tmp_path / "bundles").exists()
+    assert list((tmp_path / "bundles").iterdir()) == []
 
 
 def test_what_is_told_of_the_films_is_json(imported: Bundle) -> None:
