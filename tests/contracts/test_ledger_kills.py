@@ -16,7 +16,7 @@ from tests.factories import until
 
 WORKS, WORKERS, KILLS = 90, 3, 8
 LEASE_SECONDS = 1.0
-RESULTS = sa.table("result", sa.column("key", sa.Text), sa.column("node", sa.Text))
+RESULTS = sa.table("noted", sa.column("key", sa.Text), sa.column("node", sa.Text))
 
 
 def work_until_killed(url: str, node: str) -> None:
@@ -51,7 +51,7 @@ def results(database: Database) -> list[str]:
 def test_killed_workers_lose_no_work_and_double_none(database: Database, database_url: str) -> None:
     ledger = Ledger(database, clock=SystemClock(), node="test")
     with database.write() as connection:
-        connection.execute(sa.text("CREATE TABLE result (key TEXT NOT NULL, node TEXT NOT NULL)"))
+        connection.execute(sa.text("CREATE TABLE noted (key TEXT NOT NULL, node TEXT NOT NULL)"))
         for number in range(WORKS):
             ledger.enqueue(connection, kind="read", key=str(number))
     choice = random.Random(15)
