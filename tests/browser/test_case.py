@@ -30,13 +30,22 @@ def test_film_and_findings_stand_in_the_first_screen(doctor: Page, sqlite_desk: 
         assert doctor.evaluate("document.documentElement.scrollHeight") == size["height"]
 
 
-def test_a_film_that_was_not_read_is_given_to_the_reader_again(doctor: Page, sqlite_desk: TestDesk) -> None:
+@pytest.fixture
+def with_ai(serve: Callable[..., str], sqlite_desk: TestDesk) -> str:
+    """Where a page is whose station has a model."""
+    return serve(sqlite_desk.app(model=ModelInUse(identity=MODEL, runtime="cpu", references={})))
+
+
+def test_a_film_that_was_not_read_is_given_to_the_reader_again(
+    enter: Window, with_ai: str, sqlite_desk: TestDesk
+) -> None:
     case_id = sqlite_desk.add(unread("reader_died")).case_id
     sqlite_desk.finish_reading()
-    doctor.goto(f"/cases/{case_id}")
-    button = doctor.get_by_role("button", name="Cho AI đọc lại phim")
+    page = enter(base_url=with_ai, viewport=PHONE)
+    page.goto(f"/cases/{case_id}")
+    button = page.get_by_role("button", name="Cho AI đọc lại phim")
     button.click()
-    expect(doctor.get_by_text("Phim đang chờ AI đọc lại.")).to_be_visible()
+    expect(page.get_by_text("Phim đang chờ AI đọc lại.")).to_be_visible()
     expect(button).to_have_count(0)
     assert sqlite_desk.inbox.unread() == 1
 
@@ -50,17 +59,18 @@ RENEW_FINDINGS = """() => new Promise((renewed) => {
 
 
 def test_what_cannot_be_read_again_is_said_beside_the_button_and_stays_said(
-    doctor: Page, sqlite_desk: TestDesk, complaints: list[str]
+    enter: Window, with_ai: str, sqlite_desk: TestDesk, complaints: list[str]
 ) -> None:
     case_id = sqlite_desk.add(unread("reader_died")).case_id
     sqlite_desk.finish_reading()
-    doctor.goto(f"/cases/{case_id}")
+    page = enter(base_url=with_ai)
+    page.goto(f"/cases/{case_id}")
     for key in list(sqlite_desk.spool.keys()):
         sqlite_desk.spool.delete(key)
-    doctor.get_by_role("button", name="Cho AI đọc lại phim").click()
-    told = doctor.get_by_role("alert").filter(has_text="không còn ở trạm")
+    page.get_by_role("button", name="Cho AI đọc lại phim").click()
+    told = page.get_by_role("alert").filter(has_text="không còn ở trạm")
     expect(told).to_be_visible()
-    doctor.evaluate(RENEW_FINDINGS)
+    page.evaluate(RENEW_FINDINGS)
     expect(told).to_be_visible()
     complaints.clear()  # the browser's own lines about the 409, and about the film that the viewer cannot get
 
