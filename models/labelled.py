@@ -70,7 +70,7 @@ class Asker:
             return
         masks = moved(seen.masks, image, self.companion.manifest.input, self.spec)
         prepared = prepare(image, self.spec)
-        read = as_read(prepared, masks, self.spec, wanted) if wanted else prepared
+        read = as_read(prepared, masks, self.spec, wanted)[0] if wanted else prepared
         with torch.inference_mode():
             answered.rows.append(self.network(torch.from_numpy(read)).numpy()[0])
         answered.energies.append(measure(prepared[0, 0] * self.spec.std + self.spec.mean, masks[:2].max(axis=0)))

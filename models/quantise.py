@@ -78,7 +78,7 @@ class Prepared(CalibrationDataReader):
         film = next(self._films, None)
         if film is None:
             return None
-        read, beside = self._session.look(film)
+        read, beside, _ = self._session.look(film)
         return {self._name: read, **beside}
 
 

@@ -35,7 +35,7 @@ class Sight:
         _, masks = self.plain(films)
         spec = data.served_spec(films.shape[-1])
         pairs = zip(films.numpy()[:, None], masks.numpy(), strict=True)
-        read = [as_read(film, mask, spec, self.energies) for film, mask in pairs]
+        read = [as_read(film, mask, spec, self.energies)[0] for film, mask in pairs]
         return torch.from_numpy(np.concatenate(read)), masks
 
 

@@ -77,7 +77,7 @@ def test_a_station_reads_what_the_workshop_reads(sight: Sight, a_bundle: Path) -
     read, masks = sight(films)
     session = Session(load_bundle(a_bundle), Runtime())
     for film, ours, drawn in zip(films, read, masks, strict=True):
-        theirs, beside = session.look(film[None].numpy())
+        theirs, beside, _ = session.look(film[None].numpy())
         assert np.abs(theirs[0] - ours.numpy()).max() < 1e-3
         assert np.abs(beside["masks"][0] - drawn.numpy()).max() < 1e-4
 

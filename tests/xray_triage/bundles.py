@@ -60,7 +60,7 @@ def make_bundle(
     if normalised:
         assert masks is not None
         onnx.save(_outlines(masks), folder / OUTLINES_FILE)
-        eaten = {"films": as_read(eaten["films"], masks, SPEC, ENERGIES), "masks": masks[None]}
+        eaten = {"films": as_read(eaten["films"], masks, SPEC, ENERGIES)[0], "masks": masks[None]}
     answer = session.run(["logits"], eaten)[0][0]
     manifest = {
         "format": 1,

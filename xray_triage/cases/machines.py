@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dicom_router.clock import Clock
 from dicom_router.store.database import Database, OutsideText, UtcDateTime, insert_new
-from xray_triage.cases.rows import probabilities_of
+from xray_triage.cases.rows import detail_of, probabilities_of
 from xray_triage.cases.tables import image
 from xray_triage.reading.acquisition import Machine
 from xray_triage.reading.bundle import Reference
@@ -116,10 +116,14 @@ class Machines:
             return connection.scalar(sa.select(sa.func.count()).where(*_of(machine_id, after_image))) or 0
 
     def scores(self, machine_id: int, *, newest: int, after_image: int = 0) -> list[Mapping[str, float]]:
-        """What the model said of each label on the ``newest`` films of the machine, the newest first."""
+        """What the model said of each label on the ``newest`` films of the machine, the newest first.
+
+        Beside it the energies that each film came with, as rows.detail_of names them.
+        """
         readings = sa.select(image.c.reading).where(*_of(machine_id, after_image)).order_by(image.c.image_id.desc())
         with self._database.read() as connection:
-            return [probabilities_of(reading)[1] for reading in connection.scalars(readings.limit(newest))]
+            newest_first = connection.scalars(readings.limit(newest)).all()
+        return [probabilities_of(reading)[1] | detail_of(reading) for reading in newest_first]
 
     def last_film(self, machine_id: int) -> int:
         """The number of the machine's newest image, 0 when there is none."""

@@ -26,6 +26,7 @@ from xray_triage.cases.consultation import (
 )
 from xray_triage.cases.identity import Identity
 from xray_triage.reading.findings import (
+    DETAIL,
     REASONS,
     Acquaintance,
     Box,
@@ -84,6 +85,7 @@ def image_columns(reading: Reading, whose: str = "") -> dict[str, Any]:
                 "reasons": reading.decision.reasons,
                 "findings": [_finding_json(finding) for finding in findings.findings] if findings else [],
                 "scores": {name: _plain(score) for name, score in findings.scores.items()} if findings else {},
+                "detail": [round(float(energy), 5) for energy in findings.detail] if findings else [],
                 "flags": reading.flags,
                 "model": asdict(reading.model) if reading.model else None,
                 "lines": _lines_json(findings.cardiothoracic) if findings else [],
@@ -220,6 +222,11 @@ def probabilities_of(reading: str) -> tuple[str | None, dict[str, float]]:
     findings = {finding.kind.name: finding.probability for finding in said["findings"]}
     scores = {name: score for name, score in said["scores"].items() if score is not None}
     return said["model"].sha256 if said["model"] else None, findings | scores
+
+
+def detail_of(reading: str) -> dict[str, float]:
+    """The energies that the film came with, by ``detail_0`` and so on; empty where none were measured."""
+    return {f"{DETAIL}{number}": energy for number, energy in enumerate(json.loads(reading).get("detail", []))}
 
 
 def machine_of(reading: str) -> Acquaintance | None:

@@ -13,7 +13,6 @@ from xray_triage.cases.consultation import AUTOMATIC
 from xray_triage.cases.machines import KnownMachine, Machines, Setting, SettingKind
 from xray_triage.model.drift import ModelInUse
 from xray_triage.model.site import (
-    CHANGED,
     FILMS_TO_LEARN,
     NEWEST,
     STRANGE,
@@ -21,9 +20,9 @@ from xray_triage.model.site import (
     Proposal,
     Scores,
     basis_of,
-    change,
     cut_off_for,
     flagged_share,
+    has_changed,
     propose,
     strangeness,
 )
@@ -207,7 +206,7 @@ class Site:
             basis = standing.setting.basis
         else:
             basis = basis_of(standing.scores[NEWEST:], card.movable)
-        return change(basis, standing.scores[:NEWEST]) > CHANGED
+        return has_changed(basis, standing.scores[:NEWEST])
 
     def _forget(self, standing: Standing) -> None:
         last = self._machines.last_film(standing.known.machine_id)

@@ -16,19 +16,24 @@ from statistics import fmean
 
 from xray_triage.model.stability import stability_index
 from xray_triage.reading.bundle import Label, Manifest, Reference
-from xray_triage.reading.findings import ABNORMAL
+from xray_triage.reading.findings import ABNORMAL, DETAIL
 
 # Of so many films a share of one half is known within 7 percent of them, one of a tenth within 4 (95 %).
 FILMS_TO_LEARN = 200
 NEWEST = 50  # films in which a change must show; fewer tell no index
 STRANGE = 1.0
 # The mean index of 13 labels, newest 50 films against 200. Simulated out of 676 films (NIH ChestX-ray14, mixed as a
-# station's) through the shipped bundle: in 3,000 films of one look a false alarm in 1 station of 20; sharpening, local
-# equalisation, a sigmoid window, coarse JPEG are noticed after 34 to 39 films (98 to 100 % of times within 50), half
-# the size after 41 (88 %); a slight gamma, which moves few calls, often never. That was a bundle that reads films as
-# they come. One that brings them to one look first (station-3) is moved less and so notices less: 250 films sharpened
-# (flagged 46 -> 60 %) have an index of .36 (median of 500 draws), films of one look .24, at most .53 by chance.
+# station's) through a bundle that reads films as they come: in 3,000 films of one look a false alarm in 1 station of
+# 20; sharpening, local equalisation, a sigmoid window, coarse JPEG are noticed after 34 to 39 films. A bundle that
+# brings films to one look first is moved less and tells less: 250 films sharpened (flagged 46 -> 60 %) have an index of
+# .36, films of one look .24. So its films are known by the energies that they come with, too.
 CHANGED = 0.6
+# The largest index of one energy, newest 50 films against 200. Simulated out of 967 films of NIH ChestX-ray14 in
+# fifteen looks: in 60 stations of 767 films of one look no false alarm (at most .94); edges enhanced or local contrast
+# equalised are noticed after some 25 films, a sigmoid window, a logarithm, blur after some 40, a gamma of .6 or 1.6
+# after 50 (96 %); noise and half the size seldom; JPEG, letters, a cut rim never: they move few calls.
+OTHER_DETAIL = 1.1
+DETAILS = tuple(f"{DETAIL}{number}" for number in range(7))  # as machines.py names a film's energies
 # What a health station films: upright adults, one in seven of them with anything to find. A manifest may say it better
 # (``training.station_mix``: label -> share). The share flagged hangs little on it: at a sensitivity of a half and a
 # specificity of .92, 1 or 5 % with the finding are 8 or 10 % flagged.
@@ -192,18 +197,31 @@ def strangeness(card: Card, films: Sequence[Scores]) -> float | None:
     On films of its own kind it is below .4, whether 5 or 60 % of them are abnormal; sharpened ones are near 1, coarse
     JPEG above.
     """
-    return _mean_index({ABNORMAL: card.reference}, films) if card.reference else None
+    known = _indices({ABNORMAL: card.reference}, films) if card.reference else []
+    return known[0] if known else None
 
 
 def basis_of(films: Sequence[Scores], labels: Iterable[str]) -> dict[str, Reference]:
-    """How the scores of these films lie: the tenths of each label, to hold later films against."""
-    said = {label: [film[label] for film in films if label in film] for label in labels}
+    """How the scores and the energies of these films lie: the tenths of each, to hold later films against."""
+    said = {label: [film[label] for film in films if label in film] for label in (*labels, *DETAILS)}
     return {label: _tenths(scores) for label, scores in said.items() if scores}
 
 
+def has_changed(basis: Mapping[str, Reference], newest: Sequence[Scores]) -> bool:
+    """Whether the newest films lie otherwise than the ``basis``, by their scores or by their detail."""
+    return change(basis, newest) > CHANGED or change_of_detail(basis, newest) > OTHER_DETAIL
+
+
 def change(basis: Mapping[str, Reference], newest: Sequence[Scores]) -> float:
-    """How far the newest films lie from the ``basis``: the mean index of its labels; 0 while they are too few."""
-    return _mean_index(basis, newest) or 0.0
+    """How far the newest films' scores lie from the ``basis``: the mean index of its labels; 0 while they are few."""
+    labels = {name: one for name, one in basis.items() if name not in DETAILS}
+    return fmean(_indices(labels, newest) or [0.0])
+
+
+def change_of_detail(basis: Mapping[str, Reference], newest: Sequence[Scores]) -> float:
+    """How far the newest films' energies lie from the ``basis``: the largest index of one; 0 while they are few."""
+    energies = {name: one for name, one in basis.items() if name in DETAILS}
+    return max(_indices(energies, newest), default=0.0)
 
 
 def _tenths(scores: Sequence[float]) -> Reference:
@@ -213,7 +231,7 @@ def _tenths(scores: Sequence[float]) -> Reference:
     return Reference(edges=edges, shares=tuple(places.count(place) / len(scores) for place in range(10)))
 
 
-def _mean_index(references: Mapping[str, Reference], films: Sequence[Scores]) -> float | None:
+def _indices(references: Mapping[str, Reference], films: Sequence[Scores]) -> list[float]:
+    """The index of each of ``references`` that enough films have."""
     said = {label: [film[label] for film in films if label in film] for label in references}
-    known = [stability_index(one, said[label]) for label, one in references.items() if len(said[label]) >= NEWEST]
-    return fmean(known) if known else None
+    return [stability_index(one, said[label]) for label, one in references.items() if len(said[label]) >= NEWEST]

@@ -61,6 +61,7 @@ KINDS: Mapping[str, FindingKind] = {
 }
 ABNORMAL = "abnormal"
 CARDIOTHORACIC_RATIO = "cardiothoracic_ratio"
+DETAIL = "detail_"  # and a number: one energy that a film came with, beside its scores
 SEVERITY = "severity"  # a reason for urgency that is no finding: triage.py
 
 
@@ -226,7 +227,8 @@ class Findings:
     ``cardiothoracic`` holds the lines behind that ratio, ``flags`` what the model saw of the film itself.
     ``heat_map`` is float32 (h, w), 0..1, over the whole film: for each place the strongest positive finding.
     A film whose ``abnormal`` score reaches ``abnormal_threshold`` is abnormal even without a finding. ``proven``:
-    whether anybody knows how often that score is right.
+    whether anybody knows how often that score is right. ``detail``: the energies that the film came with, by which a
+    machine that processes its films otherwise than before is known (normalisation.Energies, one after the other).
     """
 
     findings: tuple[Finding, ...]
@@ -237,6 +239,7 @@ class Findings:
     cardiothoracic: Cardiothoracic | None = None
     flags: tuple[str, ...] = ()
     proven: bool = True
+    detail: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,25 +46,30 @@ class Energies:
     share: float = 1.0
 
 
-def as_read(prepared: Film, masks: Film, spec: InputSpec, wanted: Energies) -> Film:
+def as_read(prepared: Film, masks: Film, spec: InputSpec, wanted: Energies) -> tuple[Film, Energies]:
     """What the network reads: ``prepared`` (1, channels, side, side), as pixels.prepare makes it, normalised.
 
-    ``masks`` (organs, any, any) are an outline network's answer to it, the two lungs first.
+    ``masks`` (organs, any, any) are an outline network's answer to it, the two lungs first. Beside it the energies that
+    the film came with.
     """
-    film = normalise(prepared[0, 0] * np.float32(spec.std) + np.float32(spec.mean), masks[:2].max(axis=0), wanted)
+    came = prepared[0, 0] * np.float32(spec.std) + np.float32(spec.mean)
+    film, found = normalise(came, masks[:2].max(axis=0), wanted)
     film = (film - np.float32(spec.mean)) / np.float32(spec.std)
-    return np.repeat(film[None, None], prepared.shape[1], axis=1)
+    return np.repeat(film[None, None], prepared.shape[1], axis=1), found
 
 
-def normalise(film: Film, lungs: Film, wanted: Energies) -> Film:
-    """``film`` (side, side) 0..1 with the energies that are ``wanted``; ``lungs`` (any, any) is the chance of lung."""
+def normalise(film: Film, lungs: Film, wanted: Energies) -> tuple[Film, Energies]:
+    """``film`` (side, side) 0..1 with the energies that are ``wanted``, and those that it came with.
+
+    ``lungs`` (any, any) is the chance of lung.
+    """
     side, spectrum = len(film), _spectrum(film)
-    found = _energies(spectrum, lungs, side)
+    came = found = _energies(spectrum, lungs, side)
     level = found.level + wanted.share * (wanted.level - found.level)
     for _ in range(ROUNDS):
         spectrum = spectrum * np.tensordot(_gains(found, wanted), _filters(len(spectrum), side), 1)
         found = _energies(spectrum, lungs, side)
-    return _squashed(_picture(spectrum, side) + np.float32(level - found.level))
+    return _squashed(_picture(spectrum, side) + np.float32(level - found.level)), came
 
 
 def measure(film: Film, lungs: Film) -> Energies:

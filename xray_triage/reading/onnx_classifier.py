@@ -25,7 +25,7 @@ from xray_triage.reading.findings import (
 )
 from xray_triage.reading.heat import box_of, over_film
 from xray_triage.reading.naming import group_of, is_shown, speakers
-from xray_triage.reading.normalisation import as_read
+from xray_triage.reading.normalisation import Energies, as_read
 from xray_triage.reading.pixels import Image, Placement, as_image, moved, place, prepare
 from xray_triage.reading.radiograph import Radiograph
 from xray_triage.reading.runtime import Runtime, Session
@@ -45,13 +45,14 @@ LIKELIER = 2.718
 class Output:
     """What the graph said of one film: logits (L,), activation maps (L, h, w), gate logits (G,), masks (3, h, w) 0..1.
 
-    All but the logits may be None.
+    ``came``: the energies that the film came with. All but the logits may be None.
     """
 
     logits: NDArray[np.float64]
     activation_maps: Image | None
     gate: NDArray[np.float64] | None
     masks: Image | None = None
+    came: Energies | None = None
 
 
 class OnnxClassifier:
@@ -104,7 +105,7 @@ class OnnxClassifier:
         """
         beside = self.companion.see(image) if self.companion else None
         answer = self._run(self._prepared(image, placement, beside.masks if beside else None))
-        return replace(answer, gate=beside.gate, masks=beside.masks) if beside else answer
+        return replace(answer, gate=beside.gate, masks=beside.masks, came=beside.came) if beside else answer
 
     def _prepared(self, image: Image, placement: Placement | None, masks: Image | None) -> Image:
         """The film for the network of this bundle; ``masks`` are the companion's."""
@@ -112,17 +113,18 @@ class OnnxClassifier:
         film = prepare(image, spec, placement)
         if companion is None or companion.energies is None or masks is None:
             return film
-        return as_read(film, moved(masks, image, self._guide.input, spec), spec, companion.energies)
+        return as_read(film, moved(masks, image, self._guide.input, spec), spec, companion.energies)[0]
 
     def _run(self, film: Image) -> Output:
         manifest = self._bundle.manifest
-        named = self._session.run(film)
+        named, came = self._session.run(film)
         gate, maps, masks = manifest.outputs.gate, manifest.outputs.activation_maps, manifest.outputs.masks
         return Output(
             logits=_checked(named[manifest.outputs.logits], (len(manifest.labels),)),
             activation_maps=as_image(_checked(named[maps], (len(manifest.labels), None, None))) if maps else None,
             gate=_checked(named[gate], (len(manifest.gate.classes),)) if gate and manifest.gate else None,
             masks=_shares(_checked(named[masks], (3, None, None))) if masks else None,
+            came=came,
         )
 
     def _calibrated(self, answer: Output) -> dict[str, float]:
@@ -173,6 +175,7 @@ class OnnxClassifier:
             cardiothoracic=heart,
             flags=(*flags, "against_its_tags") if radiograph.doubt else flags,
             proven=self._bundle.manifest.proven,
+            detail=(*answer.came.bands, answer.came.spread, answer.came.level) if answer.came else (),
         )
 
     def _look(

@@ -18,7 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from xray_triage.reading.bundle import Bundle, BundleError
 from xray_triage.reading.classifier import ModelFailed
-from xray_triage.reading.normalisation import as_read
+from xray_triage.reading.normalisation import Energies, as_read
 from xray_triage.reading.pixels import Image, InputSpec
 
 CPU, OPENVINO = "CPUExecutionProvider", "OpenVINOExecutionProvider"
@@ -87,17 +87,21 @@ class Session:
         answers = [name for name in asked if name and name not in drawn]
         self._graph = _Graph(bundle.model_path, runtime, manifest.input, drawn, answers)
 
-    def run(self, film: Image) -> dict[str, NDArray[Any]]:
-        """Every output that the manifest names, by its name there, for a prepared film. Raises ModelFailed."""
-        read, masks = self.look(film)
-        return masks | self._graph.run(read, *masks.values())
+    def run(self, film: Image) -> tuple[dict[str, NDArray[Any]], Energies | None]:
+        """Every output that the manifest names, by its name there, for a prepared film, and the energies it came with.
 
-    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]]]:
+        Those are None unless the manifest has outlines. Raises ModelFailed.
+        """
+        read, masks, came = self.look(film)
+        return masks | self._graph.run(read, *masks.values()), came
+
+    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]], Energies | None]:
         """The prepared film (1, channels, size, size) as model.onnx reads it, and by name what it is given beside it.
 
-        That is the film itself and nothing, unless the manifest has outlines. Raises ModelFailed.
+        That is the film itself and nothing, unless the manifest has outlines; last the energies it came with. Raises
+        ModelFailed.
         """
-        return self._outlines.look(film) if self._outlines else (film, {})
+        return self._outlines.look(film) if self._outlines else (film, {}, None)
 
 
 class _Outlines:
@@ -110,12 +114,13 @@ class _Outlines:
         self.name, self._spec, self._energies = name, bundle.manifest.input, wanted.energies
         self._graph = _Graph(bundle.outlines_path, runtime, self._spec, [], [name])
 
-    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]]]:
+    def look(self, film: Image) -> tuple[Image, dict[str, NDArray[Any]], Energies]:
         answer = self._graph.run(film)
         masks = answer[self.name]
         if masks.ndim != 4 or not np.isfinite(masks).all():
             raise ModelFailed(f"the outlines came as an array of {masks.shape}, or as something that is no number")
-        return as_read(film, masks[0].clip(0, 1), self._spec, self._energies), answer
+        read, came = as_read(film, masks[0].clip(0, 1), self._spec, self._energies)
+        return read, answer, came
 
 
 class _Graph:

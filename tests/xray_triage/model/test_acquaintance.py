@@ -13,7 +13,7 @@ from xray_triage.cases.machines import SettingKind
 from xray_triage.model.acquaintance import SiteError, Standing
 from xray_triage.model.site import FILMS_TO_LEARN, NEWEST, Card
 from xray_triage.reading.acquisition import Machine
-from xray_triage.reading.findings import MachineState, Priority
+from xray_triage.reading.findings import MachineState, Priority, Reading
 from xray_triage.reading.triage import severity
 
 CARD = Card(
@@ -26,10 +26,22 @@ FUJI = Machine(manufacturer="FUJIFILM", model="FDR", station="CR2")
 NAMELESS = Machine()
 
 
-def put(desk: TestDesk, machine: Machine, films: int, *, at: float = 0.5, seed: int = 0) -> None:
-    """So many films of a machine, whose scores lie around ``at``."""
-    said = np.clip(np.random.default_rng(seed).normal(at, 0.1, (films, 2)), 0.01, 0.99).tolist()
-    desk.put([reading(Priority.NORMAL, pneumothorax=one, cardiomegaly=other) for one, other in said], machine)
+def put(
+    desk: TestDesk, machine: Machine, films: int, *, at: float = 0.5, seed: int = 0, detail: float | None = None
+) -> None:
+    """So many films of a machine, whose scores lie around ``at``, and each energy that they came with by ``detail``."""
+    chance = np.random.default_rng(seed)
+    said = np.clip(chance.normal(at, 0.1, (films, 2)), 0.01, 0.99).tolist()
+    read = [reading(Priority.NORMAL, pneumothorax=one, cardiomegaly=other) for one, other in said]
+    if detail is not None:
+        came = chance.normal(detail, detail / 10, (films, 7)).tolist()
+        read = [came_with(one, energies) for one, energies in zip(read, came, strict=True)]
+    desk.put(read, machine)
+
+
+def came_with(one: Reading, energies: list[float]) -> Reading:
+    assert one.findings is not None
+    return replace(one, findings=replace(one.findings, detail=tuple(energies)))
 
 
 def standing(desk: TestDesk, machine: Machine = GE, card: Card = CARD) -> Standing:
@@ -158,6 +170,24 @@ def test_a_machine_that_changes_is_noticed_within_fifty_films_and_learned_anew(d
     desk.site().accept(number(desk), CARD, by="admin")
     known = desk.site().meet(GE, CARD).known
     assert (known.state, known.changed) == (MachineState.SET, False)
+
+
+def test_films_whose_detail_changes_are_learned_anew_though_their_scores_stay(desk: TestDesk) -> None:
+    """A bundle that brings films to one look hardly moves its scores when a machine sharpens them."""
+    put(desk, GE, FILMS_TO_LEARN, detail=0.02)
+    desk.site().accept(number(desk), CARD, by="admin")
+    put(desk, GE, NEWEST, detail=0.02, seed=1)
+    assert desk.site().meet(GE, CARD).known.calibrated
+    put(desk, GE, NEWEST, detail=0.03, seed=2)
+    known = desk.site().meet(GE, CARD).known
+    assert (known.state, known.films, known.changed) == (MachineState.LEARNING, 1, True)
+
+
+def test_films_of_before_there_was_detail_are_no_change(desk: TestDesk) -> None:
+    put(desk, GE, FILMS_TO_LEARN)
+    desk.site().accept(number(desk), CARD, by="admin")
+    put(desk, GE, NEWEST, detail=0.03, seed=1)
+    assert desk.site().meet(GE, CARD).known.calibrated
 
 
 def test_no_machine_of_that_number_is_said(desk: TestDesk) -> None:

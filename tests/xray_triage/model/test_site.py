@@ -13,6 +13,7 @@ from tests.xray_triage.bundles import make_bundle
 from xray_triage.model.selection import SHIPPED_DEFAULT, SHIPPED_FOLDER
 from xray_triage.model.site import (
     CHANGED,
+    DETAILS,
     FARTHEST_DOWN,
     FARTHEST_UP,
     FILMS_TO_LEARN,
@@ -27,6 +28,7 @@ from xray_triage.model.site import (
     cut_off_for,
     far_off,
     flagged_share,
+    has_changed,
     propose,
     strangeness,
     with_prevalence,
@@ -213,6 +215,22 @@ def test_a_sharpened_film_is_strange_and_a_change() -> None:
     assert (strangeness(card, sharpened) or 0) > STRANGE
     basis = basis_of(plain[:FILMS_TO_LEARN], card.movable)
     assert change(basis, sharpened[:NEWEST]) > CHANGED
+
+
+def test_other_detail_is_a_change_and_chance_is_none() -> None:
+    """Energies spread by a fifth, as those of real films; sharpened films hold half as much again in one band."""
+    chance = np.random.default_rng(3)
+
+    def films(number: int, *, sharpened: bool = False) -> list[dict[str, float]]:
+        energies = chance.lognormal(-4, 0.2, (number, len(DETAILS)))
+        energies[:, 1] *= 1.5 if sharpened else 1
+        return [dict(zip(DETAILS, row, strict=True)) for row in energies.tolist()]
+
+    basis = basis_of(films(FILMS_TO_LEARN), [])
+    assert not any(has_changed(basis, films(NEWEST)) for _ in range(200))
+    assert has_changed(basis, films(NEWEST, sharpened=True))
+    assert has_changed(basis, [*films(35, sharpened=True), *films(NEWEST - 35)])
+    assert not has_changed(basis, films(NEWEST - 1, sharpened=True))
 
 
 def test_chance_alone_hardly_ever_looks_like_a_change() -> None:

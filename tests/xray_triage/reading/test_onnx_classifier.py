@@ -7,6 +7,7 @@ import pytest
 from onnx import helper
 
 from tests.xray_triage.bundles import make_bundle
+from xray_triage.model.site import DETAILS
 from xray_triage.reading.bundle import BundleError, load_bundle, sha256_of
 from xray_triage.reading.findings import Finding, Findings, Measured, NotReadable
 from xray_triage.reading.onnx_classifier import ModelFailed, OnnxClassifier, verify
@@ -32,6 +33,18 @@ def read(folder: Path, **options: object) -> Findings:
 
 def marked(findings: Findings) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings.findings if finding.positive)
+
+
+def test_the_detail_that_a_film_came_with_is_told_where_outlines_say_where_the_lungs_are(tmp_path: Path) -> None:
+    masks = np.full((3, 8, 8), 0.5, np.float32)
+    outlined = classifier(make_bundle(tmp_path / "outlined", masks=masks, normalised=True))
+    plain, striped = radiograph(), radiograph()
+    striped.image[np.arange(500) // 12 % 2 == 0] += 0.2
+    told = [outlined.classify(each) for each in (plain, striped)]
+    details = [each.detail for each in told if isinstance(each, Findings)]
+    assert [len(each) for each in details] == [len(DETAILS)] * 2
+    assert details[1][1] > 2 * details[0][1]  # a band as fine as the stripes
+    assert read(make_bundle(tmp_path / "plain")).detail == ()
 
 
 def test_findings_come_calibrated_with_threshold_and_model(tmp_path: Path) -> None:
