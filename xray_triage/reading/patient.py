@@ -10,7 +10,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 
 from dicom_router.errors import DAMAGE
 from xray_triage.reading.header import items, text, value_of
@@ -19,6 +19,7 @@ from xray_triage.reading.values.ages import DAYS_PER_YEAR, OLDEST_YEARS, contrad
 from xray_triage.reading.values.dates import FORGIVEN, PROGRAM_SINCE, first_possible, parse_day
 from xray_triage.reading.values.mojibake import meant
 
+CHARACTER_SET = Tag("SpecificCharacterSet")
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 # When a film can have been taken, the most trustworthy first: the machine's clock is wrong at times, and then all are.
 TAKEN = ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "ContentDate")
@@ -51,7 +52,7 @@ def repair_text(dataset: Dataset) -> None:
     original.
     """
     _repair(dataset, ())
-    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset[CHARACTER_SET] = DataElement(CHARACTER_SET, "CS", "ISO_IR 192")  # whatever VR it came with
 
 
 def _repair(dataset: Dataset, inherited: Sequence[str]) -> None:

@@ -122,6 +122,17 @@ def test_an_element_that_cannot_be_parsed_is_left_out() -> None:
     assert read_patient(dataset).name == "Nguyễn Văn An"
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR:UserWarning")
+@pytest.mark.parametrize("vr", ["DS", "IS", "US", "SQ", "OB", "UN", "LO", "AT"])
+def test_a_character_set_that_came_as_something_else_is_one_afterwards(vr: str) -> None:
+    """A damaged VR: pydicom keeps it, and would make a number of the new value."""
+    tag, dataset = Tag("SpecificCharacterSet"), film()
+    del dataset.SpecificCharacterSet
+    dataset[tag] = RawDataElement(tag, vr, 10, b"ISO_IR 192", 0, False, True)
+    repair_text(dataset)
+    assert (dataset["SpecificCharacterSet"].VR, dataset.SpecificCharacterSet) == ("CS", "ISO_IR 192")
+
+
 def test_repairing_twice_changes_nothing() -> None:
     dataset = received(VIETNAMESE.encode(), "ISO_IR 100")
     repair_text(dataset)
