@@ -58,7 +58,7 @@ poll_seconds = 60            # how often the PACS is asked for the answer
 overdue_minutes = {{urgent = 30, routine = 1440}}   # then the case says so, and the PACS gets a reminder
 
 [retention]
-keep_days = 90               # not used yet: nothing is deleted
+keep_days = 90               # a film that the PACS has proved to hold leaves this disk after so many days
 reserve_gb = 5               # below this much free disk the machine is told "try later" (0xA700)
 
 [backup]                     # of the running station, every day
