@@ -156,7 +156,7 @@ class Reader:
     def answer(self, films: Picture) -> NDArray[np.float64]:
         """Prepared films (n, 1, size, size) -> probabilities (n, labels)."""
         name = self.bundle.manifest.outputs.logits
-        logits = np.concatenate([self.session.run(film[None])[name] for film in films])
+        logits = np.concatenate([self.session.run(film[None])[0][name] for film in films])
         return 1 / (1 + np.exp(-(logits.astype(np.float64) * self.scale + self.offset)))
 
 

@@ -192,7 +192,7 @@ def answers(bundle: Bundle, films: Films) -> tuple[NDArray[np.float64], NDArray[
     """Calibrated probabilities (n, labels), and whether the gate refuses (n,), each film alone as at a station."""
     session, manifest = Session(bundle, Runtime(threads=2)), bundle.manifest
     shown = tqdm(films[:, None], f"read with {manifest.name}", mininterval=5)
-    said = [session.run(film) for film in shown]
+    said = [session.run(film)[0] for film in shown]
     logits = np.concatenate([one[manifest.outputs.logits] for one in said]).astype(np.float64)
     scale, offset = (
         np.array([getattr(label.calibration, part) for label in manifest.labels]) for part in ("scale", "offset")

@@ -23,7 +23,7 @@ class Runs:
     def gates(self, films: Films) -> NDArray[np.float64]:
         """Probabilities of the gate's classes, (n, classes)."""
         gate = self.bundle.manifest.outputs.gate
-        logits = np.concatenate([self.session.run(film[None])[gate] for film in films])
+        logits = np.concatenate([self.session.run(film[None])[0][gate] for film in films])
         shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
         return shares / shares.sum(axis=1, keepdims=True)
 
