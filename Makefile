@@ -66,7 +66,7 @@ install:
 quick: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 -m "not ($(NOT_QUICK))" $(foreach kind,models $(ALONE),--ignore tests/$(kind))
+	$(BIN)/python -m pytest -n 2 -m "not ($(NOT_QUICK))" $(foreach kind,models fuzzing $(ALONE),--ignore tests/$(kind))
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -135,6 +135,7 @@ def test_times_are_aware_and_utc_on_both_sides(empty_database: Database) -> None
         connection.execute(sa.insert(table), {"at": datetime(2025, 6, 1)})  # noqa: DTZ001 -- what is tested
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(sqlite_database: Database, path: Path) -> None:
     fill(sqlite_database, 1)
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

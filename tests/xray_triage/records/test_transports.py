@@ -101,6 +101,7 @@ def test_a_connection_that_ends_within_the_acknowledgement_is_none() -> None:
             send(transport)
 
 
+@pytest.mark.slow
 def test_a_message_may_take_longer_to_leave_than_its_answer_may_take_to_come() -> None:
     with His() as his, Link(his.port, kbit_per_second=2400, receive_bytes=1 << 14).running() as link:
         transport = Hl7Transport("127.0.0.1", link.port, clock=SystemClock(), answer_seconds=0.4)

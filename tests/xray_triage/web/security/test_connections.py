@@ -61,6 +61,7 @@ def tls(request: pytest.FixtureRequest, tmp_path: Path) -> Tls | None:
     return Tls(cert=cert, key=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"], indirect=True)
 def test_500_silent_connections_from_one_address_shut_nobody_else_out(
     sqlite_desk: TestDesk, connect: Connect, tls: Tls | None

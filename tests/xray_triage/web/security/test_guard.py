@@ -166,6 +166,7 @@ def test_a_body_that_never_comes_is_not_waited_for(serve: Callable[[ASGIApp], st
     assert heard.startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.slow
 def test_a_head_that_never_comes_is_not_waited_for(sqlite_desk: TestDesk) -> None:
     server = WebServer(WebSection(port=0), sqlite_desk.app(), head_seconds=1.0)
     server.start()
