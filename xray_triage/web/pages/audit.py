@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from xray_triage.accounts.audit import Action, Entry
 from xray_triage.cases.period import midnight
 from xray_triage.cases.worklist import typed_day
-from xray_triage.language import Language
+from xray_triage.language import N_, Language
 from xray_triage.stores import Stores
 from xray_triage.web.pages.spreadsheet import Cell, csv_file
 from xray_triage.web.pages.view import View
@@ -25,6 +25,7 @@ LISTS = ("/api/cases", *(f"/dicom-web/{level}" for level in ("studies", "series"
 HOW_MANY = ("limit", "offset", "since", "includefield", "fuzzymatching")  # which change with every page or poll
 MOST_DETAIL = 200
 CASE_ID = re.compile(r"[0-9a-f]{12}")  # whatever was done to a case, now or by a later version
+NO_DAY = N_("Không hiểu ngày này: hãy gõ như 22/11/2026 hoặc 22/11.")
 COLUMNS = ("at", "actor", "action", "subject", "detail", "address")
 Who = Annotated[Visitor, Depends(needs(Right.ADMINISTER))]
 Text = Annotated[str, Query(max_length=100)]
@@ -40,14 +41,15 @@ class Filter:
     today: date
 
     @property
+    def is_no_day(self) -> bool:
+        """Whether what was typed is no day: then nobody may think that nothing was done on it."""
+        return bool(self.day) and typed_day(self.day, self.today) is None
+
+    @property
     def bounds(self) -> dict[str, datetime]:
-        """The day in the computer's own zone; on a day that is none there are no lines."""
-        if not self.day:
-            return {}
-        day = typed_day(self.day, self.today)
-        if day is None:
-            return {"since": midnight(self.today), "until": midnight(self.today)}
-        return {"since": midnight(day), "until": midnight(day + timedelta(days=1))}
+        """The day in the computer's own zone."""
+        day = typed_day(self.day, self.today) if self.day else None
+        return {} if day is None else {"since": midnight(day), "until": midnight(day + timedelta(days=1))}
 
 
 def _filter(request: Request, actor: Text = "", subject: Text = "", day: Text = "") -> Filter:
@@ -84,8 +86,9 @@ def audit_router(stores: Stores, view: View) -> APIRouter:
     def show_trail(
         request: Request, who: Who, wanted: Wanted, before: Annotated[int | None, Query(ge=1, le=2**62)] = None
     ) -> Response:
+        limit = 0 if wanted.is_no_day else PAGE_ROWS + 1
         found = stores.audit.entries(
-            actor=wanted.actor, subject=wanted.subject, before=before, limit=PAGE_ROWS + 1, **wanted.bounds
+            actor=wanted.actor, subject=wanted.subject, before=before, limit=limit, **wanted.bounds
         )
         stores.audit.note(Action.TRAIL_READ, actor=who.name, address=address_of(request))
         language = Language(who.language)
@@ -99,12 +102,15 @@ def audit_router(stores: Stores, view: View) -> APIRouter:
             ],
             older=found[PAGE_ROWS - 1].entry_id if len(found) > PAGE_ROWS else None,
             is_case=CASE_ID.fullmatch,
+            no_day=NO_DAY,
             is_first=before is None,
         )
         return HTMLResponse(page)
 
     @pages.get("/audit.csv")
     def export_trail(who: Who, wanted: Wanted) -> Response:
+        if wanted.is_no_day:
+            raise HTTPException(422, Language(who.language).say(NO_DAY))
         stores.audit.note(Action.EXPORTED, actor=who.name, subject="audit")
         entries = stores.audit.all_entries(actor=wanted.actor, subject=wanted.subject, **wanted.bounds)
         return csv_file("audit.csv", COLUMNS, map(_cells, entries))

@@ -141,7 +141,11 @@ def test_the_trail_is_read_by_user_case_and_day(admin: httpx.Client, sqlite_desk
     assert rows() == 2
     assert rows(actor="doctor", subject="", day="") == 1
     assert rows(day=today) == rows(day=today[:5]) == 2  # that the trail was read, too
-    assert rows(day="yesterday") == rows(day="31/02/2026") == rows(day="1/1/0001") == 0
+    for none in ("yesterday", "31/02/2026", "1/1/0001"):
+        assert rows(day=none) == 0
+        assert "Không hiểu ngày này" in admin.get("/audit", params={"day": none}).text
+        answer = admin.get("/audit.csv", params={"day": none})
+        assert (answer.status_code, "Không hiểu ngày này" in answer.text) == (422, True)
     assert rows(subject=case_id) == 2
     assert rows(actor="nobody") == 0
 
