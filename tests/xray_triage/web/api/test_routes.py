@@ -208,7 +208,7 @@ def test_the_page_offers_to_read_again_only_what_might_come_out_otherwise(
 
     def told(case_id: str, url: str = on, role: Role = Role.DOCTOR) -> tuple[bool, bool]:
         page = httpx.get(f"{url}/cases/{case_id}", headers=bearer(sqlite_desk, role)).text
-        return f"/api/cases/{case_id}/reread" in page, "Cho AI đọc lại cũng không khác" in page
+        return f"/api/cases/{case_id}/reread" in page, "AI đọc lại cũng không khác" in page
 
     assert [told(case_id) for case_id in offered] == [(True, False)] * 3
     assert [told(case_id) for case_id in vain] == [(False, True)] * 2
