@@ -56,39 +56,22 @@ class Ledger:
 
     def claim(self, kind: str) -> Work | None:
         """Lease the first due piece of work, or None. Writes nothing when nothing is due."""
-        ready = sa.and_(_ready(kind), self._is_at_hand())
-        overdue = sa.and_(_overdue(kind, self._clock.now(), self._lease), self._is_at_hand())
+        now, far = self._clock.now(), timedelta(seconds=2 * LONGEST_POSTPONEMENT_SECONDS)
+        which = {"of_kind": kind, "at_hand": self.spool_id, "now": now}
+        which |= {"far_lease": now + 2 * self._lease, "far_wait": now + far}
         with self._database.read() as connection:
-            are = sa.select(sa.exists().where(ready), sa.exists().where(overdue))
-            is_ready, is_overdue = connection.execute(are).one()
+            is_ready, is_overdue = connection.execute(_IS_DUE, which).one()
         if not is_ready and not is_overdue:
             return None
+        until = now + self._lease
         with self._database.write() as connection:
             if is_overdue:
-                connection.execute(_make_ready(overdue))
-            return self._claim_first(connection, ready)
+                connection.execute(_MAKE_READY, which)
+            row = connection.execute(_CLAIM_FIRST, which | {"until": until, "by": self._node}).one_or_none()
+        return None if row is None else Work(**row._asdict(), lease_until=until)
 
     def _is_at_hand(self) -> sa.ColumnElement[bool]:
         return table.c.spool_id.is_not_distinct_from(self.spool_id)
-
-    def _claim_first(self, connection: sa.Connection, ready: sa.ColumnElement[bool]) -> Work | None:
-        first = (
-            sa.select(table.c.work_id)
-            .where(ready)
-            .order_by(table.c.rank, table.c.size, table.c.work_id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        )
-        until = self._clock.now() + self._lease
-        claimed = (
-            sa.update(table)
-            .where(table.c.work_id == first)
-            .values(state=WORKING, due_at=until, node=self._node, attempt=table.c.attempt + 1, fence=table.c.fence + 1)
-            .returning(table.c.work_id, table.c.kind, table.c.key, table.c.attempt, table.c.fence)
-        )
-        row = connection.execute(claimed).one_or_none()
-        return None if row is None else Work(**row._asdict(), lease_until=until)
 
     def renew(self, work: Work) -> None:
         """Extend the lease from now. Raises FenceLost."""
@@ -207,27 +190,52 @@ class Ledger:
             )
 
 
-def _ready(kind: str) -> sa.ColumnElement[bool]:
+def _ready(kind: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.kind == kind, table.c.state == WAITING, table.c.due_at.is_(None))
 
 
-def _overdue(kind: str, now: datetime, lease: timedelta) -> sa.ColumnElement[bool]:
+def _overdue(kind: sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     """Leases run out and postponements over, or so far ahead that the clock must have stepped back.
 
     A lease may be up to twice its length ahead, so that nodes whose clocks differ by seconds do not rob each other.
     """
     timed = sa.and_(table.c.kind == kind, table.c.due_at.is_not(None))
-    absurd = {WORKING: now + 2 * lease, WAITING: now + timedelta(seconds=2 * LONGEST_POSTPONEMENT_SECONDS)}
     cases = []
-    for state, far in absurd.items():
-        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at <= now))
-        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at > far))
+    for state, far in ((WORKING, "far_lease"), (WAITING, "far_wait")):
+        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at <= sa.bindparam("now")))
+        cases.append(sa.and_(timed, table.c.state == state, table.c.due_at > sa.bindparam(far)))
     return sa.or_(*cases)
+
+
+def _claim_first(ready: sa.ColumnElement[bool]) -> sa.Executable:
+    first = (
+        sa.select(table.c.work_id)
+        .where(ready)
+        .order_by(table.c.rank, table.c.size, table.c.work_id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    held = {"state": WORKING, "due_at": sa.bindparam("until"), "node": sa.bindparam("by")}
+    return (
+        sa.update(table)
+        .where(table.c.work_id == first)
+        .values(**held, attempt=table.c.attempt + 1, fence=table.c.fence + 1)
+        .returning(table.c.work_id, table.c.kind, table.c.key, table.c.attempt, table.c.fence)
+    )
 
 
 def _make_ready(overdue: sa.ColumnElement[bool]) -> sa.Update:
     chosen = sa.select(table.c.work_id).where(overdue).with_for_update(skip_locked=True)
     return sa.update(table).where(table.c.work_id.in_(chosen)).values(state=WAITING, due_at=None, node=None)
+
+
+# What every claim says, put together once: that takes longer than to execute it.
+_OF_KIND: sa.BindParameter[str] = sa.bindparam("of_kind")
+_AT_HAND = table.c.spool_id.is_not_distinct_from(sa.bindparam("at_hand"))
+_DUE = (sa.and_(_ready(_OF_KIND), _AT_HAND), sa.and_(_overdue(_OF_KIND), _AT_HAND))
+_IS_DUE = sa.select(sa.exists().where(_DUE[0]), sa.exists().where(_DUE[1]))
+_CLAIM_FIRST, _MAKE_READY = _claim_first(_DUE[0]), _make_ready(_DUE[1])
 
 
 def _settle(connection: sa.Connection, claimed: Work, **values: object) -> None:
