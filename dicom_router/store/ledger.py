@@ -63,10 +63,10 @@ class Ledger:
             is_ready, is_overdue = connection.execute(_IS_DUE, which).one()
         if not is_ready and not is_overdue:
             return None
-        until = now + self._lease
         with self._database.write() as connection:
             if is_overdue:
                 connection.execute(_MAKE_READY, which)
+            until = self._clock.now() + self._lease  # counted from here: the turn to write may have been waited for
             row = connection.execute(_CLAIM_FIRST, which | {"until": until, "by": self._node}).one_or_none()
         return None if row is None else Work(**row._asdict(), lease_until=until)
 
