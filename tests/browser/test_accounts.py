@@ -33,11 +33,13 @@ def test_a_new_doctor_signs_in_by_keyboard_and_chooses_a_password(
     page.goto("/orders?q=1")
     expect(page).to_have_title("Đăng nhập · Trạm y tế Thạnh An")
     axe(page)
+    expect(page.get_by_label("Tên đăng nhập")).to_be_focused()
     page.keyboard.type("bs.hoa")
     page.keyboard.press("Tab")
     page.keyboard.type("nhầm mật khẩu")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Tên đăng nhập hoặc mật khẩu không đúng.")
+    expect(page.get_by_label("Mật khẩu")).to_be_focused()  # which a page gets a moment after it is seen
     complaints.clear()  # the browser's own line about the 403
     page.keyboard.type(password)
     page.keyboard.press("Enter")
