@@ -29,7 +29,10 @@ STATION_TITLE = AE_TITLE
 POLL_SECONDS = 0.02
 HEAD_BYTES = 4096
 STUDY, SERIES, INSTANCE = (b"2.25." + digit * 39 for digit in (b"1", b"2", b"3"))
-FINDINGS: tuple[tuple[str, ...], ...] = ((), ("pneumothorax",), (), ("pleural_effusion",), ("mass",), ("cardiomegaly",))
+# Such that the shipped model reads each as square as it is here.
+FINDINGS: tuple[tuple[str, ...], ...] = (
+    ("edema",), ("pneumothorax",), (), ("pleural_effusion",), ("mass",), ("pleural_effusion",),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from models import confounding, robustness
+from models import confounding, data, robustness
+from models.calibrate import SCREENED, SPECIFICITY, SPECIFICITY_URGENT
 from models.recipes import RECIPES, Recipe
 from models.worth import NAMED_AUC, NAMED_PRECISION
 from xray_triage.model import limits
@@ -15,9 +16,6 @@ from xray_triage.reading.naming import ALWAYS_NAMED, group_of
 
 TEMPLATE = Path(__file__).with_name("card.template.md")
 FAILURES = Path(__file__).with_name("failures.md")  # what a person saw on the worst films, in words
-QUANTISED = """`python -m models.quantise` makes an int8 bundle of this one; it is not shipped. On {films} calibration
-films a probability differs by {mean_difference:.3f} in the mean and {largest_difference:.2f} at most; the gate decides
-otherwise on {gate_differs}. Mean AUC over all labels, the best of 40 runs."""
 NOT_MEASURED = "Not measured."
 NORMALISED = """Before a film is read, its bands of detail are brought to the training films' energies within the lungs
 (Philipsen et al., IEEE TMI 2015)."""
@@ -42,7 +40,11 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         cells=-(-manifest.input.size // 32),
         n_labels=len(manifest.labels),
         megabytes=measured["megabytes"],
-        splits="\n".join(row(name, *counts.values()) for name, counts in measured["splits"].items()),
+        films="\n".join(row(name, *counts.values()) for name, counts in measured["films"].items()),
+        folds=data.FOLDS,
+        specificity_urgent=SPECIFICITY_URGENT,
+        specificity=SPECIFICITY,
+        **{f"sensitivity_{name}": least for name, least in SCREENED.items()},
         recipes="\n".join(recipe_row(name, found) for name, found in measured.get("recipes", {}).items()),
         labels="\n".join(label_row(name, found) for name, found in labels.items()),
         withheld="\n".join(f"* {name}: {found['withheld']}." for name, found in labels.items() if found["withheld"]),
@@ -54,7 +56,6 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         confounding=confounding.rows(told) if told else NOT_MEASURED,
         tb_above=told["nih"]["above"] if told else float("nan"),
         **{f"boxes_{name}": number for name, number in measured["pointing"].items()},
-        quantised=quantised_text(measured.get("quantised")),
         gate=gate_rows(measured["gate"]),
         normalised=NORMALISED if manifest.outlines else NOT_NORMALISED,
         robustness="\n".join(robustness.rows(measured["robustness"])) if "robustness" in measured else NOT_MEASURED,
@@ -70,32 +71,20 @@ def row(*cells: object) -> str:
 
 
 def members(recipes: list[str]) -> str:
-    named = [f"{RECIPES[name].backbone} (recipe `{name}`, {RECIPES[name].side} px)" for name in recipes]
+    named = [
+        f"{data.FOLDS} of {RECIPES[name].backbone} (recipe `{name}`, {RECIPES[name].sides[-1]} px)" for name in recipes
+    ]
     return " and ".join(named)
 
 
 def recipe_row(name: str, found: Mapping) -> str:
-    together = name.split("+")
-    what = "the mean of these" if len(together) > 1 else recipe_text(RECIPES[name], found["epochs"])
-    figures = (f"{found[part]:.3f}" for part in ("calibration", "test", "same_films"))
-    return row(f"`{name}`", what, *figures, found["minutes"])
+    what = "the mean of these" if "+" in name else recipe_text(RECIPES[name])
+    return row(f"`{name}`", what, f"{found['auc']:.3f}", f"{found['same_films']:.3f}", found["minutes"])
 
 
-def recipe_text(recipe: Recipe, epochs: int) -> str:
-    said = [f"{recipe.backbone}, {recipe.side} px, {epochs:g} epochs"]
-    if epochs < recipe.epochs:
-        said.append("then given up")
-    if recipe.start in RECIPES:
-        said.append(f"going on from `{recipe.start}`")
-    if recipe.start == "self-supervised":
-        said.append("self-supervised on all training films first")
-    if recipe.teacher:
-        said.append("published answers as soft labels")
-    if recipe.pasted:
-        said.append(f"{recipe.pasted} pasted lesions an epoch")
-    if recipe.steady:
-        said.append("films normalised, each shown as it is and in a look by chance")
-    return ", ".join(said)
+def recipe_text(recipe: Recipe) -> str:
+    stages = ", ".join(f"{epochs} epochs at {side} px" for side, epochs in recipe.stages)
+    return f"{recipe.backbone}, {stages}"
 
 
 def label_row(name: str, found: Mapping) -> str:
@@ -140,27 +129,12 @@ def ratio_text(measured: Mapping) -> str:
     found, thorax = measured["cardiothoracic"], measured.get("thorax")
     if found is None:
         return NOT_MEASURED
-    error = f"{found['mean_absolute_error']:.3f} on {found['films']} test films"
+    error = f"{found['mean_absolute_error']:.3f} on {found['films']} films"
     text = f"Mean absolute error {error}, whose outlines a person had drawn."
     if thorax:
-        dice = (f"{organ} {thorax['test'][f'dice_{organ}']:.2f}" for organ in ("left", "right", "heart"))
+        dice = (f"{organ} {thorax[f'dice_{organ}']:.2f}" for organ in ("left", "right", "heart"))
         text += f" Dice of the outlines there: {', '.join(dice)} (lungs by the picture's side)."
     return text
-
-
-def quantised_text(found: Mapping | None) -> str:
-    if found is None:
-        return NOT_MEASURED
-    known = [row for row in found["labels"].values() if row["auc_float"] is not None]
-
-    def told(which: str) -> str:
-        area, times = sum(row[f"auc_{which}"] for row in known) / len(known), found["milliseconds"][which]
-        size = found["bytes"][which] / 1e6
-        return row(which, f"{size:.1f}", f"{area:.3f}", times["1"], times["2"])
-
-    text = QUANTISED.format(**found)
-    heads = row("variant", "MB", "mean AUC", "ms, 1 thread", "ms, 2 threads")
-    return "\n".join([text, "", heads, row(*["---"] * 5), told("float"), told("int8")])
 
 
 def dicom_row(found: Mapping) -> str:

@@ -89,7 +89,7 @@ def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"))
+    parser.add_argument("--bundle", type=Path, default=Path("work/bundles/fold-0"))
     parser.add_argument("--thorax", type=Path, default=Path("work/thorax.pt"), help="what models.segment wrote")
     parser.add_argument(
         "--weights", type=Path, default=Path("../shared/data/init/mobilenet_v2_1.0_224_imagenet_folded.npz")
@@ -117,12 +117,12 @@ def measure(options: argparse.Namespace) -> dict:
     conditions = {
         name: measure_condition(films, vary, pixels, lungs, probe, reader) for name, (_, vary) in CONDITIONS.items()
     }
-    nih = [f for f in everything if f.split == "test" and f.gate == "frontal" and data.origin(f.source) == "nih"]
+    nih = [f for f in everything if f.fold == data.SPARED and f.gate == "frontal" and data.origin(f.source) == "nih"]
     scores = reader.answer(data.served(options.films, nih, spec))[:, reader.index]
     found = {
         "bundle": reader.bundle.identity.sha256,
         "films": {kind: int((truths(films) == truth).sum()) for kind, truth in (("tuberculosis", 1), ("others", 0))},
-        "unseen": sum(film.split != "train" for film in films),
+        "unseen": sum(film.fold == data.SPARED for film in films),
         "conditions": conditions,
         "nih": {"films": len(nih), "above": float((scores >= reader.threshold).mean())},
     }
@@ -133,7 +133,7 @@ def contrast(films: Sequence[data.Film]) -> list[data.Film]:
     """TB.N and ``others`` of tb_lundis, at most MOST of a kind, those that taught nothing first."""
     kinds = ("tb_lundis__TB.", "tb_lundis__others")
     chosen = [
-        sorted((f for f in films if f.image.startswith(kind)), key=lambda f: f.split == "train") for kind in kinds
+        sorted((f for f in films if f.image.startswith(kind)), key=lambda f: f.fold != data.SPARED) for kind in kinds
     ]
     return [film for kind in chosen for film in kind[:MOST]]
 
@@ -143,7 +143,7 @@ def truths(films: Sequence[data.Film]) -> NDArray[np.float32]:
 
 
 class Reader:
-    """The shipped bundle, asked for its labels' probabilities."""
+    """The spared fold's bundle, asked for its labels' probabilities."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         labels = bundle.manifest.labels
@@ -178,7 +178,7 @@ def measure_condition(
     """AUC of a probe trained anew, cross-validated on all films, and of the bundle's score, on those it never saw."""
     varied = np.stack([vary(film, lung) for film, lung in zip(pixels, lungs, strict=True)]).astype(np.float32)
     truth = truths(films)
-    groups, unseen = np.array([film.group for film in films]), np.array([film.split != "train" for film in films])
+    groups, unseen = np.array([film.group for film in films]), np.array([film.fold == data.SPARED for film in films])
     spec = reader.bundle.manifest.input
     answers = reader.answer(((varied[unseen] - spec.mean) / spec.std)[:, None].astype(np.float32))
     scores = cross_validated(features(probe, probed(varied)), truth, groups)

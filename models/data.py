@@ -1,8 +1,8 @@
-"""Films for the workshop: which film teaches which label, which split it is in, and one cache of prepared films.
+"""Films for the workshop: which film teaches which label, which fold it is in, and one cache of prepared films.
 
-Reads labels.csv and the JPEG beside it; ``python -m models.data`` writes it again with the split of every film, for
+Reads labels.csv and the JPEG beside it; ``python -m models.data`` writes it again with the fold of every film, for
 ``xray-triage model evaluate``. It must never know a network. Three rules keep it honest:
-an empty label is unknown, not 0; a split goes by ``group`` (a patient and all near-duplicates); and a label learns from
+an empty label is unknown, not 0; a fold goes by ``group`` (a patient and all near-duplicates); and a label learns from
 a source only where that source shows both films with it and without it, so that it cannot be told by the source.
 """
 
@@ -26,9 +26,12 @@ from xray_triage.reading.polarity import as_positive
 
 LABELS = (*KINDS, ABNORMAL)
 MEASURED_ON = {"tuberculosis": ("tb_lundis",), "covid19": ("covid_radiography_lundis", "covid_chestxray_ieee8023")}
+FOURTEEN = [name for name in LABELS if name not in (*MEASURED_ON, ABNORMAL)]  # the NIH's
 GATE_CLASSES = ("frontal", "not_frontal", "rotated", "not_a_chest", "child")
 CHILDREN = "kermany_paediatric"  # 1 to 5 years: they teach the gate, never an adult's pneumonia
 CHILD_YEARS = 8.0
+FOLDS = 5
+SPARED = 0  # the fold that teaches neither the outlines nor the drawn pictures
 CACHE_SPEC = InputSpec(size=320, mean=0.0, std=1.0, fit="squash")
 MEAN, STD = 0.5, 0.5  # the network eats -1..1
 COMMON_SIDE, COMMON_QUALITY = 320, 80  # every source through one resolution and one JPEG quality
@@ -42,7 +45,7 @@ class Film:
     image: str
     source: str
     group: str
-    split: str
+    fold: int
     labels: NDArray[np.float32]
     gate: str
     view: str = ""
@@ -50,12 +53,11 @@ class Film:
 
 
 def read_films(folder: Path) -> list[Film]:
-    """All films of ``folder``/labels.csv, in its order, with split and gate class; labels as the file gives them."""
+    """All films of ``folder``/labels.csv, in its order, with fold and gate class; labels as the file gives them."""
     with (folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     references = set(read_references(folder))
-    judged = {row["group"] for row in rows if row["image"] in references}
-    return [_film(row, judged=row["group"] in judged, reference=row["image"] in references) for row in rows]
+    return [_film(row, reference=row["image"] in references) for row in rows]
 
 
 def read_references(folder: Path, who: str = "chexnet") -> dict[str, dict[str, float]]:
@@ -75,12 +77,12 @@ def _reference(row: Mapping[str, str], who: str) -> dict[str, float]:
     return {name: float(row[column]) for column, name in names.items() if column in row}
 
 
-def _film(row: Mapping[str, str], *, judged: bool, reference: bool) -> Film:
+def _film(row: Mapping[str, str], *, reference: bool) -> Film:
     return Film(
         image=row["image"],
         source=row["source"],
         group=row["group"],
-        split=split_of(row["group"], judged=judged),
+        fold=fold_of(row["group"]),
         labels=_labels(row),
         gate=_gate(row),
         view=row["view"].upper(),
@@ -88,14 +90,9 @@ def _film(row: Mapping[str, str], *, judged: bool, reference: bool) -> Film:
     )
 
 
-def split_of(group: str, *, judged: bool) -> str:
-    """``train``, ``calibration`` or ``test``, by the group's name alone, so that it never changes.
-
-    ``judged`` groups hold a film that CheXNet answered too: a third of them are test, so that the comparison is wide.
-    """
-    place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    test, calibration = (0.35, 0.45) if judged else (0.1, 0.22)
-    return "test" if place < test else "calibration" if place < calibration else "train"
+def fold_of(group: str) -> int:
+    """0 to FOLDS - 1, by the group's name alone, so that it never changes."""
+    return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) * FOLDS >> 32
 
 
 def _labels(row: Mapping[str, str]) -> NDArray[np.float32]:
@@ -142,6 +139,11 @@ def measures(name: str, film: Film) -> bool:
     return origin(film.source) in MEASURED_ON.get(name, ("nih",))
 
 
+def judging(films: Sequence[Film]) -> list[Film]:
+    """The films by which networks are judged: all of the hospital whose labels count, of others the spared fold's."""
+    return [film for film in films if origin(film.source) == "nih" or film.fold == SPARED]
+
+
 def open_film(path: Path) -> NDArray[np.float32]:
     """An 8-bit gray picture as (h, w) float32 0..1, dense bright, as the station's ``open_picture`` hands it on."""
     with Image.open(path) as picture:
@@ -167,7 +169,7 @@ def cache(folder: Path, films: Sequence[Film], *, n_negatives: int, path: Path, 
     written = np.memmap(half, np.uint8, "w+", shape=shape)
     for index, film in enumerate(tqdm(films, "prepare films", mininterval=5)):
         written[index] = _prepared(equalise(open_film(folder / "images" / film.image)))
-    train = [i for i, film in enumerate(films) if film.split == "train" and film.gate == "frontal"]
+    train = [i for i, film in enumerate(films) if film.fold != SPARED and film.gate == "frontal"]
     torn_up = written[np.sort(np.random.default_rng(seed).choice(train, 400, replace=len(train) < 400))]
     for index in tqdm(range(n_negatives), "draw negatives", mininterval=5):
         drawn = negatives.draw(torn_up, np.random.default_rng((seed, index)))
@@ -193,19 +195,19 @@ def _prepared(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def write_labels(films: Sequence[Film], folder: Path, path: Path) -> None:
-    """labels.csv as the workshop measures by it: with ``split``, ``source`` a hospital, only labels that count."""
+    """labels.csv as the workshop measures by it: with ``fold``, ``source`` a hospital, only labels that count."""
     with (folder / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        columns = ("image", "source", "group", "age", "sex", "split", "ctr", *LABELS)
+        columns = ("image", "source", "group", "age", "sex", "fold", "ctr", *LABELS)
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for film, row in zip(films, rows, strict=True):
             said = zip(LABELS, film.labels, strict=True)
             known = {name: "" if np.isnan(value) else str(int(value)) for name, value in said}
             told = {name: row[name] for name in ("image", "group", "age", "sex", "ctr")}
-            writer.writerow(told | known | {"source": origin(film.source), "split": film.split})
+            writer.writerow(told | known | {"source": origin(film.source), "fold": film.fold})
 
 
 def main() -> None:

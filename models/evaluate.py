@@ -1,9 +1,10 @@
 """Measure a bundle on films it never saw, and write what came out into it: ``python -m models.evaluate``.
 
-The figures are those that ``xray-triage model evaluate`` gives on the test split: the same code, the station's own way
-from file to answer. Beside them CheXNet on the same films, alarms, what the gate refuses, what becomes of films in the
-looks of other machines, what a day at a station is like, and what other steps left in ``work``. Writes evaluation.json
-and MODEL_CARD.md, and puts the figures, what is withheld and what is told by name into manifest.json.
+Every film is read by the bundle of its fold, whose networks it did not teach, and its answers held against the cut-offs
+of the shipped one: by the code of ``xray-triage model evaluate``, the station's own way from file to answer. Beside the
+figures CheXNet on the same films, alarms, what the gate refuses, what becomes of films in the looks of other machines,
+what a day at a station is like, and what other steps left in ``work``. Writes evaluation.json and MODEL_CARD.md, and
+puts the figures, what is withheld and what is told by name into manifest.json.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from models import card, data, pointing, refusals, robustness, worth
+from models import card, data, pointing, recipes, refusals, robustness, worth
 from models.runs import Runs
 from xray_triage.assessment import figures
 from xray_triage.assessment.accuracy import Accuracy, LabelFigures, measure
@@ -30,10 +31,9 @@ URGENT = ("pneumothorax", "edema")
 DEADLY, LEAST_FOUND = ("pneumothorax",), 0.5  # one that misses most of these would be trusted where it is silent
 COVID19 = "its films and the films without it come from different hospitals, and a network tells the hospitals apart"
 STEPS = {  # what other steps left in the folder ``work``; told on the card where it is there
-    "recipes": "recipes.json",
+    "calibration": "all/calibration.json",
     "confounding": "confounding.json",
     "thorax": "thorax.json",
-    "quantised": "int8/quantisation.json",
 }
 
 
@@ -42,8 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--dicom", type=Path, default=Path("../shared/data/dicom"), help="real files with index.csv")
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"))
-    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-4"))
+    parser.add_argument("--work", type=Path, default=Path("work"), help="with the folds' bundles in bundles/")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="only tell anew what other steps left, and write the card")
     options = parser.parse_args()
@@ -52,7 +52,8 @@ def main() -> None:
     for name, file in STEPS.items():
         if (options.work / file).exists():
             measured[name] = json.loads((options.work / file).read_text())
-    if measured.get("confounding", {}).get("bundle") != measured["model_sha256"]:
+    measured["recipes"] = measured.pop("calibration", {}).get("alone", measured.get("recipes"))
+    if measured.get("confounding", {}).get("bundle") not in measured["folds"]:
         measured.pop("confounding", None)  # of another bundle
     for row in measured["labels"].values():
         row["withheld"] = withheld(row, measured)
@@ -61,7 +62,9 @@ def main() -> None:
     measured.pop("worth", None)  # till what it hangs on is in the manifest
     put_into_manifest(options.bundle / "manifest.json", measured)
     if not options.again:  # what is withheld or named decides a priority too
-        measured["robustness"] = robustness.measure(options.bundle, options.films, test_films(options.films))
+        for folder in folds(options.work):
+            put_into_manifest(folder / "manifest.json", measured)
+        measured["robustness"] = robustness.measure(folds(options.work), options.films, judging(options.films))
     measured["worth"] = worth.of_bundle(load_manifest(options.bundle), measured)
     put_into_manifest(options.bundle / "manifest.json", measured)
     path.write_text(json.dumps(measured, indent=1) + "\n")
@@ -69,21 +72,31 @@ def main() -> None:
     print((options.bundle / "MODEL_CARD.md").read_text())
 
 
+def folds(work: Path) -> list[Path]:
+    return [work / "bundles" / recipes.fold(number) for number in range(data.FOLDS)]
+
+
+def judging(folder: Path) -> list[data.Film]:
+    return data.judging(data.mask_confounded(data.read_films(folder)))
+
+
 def measure_all(options: argparse.Namespace) -> dict:
-    """All that is measured with the bundle itself; takes minutes."""
-    everything, test = data.mask_confounded(data.read_films(options.films)), test_films(options.films)
+    """All that is measured with bundles; takes minutes."""
+    everything, films = data.mask_confounded(data.read_films(options.films)), judging(options.films)
     labels = options.work / "labels.csv"
     data.write_labels(everything, options.films, labels)
     examiner = Examiner.from_config(Config(), str(options.bundle), watch=watch)
-    _, lines = read_labels(labels, where={"split": "test"})
-    answers = examiner.answers(labels, lines, options.films / "images")
+    by_fold = folds(options.work)
+    answers = [each for number, _ in enumerate(by_fold) for each in answers_of(number, films, options)]
     runs = Runs(load_bundle(options.bundle), threads=options.threads)
-    pixels = data.served(options.films, test, runs.bundle.manifest.input)
-    ratio = overall(examiner, answers).cardiothoracic
-    here, limit = worth.station_films(answers, test), limit_of_ratio(examiner, labels, options.films, everything)
+    spared = [film for film in films if film.fold == data.SPARED]
+    pixels = data.served(options.films, spared, runs.bundle.manifest.input)
+    ratio, here = overall(examiner, answers).cardiothoracic, worth.station_films(answers, films)
+    limit = worth.limit_of_ratio(here)
     return {
         "model_sha256": examiner.identity.sha256,
-        "splits": splits(everything),
+        "folds": [load_bundle(folder).identity.sha256 for folder in by_fold],
+        "films": counts(everything, films),
         "labels": {name: asdict(table(examiner, name, answers)) for name in data.LABELS},
         "parts": parts(examiner, answers),
         "cardiothoracic": asdict(ratio) | {"marked_above": limit} if ratio else None,
@@ -91,37 +104,33 @@ def measure_all(options: argparse.Namespace) -> dict:
         "station_auc": worth.aucs(here),
         "chexnet": beside_chexnet(answers, data.read_references(options.films)),
         "over": over(examiner, answers),
-        "gate": refusals.measure(runs, pixels, test),
+        "gate": refusals.measure(Runs(load_bundle(by_fold[data.SPARED]), threads=options.threads), pixels, spared),
         "dicom": refusals.dicom_files(runs, options.dicom),
-        "pointing": pointing.measure(options.bundle, options.films),
+        "pointing": pointing.measure(by_fold, options.films),
         "milliseconds": runs.milliseconds(pixels[:1]),
         "megabytes": sum(file.stat().st_size for file in options.bundle.glob("*.onnx")) / 1e6,
     }
 
 
-def limit_of_ratio(examiner: Examiner, labels: Path, folder: Path, films: Sequence[data.Film]) -> float | None:
-    """From which ratio a heart is marked: on the calibration split, as every other threshold."""
-    _, lines = read_labels(labels, where={"split": "calibration", "source": "nih"})
-    upright = {film.image for film in films if film.view == "PA"}
-    lines = [line for line in lines if line.key in upright]
-    return worth.limit_of_ratio(worth.station_films(examiner.answers(labels, lines, folder / "images"), films))
-
-
-def test_films(folder: Path) -> list[data.Film]:
-    return [film for film in data.mask_confounded(data.read_films(folder)) if film.split == "test"]
+def answers_of(fold: int, films: Sequence[data.Film], options: argparse.Namespace) -> list[Prediction]:
+    """What the networks say of the films of their fold."""
+    labels, here = options.work / "labels.csv", {film.image for film in films}
+    _, lines = read_labels(labels, where={"fold": str(fold)})
+    examiner = Examiner.from_config(Config(), str(folds(options.work)[fold]), watch=watch)
+    return examiner.answers(labels, [line for line in lines if line.key in here], options.films / "images")
 
 
 def watch(answers: Iterator[Prediction], count: int) -> Iterator[Prediction]:
     return iter(tqdm(answers, "read films", total=count, mininterval=5))
 
 
-def splits(films: Sequence[data.Film]) -> dict[str, dict[str, int]]:
+def counts(everything: Sequence[data.Film], films: Sequence[data.Film]) -> dict[str, dict[str, int]]:
+    """Of each source: all films, and those of them by which the networks are judged."""
     return {
         source: {
-            split: sum(f.source == source and f.split == split for f in films)
-            for split in ("train", "calibration", "test")
+            what: sum(film.source == source for film in lot) for what, lot in (("all", everything), ("judging", films))
         }
-        for source in sorted({film.source for film in films})
+        for source in sorted({film.source for film in everything})
     }
 
 
@@ -152,12 +161,12 @@ def withheld(row: Mapping, measured: Mapping) -> str | None:
         over = [name in film for films in measured["over"].values() for film in films]
         return f"{COVID19}; {np.mean(over):.0%} of {len(over)} films of a third, from before it, are over its threshold"
     if positives < FEWEST_POSITIVES:
-        return f"only {positives} of {films} test films show it: too few to say how good the answer is"
+        return f"only {positives} of {films} films show it: too few to say how good the answer is"
     low, high = row["auc_interval"] or (0.0, 1.0)
     auc = f"AUC {row['auc']:.2f} ({low:.2f} to {high:.2f})"
     if name in DEADLY and row["sensitivity"] < LEAST_FOUND:
-        return f"it finds {row['sensitivity']:.0%} of the {positives} of {films} test films that show it, {auc}"
-    return f"not better than chance: {auc} on {positives} of {films} test films" if low <= 0.5 else None
+        return f"it finds {row['sensitivity']:.0%} of the {positives} of {films} films that show it, {auc}"
+    return f"not better than chance: {auc} on {positives} of {films} films" if low <= 0.5 else None
 
 
 def name_it(row: dict, measured: Mapping) -> None:
@@ -187,7 +196,7 @@ def beside_chexnet(answers: Sequence[Prediction], said: Mapping[str, Mapping[str
 
 
 def over(examiner: Examiner, answers: Sequence[Prediction]) -> dict[str, list[list[str]]]:
-    """For the NIH test films ``without`` and ``with`` a finding: the labels over their thresholds, film by film."""
+    """For the NIH films ``without`` and ``with`` a finding: the labels over their thresholds, film by film."""
     nih = [answer for answer in answers if answer.film.source == "nih" and answer.probabilities]
     at = examiner.thresholds
     return {
@@ -219,7 +228,7 @@ def put_into_manifest(path: Path, measured: dict) -> None:
         label |= {"withheld": row["withheld"], "shown": row["shown"], "at_station": rounded(row["at_station"])}
     manifest["cardiothoracic"] = rounded(measured["cardiothoracic"])
     manifest["worth"] = measured.get("worth")
-    manifest["training"] |= {"films_per_split": measured["splits"]}
+    manifest["training"] |= {"films": measured["films"]}
     path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
 
 

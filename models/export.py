@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models import data
-from models.ensemble import Ensemble, open_ensemble
+from models.ensemble import Ensemble, in_steps, open_ensemble
+from models.recipes import ALL, weights
 from models.sight import open_sight
 from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, load_bundle, sha256_of
 from xray_triage.reading.normalisation import Energies
@@ -35,7 +36,7 @@ PARITY = 1e-4
 TOLERANCE = 0.01
 LICENCE = "Apache-2.0"
 ORGANS = {"cardiomegaly": 1, "hernia": 2, data.ABNORMAL: 2}  # heart, heart and lungs; all others lie in the lungs
-LARGE = 512  # numbers: a tensor with more is stored as float16
+LARGE = 512  # numbers: a kernel with more is stored in whole steps
 
 
 class Served(nn.Module):
@@ -92,11 +93,12 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
     )
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-3"))
-    parser.add_argument("--version", default="3.0.0")
+    parser.add_argument("--of", default=ALL, help="whose networks: a fold's, as fold-0, or all together")
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-4"))
+    parser.add_argument("--version", default="4.0.0")
     options = parser.parse_args()
-    found = json.loads((options.work / "calibration.json").read_text())
-    served = assemble(options.work, found)
+    found = json.loads((options.work / options.of / "calibration.json").read_text())
+    served = assemble(options.work, options.of, found)
     options.bundle.mkdir(parents=True, exist_ok=True)
     spec, sight = data.served_spec(found["side"]), open_sight(options.work)
     model, outlines = options.bundle / MODEL_FILE, options.bundle / OUTLINES_FILE
@@ -112,11 +114,10 @@ def main() -> None:
     print(f"{options.bundle}: {size / 1e6:.1f} MB, sha256 {sha256_of(model)}")
 
 
-def assemble(work: Path, found: dict) -> nn.Module:
+def assemble(work: Path, which: str, found: dict) -> nn.Module:
     """All that model.onnx holds, out of the files that the earlier steps left in ``work``."""
-    folders = [work / recipe / "checkpoint.pt" for recipe in found["recipes"]]
-    ensemble = open_ensemble(folders, heart_weight=found["heart_weight"])
-    near = dict(np.load(work / "distance.npz"))
+    ensemble = open_ensemble(weights(work, found["recipes"], which), heart_weight=found["heart_weight"])
+    near = dict(np.load(work / which / "distance.npz"))
     zero = np.array([raw_threshold(label) for label in found["labels"].values()])
     return Served(ensemble, near, zero).eval()
 
@@ -140,22 +141,29 @@ def write_graph(network: nn.Module, path: Path, takes: Mapping[str, Tensor], ans
         verbose=False,
     )
     program.save(path, external_data=False)
-    halve(path)
+    narrow(path)
     forget_sources(path)
     onnx.checker.check_model(path)
 
 
-def halve(path: Path) -> None:
-    """Store what float16 holds exactly as float16, widened again when the graph is loaded: the same answers."""
+def narrow(path: Path) -> None:
+    """Store kernels as the whole steps that ensemble.as_stored left, widened again when the graph is loaded."""
     model = onnx.load(path)
     for index, tensor in enumerate(model.graph.initializer):
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size <= LARGE or not np.array_equal(values, values.astype(np.float16)):
+        kernels = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        if kernels.dtype != torch.float32 or kernels.dim() != 4 or kernels.numel() <= LARGE:
             continue
-        stored = numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half")
-        widen = helper.make_node("Cast", [stored.name], [tensor.name], name=f"widen_{index}", to=TensorProto.FLOAT)
+        steps, width = in_steps(kernels)
+        if not torch.allclose(steps * width, kernels, rtol=1e-5, atol=0):
+            continue
+        stored = numpy_helper.from_array(steps.numpy().astype(np.int8), f"{tensor.name}_steps")
+        widths = numpy_helper.from_array(width.numpy(), f"{tensor.name}_width")
+        cast = helper.make_node("Cast", [stored.name], [f"{tensor.name}_cast"], f"cast_{index}", to=TensorProto.FLOAT)
+        widen = helper.make_node("Mul", [cast.output[0], widths.name], [tensor.name], f"widen_{index}")
         tensor.CopyFrom(stored)
+        model.graph.initializer.append(widths)
         model.graph.node.insert(0, widen)
+        model.graph.node.insert(0, cast)
     onnx.save(model, path)
 
 

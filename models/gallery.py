@@ -19,21 +19,18 @@ from xray_triage.reading.normalisation import Energies, measure, typical
 from xray_triage.reading.pixels import prepare
 
 Pictures = NDArray[np.uint8]
+LOOKS = 5  # of each film, of which look 0 is the film itself
 SHARE = 0.5  # of the way to the training films' energies: all of it costs networks more than it steadies them
 
 
 class Gallery:
-    """``pictures`` is what there is, (n, side, side) a part, prepared and not normalised.
+    """``pictures`` is what there is, (n, side, side), prepared and not normalised, each of it in LOOKS looks."""
 
-    Each has ``count`` looks; look 0 is the film itself.
-    """
-
-    def __init__(self, pictures: Sequence[Pictures], path: Path, sight: Sight, *, count: int) -> None:
-        self.count = count
-        self._parts, self._sight = pictures, sight
-        n, side = sum(map(len, pictures)), pictures[0].shape[-1]
-        self._films = _opened(path.with_suffix(".u8"), (count, n, side, side))
-        self._made = _opened(path.with_suffix(".made"), (count, n))
+    def __init__(self, pictures: Pictures, path: Path, sight: Sight) -> None:
+        self._pictures, self._sight = pictures, sight
+        n, side = len(pictures), pictures.shape[-1]
+        self._films = _opened(path.with_suffix(".u8"), (LOOKS, n, side, side))
+        self._made = _opened(path.with_suffix(".made"), (LOOKS, n))
 
     def take(self, index: NDArray[np.int64], look: int) -> Pictures:
         """The films at ``index``, (len(index), side, side)."""
@@ -50,31 +47,24 @@ class Gallery:
         return ((read[:, 0].numpy() * data.STD + data.MEAN) * 255 + 0.5).astype(np.uint8)
 
     def _looked(self, i: int, look: int) -> NDArray[np.float32]:
-        film = self._picture(i).astype(np.float32) / np.float32(255)
+        film = self._pictures[i].astype(np.float32) / np.float32(255)
         return looks.at_random(film, np.random.default_rng((look, i))) if look else film
-
-    def _picture(self, i: int) -> Pictures:
-        for part in self._parts:
-            if i < len(part):
-                return part[i]
-            i -= len(part)
-        raise IndexError(i)
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> Pictures:
     return np.memmap(path, np.uint8, "r+" if path.exists() else "w+", shape=shape)
 
 
-def open_gallery(films: Sequence[data.Film], pictures: Sequence[Pictures], work: Path, *, count: int) -> Gallery:
+def open_gallery(films: Sequence[data.Film], pictures: Pictures, work: Path) -> Gallery:
     """The gallery of all ``pictures``, of which the first are ``films``; sets in ``work`` what films are brought to."""
     if not (work / "energies.json").exists():
-        write_energies(replace(reference(films, pictures[0], work), share=SHARE), work / "energies.json")
-    return Gallery(pictures, work / f"gallery-{sum(map(len, pictures))}", open_sight(work), count=count)
+        write_energies(replace(reference(films, pictures, work), share=SHARE), work / "energies.json")
+    return Gallery(pictures, work / f"gallery-{len(pictures)}", open_sight(work))
 
 
 def reference(films: Sequence[data.Film], pictures: Pictures, work: Path) -> Energies:
-    """The median over upright adults' training films of the hospital whose labels teach most."""
-    here = [i for i, film in enumerate(films) if film.split == "train" and film.gate == "frontal"]
+    """The median over upright adults' films of the hospital whose labels teach most."""
+    here = [i for i, film in enumerate(films) if film.gate == "frontal"]
     here = [i for i in here if data.origin(films[i].source) == "nih"][::5]
     taken = pictures[here].astype(np.float32) / np.float32(255)
     thorax = as_stored(open_thorax(work / "thorax.pt"))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models import backbones
 from models.backbones import FEATURES
 
+FROZEN = 4  # of the features' parts: edges and blobs stay as ImageNet taught them, at half the time a step
 SHARPNESS = 4.0  # of the pooling: 0 would be the mean over the map, infinity its maximum
 
 

@@ -1,9 +1,10 @@
 """Where the bundle points against boxes that a radiologist drew (the pointing game). Part of evaluate.py.
 
-The boxes taught nothing, so films of every split count; their labels may have. It must never know a network.
+The boxes taught nothing, and each film is asked of the bundle of its fold. It must never know a network.
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from models import data
@@ -16,16 +17,17 @@ FRAME = 512  # pixels of the frame in which the boxes are written, whatever the 
 NAMES = {"effusion": "pleural_effusion", "infiltrate": "infiltration"}
 
 
-def measure(bundle: Path, films: Path) -> dict[str, int]:
-    """How many drawn boxes' findings the bundle marks with a box of its own, and how many middles lie in the drawn one.
+def measure(bundles: Sequence[Path], films: Path) -> dict[str, int]:
+    """How many drawn boxes' findings the bundles mark with a box of its own, and how many middles lie in the drawn one.
 
     ``by_chance``: how many would if the middle lay anywhere on the film.
     """
-    classifier = OnnxClassifier(load_bundle(bundle))
+    classifiers = [OnnxClassifier(load_bundle(bundle)) for bundle in bundles]
     found = {"drawn": 0, "marked": 0, "hit": 0, "by_chance": 0.0}
     with (films / "labels.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["boxes_xywh_512"]]
     for row in rows:
+        classifier = classifiers[data.fold_of(row["group"])]
         radiograph = open_picture(films / "images" / row["image"])
         said = classifier.classify(radiograph) if isinstance(radiograph, Radiograph) else None
         findings = said.findings if isinstance(said, Findings) else ()

@@ -1,7 +1,7 @@
 """Does a bundle say the same of a film whatever machine it comes from? The gate of ``python -m models.evaluate``.
 
-Films of the test split in each of the looks of looks.py, through the station's own way from pixels to priority. By
-itself (``python -m models.robustness BUNDLE``) it prints the table for any bundle. It must not know how one is trained.
+Films in each of the looks of looks.py, through the station's own way from pixels to priority. By itself (``python -m
+models.robustness BUNDLE``) it prints the table for any bundle. It must not know how one is trained.
 """
 
 import argparse
@@ -46,27 +46,30 @@ class Said:
 def main() -> None:
     """Read the command line and do the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundles", type=Path, nargs="+", help="one, or one for each fold")
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
-    parser.add_argument("--split", choices=("calibration", "test"), default="test")
     parser.add_argument("--at-most", type=int, default=FILMS, help="films")
     parser.add_argument("--out", type=Path, help="where the figures go as JSON")
     options = parser.parse_args()
-    films = [film for film in data.mask_confounded(data.read_films(options.films)) if film.split == options.split]
-    found = measure(options.bundle, options.films, films, at_most=options.at_most)
+    films = data.mask_confounded(data.read_films(options.films))
+    found = measure(options.bundles, options.films, films, at_most=options.at_most)
     print("\n".join(rows(found)))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def measure(bundle: Path, folder: Path, films: Sequence[data.Film], *, at_most: int = FILMS) -> dict:
-    """Figures of each look, on upright adults' films of the hospital whose labels count."""
+def measure(bundles: Sequence[Path], folder: Path, films: Sequence[data.Film], *, at_most: int = FILMS) -> dict:
+    """Figures of each look, on upright adults' films of the hospital whose labels count.
+
+    Of several ``bundles`` each is asked about the films of its fold.
+    """
     here = [film for film in films if film.gate == "frontal" and data.origin(film.source) == "nih"]
     here = here[:: max(1, -(-len(here) // at_most))]
-    classifier = OnnxClassifier(load_bundle(bundle))
+    classifiers = [OnnxClassifier(load_bundle(bundle)) for bundle in bundles]
     members = {PLAIN: lambda film, _: film, **looks.MEMBERS}
     said: dict[str, list[Said]] = {name: [] for name in members}
     for number, film in enumerate(tqdm(here, "films in all looks", mininterval=5)):
+        classifier = classifiers[film.fold % len(classifiers)]
         image = data.open_film(folder / "images" / film.image)
         for name, look in members.items():
             said[name].append(ask(classifier, look(image, np.random.default_rng(number))))

@@ -1,7 +1,7 @@
 """Outline lungs and heart on a prepared film, and train the network that does it: ``python -m models.segment``.
 
 Learns from the films with drawn outlines, then anew from these and its own outlines of films of other sources where its
-looks at a film agree. It must know no finding. Films of the calibration split set one number, those of test none.
+looks at a film agree. It must know no finding. It is measured on the spared fold, which taught it nothing.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     everything = data.read_films(options.films)
-    by_hand = drawn(options.films, everything, "train")
+    by_hand = drawn(options.films, [film for film in everything if film.fold != data.SPARED])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     first = options.out.with_suffix(".first.pt")
     if not first.exists():
@@ -109,22 +109,21 @@ def main() -> None:
     own = outlined(open_thorax(first), options.films, everything, options.seed)
     print(f"{len(by_hand[0])} films with drawn outlines, {len(own[0])} with outlines of the first round")
     network = train(open_thorax(first), [by_hand, own], options.steps[1], options)
-    by_split = {split: drawn(options.films, everything, split) for split in ("calibration", "test")}
-    trim_heart(network, *by_split["calibration"])
+    trim_heart(network, *by_hand)
     torch.save(network.state_dict(), options.out)
-    measured = {split: measure(network, *held_out) for split, held_out in by_split.items()}
+    measured = measure(network, *drawn(options.films, [film for film in everything if film.fold == data.SPARED]))
     options.out.with_suffix(".json").write_text(json.dumps(measured | {"own_outlines": len(own[0])}, indent=1) + "\n")
     print(json.dumps(measured, indent=1))
 
 
-def drawn(folder: Path, films: Sequence[data.Film], split: str) -> Films:
-    """Films of one split with drawn masks.
+def drawn(folder: Path, films: Sequence[data.Film]) -> Films:
+    """Those of ``films`` whose masks a person drew.
 
     The three are told by their place, the heart between the lungs, for one file has its numbers mixed up.
     """
     spec, pictures, masks = data.served_spec(SOURCE_SIDE), [], []
     for film in films:
-        if film.source == DRAWN and film.split == split:
+        if film.source == DRAWN:
             picture = data.open_film(folder / "images" / film.image)
             pictures.append(prepare(picture, spec)[0])
             x, y, width, height = place(picture, spec).film
@@ -146,7 +145,7 @@ def outlined(network: Thorax, folder: Path, films: Sequence[data.Film], seed: in
     chance = np.random.default_rng(seed)
     chosen: list[data.Film] = []
     for origin in sorted({data.origin(film.source) for film in films} - {DRAWN}):
-        here = [f for f in films if f.split == "train" and f.gate == "frontal" and data.origin(f.source) == origin]
+        here = [f for f in films if f.fold != data.SPARED and f.gate == "frontal" and data.origin(f.source) == origin]
         chosen += [here[i] for i in chance.permutation(len(here))[:UNDRAWN]]
     pictures = torch.from_numpy(data.served(folder, chosen, data.served_spec(SOURCE_SIDE)))
     means, sure = zip(*(look(network, part) for part in pictures.split(16)), strict=True)

@@ -14,15 +14,15 @@ from models import data
 from models.calibrate import platt
 
 
-def soften(films: Sequence[data.Film], folder: Path, *, weight: float) -> NDArray[np.float32]:
-    """Labels (films, labels) of which ``weight`` is the teacher's word, on the training films that it answered.
+def soften(films: Sequence[data.Film], folder: Path, *, weight: float, without: int) -> NDArray[np.float32]:
+    """Labels (films, labels), ``weight`` of them the teacher's word on films that it answered, but of fold ``without``.
 
     The teacher's logits (two published answers, averaged) are fitted to the frequency among those films first: at the
     hospital findings are rare, in this selection they are not.
     """
     labels = np.stack([film.labels for film in films])
     said = [data.read_references(folder, who) for who in ("chexnet", "ensemble")]
-    taught = [i for i, film in enumerate(films) if film.split == "train" and film.image in said[0]]
+    taught = [i for i, film in enumerate(films) if film.fold != without and film.image in said[0]]
     for index, name in enumerate(data.LABELS):
         known = [i for i in taught if name in said[0][films[i].image] and not np.isnan(labels[i, index])]
         if not known or weight == 0:

@@ -1,4 +1,4 @@
-"""What a bundle is worth at a health station, and what it may name: out of the PA films of adults in the test split.
+"""What a bundle is worth at a health station, and what it may name: out of the PA films of adults that judge it.
 
 A station films upright adults, few of whom have anything. So every share is weighted to a station's mix: as many films
 abnormal as site.STATION_MIX says. Part of evaluate.py; the sentences are xray_triage/model/worth.py's.

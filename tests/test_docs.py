@@ -40,7 +40,7 @@ from xray_triage.station.setup import Choices, write_config
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "models/README.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "models/README.md", "models/TRIED.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CONFORMANCE = (ROOT / "docs" / "CONFORMANCE.md").read_text(encoding="utf-8")

@@ -70,7 +70,7 @@ class Morning:
         made = (
             phantom.non_chest("limb")
             if limb
-            else phantom.render(seed=seed, findings=findings, rows=PIXELS, columns=PIXELS)
+            else phantom.render(seed=seed, findings=findings, rows=PIXELS, columns=phantom.columns_of(PIXELS))
         )
         at = datetime.now(UTC) - timedelta(minutes=minutes)
         uid = str(phantom.write(path, made, seed=patient, at=at).SOPInstanceUID)

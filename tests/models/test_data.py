@@ -1,4 +1,4 @@
-"""What a film may teach, and which split it is in."""
+"""What a film may teach, and which fold it is in."""
 
 import csv
 from collections import defaultdict
@@ -54,19 +54,26 @@ def test_abnormal_is_the_opposite_of_no_finding(a_folder_of_films: Path) -> None
     assert [films[i].labels[abnormal] for i in range(3)] == [0, 1, 0]
 
 
-def test_films_of_one_group_are_never_in_two_splits(a_folder_of_films: Path) -> None:
-    splits = defaultdict(set)
+def test_films_of_one_group_are_never_in_two_folds(a_folder_of_films: Path) -> None:
+    folds = defaultdict(set)
     for film in data.read_films(a_folder_of_films):
-        splits[film.group].add(film.split)
-    assert all(len(found) == 1 for found in splits.values())
-    assert {split for found in splits.values() for split in found} == {"train", "calibration", "test"}
+        folds[film.group].add(film.fold)
+    assert all(len(found) == 1 for found in folds.values())
+    assert {fold for found in folds.values() for fold in found} == set(range(data.FOLDS))
 
 
-def test_a_group_stays_in_its_split_whatever_else_is_in_the_file() -> None:
-    assert data.split_of("17953", judged=False) == data.split_of("17953", judged=False)
-    shares = [data.split_of(str(number), judged=False) for number in range(4000)]
-    assert shares.count("test") / 4000 == pytest.approx(0.10, abs=0.02)
-    assert shares.count("calibration") / 4000 == pytest.approx(0.12, abs=0.02)
+def test_a_group_stays_in_its_fold_whatever_else_is_in_the_file() -> None:
+    assert data.fold_of("17953") == data.fold_of("17953")
+    folds = [data.fold_of(str(number)) for number in range(4000)]
+    assert [folds.count(number) / 4000 for number in range(data.FOLDS)] == pytest.approx([0.2] * 5, abs=0.02)
+
+
+def test_networks_are_judged_by_all_films_that_count_and_a_fold_of_the_others(a_folder_of_films: Path) -> None:
+    films = data.read_films(a_folder_of_films)
+    judging = data.judging(films)
+    assert [film for film in films if film.source == "nih14_512"] == [f for f in judging if f.source == "nih14_512"]
+    others = {film.fold for film in judging if film.source != "nih14_512"}
+    assert others == {data.SPARED}
 
 
 def test_a_label_learns_only_from_sources_that_show_both(a_folder_of_films: Path) -> None:

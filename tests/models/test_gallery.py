@@ -31,12 +31,12 @@ def a_gallery(pictures: np.ndarray, tmp_path: Path) -> Gallery:
 
 def opened(pictures: np.ndarray, folder: Path) -> Gallery:
     torch.manual_seed(0)
-    return Gallery((pictures[:3], pictures[3:]), folder / "gallery", Sight(Thorax().eval(), WANTED), count=3)
+    return Gallery(pictures, folder / "gallery", Sight(Thorax().eval(), WANTED))
 
 
 def test_films_are_normalised_in_every_look(a_gallery: Gallery) -> None:
     anywhere = np.ones((SIDE, SIDE), np.float32)
-    for look in range(a_gallery.count):
+    for look in range(gallery.LOOKS):
         films = a_gallery.take(np.array([0, 3]), look)
         assert films.shape == (2, SIDE, SIDE)
         levels = [measure(film / np.float32(255), anywhere).level for film in films]
@@ -67,14 +67,14 @@ def test_energies_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_energies(tmp_path / "energies.json") == WANTED
 
 
-def test_the_reference_is_taken_of_training_films_alone(pictures: np.ndarray, tmp_path: Path) -> None:
+def test_the_reference_is_taken_of_adults_films_alone(pictures: np.ndarray, tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(Thorax().state_dict(), tmp_path / "thorax.pt")
-    films = [film(split) for split in ("train", "test", "test", "test")]
+    films = [film(gate) for gate in ("frontal", "child", "child", "not_frontal")]
     found = gallery.reference(films, pictures, tmp_path)
     assert found == gallery.reference(films, np.concatenate([pictures[:1], pictures[:3] * 0]), tmp_path)
 
 
-def film(split: str) -> data.Film:
+def film(gate: str) -> data.Film:
     labels = np.zeros(len(data.LABELS), np.float32)
-    return data.Film(image="", source="nih14_512", group="", split=split, labels=labels, gate="frontal")
+    return data.Film(image="", source="nih14_512", group="", fold=0, labels=labels, gate=gate)

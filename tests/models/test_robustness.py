@@ -85,7 +85,7 @@ def test_every_look_has_its_line_and_a_bundle_that_ignores_films_passes(tmp_path
     with (films / "labels.csv").open() as file:
         lines = file.read().replace("PA,40,", "PA,40,1").splitlines()
     (films / "labels.csv").write_text("\n".join([*lines[:4], *(line[:-1] + "0" for line in lines[4:])]) + "\n")
-    found = robustness.measure(make_bundle(tmp_path / "bundle"), films, data.read_films(films), at_most=6)
+    found = robustness.measure([make_bundle(tmp_path / "bundle")], films, data.read_films(films), at_most=6)
     assert set(found["looks"]) == {robustness.PLAIN, *looks.MEMBERS}
     assert found["films"] == 6
     assert found["passed"]

@@ -75,7 +75,7 @@ def test_drawn_masks_are_cut_where_the_film_is_and_told_by_their_place(tmp_path:
         writer.writerow(["image", "source", "group", "view", "age", "no_finding"])
         writer.writerow(["1.png", segment.DRAWN, "1", "", "", ""])
     (one,) = data.read_films(tmp_path)
-    films, drawn = segment.drawn(tmp_path, [one], one.split)
+    films, drawn = segment.drawn(tmp_path, [one])
     assert films.shape == (1, 1, segment.SOURCE_SIDE, segment.SOURCE_SIDE)
     left, right, heart = drawn[0, :, SIDE // 2].round().nonzero(as_tuple=True)[1].reshape(3, -1).tolist()
     third = SIDE // 3
@@ -172,7 +172,7 @@ def test_every_drawn_film_has_both_lungs_and_a_heart_on_their_sides() -> None:
     folder = shared_folder() / "data/cxr"
     if not (folder / "masks").exists():
         pytest.skip("needs ../shared/data/cxr/masks")
-    _, drawn = segment.drawn(folder, data.read_films(folder), "test")
+    _, drawn = segment.drawn(folder, data.judging(data.read_films(folder)))
     columns = torch.arange(SIDE).float()
     middles = (drawn.sum(dim=2) * columns).sum(dim=2) / drawn.sum(dim=(2, 3))
     assert (middles[:, 0] < middles[:, 2]).all()

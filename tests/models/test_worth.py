@@ -75,7 +75,7 @@ def test_the_heart_is_marked_above_the_ratio_that_leaves_nine_in_ten_unmarked() 
 
 def test_the_films_of_a_station_are_upright_adults_of_the_hospital_whose_labels_count() -> None:
     def film(image: str, view: str = "PA", gate: str = "frontal") -> data.Film:
-        return data.Film(image=image, source="nih", group=image, split="test", labels=[], gate=gate, view=view)  # type: ignore[arg-type]
+        return data.Film(image=image, source="nih", group=image, fold=0, labels=[], gate=gate, view=view)  # type: ignore[arg-type]
 
     films = [film("a"), film("b", view="AP"), film("c"), film("d", gate="child"), film("e"), film("f")]
     answers = [

@@ -136,7 +136,9 @@ def phantom(
     path: Annotated[Path, typer.Argument(metavar="OUT.dcm", show_default=False)],
     finding: Annotated[list[str] | None, typer.Option("--finding", help="A lesion to put in; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Another number, another patient.")] = 0,
-    size: Annotated[int, typer.Option(help="Rows and columns in pixels.", min=256, max=6000)] = 2000,
+    size: Annotated[
+        int, typer.Option(help="Rows in pixels; upright, as a film of 43 x 35 cm.", min=256, max=6000)
+    ] = 2000,
     monochrome1: Annotated[bool, typer.Option("--monochrome1", help="Store it as MONOCHROME1.")] = False,
 ) -> None:
     """Write a synthetic chest film with lesions of known place; no real person is on it."""
@@ -146,7 +148,7 @@ def phantom(
     if not path.parent.is_dir():
         raise NotADirectoryError(f"{path.parent}: no such folder; make it first, or name another")
     try:
-        made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=size)
+        made = phantoms.render(seed=seed, findings=tuple(finding or ()), rows=size, columns=phantoms.columns_of(size))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--finding") from error
     photometric = "MONOCHROME1" if monochrome1 else "MONOCHROME2"

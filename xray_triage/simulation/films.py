@@ -81,7 +81,7 @@ def _phantoms(folder: Path) -> list[Path]:
     paths = []
     for number, (seed, findings) in enumerate(PHANTOMS):
         path = folder / f"phantom-{'-'.join(findings) or 'normal'}.dcm"
-        made = phantom.render(seed=seed, findings=findings, rows=PHANTOM_PX, columns=PHANTOM_PX)
+        made = phantom.render(seed=seed, findings=findings, rows=PHANTOM_PX, columns=phantom.columns_of(PHANTOM_PX))
         phantom.write(path, made, seed=number, at=datetime.now(UTC))
         paths.append(path)
     return paths

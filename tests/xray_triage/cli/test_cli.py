@@ -64,7 +64,7 @@ def test_read_takes_pictures_too(tmp_path: Path) -> None:
 
 def test_read_writes_its_results_as_valid_objects(tmp_path: Path) -> None:
     chest = tmp_path / "chest.dcm"
-    phantom.write(chest, phantom.render(seed=1, rows=900, columns=900))
+    phantom.write(chest, phantom.render(seed=1, findings=("pleural_effusion",), rows=900, columns=732))
     assert run("read", chest, "--out", tmp_path / "out", folder=tmp_path).returncode == 0
     written = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in written] == ["chest.gsps.dcm", "chest.sc.dcm", "chest.sr.dcm"]
@@ -331,10 +331,10 @@ def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None
 def test_models_are_listed_verified_and_chosen(tmp_path: Path) -> None:
     run("init", "--yes", folder=tmp_path)
     listed = [json.loads(line) for line in run("model", "list", "--json", folder=tmp_path).stdout.splitlines()]
-    assert [row["name"] for row in listed if row["in_use"]] == ["station-3"]
+    assert [row["name"] for row in listed if row["in_use"]] == ["station-4"]
     assert run("model", "verify", folder=tmp_path).returncode == 0
-    assert run("model", "activate", "station-3", folder=tmp_path).returncode == 0
-    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-3\n"
+    assert run("model", "activate", "station-4", folder=tmp_path).returncode == 0
+    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-4\n"
     unknown = run("model", "activate", "station-9", folder=tmp_path)
     assert unknown.returncode == 1
     assert "no bundle is called 'station-9'" in unknown.stderr

@@ -3,7 +3,7 @@
 from xray_triage.simulation.phantom.lesions import LESIONS, Lesion
 from xray_triage.simulation.phantom.objects import PATIENTS, PhantomPatient, dataset, write
 from xray_triage.simulation.phantom.others import NON_CHESTS, non_chest
-from xray_triage.simulation.phantom.render import Phantom, render
+from xray_triage.simulation.phantom.render import Phantom, columns_of, render
 
 __all__ = [
     "LESIONS",
@@ -12,6 +12,7 @@ __all__ = [
     "Lesion",
     "Phantom",
     "PhantomPatient",
+    "columns_of",
     "dataset",
     "non_chest",
     "render",

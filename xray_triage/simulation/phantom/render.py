@@ -22,6 +22,7 @@ from xray_triage.simulation.phantom.soft import (
 from xray_triage.simulation.phantom.vessels import vessels
 
 WORKING_PX = 900
+PLATE_CM = (43, 35)  # as most films of a chest are taken, upright
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,12 @@ def render(*, seed: int = 0, findings: Sequence[str] = (), rows: int = 1024, col
         pixel_spacing_mm=FIELD_CM * 10 / min(rows, columns),
         seed=seed,
     )
+
+
+def columns_of(rows: int) -> int:
+    """How many columns an upright film of so many rows has."""
+    tall, wide = PLATE_CM
+    return round(rows * wide / tall)
 
 
 def _anatomy(body: Body, frame: Frame, rng: np.random.Generator) -> tuple[Paths, Canvas, Canvas]:
