@@ -25,6 +25,7 @@ NOT_NORMALISED = "Films are read as they come, stretched to their own percentile
 def write(manifest: Manifest, measured: Mapping) -> str:
     labels, chexnet = measured["labels"], measured["chexnet"]
     told = measured.get("confounding")
+    names = manifest.training["recipes"]
     return TEMPLATE.read_text(encoding="utf-8").format(
         name=manifest.name,
         version=manifest.version,
@@ -35,9 +36,9 @@ def write(manifest: Manifest, measured: Mapping) -> str:
         named_precision=NAMED_PRECISION,
         always=", ".join(ALWAYS_NAMED),
         stations="\n".join(station_row(label) for label in manifest.labels if label.at_station) or NOT_MEASURED,
-        members=members(manifest.training.get("recipes", [])),
+        members=members(names),
         side=manifest.input.size,
-        cells=-(-manifest.input.size // 32),
+        cells=max(RECIPES[name].sides[-1] for name in names) // 32,
         n_labels=len(manifest.labels),
         megabytes=measured["megabytes"],
         films="\n".join(row(name, *counts.values()) for name, counts in measured["films"].items()),
