@@ -320,7 +320,7 @@ def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("mass: ")
     made = pydicom.dcmread(tmp_path / "out.dcm")
-    assert (made.Rows, made.PhotometricInterpretation) == (600, "MONOCHROME1")
+    assert (made.Rows, made.Columns, made.PhotometricInterpretation) == (600, 488, "MONOCHROME1")
     exposed = datetime.strptime(made.AcquisitionDate + made.AcquisitionTime, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     assert abs(datetime.now(UTC) - exposed) < timedelta(minutes=5)
     wrong = run("phantom", "out.dcm", "--finding", "fracture", folder=tmp_path)
