@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from models import data
 from models.ensemble import Ensemble, in_steps, open_ensemble
-from models.recipes import ALL, weights
+from models.recipes import ALL, fold, weights
 from models.sight import open_sight
 from xray_triage.reading.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, OUTLINES_FILE, load_bundle, sha256_of
 from xray_triage.reading.normalisation import Energies
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
     )
-    parser.add_argument("--of", default=ALL, help="whose networks: a fold's, as fold-0, or all together")
+    parser.add_argument("--of", default=ALL, choices=[ALL, *map(fold, range(data.FOLDS))], help="whose networks")
     parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-4"))
     parser.add_argument("--version", default="4.0.0")
     options = parser.parse_args()

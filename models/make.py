@@ -1,7 +1,7 @@
 """Everything from films to bundle, step by step: ``python -m models.make``.
 
-Each step is a script of its own and leaves its files in ``work``; one whose files are there is passed over, so that a
-cut run goes on where it was. To start anew, remove the folder.
+Each step is a script of its own and leaves its files in ``work``. The outlines and the networks, which take hours, are
+passed over where they are there, so that a cut run goes on where it was. To start anew, remove the folder.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The contract of the ledger, over SQLite and PostgreSQL."""
 
 import threading
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,6 +44,20 @@ def finish(ledger: Ledger, database: Database, work: Work) -> None:
 def refuse(ledger: Ledger, database: Database, work: Work) -> None:
     with database.write() as connection:
         ledger.refuse(connection, work, error="no")
+
+
+def test_a_lease_is_as_long_as_ever_after_a_wait_for_the_turn_to_write(
+    ledger: Ledger, database: Database, clock: StoppedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueue(ledger, database, "film")
+    write = database.write
+
+    def busy_till_then() -> AbstractContextManager[sa.Connection]:
+        clock.advance(40)
+        return write()
+
+    monkeypatch.setattr(database, "write", busy_till_then)
+    assert claim(ledger).lease_until == clock.now() + timedelta(seconds=LEASE_SECONDS)
 
 
 def test_done_or_refused_work_is_done_again_with_its_attempts_forgotten(ledger: Ledger, database: Database) -> None:
