@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -198,10 +199,15 @@ def _begin(connection: sa.Connection) -> None:
 
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> Any | None:
     """Insert a row unless a UNIQUE rule forbids it. The new row's primary key, or None when it was there already."""
-    make_insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return connection.execute(_insert_new(connection.dialect.name, table), dict(values)).scalar_one_or_none()
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table) -> sa.Executable:
+    """The statement, put together once for each table: that takes longer than to execute it."""
+    make_insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     (key,) = table.primary_key.columns
-    statement = make_insert(table).values(values).on_conflict_do_nothing().returning(key)
-    return connection.execute(statement).scalar_one_or_none()
+    return make_insert(table).on_conflict_do_nothing().returning(key)
 
 
 def insert_all_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:

@@ -50,13 +50,13 @@ class DeclinedKinds:
         """Whether an object of this kind is not to be sent now. Once a week one is, to see."""
         if what in NEVER_LEFT_OUT:
             return False
-        kind, now = _kind(name, what), self._clock.now()
-        row = connection.execute(sa.select(declined.c.tried_at).where(kind)).one_or_none()
-        return row is not None and abs(now - row.tried_at) < TRIED_AGAIN  # far ahead: the clock was set back
+        row = connection.execute(_TRIED_AT, {"of_destination": name, "of_kind": what}).one_or_none()
+        # Far ahead: the clock was set back.
+        return row is not None and abs(self._clock.now() - row.tried_at) < TRIED_AGAIN
 
     def note_taken(self, connection: sa.Connection, name: str, what: str) -> None:
         """It takes this kind after all: what was left out is sent, too."""
-        if connection.execute(sa.delete(declined).where(_kind(name, what))).rowcount:
+        if connection.execute(_TAKEN, {"of_destination": name, "of_kind": what}).rowcount:
             _send_again(connection, name, what)
 
     def note_refused(self, connection: sa.Connection, name: str, what: str, *, status: str, error: str) -> None:
@@ -91,6 +91,15 @@ class DeclinedKinds:
                 mine = sa.update(destination).where(destination.c.name == name)
                 connection.execute(mine.values(settings=value))
                 _forget(connection, name)
+
+
+def _kind(name: str | sa.BindParameter[str], what: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(declined.c.destination == name, declined.c.what == what)
+
+
+# What every delivery asks and tells, put together once.
+_KIND = _kind(sa.bindparam("of_destination"), sa.bindparam("of_kind"))
+_TRIED_AT, _TAKEN = sa.select(declined.c.tried_at).where(_KIND), sa.delete(declined).where(_KIND)
 
 
 def leave_out(connection: sa.Connection, work_id: int, now: datetime) -> None:
@@ -150,10 +159,6 @@ def _send_again(connection: sa.Connection, name: str, what: str) -> int:
     again = sa.update(work).where(work.c.work_id.in_(works))
     connection.execute(again.values(state=WAITING, due_at=None, attempt=0, error=None, rank=AGAIN_RANK))
     return connection.execute(sa.update(delivery).where(left_out).values(left_out_at=None)).rowcount
-
-
-def _kind(name: str, what: str) -> sa.ColumnElement[bool]:
-    return sa.and_(declined.c.destination == name, declined.c.what == what)
 
 
 def _deliveries(name: str, what: str) -> sa.ColumnElement[bool]:

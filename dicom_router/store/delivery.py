@@ -3,6 +3,7 @@
 Knows no network, and changes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -78,17 +79,18 @@ def is_refused() -> sa.ColumnElement[bool]:
     return sa.and_(is_open(), tables.work.c.state == "refused")
 
 
-def read_deliveries(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Delivery]:
-    """Those of a condition on ``joined``, in order of queueing."""
-    query = (
-        sa.select(
-            tables.delivery, tables.work.c.work_id, tables.work.c.state, tables.work.c.attempt, tables.work.c.error
-        )
-        .select_from(joined())
-        .where(condition)
-        .order_by(tables.delivery.c.delivery_id)
-    )
-    return [_delivery(row) for row in connection.execute(query)]
+_ALL = (
+    sa.select(tables.delivery, tables.work.c.work_id, tables.work.c.state, tables.work.c.attempt, tables.work.c.error)
+    .select_from(joined())
+    .order_by(tables.delivery.c.delivery_id)
+)
+
+
+def read_deliveries(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], bound: Mapping[str, object] | None = None
+) -> list[Delivery]:
+    """Those of a condition on ``joined``, in order of queueing; ``bound`` are the values of its parameters."""
+    return [_delivery(row) for row in connection.execute(_ALL.where(condition), bound or {})]
 
 
 def _delivery(row: sa.Row[Any]) -> Delivery:

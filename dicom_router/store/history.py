@@ -1,6 +1,6 @@
 """When each destination became unreachable or reachable, and how long things waited. Decides nothing."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -19,15 +19,20 @@ class LinkChange:
     error: str | None
 
 
+_KNOWN = tables.destination.c
+_NEW: sa.BindParameter[bool] = sa.bindparam("new")
+_TURN = (
+    sa.update(tables.destination)
+    .where(_KNOWN.name == sa.bindparam("of_destination"), _KNOWN.reachable.is_distinct_from(_NEW))
+    .values(reachable=_NEW)
+)
+
+
 def note_link(connection: sa.Connection, change: LinkChange) -> None:
     """Keep how a try ended: a row only when it is another end than that of the last try."""
-    known = tables.destination.c
-    turned = sa.update(tables.destination).where(
-        known.name == change.destination, known.reachable.is_distinct_from(change.reachable)
-    )
-    if connection.execute(turned.values(reachable=change.reachable)).rowcount:
-        row = {"destination": change.destination, "reachable": change.reachable}
-        connection.execute(tables.link_change.insert().values(row | {"at": change.at, "error": change.error}))
+    ended = {"of_destination": change.destination, "new": change.reachable}
+    if connection.execute(_TURN, ended).rowcount:
+        connection.execute(tables.link_change.insert(), asdict(change))
 
 
 def link_history(connection: sa.Connection, since: datetime) -> list[LinkChange]:

@@ -76,11 +76,11 @@ class Ledger:
     def renew(self, work: Work) -> None:
         """Extend the lease from now. Raises FenceLost."""
         with self._database.write() as connection:
-            _settle(connection, work, due_at=self._clock.now() + self._lease)
+            _settle(connection, work, _HELD, due_at=self._clock.now() + self._lease)
 
     def finish(self, connection: sa.Connection, work: Work) -> None:
         """Done, in the caller's transaction, which must be rolled back on FenceLost."""
-        _settle(connection, work, state=DONE, due_at=None, node=None, error=None)
+        _settle(connection, work, _FINISH, due_at=None, node=None, error=None)
 
     def postpone(self, work: Work, *, seconds: float, error: str | None, forgive: bool = False) -> None:
         """Give it back, to be claimed again in ``seconds`` (an hour at the most). Raises FenceLost.
@@ -88,15 +88,13 @@ class Ledger:
         ``forgive`` gives the attempt back: the cause (a full disk) lies not in this work.
         """
         delay = timedelta(seconds=min(max(seconds, 0.0), LONGEST_POSTPONEMENT_SECONDS))
-        values = {"state": WAITING, "due_at": self._clock.now() + delay, "node": None, "error": error}
-        if forgive:
-            values["attempt"] = table.c.attempt - 1
+        due_at = self._clock.now() + delay
         with self._database.write() as connection:
-            _settle(connection, work, **values)
+            _settle(connection, work, _FORGIVE if forgive else _POSTPONE, due_at=due_at, node=None, error=error)
 
     def refuse(self, connection: sa.Connection, work: Work, *, error: str) -> None:
         """Set it aside until a person asks for it again. Raises FenceLost."""
-        _settle(connection, work, state=REFUSED, due_at=None, node=None, error=error)
+        _settle(connection, work, _REFUSE, due_at=None, node=None, error=error)
 
     def reopen(self, connection: sa.Connection, *, kind: str, key: str, refused_for: str | None = None) -> bool:
         """Done work turns out not to be done: due now with its attempts forgotten, or set aside for a person.
@@ -113,8 +111,7 @@ class Ledger:
 
     def hasten(self, connection: sa.Connection, *, kind: str, key: str) -> None:
         """What waits for a time waits no more."""
-        waits = sa.and_(table.c.kind == kind, table.c.key == key, table.c.state == WAITING)
-        connection.execute(sa.update(table).where(waits).values(due_at=None))
+        connection.execute(_HASTEN, {"of_kind": kind, "of_key": key})
 
     def promote(self, connection: sa.Connection, *, kinds: Sequence[str], keys: Sequence[str], rank: int) -> None:
         """Make unfinished work as urgent as ``rank``; what is more urgent already stays so."""
@@ -230,19 +227,25 @@ def _make_ready(overdue: sa.ColumnElement[bool]) -> sa.Update:
     return sa.update(table).where(table.c.work_id.in_(chosen)).values(state=WAITING, due_at=None, node=None)
 
 
-# What every claim says, put together once: that takes longer than to execute it.
+# What every piece of work is asked and told, put together once: that takes longer than to execute it.
 _OF_KIND: sa.BindParameter[str] = sa.bindparam("of_kind")
 _AT_HAND = table.c.spool_id.is_not_distinct_from(sa.bindparam("at_hand"))
 _DUE = (sa.and_(_ready(_OF_KIND), _AT_HAND), sa.and_(_overdue(_OF_KIND), _AT_HAND))
 _IS_DUE = sa.select(sa.exists().where(_DUE[0]), sa.exists().where(_DUE[1]))
 _CLAIM_FIRST, _MAKE_READY = _claim_first(_DUE[0]), _make_ready(_DUE[1])
+_HASTEN = (
+    sa.update(table)
+    .where(table.c.kind == _OF_KIND, table.c.key == sa.bindparam("of_key"), table.c.state == WAITING)
+    .values(due_at=None)
+)
+_HELD = sa.update(table).where(
+    table.c.work_id == sa.bindparam("claimed"), table.c.fence == sa.bindparam("held"), table.c.state == WORKING
+)
+_FINISH, _POSTPONE, _REFUSE = (_HELD.values(state=state) for state in (DONE, WAITING, REFUSED))
+_FORGIVE = _POSTPONE.values(attempt=table.c.attempt - 1)
 
 
-def _settle(connection: sa.Connection, claimed: Work, **values: object) -> None:
-    held = (
-        sa.update(table)
-        .where(table.c.work_id == claimed.work_id, table.c.fence == claimed.fence, table.c.state == WORKING)
-        .values(**values)
-    )
-    if connection.execute(held).rowcount != 1:
+def _settle(connection: sa.Connection, claimed: Work, held: sa.Update, **values: object) -> None:
+    which = {"claimed": claimed.work_id, "held": claimed.fence}
+    if connection.execute(held, which | values).rowcount != 1:
         raise FenceLost(f"{claimed.kind} {claimed.key}: the lease of attempt {claimed.attempt} ran out")

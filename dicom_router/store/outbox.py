@@ -99,7 +99,7 @@ class Outbox:
         """
         while claimed := self._ledger.claim(_work_kind(destination, lane)):
             with self._database.read() as connection:
-                (found,) = read_deliveries(connection, _of(claimed))
+                (found,) = read_deliveries(connection, _OF_WORK, _of(claimed))
                 is_wanted = not self.declined.leaves_out(connection, destination, found.what)
             if is_wanted:
                 return claimed, found
@@ -146,7 +146,7 @@ class Outbox:
         with self._database.write() as connection:
             self._ledger.refuse(connection, work, error=error)
             _update(connection, work, status=status, refused_at=now)
-            what = connection.execute(sa.select(tables.delivery.c.what).where(_of(work))).scalar_one()
+            what = connection.execute(sa.select(tables.delivery.c.what).where(_OF_WORK), _of(work)).scalar_one()
             self.declined.note_refused(connection, _destination_of(work), what, status=status, error=error)
             _note(connection, _destination_of(work), {"last_error": error}, reachable=answered, at=now)
 
@@ -279,22 +279,32 @@ def _tried_destinations() -> sa.Select[Any]:
     return sa.select(tables.destination).where(tried).order_by(known.name)
 
 
+# The delivery of a piece of work, by the one index that has it among a million. Put together once: that takes longer
+# than to execute it.
+_OF_DESTINATION: sa.BindParameter[str] = sa.bindparam("of_destination")
+_OF_WORK = sa.and_(
+    tables.delivery.c.destination == _OF_DESTINATION, tables.delivery.c.sop_instance_uid == sa.bindparam("of_uid")
+)
+_UPDATE = sa.update(tables.delivery).where(_OF_WORK)
+_UPDATE_DESTINATION = sa.update(tables.destination).where(tables.destination.c.name == _OF_DESTINATION)
+
+
+def _of(work: Work) -> dict[str, object]:
+    return {"of_destination": _destination_of(work), "of_uid": work.key}
+
+
 def _update(connection: sa.Connection, work: Work, **values: object) -> None:
-    connection.execute(sa.update(tables.delivery).where(_of(work)).values(**values))
-
-
-def _of(work: Work) -> sa.ColumnElement[bool]:
-    """The delivery of this work, by the one index that has it among a million."""
-    delivery = tables.delivery.c
-    return sa.and_(delivery.destination == _destination_of(work), delivery.sop_instance_uid == work.key)
+    connection.execute(_UPDATE, _of(work) | values)
 
 
 def _note(
     connection: sa.Connection, name: str, values: Mapping[str, Any], *, reachable: bool | None, at: datetime
 ) -> None:
     """Keep how a try ended; ``reachable`` is None where it says nothing of the link."""
-    insert_new(connection, tables.destination, {"name": name})
-    connection.execute(sa.update(tables.destination).where(tables.destination.c.name == name).values(**values))
+    told = {"of_destination": name, **values}
+    if connection.execute(_UPDATE_DESTINATION, told).rowcount == 0:
+        insert_new(connection, tables.destination, {"name": name})
+        connection.execute(_UPDATE_DESTINATION, told)
     if reachable is not None:
         error = values["last_error"]
         note_link(connection, LinkChange(destination=name, reachable=reachable, at=at, error=error))

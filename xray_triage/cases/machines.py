@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -123,7 +125,7 @@ class Machines:
         readings = sa.select(image.c.reading).where(*_of(machine_id, after_image)).order_by(image.c.image_id.desc())
         with self._database.read() as connection:
             newest_first = connection.scalars(readings.limit(newest)).all()
-        return [probabilities_of(reading)[1] | detail_of(reading) for reading in newest_first]
+        return [_scored(reading) for reading in newest_first]
 
     def last_film(self, machine_id: int) -> int:
         """The number of the machine's newest image, 0 when there is none."""
@@ -151,6 +153,11 @@ class Machines:
         with self._database.write() as connection:
             connection.execute(cut_off_setting.insert().values(row))
         self._note(str(known.machine), setting)
+
+
+@lru_cache(maxsize=1024)  # each film is read again and again, until so many are newer
+def _scored(reading: str) -> Mapping[str, float]:
+    return MappingProxyType(probabilities_of(reading)[1] | detail_of(reading))
 
 
 def _of(machine_id: int, after_image: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -8,6 +8,7 @@ cut-offs of its own is the WHO's advice ("Determining the local calibration of c
 thresholds and other parameters", WHO/TDR 2021). Pure; it must never know a database, a page, or how a model is run.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -228,7 +229,7 @@ def change_of_detail(basis: Mapping[str, Reference], newest: Sequence[Scores]) -
 def _tenths(scores: Sequence[float]) -> Reference:
     ordered = sorted(scores)
     edges = tuple(ordered[len(ordered) * tenth // 10] for tenth in range(1, 10))
-    places = [sum(edge <= score for edge in edges) for score in scores]
+    places = [bisect_right(edges, score) for score in scores]
     return Reference(edges=edges, shares=tuple(places.count(place) / len(scores) for place in range(10)))
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -134,8 +134,7 @@ class Orders:
         Within the reader's transaction; harmless to repeat.
         """
         closed = None
-        named = sa.select(film_order).where(_is_named_by(film)).order_by(film_order.c.order_id).with_for_update()
-        for row in connection.execute(named).all():
+        for row in connection.execute(_NAMED, _names_in(film)).all():
             if is_film_of(order := order_of(row), film):
                 this = film_order.update().where(film_order.c.order_id == row.order_id)
                 connection.execute(this.values(state=OrderState.DONE.value))
@@ -144,7 +143,7 @@ class Orders:
 
     def named_by(self, film: Filmed) -> list[Order]:
         """The orders whose number or study the film bears: whether of the same person is another question."""
-        return self._load(_is_named_by(film))
+        return self._load(_IS_NAMED, _names_in(film))
 
     def of_case(self, seen: Case) -> tuple[Order | None, Order | None]:
         """The order of these films; else the one whose number or study they bear, though the person seems another."""
@@ -233,13 +232,14 @@ class Orders:
     def _load(
         self,
         wanted: sa.ColumnElement[bool],
+        bound: Mapping[str, object] | None = None,
         *,
         newest: sa.Column[Any] = film_order.c.scheduled_at,
         limit: int = LONGEST_LIST,
     ) -> list[Order]:
         found = sa.select(film_order).where(wanted).order_by(newest.desc(), film_order.c.order_id.desc()).limit(limit)
         with self._database.read() as connection:
-            return [order_of(row) for row in connection.execute(found)]
+            return [order_of(row) for row in connection.execute(found, bound or {})]
 
 
 def _key(form_key: str, registration: Registration) -> str:
@@ -251,10 +251,17 @@ def _drawn(connection: sa.Connection) -> str:
     return str(connection.scalar(sa.select(drawn_prefix.c.prefix)))
 
 
-def _is_named_by(film: Filmed) -> sa.ColumnElement[bool]:
-    same_study = film_order.c.study_instance_uid == film.study_instance_uid
+_IS_NAMED = sa.or_(
+    film_order.c.study_instance_uid == sa.bindparam("of_study"),
+    film_order.c.accession_number.in_(sa.bindparam("numbers", expanding=True)),
+)
+_NAMED = sa.select(film_order).where(_IS_NAMED).order_by(film_order.c.order_id).with_for_update()
+
+
+def _names_in(film: Filmed) -> dict[str, object]:
+    """By what an order of this film is found."""
     numbers = {film.accession_number, plain_number(film.accession_number)}
-    return sa.or_(same_study, film_order.c.accession_number.in_(numbers))
+    return {"of_study": film.study_instance_uid, "numbers": sorted(numbers)}
 
 
 def _is_open() -> sa.ColumnElement[bool]:

@@ -29,6 +29,7 @@ MIDDLE, MIDDLE_WEIGHT = ((0.15, 0.8), (0.12, 0.88)), 0.02  # rows and columns th
 LEAST = 1e-4
 
 Spectrum = NDArray[np.complex64]
+Weights = tuple[Film, Film]  # of the pixels of a film, and of one of half its side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +64,18 @@ def normalise(film: Film, lungs: Film, wanted: Energies) -> tuple[Film, Energies
 
     ``lungs`` (any, any) is the chance of lung.
     """
-    side, spectrum = len(film), _spectrum(film)
-    came = found = _energies(spectrum, lungs, side)
-    level = found.level + wanted.share * (wanted.level - found.level)
-    for _ in range(ROUNDS):
-        spectrum = spectrum * np.tensordot(_gains(found, wanted), _filters(len(spectrum), side), 1)
-        found = _energies(spectrum, lungs, side)
-    return _squashed(_picture(spectrum, side) + np.float32(level - found.level)), came
+    spectrum, weights = _spectrum(film), _weights_of(lungs, len(film))
+    came = _energies(spectrum, weights)
+    spectrum = _changed(spectrum, came, wanted, len(film))
+    for _ in range(ROUNDS - 1):
+        spectrum = _changed(spectrum, _energies(spectrum, weights), wanted, len(film))
+    level = came.level + wanted.share * (wanted.level - came.level)
+    return _squashed(_picture(spectrum, len(film)) + np.float32(level - _level(spectrum, weights))), came
 
 
 def measure(film: Film, lungs: Film) -> Energies:
     """The energies of ``film`` as it is; both as for normalise."""
-    return _energies(_spectrum(film), lungs, len(film))
+    return _energies(_spectrum(film), _weights_of(lungs, len(film)))
 
 
 def typical(found: Sequence[Energies]) -> Energies:
@@ -82,6 +83,11 @@ def typical(found: Sequence[Energies]) -> Energies:
     bands = np.median([each.bands for each in found], axis=0)
     spread, level = np.median([(each.spread, each.level) for each in found], axis=0)
     return Energies(bands=tuple(bands.tolist()), spread=float(spread), level=float(level))
+
+
+def _changed(spectrum: Spectrum, found: Energies, wanted: Energies, side: int) -> Spectrum:
+    """One round."""
+    return spectrum * np.tensordot(_gains(found, wanted), _filters(len(spectrum), side), 1)
 
 
 def _gains(found: Energies, wanted: Energies) -> Film:
@@ -96,22 +102,37 @@ def _squashed(film: Film) -> Film:
     return as_image(np.tanh(2 * film - 1) / 2 + np.float32(0.5))
 
 
-def _energies(spectrum: Spectrum, lungs: Film, side: int) -> Energies:
-    whole, half = len(spectrum), len(spectrum) // 2
-    fine = [_picture(spectrum * each, side) for each in _filters(whole, side)[:FINE]]
-    small = np.concatenate([spectrum[: half // 2], spectrum[whole - (half - half // 2) :]])[:, : half // 2 + 1]
-    shares = np.float32((half / whole) ** 2) * _filters(half, side / 2)[FINE:]
-    coarse = _picture(small * shares, side // 2)
-    means, spreads = zip(*[*_moments(np.array(fine), lungs), *_moments(coarse, lungs)], strict=True)
+def _energies(spectrum: Spectrum, weights: Weights) -> Energies:
+    side = len(weights[0])
+    fine = np.array([_picture(spectrum * each, side) for each in _filters(len(spectrum), side)[:FINE]])
+    found = [*_moments(fine, weights[0]), *_moments(_coarse(spectrum, side, slice(FINE, None)), weights[1])]
+    means, spreads = zip(*found, strict=True)
     return Energies(bands=spreads[:-1], spread=spreads[-1], level=means[-1])
 
 
-def _moments(films: Film, lungs: Film) -> list[tuple[float, float]]:
+def _level(spectrum: Spectrum, weights: Weights) -> float:
+    ((level, _),) = _moments(_coarse(spectrum, len(weights[0]), slice(-1, None)), weights[1])
+    return level
+
+
+def _coarse(spectrum: Spectrum, side: int, bands: slice) -> Film:
+    """These bands of a film of ``side``, (n, side // 2, side // 2)."""
+    whole, half = len(spectrum), len(spectrum) // 2
+    small = np.concatenate([spectrum[: half // 2], spectrum[whole - (half - half // 2) :]])[:, : half // 2 + 1]
+    shares = np.float32((half / whole) ** 2) * _filters(half, side / 2)[bands]
+    return _picture(small * shares, side // 2)
+
+
+def _moments(films: Film, weights: Film) -> list[tuple[float, float]]:
     """Mean and standard deviation of each film (n, side, side) within the lungs."""
-    flat, weights = films.reshape(len(films), -1), _weights(lungs, films.shape[-1]).ravel()
-    means = flat @ weights
-    spreads = np.sqrt(np.maximum((flat**2) @ weights - means**2, 0))
+    flat, within = films.reshape(len(films), -1), weights.ravel()
+    means = flat @ within
+    spreads = np.sqrt(np.maximum((flat**2) @ within - means**2, 0))
     return list(zip(means.tolist(), spreads.tolist(), strict=True))
+
+
+def _weights_of(lungs: Film, side: int) -> Weights:
+    return _weights(lungs, side), _weights(lungs, side // 2)
 
 
 def _weights(lungs: Film, side: int) -> Film:

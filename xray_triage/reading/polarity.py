@@ -39,5 +39,10 @@ def chest_likeness(image: Image) -> float:
 
 def as_positive(image: Image) -> tuple[Image, bool]:
     """The film with dense tissue bright, and whether it had to be inverted for that."""
-    negative = chest_likeness(image) < NEGATIVE_BELOW
+    negative = is_negative(image)
     return (as_image(1 - image) if negative else image), negative
+
+
+def is_negative(image: Image) -> bool:
+    """Whether the film is shown with dense tissue dark. A view of it whose longer side is 256 pixels says the same."""
+    return chest_likeness(image) < NEGATIVE_BELOW

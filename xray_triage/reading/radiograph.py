@@ -24,7 +24,7 @@ from xray_triage.reading.picture.decoding import DamagedPixels, Stored, Undecoda
 from xray_triage.reading.picture.geometry import aspect_of, proportioned, spacing_of
 from xray_triage.reading.picture.grayscale import render
 from xray_triage.reading.pixels import Counted, Image, as_image, resize, sampled, shrink, to_display
-from xray_triage.reading.polarity import as_positive
+from xray_triage.reading.polarity import is_negative
 
 __all__ = ["FILM_CLASSES", "Admission", "Radiograph", "admit", "glimpse", "open_picture"]
 
@@ -168,9 +168,11 @@ def _judge(
     if not _has_levels(small, counted):
         return NotReadable(reason=REASONS["no_contrast"], detail="nearly one gray value all over", by="pixels")
     shown = _fill(show(small, counted), counted, lambda film: float(film.mean()))
-    if resize(shrink(shown, 256), 16, 16).std() < LEAST_STRUCTURE:
+    glance = shrink(shown, 256)
+    if resize(glance, 16, 16).std() < LEAST_STRUCTURE:
         return NotReadable(reason=REASONS["no_contrast"], detail="noise without structure", by="pixels")
-    positive, inverted = as_positive(shown)
+    inverted = is_negative(glance)
+    positive = as_image(1 - shown) if inverted else shown
     image = proportioned(_fill(positive, counted, _darkest), aspect, LONGEST_SIDE)
     return Radiograph(
         image=np.ascontiguousarray(image),
@@ -194,7 +196,7 @@ def _darkest(film: Image) -> float:
 
 
 def _has_levels(small: Image, counted: Counted) -> bool:
-    low, high = np.percentile(sampled(small, counted, 2), (1, 99))
+    low, high = np.percentile(sampled(small, counted, 4), (1, 99))
     return bool(high - low >= FEWEST_LEVELS)
 
 

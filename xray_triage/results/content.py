@@ -4,6 +4,8 @@ Must never know findings; report.py and request.py say what is in a document.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from pydicom.dataset import Dataset
 
@@ -32,15 +34,24 @@ SELECTED_FROM = "SELECTED FROM"
 
 def code_item(relationship: str, name: Code, value: Code, children: Sequence[Dataset] = ()) -> Dataset:
     """A coded value, e.g. a finding or its site, with its own modifiers as children."""
-    one = item(
-        RelationshipType=relationship,
-        ValueType="CODE",
-        ConceptNameCodeSequence=coded(name),
-        ConceptCodeSequence=coded(value),
-    )
     if children:
-        add(one, ContentSequence=list(children))
-    return one
+        return item(**_code(relationship, name, value), ContentSequence=list(children))
+    return _childless(relationship, name, value)
+
+
+@cache
+def _childless(relationship: str, name: Code, value: Code) -> Dataset:
+    """Shared by all that say it."""
+    return item(**_code(relationship, name, value))
+
+
+def _code(relationship: str, name: Code, value: Code) -> dict[str, Any]:
+    return {
+        "RelationshipType": relationship,
+        "ValueType": "CODE",
+        "ConceptNameCodeSequence": coded(name),
+        "ConceptCodeSequence": coded(value),
+    }
 
 
 def text_item(relationship: str, name: Code, text: str) -> Dataset:

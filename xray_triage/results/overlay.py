@@ -73,9 +73,18 @@ def shown(radiograph: Radiograph, *, smallest: int = SMALLEST_SIDE, largest: int
 
 def _warm(film: Image.Image, heat_map: NDArray[np.float32]) -> None:
     """Lay the heat map (0..1, over the whole film) on it, amber to red, the film still to be seen beneath."""
-    heat = _shares(heat_map).resize(film.size, Image.Resampling.BICUBIC)
-    full, none = Image.new("L", film.size, 255), Image.new("L", film.size, 0)
-    film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), mask=heat.point(_OPACITY))
+    shares = _shares(heat_map)
+    warm = shares.point(_OPACITY).getbbox()
+    if warm is None:
+        return
+    scale = np.array((film.width / shares.width, film.height / shares.height))
+    # No further than where warmth ends: most of a film is cold. The filter reaches two cells beyond a warm one.
+    first = np.maximum((np.array(warm[:2]) - 2) * scale, 0).astype(int)
+    end = np.minimum(np.ceil((np.array(warm[2:]) + 2) * scale), film.size).astype(int)
+    size, seen = tuple((end - first).tolist()), (*(first / scale).tolist(), *(end / scale).tolist())
+    heat = shares.resize(size, Image.Resampling.BICUBIC, box=seen)
+    full, none = Image.new("L", size, 255), Image.new("L", size, 0)
+    film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), tuple(first.tolist()), heat.point(_OPACITY))
 
 
 def _shares(heat_map: NDArray[np.float32]) -> Image.Image:

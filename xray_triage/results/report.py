@@ -5,6 +5,7 @@ Must never know pixels. PS3.3 A.35.3, PS3.16 TID 1500.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ComprehensiveSRStorage
@@ -147,10 +148,21 @@ def _groups(origin: Origin, findings: Findings) -> list[Dataset]:
 def _group(origin: Origin, label: str, name: str, children: Sequence[Dataset]) -> Dataset:
     """A measurement group with its own tracking UID: TID 1501."""
     tracking = [
-        text_item(HAS_OBS_CONTEXT, codes.TRACKING_IDENTIFIER, label),
+        _tracked(label),
         uid_item(HAS_OBS_CONTEXT, codes.TRACKING_UID, origin.uid("tracking", name)),
     ]
     return container_item(codes.MEASUREMENT_GROUP, [*tracking, *children])
+
+
+@cache
+def _tracked(label: str) -> Dataset:
+    """What is followed, e.g. a finding by its name: one of few."""
+    return text_item(HAS_OBS_CONTEXT, codes.TRACKING_IDENTIFIER, label)
+
+
+@lru_cache(maxsize=256)
+def _threshold(percent: str) -> Dataset:
+    return number_item(codes.THRESHOLD, percent, codes.PERCENT)
 
 
 def _unread_group(origin: Origin, reason: Reason) -> Dataset:
@@ -174,7 +186,7 @@ def _finding_group(origin: Origin, finding: Finding, model: ModelIdentity, whole
     children = [
         code_item(CONTAINS, codes.FINDING, kind.code),
         number_item(codes.PROBABILITY, f"{100 * finding.probability:.2f}", codes.PERCENT, inferred_from),
-        number_item(codes.THRESHOLD, f"{100 * finding.threshold:.2f}", codes.PERCENT),
+        _threshold(f"{100 * finding.threshold:.2f}"),
     ]
     if tells:
         children.append(code_item(CONTAINS, codes.PRESENCE, codes.PRESENT if finding.positive else codes.ABSENT))
@@ -239,11 +251,12 @@ def ends(line: Line) -> list[tuple[float, float]]:
     return [(line.left, line.row), (line.right, line.row)]
 
 
-def _algorithm(model: ModelIdentity) -> list[Dataset]:
+@lru_cache(maxsize=8)
+def _algorithm(model: ModelIdentity) -> tuple[Dataset, ...]:
     """Who measured: TID 4019."""
-    return [
+    return (
         text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_NAME, model.name),
         text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_VERSION, model.version),
         text_item(HAS_CONCEPT_MOD, codes.ALGORITHM_PARAMETERS, f"sha256={model.sha256}"),
         code_item(HAS_CONCEPT_MOD, codes.ALGORITHM_FAMILY, codes.ARTIFICIAL_INTELLIGENCE),
-    ]
+    )
