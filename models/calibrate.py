@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from models import data, recipes
 from models.ensemble import HEART, Ensemble, breadth, open_ensemble
-from models.recipes import ALL, SHIPPED, weights
+from models.recipes import ALL, SHIPPED, chain, weights
 from models.sight import open_sight
 from xray_triage.assessment import figures
 
@@ -137,8 +137,9 @@ def mean_auc(logits: Array, films: Sequence[data.Film], counts: Callable[[data.F
 
 
 def effort(work: Path, names: Sequence[str]) -> dict[str, float]:
-    """Minutes of training, of all folds."""
-    lines = [json.loads(line) for name in names for line in (work / name / "log.jsonl").read_text().splitlines()]
+    """Minutes of training, of all folds, from ImageNet on."""
+    logs = [work / each / "log.jsonl" for each in dict.fromkeys(each for name in names for each in chain(name))]
+    lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
     return {"minutes": round(sum(line["seconds"] for line in lines) / 60)}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models import confounding, data, robustness
 from models.calibrate import SCREENED, SPECIFICITY, SPECIFICITY_URGENT
-from models.recipes import RECIPES, Recipe
+from models.recipes import RECIPES, Recipe, chain
 from models.worth import NAMED_AUC, NAMED_PRECISION
 from xray_triage.model import limits
 from xray_triage.model.site import STATION_MIX
@@ -72,20 +72,18 @@ def row(*cells: object) -> str:
 
 
 def members(recipes: list[str]) -> str:
-    named = [
-        f"{data.FOLDS} of {RECIPES[name].backbone} (recipe `{name}`, {RECIPES[name].sides[-1]} px)" for name in recipes
-    ]
+    named = [f"{data.FOLDS} of MobileNetV2 (recipe `{name}`, {RECIPES[name].sides[-1]} px)" for name in recipes]
     return " and ".join(named)
 
 
 def recipe_row(name: str, found: Mapping) -> str:
-    what = "the mean of these" if "+" in name else recipe_text(RECIPES[name])
+    what = "the mean of these" if "+" in name else ", then ".join(recipe_text(RECIPES[each]) for each in chain(name))
     return row(f"`{name}`", what, f"{found['auc']:.3f}", f"{found['same_films']:.3f}", found["minutes"])
 
 
 def recipe_text(recipe: Recipe) -> str:
     stages = ", ".join(f"{epochs} epochs at {side} px" for side, epochs in recipe.stages)
-    return f"{recipe.backbone}, {stages}"
+    return f"{stages}{', each film in two looks, half of the way to one answer' if recipe.held else ''}"
 
 
 def label_row(name: str, found: Mapping) -> str:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from models import backbones, data
+from models import backbone, data
 from models.network import mean
 from models.segment import Thorax, open_thorax
 from xray_triage.assessment.figures import auc, interval
@@ -112,8 +112,8 @@ def measure(options: argparse.Namespace) -> dict:
     spec = reader.bundle.manifest.input
     pixels = data.served(options.films, films, spec)[:, 0] * spec.std + spec.mean
     lungs = outlines(open_thorax(options.thorax), pixels)
-    probe = backbones.build("mobilenet_v2")
-    backbones.start(probe, "mobilenet_v2", folded=options.weights, films=probed(pixels[:64]))
+    probe = backbone.build()
+    backbone.start(probe, options.weights, probed(pixels[:64]))
     conditions = {
         name: measure_condition(films, vary, pixels, lungs, probe, reader) for name, (_, vary) in CONDITIONS.items()
     }

@@ -100,11 +100,10 @@ def open_ensemble(files: Sequence[Path], *, heart_weight: float = 0.0) -> Ensemb
     members, sides = [], []
     for file in files:
         stored = torch.load(file, weights_only=True, map_location="cpu")
-        recipe = stored["recipe"]
-        member = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe["backbone"])
+        member = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
         member.load_state_dict(stored["weights"])
         members.append(member)
-        sides.append(recipe["stages"][-1][0])
+        sides.append(stored["recipe"]["stages"][-1][0])
     ensemble = as_stored(Ensemble(members, sides))
     ensemble.heart_weight.fill_(heart_weight)
     return ensemble

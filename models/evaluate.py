@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--films", type=Path, default=Path("../shared/data/cxr"))
     parser.add_argument("--dicom", type=Path, default=Path("../shared/data/dicom"), help="real files with index.csv")
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-4"))
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-5"))
     parser.add_argument("--work", type=Path, default=Path("work"), help="with the folds' bundles in bundles/")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="only tell anew what other steps left, and write the card")

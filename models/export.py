@@ -94,8 +94,8 @@ def main() -> None:
         "--work", type=Path, default=Path("work"), help="where calibrate.py and segment.py left their files"
     )
     parser.add_argument("--of", default=ALL, choices=[ALL, *map(fold, range(data.FOLDS))], help="whose networks")
-    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-4"))
-    parser.add_argument("--version", default="4.0.0")
+    parser.add_argument("--bundle", type=Path, default=Path("xray_triage/model/bundles/station-5"))
+    parser.add_argument("--version", default="5.0.0")
     options = parser.parse_args()
     found = json.loads((options.work / options.of / "calibration.json").read_text())
     served = assemble(options.work, options.of, found)

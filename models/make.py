@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from models import data
-from models.recipes import SHIPPED, fold
+from models.recipes import RECIPES, fold
 
-BUNDLE = Path("xray_triage/model/bundles/station-4")
+BUNDLE = Path("xray_triage/model/bundles/station-5")
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     options = parser.parse_args()
     films, threads = ("--films", str(options.films)), ("--threads", options.threads)
     run("segment", *films, *threads, unless=Path("work/thorax.pt"))
-    for recipe in SHIPPED:
+    for recipe in RECIPES:
         run("train", recipe, *films, *threads)
     run("calibrate", *films, *threads)
     run("export", "--bundle", str(BUNDLE))

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import backbones
-from models.backbones import FEATURES
+from models import backbone
+from models.backbone import FEATURES
 
 FROZEN = 4  # of the features' parts: edges and blobs stay as ImageNet taught them, at half the time a step
 SHARPNESS = 4.0  # of the pooling: 0 would be the mean over the map, infinity its maximum
@@ -21,9 +21,9 @@ class Network(nn.Module):
     Collobert, CVPR 2015): where the map is high is why the logit is high.
     """
 
-    def __init__(self, *, labels: int, classes: int, backbone: str = "mobilenet_v2", dropout: float = 0.2) -> None:
+    def __init__(self, *, labels: int, classes: int, dropout: float = 0.2) -> None:
         super().__init__()
-        self.features = backbones.build(backbone)
+        self.features = backbone.build()
         self.dropout = nn.Dropout(dropout)
         self.findings = nn.Conv2d(FEATURES, labels, 1)
         self.gate = nn.Linear(FEATURES, classes)

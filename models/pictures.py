@@ -71,10 +71,11 @@ def fill(folder: Path, work: Path, recipe: Recipe, *, without: int) -> Shelf:
     )
 
 
-def draw(shelf: Shelf, *, seed: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def draw(shelf: Shelf, *, seed: tuple[int, int], in_two_looks: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Shuffled indices into the shelf, and the look of each: half of them as they are, half in one drawn by chance.
 
-    A negative index -1 - i asks for film i turned round or upside down.
+    ``in_two_looks``: half as many, all in a look by chance, for they are seen as they are, too. A negative index -1 - i
+    asks for film i turned round or upside down.
     """
     chance = np.random.default_rng(seed)
     films, taught = shelf.films, shelf.taught()
@@ -85,4 +86,7 @@ def draw(shelf: Shelf, *, seed: tuple[int, int]) -> tuple[NDArray[np.int64], NDA
         here = [i for i in taught if data.origin(films[i].source) == name and films[i].gate != "not_frontal"]
         drawn.append(chance.permutation(here)[:quota])
     shuffled = chance.permutation(np.concatenate(drawn).astype(np.int64))
-    return shuffled, np.where(chance.random(len(shuffled)) < 0.5, 0, chance.integers(1, LOOKS, len(shuffled)))
+    if in_two_looks:
+        shuffled = shuffled[: len(shuffled) // 2]
+    looks = chance.integers(1, LOOKS, len(shuffled))
+    return shuffled, looks if in_two_looks else np.where(chance.random(len(shuffled)) < 0.5, 0, looks)

@@ -24,12 +24,16 @@ def weights(work: Path, recipes: Sequence[str], which: str) -> list[Path]:
 class Recipe:
     """``stages``: at how many pixels a side, and for how many epochs; small films first teach as much in less time.
 
+    ``begins_with``: the recipe whose network is taught on, of which the average of what it was and what it becomes is
+    kept; None: one that knows ImageNet alone. ``held``: what it costs that a film's logits in two looks differ, times
+    the square; above 0 every film is seen in two looks at once.
     ``teacher``: how much of a label is a published network's word, where there is one (teacher.py). ``average``: how
     much of the weights' moving average is kept at a step.
     """
 
-    backbone: str
     stages: tuple[tuple[int, int], ...]
+    begins_with: str | None = None
+    held: float = 0.0
     batch: int = 32
     rate: float = 1e-3
     teacher: float = 0.7
@@ -43,6 +47,13 @@ class Recipe:
 
 
 RECIPES = {
-    "mobile": Recipe(backbone="mobilenet_v2", stages=((160, 12), (224, 12))),
+    "mobile": Recipe(stages=((160, 12), (224, 12))),
+    "steady": Recipe(begins_with="mobile", stages=((224, 8),), held=1.0, rate=5e-4, average=0.995, seed=2),
 }
-SHIPPED = tuple(RECIPES)  # whose networks answer together
+SHIPPED = ("steady",)  # whose networks answer together
+
+
+def chain(name: str) -> list[str]:
+    """The recipes that one after the other make a network, this one last."""
+    before = RECIPES[name].begins_with
+    return [*(chain(before) if before else []), name]

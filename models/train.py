@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from models import backbones, data, pictures, recipes
+from models import backbone, data, pictures, recipes
 from models.gallery import LOOKS
 from models.network import FROZEN, Network
 from models.pictures import Shelf
@@ -30,6 +30,7 @@ from xray_triage.assessment.figures import auc
 
 QUARTERS = 4  # of an epoch
 Drawn = tuple[NDArray[np.int64], NDArray[np.int64]]  # as of pictures.draw
+Weights = dict[str, Tensor]
 
 
 def main() -> None:
@@ -59,10 +60,12 @@ def train(options: argparse.Namespace, fold: int, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     shelf = pictures.fill(options.films, options.work, recipe, without=fold)
-    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES), backbone=recipe.backbone)
-    epochs = [pictures.draw(shelf, seed=(recipe.seed, i)) for i, _ in enumerate(recipe.sides)]
+    network = Network(labels=len(data.LABELS), classes=len(data.GATE_CLASSES))
+    paired = recipe.held > 0
+    epochs = [pictures.draw(shelf, seed=(recipe.seed, i), in_two_looks=paired) for i, _ in enumerate(recipe.sides)]
     parts = [part for epoch in epochs for part in zip(*(np.array_split(x, QUARTERS) for x in epoch), strict=True)]
-    steps = sum(math.ceil(len(films) / recipe.batch) for films, _ in parts)
+    size = recipe.batch // 2 if paired else recipe.batch
+    steps = sum(math.ceil(len(films) / size) for films, _ in parts)
     network.features[:FROZEN].requires_grad_(False)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, recipe.rate, weight_decay=options.decay)
@@ -77,13 +80,17 @@ def train(options: argparse.Namespace, fold: int, out: Path) -> None:
     if done == 0:
         begin(network, recipe, options, shelf)
         averaged.module.load_state_dict(network.state_dict())
-    in_single_precision(network)
     for number in range(done, len(parts)):
         torch.manual_seed(recipe.seed * 1000 + number)
         started, side = time.monotonic(), recipe.sides[number // QUARTERS]
-        loss = one_part(list(batches(parts[number], recipe.batch)), shelf, state, side, options.gate_weight)
+        part = list(batches(parts[number], size))
+        loss = one_part(part, shelf, state, side, gate_weight=options.gate_weight, held=recipe.held)
         save(checkpoint, state, done=number + 1)
         note(out, {"fold": fold, "epoch": (number + 1) / QUARTERS, "side": side, "loss": loss}, started)
+    if recipe.begins_with is not None:
+        averaged.module.load_state_dict(
+            half_way(taught_before(options.work, recipe, fold), averaged.module.state_dict())
+        )
     started = time.monotonic()
     note(out, {"fold": fold, **judge(averaged.module, shelf, held_out(shelf), recipe.sides[-1])}, started)
     torch.save({"recipe": asdict(recipe), "weights": averaged.module.state_dict()}, out)
@@ -99,23 +106,30 @@ def note(out: Path, line: dict, started: float) -> None:
 
 
 def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: Shelf) -> None:
-    """Starting weights: ImageNet's."""
+    """Starting weights: those of the recipe before, or ImageNet's."""
+    if recipe.begins_with is not None:
+        network.load_state_dict(taught_before(options.work, recipe, shelf.without))
+        return
     some = np.flatnonzero(shelf.gates.numpy() == 0)[::37]
     folded = next(options.init.glob("mobilenet_v2*.npz"))
     films = shrink_to(normalised(shelf.take(some, np.zeros_like(some))), recipe.sides[0])
-    backbones.start(network.features, recipe.backbone, folded=folded, films=films.to(next(network.parameters()).device))
+    backbone.start(network.features, folded, films.to(next(network.parameters()).device))
 
 
-def in_single_precision(network: nn.Module) -> None:
-    """Let what a CPU does slower in bfloat16 be done without it: filters of each channel by itself, wider than 3."""
+def taught_before(work: Path, recipe: Recipe, fold: int) -> Weights:
+    """What the recipe before made."""
+    assert recipe.begins_with is not None
+    (file,) = weights(work, [recipe.begins_with], recipes.fold(fold))
+    found: Weights = torch.load(file, weights_only=True)["weights"]
+    return found
 
-    def forward(module: nn.Conv2d, films: Tensor) -> Tensor:
-        with torch.autocast(films.device.type, enabled=False):
-            return nn.Conv2d.forward(module, films.float())
 
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.kernel_size[0] > 3:
-            module.forward = partial(forward, module)  # type: ignore[method-assign]
+def half_way(before: Weights, after: Weights) -> Weights:
+    """The average of the weights that a network had and has (Wortsman et al., CVPR 2022); counts are those it has."""
+    return {
+        name: (before[name].to(value) + value) / 2 if value.is_floating_point() else value
+        for name, value in after.items()
+    }
 
 
 def batches(part: Drawn, size: int) -> Iterator[Drawn]:
@@ -130,8 +144,10 @@ def held_out(shelf: Shelf) -> NDArray[np.int64]:
     return np.array([i for i, film in films if data.origin(film.source) == "nih" or i % 5 == 0])
 
 
-def one_part(part: Iterable[Drawn], shelf: Shelf, state: dict, side: int, gate_weight: float) -> float:
-    """Some steps; the mean of their losses."""
+def one_part(
+    part: Iterable[Drawn], shelf: Shelf, state: dict, side: int, *, gate_weight: float, held: float = 0.0
+) -> float:
+    """Some steps; the mean of their losses. ``held``: see Recipe."""
     network, total = state["network"].train(), 0.0
     device = next(network.parameters()).device
     network.features[:FROZEN].eval()
@@ -139,12 +155,17 @@ def one_part(part: Iterable[Drawn], shelf: Shelf, state: dict, side: int, gate_w
     for count, (drawn, looks) in enumerate(bar, 1):
         index = np.where(drawn < 0, -1 - drawn, drawn)
         turned = torch.from_numpy(drawn < 0).to(device)
-        shown = augment(normalised(shelf.take(index, looks)).to(device), turned, side)
+        views = [np.zeros_like(looks), looks] if held else [looks]
+        films = torch.cat([normalised(shelf.take(index, view)) for view in views], dim=1).to(device)
+        shown = augment(films, turned, side).transpose(0, 1).reshape(-1, 1, side, side)  # the views one after the other
         wanted, gate = shelf.labels[index].to(device), shelf.gates[index].to(device)
         wanted[turned], gate[turned] = torch.nan, data.GATE_CLASSES.index("rotated")
         with torch.autocast(device.type, torch.bfloat16):
             logits, _, gate_logits = network(shown.contiguous(memory_format=torch.channels_last))
-        loss = masked_loss(logits, wanted) + gate_weight * functional.cross_entropy(gate_logits, gate)
+        loss = masked_loss(logits, wanted.repeat(len(views), 1))
+        loss = loss + gate_weight * functional.cross_entropy(gate_logits, gate.repeat(len(views)))
+        if held:
+            loss = loss + held * apart(logits, of=gate == data.GATE_CLASSES.index("frontal"))
         state["optimizer"].zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -163,6 +184,12 @@ def masked_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     return (each * known).sum() / known.sum().clamp(min=1)
 
 
+def apart(logits: Tensor, *, of: Tensor) -> Tensor:
+    """The mean square of what films' logits (2 n, labels) differ by in two looks; ``of`` (n,) are those that count."""
+    first, second = logits.chunk(2)
+    return ((first - second).square() * of[:, None]).sum() / (of.sum() * logits.shape[1]).clamp(min=1)
+
+
 def normalised(pixels: NDArray[np.uint8]) -> Tensor:
     """(n, h, w) uint8 -> (n, 1, h, w) in the network's range."""
     return ((torch.from_numpy(np.asarray(pixels)).float() / 255 - data.MEAN) / data.STD).unsqueeze(1)
@@ -175,7 +202,8 @@ def shrink_to(films: Tensor, size: int) -> Tensor:
 def augment(films: Tensor, turned: Tensor, size: int, *, zooms: tuple[float, float] = (0.79, 1.05)) -> Tensor:
     """Other crops, aspects, slants, mirror images, exposures, grain; ``turned`` ones by 90 to 270 degrees too.
 
-    ``films`` are (n, 1, h, w). ``zooms``: which share of the film is seen across; over 1 shows a black rim.
+    ``films`` are (n, views, h, w), the views of a film alike but for grain. ``zooms``: which share of the film is seen
+    across; over 1 shows a black rim.
     """
     n, chance = len(films), partial(torch.rand, device=films.device)
     normal = partial(torch.randn, device=films.device)

@@ -58,7 +58,8 @@ def test_what_is_unknown_teaches_nothing() -> None:
     assert train.masked_loss(torch.zeros(1, 3), torch.full((1, 3), torch.nan)) == 0
 
 
-def test_some_steps_lower_the_loss(a_network: Network) -> None:
+@pytest.mark.parametrize("held", [0.0, 1.0])
+def test_some_steps_lower_the_loss(a_network: Network, held: float) -> None:
     torch.manual_seed(0)
     pixels = np.zeros((16, 64, 64), np.uint8)
     pixels[8:, 10:40, 10:40] = 220
@@ -73,8 +74,8 @@ def test_some_steps_lower_the_loss(a_network: Network) -> None:
         "averaged": torch.optim.swa_utils.AveragedModel(a_network),
     }
     drawn, shelf = np.array([*range(16), -3, -12]), shelf_of([], pixels, labels)
-    part = list(train.batches((drawn, np.zeros(18, np.int64)), 8))
-    losses = [train.one_part(part, shelf, state, 64, 0.3) for _ in range(5)]
+    part = list(train.batches((drawn, np.arange(18) % 2), 8))
+    losses = [train.one_part(part, shelf, state, 64, gate_weight=0.3, held=held) for _ in range(5)]
     assert losses[-1] < losses[0]
 
 
@@ -82,18 +83,6 @@ def test_each_film_comes_in_the_look_that_was_drawn() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (6, 64, 64), np.uint8)
     taken = shelf_of([], pixels, torch.zeros(6, 3)).take(np.array([4, 1, 5]), np.array([0, 1, 0]))
     assert np.array_equal(taken, np.stack([pixels[4], 255 - pixels[1], pixels[5]]))
-
-
-@torch.no_grad()
-def test_wide_filters_of_single_channels_answer_alike_in_single_precision() -> None:
-    torch.manual_seed(0)
-    network = Network(labels=3, classes=5, backbone="efficientnet_lite0").eval()
-    films = torch.randn(2, 1, 64, 64)
-    before = network(films)[2]
-    train.in_single_precision(network)
-    assert torch.equal(network(films)[2], before)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.allclose(network(films)[2], before, atol=0.2)
 
 
 def test_a_cut_training_goes_on_where_it_was(a_network: Network, tmp_path: Path) -> None:
@@ -106,20 +95,45 @@ def test_a_cut_training_goes_on_where_it_was(a_network: Network, tmp_path: Path)
     assert torch.equal(a_network.gate.weight, expected)
 
 
-def test_an_epoch_never_draws_a_film_of_the_fold_left_out() -> None:
+@pytest.mark.parametrize("in_two_looks", [False, True])
+def test_an_epoch_never_draws_a_film_of_the_fold_left_out(*, in_two_looks: bool) -> None:
     films = [a_film(i) for i in range(900)] + [a_film(i, "tb_lundis", "not_frontal") for i in range(9)]
     shelf = shelf_of(films, np.zeros((0, 8, 8), np.uint8), torch.zeros(0, 3), negatives=500)
-    drawn, looks = pictures.draw(shelf, seed=(1, 0))
+    drawn, looks = pictures.draw(shelf, seed=(1, 0), in_two_looks=in_two_looks)
     of_films = np.where(drawn < 0, -1 - drawn, drawn)
     assert {films[i].fold for i in of_films if i < len(films)} == {0, 2, 3, 4}
-    assert 0.4 < (looks == 0).mean() < 0.6
-    again = pictures.draw(shelf, seed=(1, 0))
+    assert (looks == 0).mean() == pytest.approx(0 if in_two_looks else 0.5, abs=0.1)
+    again = pictures.draw(shelf, seed=(1, 0), in_two_looks=in_two_looks)
     assert np.array_equal(drawn, again[0])
     assert np.array_equal(looks, again[1])
 
 
 def test_every_epoch_has_its_side() -> None:
-    assert Recipe(backbone="mobilenet_v2", stages=((160, 2), (224, 1))).sides == [160, 160, 224]
+    assert Recipe(stages=((160, 2), (224, 1))).sides == [160, 160, 224]
+
+
+def test_a_film_in_two_looks_is_held_to_one_answer() -> None:
+    plain = torch.tensor([[1.0, 2.0], [0.0, 4.0], [9.0, 9.0]])
+    changed = torch.tensor([[0.0, 2.0], [0.0, 1.0], [0.0, 0.0]])
+    counted = torch.tensor([True, True, False])
+    assert train.apart(torch.cat([plain, changed]), of=counted) == pytest.approx((1 + 9) / 4)
+    assert train.apart(torch.cat([plain, changed]), of=torch.zeros(3, dtype=torch.bool)) == 0
+
+
+def test_a_network_taught_on_is_the_average_of_what_it_was_and_became() -> None:
+    before, after = ({"w": torch.full((2,), value), "n": torch.tensor(count)} for value, count in ((1.0, 3), (2.0, 9)))
+    found = train.half_way(before, after)
+    assert found["w"].tolist() == [1.5, 1.5]
+    assert found["n"] == 9
+
+
+def test_both_views_of_a_film_are_cut_and_turned_alike() -> None:
+    torch.manual_seed(0)
+    film = torch.rand(4, 1, 64, 64) * 2 - 1
+    seen = train.augment(torch.cat([film, film], dim=1), torch.tensor([False, True, False, False]), 48)
+    assert seen.shape == (4, 2, 48, 48)
+    assert (seen[:, 0] - seen[:, 1]).abs().mean() < 0.1  # grain
+    assert (seen[0] - seen[2]).abs().mean() > 0.3
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from xray_triage.config.station import Config
 from xray_triage.reading.bundle import MANIFEST_FILE, BundleError
 
 SHIPPED_FOLDER = Path(__file__).parent / "bundles"
-SHIPPED_DEFAULT = "station-4"
+SHIPPED_DEFAULT = "station-5"
 CHOICE_FILE = "active_bundle"  # the name of the bundle in use, and under it that of the one before
 OWN_FOLDER = "bundles"
 

@@ -331,10 +331,10 @@ def test_phantom_writes_a_film_with_the_lesion_asked_for(tmp_path: Path) -> None
 def test_models_are_listed_verified_and_chosen(tmp_path: Path) -> None:
     run("init", "--yes", folder=tmp_path)
     listed = [json.loads(line) for line in run("model", "list", "--json", folder=tmp_path).stdout.splitlines()]
-    assert [row["name"] for row in listed if row["in_use"]] == ["station-4"]
+    assert [row["name"] for row in listed if row["in_use"]] == ["station-5"]
     assert run("model", "verify", folder=tmp_path).returncode == 0
-    assert run("model", "activate", "station-4", folder=tmp_path).returncode == 0
-    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-4\n"
+    assert run("model", "activate", "station-5", folder=tmp_path).returncode == 0
+    assert (tmp_path / "data" / "active_bundle").read_text(encoding="utf-8") == "station-5\n"
     unknown = run("model", "activate", "station-9", folder=tmp_path)
     assert unknown.returncode == 1
     assert "no bundle is called 'station-9'" in unknown.stderr

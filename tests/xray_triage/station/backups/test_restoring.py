@@ -161,7 +161,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     station = make_station(tmp_path / "station")
     station.write(with_films=True)
     (station.folder / "pacs.secret").write_text("new")
-    (station.data / "active_bundle").write_text("station-4\n")
+    (station.data / "active_bundle").write_text("station-5\n")
     (station.data / "bundles" / "own" / "manifest.json").write_text('{"newer": 1}')
     station.config_path.write_text(station.config_path.read_text().replace("keep = 2", "keep = 3"))
     (key, *_) = station.keys()
@@ -170,7 +170,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     done = bring_back(station)
     assert done.other_config
     assert done.aside is not None
-    assert (Path(done.aside) / "active_bundle").read_text() == "station-4\n"
+    assert (Path(done.aside) / "active_bundle").read_text() == "station-5\n"
     assert (station.folder / "pacs.secret").read_text() == "new"
     assert (station.data / "bundles" / "own" / "manifest.json").read_text() == '{"newer": 1}'
     assert station.config.backup.keep == 3
