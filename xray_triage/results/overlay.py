@@ -77,13 +77,13 @@ def _warm(film: Image.Image, heat_map: NDArray[np.float32]) -> None:
     warm = shares.point(_OPACITY).getbbox()
     if warm is None:
         return
-    scale = np.array((film.width / shares.width, film.height / shares.height))
+    scale = np.divide(film.size, shares.size)
     # No further than where warmth ends: most of a film is cold. The filter reaches two cells beyond a warm one.
     first = np.maximum((np.array(warm[:2]) - 2) * scale, 0).astype(int)
     end = np.minimum(np.ceil((np.array(warm[2:]) + 2) * scale), film.size).astype(int)
-    size, seen = tuple((end - first).tolist()), (*(first / scale).tolist(), *(end / scale).tolist())
-    heat = shares.resize(size, Image.Resampling.BICUBIC, box=seen)
-    full, none = Image.new("L", size, 255), Image.new("L", size, 0)
+    seen = (*(first / scale).tolist(), *np.minimum(end / scale, shares.size).tolist())
+    heat = shares.resize(tuple((end - first).tolist()), Image.Resampling.BICUBIC, box=seen)
+    full, none = Image.new("L", heat.size, 255), Image.new("L", heat.size, 0)
     film.paste(Image.merge("RGB", (full, heat.point(_GREEN), none)), tuple(first.tolist()), heat.point(_OPACITY))
 
 

@@ -93,6 +93,24 @@ def test_the_heat_map_colours_the_film_where_it_is_hot_and_nowhere_else() -> Non
     assert np.abs(redness[100:400, 600:900]).max() <= 2
 
 
+@pytest.mark.parametrize("rows", [513, 997, 1021])
+@pytest.mark.parametrize("cell", [(0, 0), (6, 9), (12, 12)])
+def test_heat_at_the_edge_is_drawn_as_all_of_it_would_be(rows: int, cell: tuple[int, int]) -> None:
+    heat_map = np.zeros((13, 13), np.float32)
+    heat_map[cell] = 1.0
+    reading = a_reading(a_finding(), heat=False)
+    assert reading.findings is not None
+    hot = replace(reading, findings=replace(reading.findings, heat_map=heat_map))
+    film = a_radiograph(rows, 1000)
+    drawn, cold = (picture(each, film)[:, :1000] for each in (hot, reading))
+    shares = Image.fromarray((heat_map * 255).astype(np.uint8)).resize((1000, rows), Image.Resampling.BICUBIC)
+    top = (drawn.shape[0] - rows) // 2
+    changed = np.abs(drawn - cold).max(axis=-1)[top:][:rows] > 2
+    warm = np.asarray(shares) > 255 * 0.4
+    assert changed[warm].mean() > 0.95  # here and there the film is as red as the heat, or a line lies on it
+    assert not changed[np.asarray(shares) < 255 * 0.3].any()
+
+
 def test_a_normal_film_has_no_colours_on_it_and_says_that_nothing_was_found() -> None:
     shown = picture(a_reading(priority=Priority.NORMAL, heat=False), a_radiograph(1024, 1024))
     film = shown[(shown.shape[0] - 1024) // 2 :][:1024, :1024]
