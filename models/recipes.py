@@ -46,7 +46,7 @@ class Recipe:
         return [side for side, epochs in self.stages for _ in range(epochs)]
 
 
-RECIPES = {
+RECIPES = {  # in the order in which they are trained
     "mobile": Recipe(stages=((160, 12), (224, 12))),
     "steady": Recipe(begins_with="mobile", stages=((224, 8),), held=1.0, rate=5e-4, average=0.995, seed=2),
 }

@@ -117,9 +117,11 @@ def begin(network: Network, recipe: Recipe, options: argparse.Namespace, shelf: 
 
 
 def taught_before(work: Path, recipe: Recipe, fold: int) -> Weights:
-    """What the recipe before made."""
+    """What the recipe before made. Raises SystemExit where it has made nothing yet."""
     assert recipe.begins_with is not None
     (file,) = weights(work, [recipe.begins_with], recipes.fold(fold))
+    if not file.exists():
+        raise SystemExit(f"{file} is not there: first python -m models.train {recipe.begins_with} --fold {fold}")
     found: Weights = torch.load(file, weights_only=True)["weights"]
     return found
 

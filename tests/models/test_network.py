@@ -11,7 +11,7 @@ from models import data, pictures, train
 from models.ensemble import STEPS, Ensemble, in_steps
 from models.network import FROZEN, Network, mean, pool
 from models.pictures import Shelf
-from models.recipes import Recipe
+from models.recipes import RECIPES, Recipe
 
 pytestmark = pytest.mark.workshop
 
@@ -118,6 +118,11 @@ def test_a_film_in_two_looks_is_held_to_one_answer() -> None:
     counted = torch.tensor([True, True, False])
     assert train.apart(torch.cat([plain, changed]), of=counted) == pytest.approx((1 + 9) / 4)
     assert train.apart(torch.cat([plain, changed]), of=torch.zeros(3, dtype=torch.bool)) == 0
+
+
+def test_a_recipe_that_begins_with_another_says_when_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"models\.train mobile --fold 3"):
+        train.taught_before(tmp_path, RECIPES["steady"], 3)
 
 
 def test_a_network_taught_on_is_the_average_of_what_it_was_and_became() -> None:

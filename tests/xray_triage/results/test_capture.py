@@ -107,7 +107,7 @@ def test_heat_at_the_edge_is_drawn_as_all_of_it_would_be(rows: int, cell: tuple[
     top = (drawn.shape[0] - rows) // 2
     changed = np.abs(drawn - cold).max(axis=-1)[top:][:rows] > 2
     warm = np.asarray(shares) > 255 * 0.4
-    assert changed[warm].mean() > 0.95  # here and there the film is as red as the heat, or a line lies on it
+    assert changed[warm].mean() > 0.95  # a line of the widths may lie on it
     assert not changed[np.asarray(shares) < 255 * 0.3].any()
 
 
